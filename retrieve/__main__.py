@@ -1,0 +1,5 @@
+"""``python -m retrieve``."""
+
+from .cli import main
+
+main()

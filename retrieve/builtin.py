@@ -1,0 +1,42 @@
+"""What `retrieve` itself registers, through the hooks that plugins use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .hookspecs import hookimpl
+
+ALGORITHMS = ("ER", "SF", "HIO", "PCHIO", "RAAR", "HPR", "ASR", "DM", "RRR", "OSS")
+
+
+@hookimpl
+def register_solvers() -> dict[str, Any]:
+    """The classical solvers."""
+    algorithms = {name.lower(): f"retrieve.solvers.projections:{name}" for name in ALGORITHMS}
+    return algorithms | {
+        "recipe": "retrieve.solvers.recipe:Recipe",
+        "guided": "retrieve.solvers.guided:Guided",
+        "cg": "retrieve.solvers.gradient:ConjugateGradient",
+    }
+
+
+@hookimpl
+def register_operators() -> dict[str, Any]:
+    """The operators of `retrieve.operators`."""
+    names = {
+        "far-field": "FarField",
+        "pad": "Pad",
+        "crop": "Crop",
+        "mask": "Mask",
+        "binning": "Binning",
+        "partial-coherence": "PartialCoherence",
+    }
+    return {name: f"retrieve.operators:{target}" for name, target in names.items()}
+
+
+@hookimpl
+def register_readers() -> dict[str, Any]:
+    """The file formats of `retrieve.io`."""
+    from .io.registry import builtin_readers
+
+    return {reader.name: reader for reader in builtin_readers()}

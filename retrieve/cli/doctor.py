@@ -1,0 +1,54 @@
+"""``retrieve doctor``: what this installation is and how fast it transforms."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from ..arrays import _cuda_devices, cores, fftn, threads_for
+from ..manifest import versions
+from ..plugins import loaded, registered
+
+SHAPES = ((64, 64), (256, 256), (1024, 1024), (64, 64, 64), (128, 128, 128))
+
+
+@click.command("doctor", short_help="versions, backends, plugins and transform speed")
+def command() -> None:
+    """Tell versions, array libraries, plugins (broken ones with the reason) and the speed of the transform."""
+    console = Console(highlight=False)
+    for name, version in versions().items():
+        console.print(f"{name:20} {version}")
+    cards = _cuda_devices()
+    console.print(f"{'cores':20} {cores()}")
+    console.print(f"{'backend':20} {'CuPy, ' + str(cards) + ' card(s)' if cards else 'NumPy on the CPU; no card through CuPy'}")
+    for package, extra in (("fabio", "detectors"), ("hdf5plugin", "detectors"), ("dask", "dask")):
+        there = "there" if importlib.util.find_spec(package) else f"not installed (extra {extra})"
+        console.print(f"{package:20} {there}")
+    plugins = loaded()
+    counts = {kind: len(registered(kind)) for kind in ("solvers", "operators", "readers")}
+    console.print(f"{'plugins':20} {', '.join(plugins.origin)}; " + ", ".join(f"{n} {k}" for k, n in counts.items()))
+    for name, reason in plugins.broken.items():
+        console.print(f"{'broken plugin':20} {name}: {reason}", markup=False)
+    table = Table(
+        "shape", "threads", "transform", title="complex64 Fourier transform", title_justify="left", box=None, pad_edge=False
+    )
+    for shape in SHAPES:
+        table.add_row("×".join(map(str, shape)), str(threads_for(int(np.prod(shape)))), f"{_seconds(shape) * 1e3:.3g} ms")
+    console.print(table)
+
+
+def _seconds(shape: tuple[int, ...]) -> float:
+    x = np.ones(shape, np.complex64)
+    workers = threads_for(x.size)
+    fftn(x, len(shape), workers)
+    times = []
+    for _ in range(5):
+        begun = time.perf_counter()
+        fftn(x, len(shape), workers)
+        times.append(time.perf_counter() - begun)
+    return sorted(times)[2]

@@ -1,0 +1,49 @@
+"""``retrieve inspect``: what is in a file, and what phasing may expect of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from rich.console import Console
+
+from .source import data_options, problem_from
+
+
+@click.command("inspect", short_help="what is in a file, and what to expect of it")
+@click.argument("file")
+@data_options
+def command(file: str, **given: Any) -> None:
+    """Tell what is in FILE: shape, counts, masked share, oversampling estimate, warnings; of a result also its scores."""
+    from ..quality import facts, warnings_of
+
+    console = Console(highlight=False)
+    problem = problem_from(file, given)
+    for note in problem.meta.get("notes", ()):
+        console.print(f"  {note}", markup=False)
+    for name, value in facts(problem).items():
+        console.print(f"{name:24} {value}", markup=False)
+    for warning in warnings_of(problem):
+        console.print(f"warning: {warning}", markup=False)
+    _result(file, console)
+
+
+def _result(file: str, console: Console) -> None:
+    """The scores and settings, where the file is a result of `retrieve`."""
+    import h5py
+
+    if file.startswith("example:") or not h5py.is_hdf5(file):
+        return
+    with h5py.File(file) as handle:
+        if "entry_1/manifest" not in handle or "entry_1/starts" not in handle:
+            return
+    from ..io.cxi import read_result
+
+    result = read_result(file)
+    manifest = result.manifest
+    told = f"{manifest.get('solver')}, seed {manifest.get('seed')}, {len(result.scores)} start(s)"
+    console.print(f"{'result of':24} {told}", markup=False)
+    for k, score in enumerate(result.scores):
+        free = "" if score.free is None else f", free {score.free:.4g}"
+        mark = " (chosen)" if k == result.chosen else ""
+        console.print(f"{'start ' + str(k):24} χ² {score.chi2:.4g}{free}{mark}", markup=False)

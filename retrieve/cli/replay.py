@@ -1,0 +1,57 @@
+"""``retrieve run --replay``: do again what a result's manifest says, and compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from ..errors import InputError
+from ..options import build
+from ..plugins import find
+from .run import run
+from .source import FLAGS, problem_from
+
+
+def replayed(path: Path, out: Path | None, console: Console, quiet: bool) -> int:
+    """Run the manifest of the result in `path`; 0 when the object comes out bit for bit, 1 when not.
+
+    Raises `InputError` when the input is gone or has changed.
+    """
+    from ..io.cxi import check_writable, read_result
+    from ..manifest import sha256, versions
+
+    if out is not None:
+        check_writable(out)
+    before = read_result(path)
+    manifest = dict(before.manifest)
+    source = manifest["input"]
+    if not source.get("path"):
+        raise InputError(f"{path}: its manifest names no input file; only results of `retrieve run` replay")
+    if "sha256" in source:
+        if not Path(source["path"]).is_file():
+            raise InputError(f"{path}: its input {source['path']} is gone; put it back to replay")
+        if sha256(source["path"]) != source["sha256"]:
+            raise InputError(f"{path}: its input {source['path']} has changed since (SHA-256 differs); put the old one back")
+    changed = [f"{k} {v} now {versions().get(k)}" for k, v in manifest["versions"].items() if versions().get(k) != v]
+    if changed:
+        console.print("versions differ from the first run: " + ", ".join(changed), markup=False)
+    given = {name: source.get(name) for name in FLAGS} | {
+        "kind": source.get("kind", "auto"),
+        "centred": source.get("centred", "auto"),
+        "bad_pixels": source.get("bad_pixels", "error"),
+        "likelihood": manifest["likelihood"]["name"],
+        "seconds": None,
+        "combine": manifest.get("combine", "best"),
+        "keep": manifest.get("keep"),
+    }
+    given |= {name: manifest[name] for name in ("starts", "seed", "device", "hold_out")}
+    solver = build(find("solvers", manifest["solver"]), manifest["options"])
+    result = run(solver, problem_from(source["path"], given), given, console, quiet)
+    if out is not None:
+        result.save(out)
+    same = np.array_equal(result.object, before.object)
+    difference = float(np.abs(result.object - before.object).max())
+    console.print("identical, bit for bit" if same else f"differs by at most {difference:.3g}", markup=False)
+    return 0 if same else 1

@@ -1,0 +1,151 @@
+"""``retrieve run``: a file in, a result and a picture out."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ..errors import InputError
+from .options import SolverCommand, given_flags, solver_from
+from .progress import live
+from .source import data_options, problem_from
+
+COMBINE = ("best", "common-mode")
+
+
+@click.command("run", cls=SolverCommand, short_help="phase a diffraction pattern")
+@click.argument("file", required=False)
+@click.option("--solver", default="recipe", show_default=True, metavar="NAME[:OPTION=VALUE,...]", help="see `retrieve solvers`")
+@click.option("--starts", type=click.IntRange(1), default=1, show_default=True, help="independent random starts")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="seed of starts and held-out pixels")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N, torch or torch:cuda:N")
+@click.option(
+    "--hold-out",
+    type=click.FloatRange(0, 0.5, max_open=True),
+    default=0.03,
+    show_default=True,
+    help="share of measured pixels kept from the solver; they choose among the starts",
+)
+@click.option(
+    "--combine",
+    type=click.Choice(COMBINE),
+    default="best",
+    show_default=True,
+    help="best: the start with the best free score; common-mode: scatter and filter over the starts",
+)
+@click.option("--keep", type=click.IntRange(2), help="starts that --combine common-mode keeps, by mean-to-maximum [half of them]")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="stop each start after so many seconds")
+@click.option("--out", type=click.Path(path_type=Path), help="the result, a CXI file  [default: FILE's name with .retrieved.cxi]")
+@click.option("--picture", type=click.Path(path_type=Path), help="the picture  [default: beside the result, .png]")
+@click.option("--no-picture", is_flag=True, help="write no picture")
+@click.option("--replay", type=click.Path(path_type=Path), help="run again what made this result, and compare bit for bit")
+@click.option("--quiet", "-q", is_flag=True, help="print nothing but errors")
+@data_options
+def command(file: str | None, solver: str, replay: Path | None, quiet: bool, **given: Any) -> None:
+    """Phase the pattern in FILE (npz, npy, tif, mat, HDF5/NeXus, CXI, edf, cbf), or example:crystal3d.
+
+    Options of the chosen solver follow those of the command.
+    """
+    console = Console(quiet=quiet, highlight=False)
+    if replay is not None:
+        from .replay import replayed
+
+        raise SystemExit(replayed(replay, given["out"], console, quiet))
+    if file is None:
+        raise click.UsageError("name a FILE, an example such as example:crystal3d, or --replay RESULT")
+    chosen = solver_from(solver, given_flags(given))
+    out, picture = _targets(file, given)
+    problem = problem_from(file, given)
+    for note in problem.meta.get("notes", ()):
+        console.print(f"  {note}", markup=False)
+    result = run(chosen, problem, given, console, quiet)
+    _write(result, out, picture, console)
+    _summary(result, console)
+    if result.interrupted:
+        raise SystemExit(130)
+
+
+def run(chosen: Any, problem: Any, given: dict[str, Any], console: Console, quiet: bool) -> Any:
+    """Solve with live progress; Ctrl-C stops at the next step, twice at once."""
+    from ..arrays import find_device
+    from ..ensemble import combine
+    from ..solve import Budget, solve
+
+    where = find_device(given["device"], chosen.library)
+    told = f"{chosen.name} on {where.name} ({where.describe()}), {given['starts']} start(s), seed {given['seed']}"
+    console.print(told, markup=False)
+    with live(console, quiet) as on_step, _Interrupt() as interrupt:
+        result = solve(
+            chosen,
+            problem,
+            starts=given["starts"],
+            seed=given["seed"],
+            device=given["device"],
+            hold_out=given["hold_out"],
+            on_step=lambda told: on_step(told) or interrupt.asked,
+            strict=given["starts"] == 1,
+            budget=Budget(seconds=given["seconds"]),
+        )
+    return combine(result, given["combine"], given["keep"])
+
+
+class _Interrupt:
+    """Turns the first Ctrl-C into a request to stop; the second is a KeyboardInterrupt."""
+
+    asked = False
+
+    def __enter__(self) -> _Interrupt:
+        self.before = signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self.before)
+
+
+def _targets(file: str, given: dict[str, Any]) -> tuple[Path, Path | None]:
+    """Where the result and the picture go, checked to be writable before any work."""
+    from ..io.cxi import check_writable
+
+    name = Path(file.replace("example:", "example-")).name
+    out = given["out"] or Path(Path(name).stem + ".retrieved.cxi")
+    picture = None if given["no_picture"] else given["picture"] or out.with_suffix(".png")
+    if Path(file).exists() and out.exists() and out.samefile(file):
+        raise InputError(f"--out {out} is the input itself; name another file")
+    for target in (out, picture):
+        if target is not None:
+            check_writable(target)
+    return out, picture
+
+
+def _write(result: Any, out: Path, picture: Path | None, console: Console) -> None:
+    result.save(out)
+    if picture is not None:
+        from ..report import picture as draw
+
+        draw(result, picture)
+    stopped = "interrupted; what there was is in " if result.interrupted else "written: "
+    console.print(stopped + str(out) + (f" and {picture}" if picture else ""), markup=False)
+
+
+def _summary(result: Any, console: Console) -> None:
+    table = Table("start", "χ²", "free χ²", "free/working", "support", "")
+    for k, score in enumerate(result.scores):
+        ratio = "" if score.free is None or score.chi2 <= 0 else f"{score.free / score.chi2:.2f}"
+        filled = "" if result.supports is None else f"{result.supports[k].mean():.2%}"
+        free = "" if score.free is None else f"{score.free:.4g}"
+        mark = score.failure or ("chosen" if k == result.chosen else "")
+        table.add_row(str(k), f"{score.chi2:.4g}", free, ratio, filled, mark)
+    console.print(table)
+    cost = result.cost
+    console.print(f"{cost.seconds:.1f} s, {cost.steps} steps, {cost.ffts} transforms")

@@ -1,0 +1,35 @@
+"""``retrieve solvers``: the list, or one solver's options."""
+
+from __future__ import annotations
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ..options import options_of
+from ..plugins import find, registered
+
+
+@click.command("solvers", short_help="list the solvers, or the options of one")
+@click.argument("name", required=False)
+def command(name: str | None) -> None:
+    """List the solvers; with NAME show its options, their ranges and defaults, and the source."""
+    console = Console(highlight=False)
+    if name is None:
+        table = Table("solver", "what it does", "from", box=None, pad_edge=False)
+        for key, (_, plugin) in sorted(registered("solvers").items()):
+            table.add_row(key, _first_line(find("solvers", key)), plugin)
+        console.print(table)
+        return
+    solver = find("solvers", name)
+    console.print(f"{name}: {(solver.__doc__ or '').strip()}\n", markup=False)
+    if solver.source:
+        console.print(f"Source: {solver.source}\n", markup=False)
+    table = Table("option", "default", "range", "meaning", box=None, pad_edge=False)
+    for opt in options_of(solver):
+        table.add_row(opt.flag, str(opt.default), opt.range.replace("[", r"\["), opt.help)
+    console.print(table)
+
+
+def _first_line(solver: type) -> str:
+    return (solver.__doc__ or "").strip().splitlines()[0].replace("[", r"\[")

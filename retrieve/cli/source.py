@@ -1,0 +1,69 @@
+"""The input of a command: a file with the flags that override what is guessed of it, or an example."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+FLAGS = ("key", "mask", "support", "kind", "centred", "frame")
+
+_OPTIONS = (
+    click.option("--key", help="which array or dataset of the file"),
+    click.option("--mask", help="file of the mask (1 measured), FILE or FILE.h5:/dataset"),
+    click.option("--support", help="file of the support, FILE or FILE.h5:/dataset"),
+    click.option(
+        "--kind",
+        type=click.Choice(["auto", "intensity", "amplitude"]),
+        default="auto",
+        show_default=True,
+        help="what the numbers are",
+    ),
+    click.option(
+        "--centred",
+        type=click.Choice(["auto", "yes", "no"]),
+        default="auto",
+        show_default=True,
+        help="yes: peak at N//2; no: zero frequency at index 0",
+    ),
+    click.option("--frame", type=int, help="one frame of a stack, along its first axis"),
+    click.option(
+        "--bad-pixels",
+        type=click.Choice(["error", "mask"]),
+        default="error",
+        show_default=True,
+        help="NaN, infinite and negative values: refuse, or treat as unmeasured",
+    ),
+    click.option(
+        "--likelihood",
+        type=click.Choice(["gaussian", "poisson"]),
+        default="gaussian",
+        show_default=True,
+        help="noise of the gradient solver and of the log-likelihood",
+    ),
+)
+
+
+def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the flags that say how a file is read."""
+    for decorate in reversed(_OPTIONS):
+        command = decorate(command)
+    return command
+
+
+def problem_from(file: str, given: dict[str, Any]) -> Any:
+    """The problem in a file or an example, its source recorded in the meta for a replay."""
+    from ..likelihood import Gaussian, Poisson
+
+    noise = {"gaussian": Gaussian, "poisson": Poisson}[given.get("likelihood", "gaussian")]()
+    if file.startswith("example:"):
+        from ..simulate import example
+
+        problem = example(file.removeprefix("example:"))
+        return problem.replace(likelihood=noise, meta={**problem.meta, "input": {"path": file}})
+    from ..io import load
+
+    problem = load(file, **{name: given[name] for name in FLAGS}).problem(given["bad_pixels"], noise)
+    source = {**problem.meta["input"], "bad_pixels": given["bad_pixels"]}
+    return problem.replace(meta={**problem.meta, "input": source})

@@ -1,0 +1,26 @@
+"""What a plugin may add. A hook is here only when something uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pluggy
+
+hookspec = pluggy.HookspecMarker("retrieve")
+hookimpl = pluggy.HookimplMarker("retrieve")
+
+
+@hookspec
+def register_solvers() -> Mapping[str, Any]:  # type: ignore[empty-body]
+    """Solver classes by name: ``{"my-solver": MySolver}`` or, loaded only when used, ``"module:MySolver"``."""
+
+
+@hookspec
+def register_operators() -> Mapping[str, Any]:  # type: ignore[empty-body]
+    """`Operator` classes by name, or lazy ``"module:Class"`` targets."""
+
+
+@hookspec
+def register_readers() -> Mapping[str, Any]:  # type: ignore[empty-body]
+    """`retrieve.io.Reader` instances by format name, or lazy ``"module:reader"`` targets."""

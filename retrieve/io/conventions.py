@@ -1,0 +1,112 @@
+"""Translating the field's conventions: intensity or amplitude, where the peak is, what a mask's 1 means."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+AMPLITUDE_WORDS = {"amplitude", "amplitudes", "amp", "modulus", "moduli", "magnitude", "sqrt", "sqrti"}
+INTENSITY_WORDS = {"intensity", "intensities", "counts", "count", "i", "iobs", "photons"}
+NEAR = 1 / 8  # of an axis: how far from the centre, or from index 0, a peak may be and still count as there
+PYNX_FLAG = -1e37  # PyNX marks masked pixels with float32(-1e38), which is a little above -1e38
+
+
+def guess_kind(name: str, data: NDArray[Any]) -> tuple[str, str]:
+    """ "intensity" or "amplitude" for a real array called `name`, and the reason in words."""
+    words = set(re.split(r"[^a-z]+", name.rpartition("/")[2].lower()))
+    if words & AMPLITUDE_WORDS:
+        return "amplitude", f"array {name!r} taken as amplitude because of its name"
+    if words & INTENSITY_WORDS:
+        return "intensity", f"array {name!r} taken as intensity because of its name"
+    if re.search(r"(^|/)detector[^/]*/data", name):
+        return "intensity", f"array {name!r} taken as intensity because it is a detector's data"
+    if _whole(data):
+        return "intensity", f"array {name!r} taken as intensity because its values are whole numbers (counts)"
+    if _whole(np.square(data.astype(np.float64)), tolerance=1e-3):
+        return "amplitude", f"array {name!r} taken as amplitude because its squares are whole numbers (counts)"
+    return "intensity", f"array {name!r} assumed to be intensity; if it is √I, say --kind amplitude"
+
+
+def _whole(data: NDArray[Any], tolerance: float = 0.0) -> bool:
+    if data.dtype.kind in "iu":
+        return True
+    small = data[np.isfinite(data) & (data > 0) & (data < 1e4)]  # beyond, float32 squares are whole or not by rounding
+    return small.size >= 16 and bool(np.all(np.abs(small - np.rint(small)) <= tolerance))
+
+
+def find_peak(data: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> tuple[int, ...]:
+    """The brightest place, masked pixels and single hot pixels left out.
+
+    No pixel may be brighter than its brightest neighbour, which takes away what is bright alone;
+    then a three-wide mean.  Both wrap around, since a peak at index 0 does.
+    """
+    from scipy.ndimage import uniform_filter
+
+    level = np.nan_to_num(data, nan=0.0, posinf=0.0, neginf=0.0)
+    level = np.where(mask, level, 0) if mask is not None else level
+    neighbours = np.zeros_like(level)
+    for axis in range(level.ndim):
+        for step in (-1, 1):
+            np.maximum(neighbours, np.roll(level, step, axis), out=neighbours)
+    limited = np.minimum(level, neighbours)
+    smooth = uniform_filter(limited, size=3, mode="wrap")
+    brightest = np.unravel_index(np.argmax(smooth), smooth.shape)
+    around = [np.arange(i - 1, i + 2) % n for i, n in zip(brightest, smooth.shape, strict=True)]
+    cube = np.ix_(*around)  # the mean moves the maximum by up to a pixel, and a peak now ties with its brightest neighbour
+    best = np.where(limited[cube] == limited[cube].max(), level[cube], -1)
+    return tuple(int(a[i]) for a, i in zip(around, np.unravel_index(np.argmax(best), best.shape), strict=True))
+
+
+def guess_centred(data: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> tuple[bool, str]:
+    """True when the peak is at N//2, False when it is at index 0, and the reason in words."""
+    peak = find_peak(data, mask)
+    centre = tuple(n // 2 for n in data.shape)
+    off = tuple(p - c for p, c in zip(peak, centre, strict=True))
+    if all(min(p, n - p) <= NEAR * n for p, n in zip(peak, data.shape, strict=True)):
+        return False, f"peak at {peak}, in the corner: zero frequency at index 0"
+    if not any(off):
+        return True, f"peak at {peak}: centred"
+    if all(abs(o) <= max(1, NEAR * n) for o, n in zip(off, data.shape, strict=True)):
+        return True, f"peak at {peak}, {off} pixels from the centre {centre}: taken as centred"
+    if mask is not None and not mask[centre]:
+        return True, f"the centre {centre} is masked, the brightest measured place is {peak}: taken as centred"
+    frames = "; if axis 0 counts separate frames, take one with --frame" if data.ndim == 3 and not any(off[1:]) else ""
+    return True, f"peak at {peak}, off-centre by {off} pixels from {centre}: taken as centred, check with --centred{frames}"
+
+
+def measured(name: str, mask: NDArray[Any]) -> tuple[NDArray[np.bool_], str]:
+    """A stored mask as True = measured, and which convention was read.
+
+    NeXus `pixel_mask` and the mask of a CXI detector or image have 0 for a good pixel and bits for
+    what is wrong; everything else has 1 for a measured pixel.
+    """
+    zero_is_good = re.search(r"(^|/)pixel_mask$|(detector|image)_\d+/mask$", name) is not None
+    valid = np.asarray(mask == 0 if zero_is_good else mask != 0)
+    said = "0 = good" if zero_is_good else "1 = measured"
+    return valid, f"mask {name!r}: {said}, {_percent(valid)} measured"
+
+
+def _percent(valid: NDArray[np.bool_]) -> str:
+    share = 100 * float(valid.mean())
+    return f"{share:.1f} %" if valid.all() or share < 99.95 else f"all but {int((~valid).sum())} pixels"
+
+
+def flagged(data: NDArray[Any], detector: bool) -> tuple[NDArray[np.bool_] | None, str]:
+    """Pixels whose value is a flag instead of a measurement, and which flag; None when there are none.
+
+    PyNX writes about -1e38.  Raw detector frames write the largest unsigned integer (gaps, saturation;
+    of 32 bits and more this is a flag in any file) or a negative one.
+    """
+    kind, flag, meaning = data.dtype.kind, None, ""
+    if kind == "f":
+        flag, meaning = data < PYNX_FLAG, "below -1e38 (PyNX's flag)"
+    elif kind == "u" and data.itemsize >= (2 if detector else 4):
+        flag, meaning = data == np.iinfo(data.dtype).max, f"at the largest {data.dtype} (detector flag)"
+    elif kind == "i" and detector:
+        flag, meaning = data < 0, "below zero (detector flag)"
+    if flag is None or not flag.any():
+        return None, ""
+    return np.asarray(flag), f"{int(flag.sum())} pixels {meaning} masked"

@@ -1,0 +1,111 @@
+"""Reading CXI: our own files, PyNX's data files, and the refusal of files that hold only a reconstruction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from ..errors import InputError
+from .choosing import parse_meta, values
+from .conventions import measured
+from .hdf5 import opened, read_hdf5, read_values, stored, text
+from .records import RawFile
+
+DETECTOR = "instrument_1/detector_1"
+PLACES = (f"{DETECTOR}/data", "image_1/data", "data_1/data")
+# what CXI keeps of the experiment, in SI units, and what our meta calls it
+FACTS = {
+    "energy_J": "instrument_1/source_1/energy",
+    "wavelength_m": "instrument_1/beam_1/incident_wavelength",
+    "detector_distance_m": f"{DETECTOR}/distance",
+    "pixel_size_m": f"{DETECTOR}/x_pixel_size",
+}
+
+
+def read_cxi(path: Path, key: str | None) -> RawFile:
+    """Read the measurement of a CXI file.
+
+    "support" and "mask" as keys name a reconstruction's support and the detector's mask; any other key
+    is looked up as in a plain HDF5 file. Raises `InputError` when the file holds a reconstruction only.
+    """
+    with opened(path) as file:
+        entry = _entry(file)
+        if entry is None:
+            return read_hdf5(path, key)
+        if key in ("support", "mask"):
+            leaves = ("support", "image_1/support", "image_1/mask") if key == "support" else (f"{DETECTOR}/mask",)
+            key = next((f"{entry.name}/{leaf}" for leaf in leaves if leaf in entry), key)
+        if key is not None:
+            return read_hdf5(path, key)
+        return _measurement(path, file, entry)
+
+
+def _entry(file: h5py.File) -> h5py.Group | None:
+    """The entry that the file's `default` names, else entry_1, else the first one."""
+    default = text(file.attrs.get("default", "entry_1")).strip("/").partition("/")[0]
+    names = [default, "entry_1", *(n for n in file if n.startswith("entry"))]
+    return next((file[n] for n in names if isinstance(file.get(n), h5py.Group)), None)
+
+
+def _measurement(path: Path, file: h5py.File, entry: h5py.Group) -> RawFile:
+    found = [p for p in PLACES if isinstance(entry.get(p), h5py.Dataset)]
+    real = [p for p in found if not stored(entry[p]).complex and not _reconstructed(entry, p)]
+    if not real and found:
+        raise InputError(
+            f"{path} holds a reconstruction ({entry[found[0]].name}), not a measurement; give the data file it was made from, "
+            f"or this one as --support"
+        )
+    if not real:
+        return read_hdf5(path, None)
+    item = entry[real[0]]
+    ours = text(file.attrs.get("creator", "")) == "retrieve"
+    notes = ["written by retrieve: intensity, centred"] if ours else [f"CXI data at {item.name}"]
+    mask, said = _mask(entry, real[0], item.shape)
+    support, truth = (read_values(entry[name]) if ours and name in entry else None for name in ("support", "truth"))
+    if ours and support is None and "image_1/support" in entry:
+        notes.append(f"the result's support is not used; to use it, give --support {path}:{entry.name}/image_1/support")
+    shifted = entry["image_1/is_fft_shifted"][()] if real[0] == "image_1/data" and "image_1/is_fft_shifted" in entry else None
+    return RawFile(
+        values(path, item.name, stored(item)),
+        item.name.strip("/"),
+        mask=mask,
+        support=support,
+        truth=truth,
+        meta=_meta(entry),
+        kind="intensity" if ours or "detector" in item.name else None,
+        centred=True if ours else None if shifted is None else not shifted,
+        notes=(*notes, *said),
+        detector=not ours,
+    )
+
+
+def _reconstructed(entry: h5py.Group, place: str) -> bool:
+    """True for an image in real space, and for data_1 where it is a link to one."""
+    group = entry.get("image_1")
+    if group is None or place.startswith("instrument") or place == "data_1/data" and entry[place] != group.get("data"):
+        return False
+    space = group["data_space"][()] if "data_space" in group else group.attrs.get("data_space", "")
+    return text(space) == "real"
+
+
+def _mask(entry: h5py.Group, place: str, shape: tuple[int, ...]) -> tuple[Any, list[str]]:
+    group = DETECTOR if place != "image_1/data" else "image_1"
+    item = entry.get(f"{group}/mask")
+    if not isinstance(item, h5py.Dataset):
+        return None, []
+    if item.shape != shape[-len(item.shape) :]:
+        return None, [f"mask {item.name!r} left out: its shape {item.shape} does not fit the data's {shape}"]
+    mask, said = measured(item.name, read_values(item))
+    return mask, [said]
+
+
+def _meta(entry: h5py.Group) -> dict[str, Any]:
+    """Our own meta, or what CXI says of the experiment in SI units."""
+    facts = {
+        name: float(entry[place][()])
+        for name, place in FACTS.items()
+        if isinstance(entry.get(place), h5py.Dataset) and entry[place].shape == ()
+    }
+    return {**facts, **parse_meta(entry["meta"][()] if "meta" in entry else None)}

@@ -1,0 +1,167 @@
+"""HDF5 and NeXus files: opening, listing what is there, following NeXus' default plot, Eiger stacks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from .choosing import assemble
+from .records import RawFile, Stored
+
+DETECTORS = "pip install 'retrieve-phase[detectors]'"
+EIGER_PART = re.compile(r"^(.*?)/?data_\d{6}$")
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading; a file that is cut short is an `InputError`."""
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        cut = "is cut short" if "truncated" in str(error) else f"is not a readable HDF5 file ({str(error).splitlines()[0]})"
+        raise InputError(f"{path} {cut}; copy it again from where it was written") from error
+    with file:
+        yield file
+
+
+def read_hdf5(path: Path, key: str | None) -> RawFile:
+    """Read what `key` names, else what NeXus marks as the default plot, else the only plausible array."""
+    with opened(path) as file:
+        arrays = arrays_of(file)
+        if key is not None and isinstance(file.get(key), h5py.Group):
+            key = _signal(file[key]) or key
+        preferred = default_signal(file)
+        for name in (key, preferred):  # an array may be asked for by a link, and is listed only once
+            if name is not None and isinstance(item := file.get(name), h5py.Dataset):
+                arrays.setdefault(name.strip("/"), stored(item))
+        if preferred not in arrays or arrays[preferred].complex:
+            preferred = None
+        raw = assemble(path, arrays, key, preferred=preferred, why="NeXus marks it as the signal to plot", detector=True)
+        return with_pixel_mask(raw, arrays)
+
+
+def with_pixel_mask(raw: RawFile, arrays: dict[str, Stored]) -> RawFile:
+    """Add the file's NeXus `pixel_mask` (0 = good) where it fits the data and no mask lies beside them."""
+    from dataclasses import replace
+
+    from .conventions import measured
+
+    places = [n for n, a in arrays.items() if n.endswith("/pixel_mask") and a.shape == raw.data.shape[-len(a.shape) :]]
+    if raw.mask is not None or len(places) != 1:
+        return raw
+    mask, note = measured(places[0], arrays[places[0]].read())
+    return replace(raw, mask=mask, notes=(*raw.notes, note))
+
+
+def arrays_of(file: h5py.Group) -> dict[str, Stored]:
+    """Every array of the file once, by its full name; soft and external links are followed, broken ones skipped.
+
+    An Eiger master file's data_000001, data_000002, … become one stack named after their group.
+    """
+    found: dict[str, Stored] = {}
+    _walk(file, "", set(), found)
+    parts: dict[str, list[str]] = {}
+    for name in found:
+        if match := EIGER_PART.match(name):
+            parts.setdefault(match.group(1), []).append(name)
+    for group, names in parts.items():
+        found[f"{group}/data".lstrip("/")] = _stack([found.pop(n) for n in sorted(names)])
+    return found
+
+
+def _walk(group: h5py.Group, prefix: str, seen: set[Any], found: dict[str, Stored]) -> None:
+    # real members first, so that an array keeps its own name when a link elsewhere leads to it too
+    for name in sorted(group, key=lambda n: (not isinstance(group.get(n, getlink=True), h5py.HardLink), n)):
+        try:
+            item = group[name]
+        except (KeyError, OSError):  # a link whose target is gone
+            continue
+        identity = h5py.h5o.get_info(item.id)
+        if (identity.fileno, identity.addr) in seen:
+            continue
+        seen.add((identity.fileno, identity.addr))
+        if isinstance(item, h5py.Group):
+            _walk(item, f"{prefix}{name}/", seen, found)
+        elif isinstance(item, h5py.Dataset) and item.shape is not None:
+            found[prefix + name] = stored(item)
+
+
+def stored(item: h5py.Dataset) -> Stored:
+    """A dataset that is read when asked for."""
+    return Stored(item.shape, item.dtype, lambda: read_values(item))
+
+
+def read_values(item: h5py.Dataset) -> NDArray[Any]:
+    """A dataset's values; loads hdf5plugin when a compression filter needs it."""
+    unavailable = _missing_filters(item)
+    if unavailable:
+        try:
+            import hdf5plugin  # noqa: F401  (importing it registers the filters)
+        except ImportError:
+            raise InputError(f"{item.file.filename}: {item.name!r} is compressed with {unavailable}; {DETECTORS}") from None
+        if _missing_filters(item):
+            raise InputError(
+                f"{item.file.filename}: {item.name!r} is compressed with {unavailable}, which hdf5plugin does not "
+                f"know; write it again with gzip (h5repack -f GZIP=4)"
+            )
+    return np.asarray(item[()])
+
+
+def _missing_filters(item: h5py.Dataset) -> str:
+    plist = item.id.get_create_plist()
+    filters = [plist.get_filter(i) for i in range(plist.get_nfilters())]
+    return ", ".join(f"filter {f[0]} {f[3].decode(errors='replace')}".strip() for f in filters if not h5py.h5z.filter_avail(f[0]))
+
+
+def _stack(parts: list[Stored]) -> Stored:
+    shape = (sum(p.shape[0] for p in parts), *parts[0].shape[1:])
+    return Stored(shape, parts[0].dtype, lambda: np.concatenate([p.read() for p in parts]))
+
+
+def default_signal(file: h5py.Group) -> str | None:
+    """The full name of the dataset that NeXus' `default` and `signal` attributes lead to, or None."""
+    group: Any = file
+    for _ in range(8):  # root, entry, data; more is a loop of defaults
+        if (name := _signal(group)) is not None:
+            return name
+        target = group.get(text(group.attrs.get("default", ""))) if "default" in group.attrs else _only_child(group)
+        if not isinstance(target, h5py.Group):
+            return None
+        group = target
+    return None
+
+
+def _signal(group: h5py.Group) -> str | None:
+    """The plotted dataset of an NXdata group, also in the old way of an attribute signal=1 on the dataset."""
+    named = group.get(text(group.attrs["signal"])) if "signal" in group.attrs else None
+    if isinstance(named, h5py.Dataset):
+        return named.name.strip("/")
+    if text(group.attrs.get("NX_class", "")) == "NXdata":
+        for name in group:
+            item = group.get(name)
+            if isinstance(item, h5py.Dataset) and text(item.attrs.get("signal", "")) == "1":
+                return item.name.strip("/")
+    return None
+
+
+def _only_child(group: h5py.Group) -> h5py.Group | None:
+    """The one entry of a file, or the one NXdata of an entry, when no `default` attribute says more."""
+    wanted = "NXdata" if text(group.attrs.get("NX_class", "")) == "NXentry" else "NXentry"
+    groups = [item for item in (group.get(n) for n in group) if isinstance(item, h5py.Group)]
+    fitting = [g for g in groups if text(g.attrs.get("NX_class", "")) == wanted]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def text(value: Any) -> str:
+    """An HDF5 string attribute or scalar as str, whichever way it was stored."""
+    if isinstance(value, np.ndarray):
+        value = value.ravel()[0] if value.size else ""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,45 @@
+"""NumPy's npz and npy files. Pickled objects are never loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO, Any
+from zipfile import ZipFile
+
+import numpy as np
+
+from ..errors import InputError
+from .choosing import assemble
+from .records import RawFile, Stored
+
+
+def read_npz(path: Path, key: str | None) -> RawFile:
+    """Read an npz holding any of intensity, amplitude, mask (1 = measured), support, truth or object, meta (JSON text)."""
+    with np.load(path, allow_pickle=False) as archive, ZipFile(path) as members:
+        arrays = {name: _stored(archive, members, name) for name in archive.files}
+        return assemble(path, {n: a for n, a in arrays.items() if a is not None}, key)
+
+
+def _stored(archive: Any, members: ZipFile, name: str) -> Stored | None:
+    """The header of one array; None for a member of the zip that is no array."""
+    if f"{name}.npy" not in members.namelist():
+        return None
+    with members.open(f"{name}.npy") as file:
+        shape, dtype = _header(file)
+    return Stored(shape, dtype, lambda: archive[name])
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    return shape, dtype
+
+
+def read_npy(path: Path, key: str | None) -> RawFile:
+    """Read the one array of an npy file; its name is the file's stem."""
+    if key is not None:
+        raise InputError(f"{path} is an npy file and holds one array without a name; leave out --key {key}")
+    with path.open("rb") as file:
+        shape, dtype = _header(file)
+    return assemble(path, {path.stem: Stored(shape, dtype, lambda: np.load(path, allow_pickle=False))}, path.stem)

@@ -1,0 +1,145 @@
+"""The formats that can be read, and the choice of one for a file: by content first, then by suffix."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from ..errors import InputError, PluginError
+from .records import RawFile, Reader
+
+HDF5 = b"\x89HDF\r\n\x1a\n"
+TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+
+
+def _hdf5(head: bytes, path: Path) -> bool:
+    return head.startswith(HDF5) or head[512:520] == HDF5
+
+
+def _matlab73(head: bytes, path: Path) -> bool:
+    return _hdf5(head, path) and (head.startswith(b"MATLAB 7.3") or path.suffix.lower() == ".mat")
+
+
+def _cxi(head: bytes, path: Path) -> bool:
+    if not _hdf5(head, path):
+        return False
+    if path.suffix.lower() == ".cxi":
+        return True
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            return "cxi_version" in file
+    except OSError:
+        return False
+
+
+def _edf(head: bytes, path: Path) -> bool:
+    return head.lstrip().startswith(b"{") and (b"HeaderID" in head or b"ByteOrder" in head or b"EDF_" in head)
+
+
+def builtin_readers() -> tuple[Reader, ...]:
+    """The formats that come with `retrieve`, in the order in which they are tried."""
+    return (
+        Reader("npz", (".npz",), "retrieve.io.numpy_files:read_npz", lambda head, _: head.startswith(b"PK\x03\x04")),
+        Reader("npy", (".npy",), "retrieve.io.numpy_files:read_npy", lambda head, _: head.startswith(b"\x93NUMPY")),
+        Reader("MATLAB 7.3", (), "retrieve.io.matlab:read_mat73", _matlab73),
+        Reader("CXI", (".cxi",), "retrieve.io.cxi_reader:read_cxi", _cxi),
+        Reader("HDF5/NeXus", (".h5", ".hdf5", ".nxs", ".hdf"), "retrieve.io.hdf5:read_hdf5", _hdf5),
+        Reader("TIFF", (".tif", ".tiff"), "retrieve.io.images:read_tiff", lambda head, _: head.startswith(TIFF)),
+        Reader("MATLAB 5", (".mat",), "retrieve.io.matlab:read_mat5", lambda head, _: head.startswith(b"MATLAB 5.0")),
+        Reader("CBF", (".cbf",), "retrieve.io.images:read_frames", lambda head, _: head.startswith(b"###CBF")),
+        Reader("EDF", (".edf",), "retrieve.io.images:read_frames", _edf),
+    )
+
+
+def readers(extra: Iterable[Reader] = ()) -> dict[str, Reader]:
+    """All readers by name, in the order in which they are tried: `extra`, those of plugins, the built-in ones.
+
+    Raises `PluginError` when two have one name.
+    """
+    table: dict[str, Reader] = {}
+    builtin = builtin_readers()
+    for reader in (*extra, *_plugin_readers({r.name for r in builtin}), *builtin):
+        if reader.name in table:
+            raise PluginError(f"two readers are named {reader.name!r}: {table[reader.name].target}, {reader.target}; rename one")
+        table[reader.name] = reader
+    return table
+
+
+def _plugin_readers(builtin: set[str]) -> Iterator[Reader]:
+    """What third parties registered; one that does not import is a warning, since the other formats still work."""
+    from ..plugins import find, registered
+
+    for name, (_, plugin) in registered("readers").items():
+        if name in builtin and plugin == "retrieve":
+            continue
+        try:
+            yield find("readers", name)
+        except PluginError as error:
+            warnings.warn(f"reader left out: {error}", stacklevel=3)
+
+
+def split(path: str | Path, key: str | None = None) -> tuple[Path, str | None]:
+    """Split ``file.h5:/dataset`` into file and key, unless a file of that very name exists."""
+    whole = Path(path)
+    head, colon, tail = str(path).rpartition(":")
+    if key is None and colon and tail and Path(head).is_file() and not whole.exists():
+        return Path(head), tail
+    return whole, key
+
+
+def reader_for(path: Path, table: Mapping[str, Reader]) -> Reader:
+    """The reader for an existing, non-empty file; raises `InputError` when there is none."""
+    head = _head(path)
+    for reader in table.values():
+        try:
+            fits = reader.sniff(head, path)
+        except Exception as error:  # a third party's mistake must not keep other formats from being read
+            warnings.warn(f"reader {reader.name!r} left out: {type(error).__name__}: {error}", stacklevel=3)
+            continue
+        if fits:
+            return reader
+    for reader in table.values():
+        if path.suffix.lower() in reader.suffixes:
+            return reader
+    formats = ", ".join(f"{r.name} ({' '.join(r.suffixes)})" if r.suffixes else r.name for r in table.values())
+    raise InputError(f"{path}: unknown format; convert it to one of {formats}")
+
+
+def read_file(path: Path, key: str | None, table: Mapping[str, Reader]) -> RawFile:
+    """Read a file with the reader that fits; whatever is wrong with it is an `InputError`."""
+    reader = reader_for(path, table)
+    try:
+        return reader.read(path, key)
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # parsers of damaged bytes raise anything, third-party ones above all
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:160].rstrip(".")
+        raise InputError(f"{path} cannot be read as {reader.name}: {reason}; it may be damaged, copy it again") from error
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            head = file.read(1024)
+    except FileNotFoundError:
+        raise InputError(f"no file {path}; {_nearest(path)}") from None
+    except IsADirectoryError:
+        raise InputError(f"{path} is a directory; name a file in it") from None
+    except PermissionError:
+        raise InputError(f"{path} may not be read by this user; change its permissions (chmod u+r) or copy it") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be opened: {error.strerror or error}; check the name and the disk") from error
+    if not head:
+        raise InputError(f"{path} is empty (0 bytes); copy or write it again")
+    return head
+
+
+def _nearest(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"there is no directory {path.parent} either, check the path"
+    near = difflib.get_close_matches(path.name, [p.name for p in path.parent.iterdir()], n=3)
+    return f"did you mean {' or '.join(near)}?" if near else "check the name and the directory"

@@ -1,0 +1,51 @@
+"""What a run was, in a form that does it again."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .arrays import Device
+from .options import values_of
+
+if TYPE_CHECKING:
+    from .problem import Problem
+    from .solvers.base import Solver
+
+RECORDED = ("retrieve-phase", "numpy", "scipy", "array-api-compat", "h5py", "torch", "cupy")
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the packages that decide a result; those not installed are left out."""
+    found = {"python": platform.python_version()}
+    for name in RECORDED:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def sha256(path: str | Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def manifest_of(solver: Solver, problem: Problem, seed: int, device: Device, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Every option, seed, version and the input's hash, ready for JSON."""
+    return {
+        "solver": solver.name,
+        "options": values_of(solver),
+        "seed": seed,
+        **settings,
+        "likelihood": {"name": type(problem.likelihood).__name__.lower(), **values_of(problem.likelihood)},
+        "device": device.name,
+        "versions": versions(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "input": dict(problem.meta.get("input", {})),
+    }

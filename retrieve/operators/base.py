@@ -1,0 +1,71 @@
+"""Linear operators: what happens to the object, and to the intensity, before it is measured."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+from ..arrays import Array, Device
+
+
+class Operator(ABC):
+    """A linear map on arrays (batch, *in_shape) → (batch, *out_shape).
+
+    `isometry` promises adjoint(forward(x)) == x for every x.
+    """
+
+    in_shape: tuple[int, ...]
+    out_shape: tuple[int, ...]
+    isometry: bool = False
+
+    @abstractmethod
+    def forward(self, x: Array) -> Array:
+        """A x."""
+
+    @abstractmethod
+    def adjoint(self, y: Array) -> Array:
+        """Aᴴ y, with ⟨A x, y⟩ = ⟨x, Aᴴ y⟩."""
+
+    def distribute(self, ratio: Array) -> Array:
+        """For an operator on intensities: the ratio measured/expected of each pixel, at each of its samples."""
+        return self.adjoint(ratio)
+
+    def to(self, device: Device) -> Operator:
+        """The same operator with its arrays on `device`; one without arrays is itself."""
+        return self
+
+    def __matmul__(self, inner: Operator) -> Operator:
+        """`self @ inner`: first `inner`, then `self`. Raises ValueError when their shapes do not meet."""
+        return Composed(self, inner)
+
+    @property
+    def size(self) -> int:
+        """Number of points of the output."""
+        return math.prod(self.out_shape)
+
+
+class Composed(Operator):
+    """outer ∘ inner."""
+
+    def __init__(self, outer: Operator, inner: Operator) -> None:
+        if tuple(outer.in_shape) != tuple(inner.out_shape):
+            raise ValueError(f"cannot compose: the inner operator gives {inner.out_shape}, the outer takes {outer.in_shape}")
+        self.outer, self.inner = outer, inner
+        self.in_shape, self.out_shape = inner.in_shape, outer.out_shape
+        self.isometry = outer.isometry and inner.isometry
+
+    def forward(self, x: Array) -> Array:
+        """Outer(inner(x))."""
+        return self.outer.forward(self.inner.forward(x))
+
+    def adjoint(self, y: Array) -> Array:
+        """innerᴴ(outerᴴ(y))."""
+        return self.inner.adjoint(self.outer.adjoint(y))
+
+    def distribute(self, ratio: Array) -> Array:
+        """Through the outer, then the inner operator."""
+        return self.inner.distribute(self.outer.distribute(ratio))
+
+    def to(self, device: Device) -> Operator:
+        """Both parts on `device`."""
+        return Composed(self.outer.to(device), self.inner.to(device))

@@ -1,0 +1,290 @@
+"""Pictures of a result: the object, the diffraction it explains, and how the fit went."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InputError
+from .evaluate import remove_ramp
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from .result import Result
+
+SHOWN = 0.1  # share of the maximum amplitude below which a phase is noise and is left white
+DECADES = 7  # that a diffraction picture spans at most
+UNMEASURED = "0.72"
+AXES = {2: "yx", 3: "zyx"}
+
+
+class View(NamedTuple):
+    """A cut through an object or pattern that `imshow` can draw: rows and columns are array axes a and b."""
+
+    title: str
+    cut: tuple[int | slice, ...]
+    extent: tuple[float, float, float, float]
+    xlabel: str
+    ylabel: str
+
+
+def plot(result: Result) -> Figure:
+    """The picture of a result as a matplotlib Figure, not written anywhere; see `picture`."""
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    spread = None if result.spread is None else np.nan_to_num(result.spread)
+    x, support, spread = _middle(np.nan_to_num(result.object), _support_of(result), spread)
+    measured, calculated = _diffraction(result)
+    counts = bool(np.allclose(measured.compressed(), np.rint(measured.compressed()), rtol=1e-4, atol=1e-3))
+    unit = "counts" if counts else "arb. units"
+    peak = [int(i) for i in np.unravel_index(np.argmax(measured.filled(-1)), measured.shape)]
+
+    layout = ConstrainedLayoutEngine(compress=x.ndim == 2, w_pad=0.1, h_pad=0.08)
+    figure = Figure(figsize=(13.5, 7.5) if x.ndim == 2 else (17, 8.5), dpi=100, layout=layout)
+    panels = _panels(figure, x.ndim, spread is not None)
+    figure.suptitle(_headline(result), fontsize=12)
+    _draw_object(panels, x, support, spread, result.problem.meta, f"√{unit}" if counts else unit)
+    _draw_diffraction(panels, _pattern_views(peak, measured.shape), measured, calculated, unit)
+    _draw_history(panels["history"], result)
+    return figure
+
+
+def picture(result: Result, path: str | Path | None = None) -> Figure:
+    """Draw a result and, with a path, write it there: PNG, or what the suffix says (pdf, svg).
+
+    Amplitude and phase (its ramp and offset removed) with the support's outline, spread over the starts,
+    measured and calculated intensity on one logarithmic scale, and the error curves of all starts.  In
+    3D, one cut a axis: through the object's centre of mass, through the pattern's peak.  The object's
+    axes are px, or nm with `voxel_size_nm` (one number or one an axis) in the problem's meta.
+    The file is written beside its place and renamed.  Raises InputError for a suffix that cannot be drawn.
+    """
+    figure = plot(result)
+    if path is not None:
+        _write(figure, Path(path))
+    return figure
+
+
+def _write(figure: Figure, path: Path) -> None:
+    kind = path.suffix[1:].lower() or "png"
+    known = figure.canvas.get_supported_filetypes()
+    if kind not in known:
+        raise InputError(f"cannot draw a picture as {path.name!r}; end it in one of {', '.join(sorted(known))}")
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        figure.savefig(beside, format=kind)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _panels(figure: Figure, ndim: int, spread: bool) -> dict[str, Axes]:
+    """The named panels; a 3D quantity has one a cut (amplitude0, amplitude1, amplitude2), object left, diffraction right."""
+    if ndim == 2:
+        grid: list[Any] = [["amplitude0", "phase0", "spread0" if spread else "history"], ["measured0", "calculated0", "history"]]
+        return figure.subplot_mosaic(grid)
+    left, right = figure.subfigures(1, 2, squeeze=False)[0]
+    cuts = {name: [f"{name}{k}" for k in range(3)] for name in ("amplitude", "phase", "spread", "measured", "calculated")}
+    seen: list[Any] = [cuts["amplitude"], cuts["phase"]] + [cuts["spread"]] * spread
+    fitted: list[Any] = [cuts["measured"], cuts["calculated"], ["history"] * 3]
+    return left.subplot_mosaic(seen) | right.subplot_mosaic(fitted)
+
+
+# the object --------------------------------------------------------------------------------------
+
+
+def _support_of(result: Result) -> NDArray[np.bool_] | None:
+    support = result.problem.support if result.support is None else result.support
+    return None if support is None else np.asarray(support, bool)
+
+
+def _middle(
+    x: NDArray, support: NDArray[np.bool_] | None, spread: NDArray | None
+) -> tuple[NDArray, NDArray[np.bool_] | None, NDArray | None]:
+    """Everything rolled so that the object's centre of mass lies at N//2; the object's phase ramp and offset removed.
+
+    The centre of mass is a circular one, so that an object across the array's edge is shown whole.
+    """
+    weight = np.abs(x) ** 2
+    roll = []
+    for axis, n in enumerate(x.shape):
+        profile = weight.sum(axis=tuple(a for a in range(x.ndim) if a != axis), dtype=float)
+        angle = np.angle(profile @ np.exp(2j * np.pi * np.arange(n) / n)) if profile.any() else 2 * np.pi * (n // 2) / n
+        roll.append(n // 2 - round(float(angle) * n / (2 * np.pi)))
+    support, spread = (None if a is None else np.roll(a, roll, axis=range(x.ndim)) for a in (support, spread))
+    x = remove_ramp(np.roll(x, roll, axis=range(x.ndim)))
+    return x * np.exp(-1j * np.angle(np.sum(x * np.abs(x)))), support, spread
+
+
+def _object_views(x: NDArray, support: NDArray[np.bool_] | None, meta: Mapping[str, Any]) -> list[View]:
+    """One cut a pair of axes through N//2, cropped to the support or, without one, to what is seen, with a margin."""
+    seen = np.abs(x) > SHOWN * np.abs(x).max() if support is None or not support.any() else support
+    seen = seen if seen.any() else np.ones_like(seen)
+    size = np.broadcast_to(np.asarray(meta.get("voxel_size_nm", 1.0), float), x.ndim)
+    unit = "nm" if "voxel_size_nm" in meta else "px"
+    crop, edges = [], []
+    for axis, n in enumerate(x.shape):
+        inside = np.flatnonzero(seen.any(axis=tuple(a for a in range(x.ndim) if a != axis)))
+        margin = max(3, (inside[-1] - inside[0]) // 8)
+        low, high = max(0, inside[0] - margin), min(n, inside[-1] + margin + 1)
+        crop.append(slice(low, high))
+        edges.append((size[axis] * (low - n // 2 - 0.5), size[axis] * (high - n // 2 - 0.5)))
+    return [_view(x.shape, pair, crop, edges, [n // 2 for n in x.shape], f"({unit})") for pair in _pairs(x.ndim)]
+
+
+def _pairs(ndim: int) -> list[tuple[int, int]]:
+    return [(0, 1)] if ndim == 2 else [(1, 2), (0, 2), (0, 1)]
+
+
+def _view(
+    shape: Sequence[int],
+    pair: tuple[int, int],
+    crop: Sequence[slice],
+    edges: Sequence[tuple[float, float]],
+    centre: Sequence[int],
+    unit: str,
+    prefix: str = "",
+) -> View:
+    a, b = pair
+    names = [prefix + c for c in AXES[len(shape)]]
+    cut = tuple(crop[axis] if axis in pair else centre[axis] for axis in range(len(shape)))
+    title = "".join(f", {names[axis]} = {centre[axis] - n // 2}" for axis, n in enumerate(shape) if axis not in pair)
+    return View(title, cut, (*edges[b], *edges[a][::-1]), f"{names[b]} {unit}", f"{names[a]} {unit}")
+
+
+def _draw_object(
+    panels: Mapping[str, Axes],
+    x: NDArray,
+    support: NDArray[np.bool_] | None,
+    spread: NDArray | None,
+    meta: Mapping[str, Any],
+    unit: str,
+) -> None:
+    views = _object_views(x, support, meta)
+    amplitude = np.abs(x)
+    top = float(amplitude.max()) or 1.0
+    phase = np.where(amplitude > SHOWN * top, np.angle(x), np.nan)
+    rows: list[tuple[str, NDArray, dict[str, Any], str]] = [
+        ("amplitude", amplitude, {"cmap": "viridis", "vmin": 0, "vmax": top}, f"amplitude ({unit})"),
+        ("phase", phase, _phase_scale(phase), "phase (rad)"),
+    ]
+    if spread is not None:
+        scale = {"cmap": "magma", "vmin": 0, "vmax": float(spread.max()) or 1.0}
+        rows.append(("spread", spread, scale, f"std of amplitude ({unit})"))
+    for name, values, scale, label in rows:
+        row = [panels[f"{name}{k}"] for k in range(len(views))]
+        for axes, view in zip(row, views, strict=True):
+            image = _show(axes, values[view.cut], view, name + view.title, scale)
+            outline = None if support is None else support[view.cut].repeat(8, 0).repeat(8, 1)  # follows the pixels' edges
+            if outline is not None and outline.any() and not outline.all():
+                colour = "0.3" if name == "phase" else "w"
+                axes.contour(outline, [0.5], colors=colour, linewidths=0.8, extent=view.extent, origin="upper")
+        bar = row[0].figure.colorbar(image, ax=row, label=label, shrink=0.9)
+        if name == "phase" and scale["vmax"] == np.pi:
+            bar.set_ticks([-np.pi, 0, np.pi], labels=["−π", "0", "π"])
+
+
+def _phase_scale(phase: NDArray) -> dict[str, Any]:
+    """A cyclic map over ±π; a diverging one over less where no phase comes near to wrapping, else it shows nothing."""
+    seen = np.abs(phase[np.isfinite(phase)])
+    limit = float(np.quantile(seen, 0.995)) if seen.size else np.pi
+    if 0 < limit < np.pi / 2:
+        return {"cmap": "coolwarm", "vmin": -limit, "vmax": limit}
+    return {"cmap": "twilight", "vmin": -np.pi, "vmax": np.pi}
+
+
+def _show(axes: Axes, values: NDArray, view: View, title: str, scale: dict[str, Any]) -> Any:
+    image = axes.imshow(values, extent=view.extent, interpolation="nearest", **scale)
+    axes.set_title(title, fontsize=10)
+    axes.set_xlabel(view.xlabel, fontsize=9)
+    axes.set_ylabel(view.ylabel, fontsize=9, labelpad=1)
+    axes.tick_params(labelsize=8)
+    axes.locator_params(nbins=5)
+    return image
+
+
+# diffraction -------------------------------------------------------------------------------------
+
+
+def _diffraction(result: Result) -> tuple[np.ma.MaskedArray, NDArray]:
+    """Measured intensity, masked where not measured, and the calculated one; centred, on the detector."""
+    problem = result.problem
+    measured = np.ma.masked_array(np.asarray(problem.amplitude) ** 2, mask=~np.asarray(problem.valid))
+    calculated = np.asarray(problem.intensity(np.nan_to_num(result.object)[None]))[0]
+    return np.ma.masked_array(np.fft.fftshift(measured.data), np.fft.fftshift(measured.mask)), np.fft.fftshift(calculated)
+
+
+def _pattern_views(peak: Sequence[int], shape: Sequence[int]) -> list[View]:
+    """One cut a pair of axes through the peak, of the whole detector, in px from its centre."""
+    edges = [(-(n // 2) - 0.5, n - n // 2 - 0.5) for n in shape]
+    whole = [slice(None)] * len(shape)
+    return [_view(shape, pair, whole, edges, peak, "(px)", "q") for pair in _pairs(len(shape))]
+
+
+def _draw_diffraction(
+    panels: Mapping[str, Axes], views: Sequence[View], measured: np.ma.MaskedArray, calculated: NDArray, unit: str
+) -> None:
+    from matplotlib import colormaps
+    from matplotlib.colors import LogNorm
+    from matplotlib.patches import Patch
+
+    seen = measured.compressed()
+    top = float(seen.max())
+    floor = min(max(float(seen[seen > 0].min()), top * 10.0**-DECADES), top / 10)
+    scale = {"cmap": colormaps["inferno"].with_extremes(bad=UNMEASURED), "norm": LogNorm(floor, top)}
+    row = [panels[f"{name}{k}"] for name in ("measured", "calculated") for k in range(len(views))]
+    patterns = [("measured", measured)] * len(views) + [("calculated", calculated)] * len(views)
+    for axes, view, (name, pattern) in zip(row, [*views, *views], patterns, strict=True):
+        image = _show(axes, np.clip(pattern[view.cut], floor, None), view, name + view.title, scale)
+    beyond = "both" if calculated.max() > top else "min"
+    row[0].figure.colorbar(image, ax=row, label=f"intensity ({unit})", shrink=0.9, extend=beyond)
+    if measured.mask.any():
+        patch = Patch(facecolor=UNMEASURED, edgecolor="0.3", label="not measured")
+        row[0].legend(handles=[patch], fontsize=8, loc="upper right", handlelength=1)
+
+
+# the fit -----------------------------------------------------------------------------------------
+
+
+def _draw_history(axes: Axes, result: Result) -> None:
+    """χ² and the free χ² of every start against the step, the chosen one on top."""
+    for k in sorted(range(len(result.history)), key=lambda k: k == result.chosen):
+        for key, name, colour in (("chi2", "χ²", "tab:blue"), ("free", "free χ²", "tab:orange")):
+            values = np.array(result.history[k].get(key, []), float)
+            steps = np.array(result.history[k]["step"], float)[: values.size]
+            good = np.isfinite(values) & (values > 0)
+            style: dict[str, Any] = {"lw": 0.8, "alpha": 0.35}
+            if k == result.chosen:
+                style = {"lw": 2, "label": f"{name}, start {k} (chosen)"}
+            if good.any():
+                axes.plot(steps[good], values[good], color=colour, marker="o" if good.sum() == 1 else "", ms=5, **style)
+    if axes.lines:
+        axes.set_yscale("log")
+        axes.legend(fontsize=8)
+    else:
+        axes.text(0.5, 0.5, "no history", ha="center", va="center", transform=axes.transAxes, color="0.4")
+    axes.set_title("error", fontsize=10)
+    axes.set_xlabel("step", fontsize=9)
+    axes.set_ylabel("χ²", fontsize=9)
+    axes.tick_params(which="both", labelsize=8)
+    axes.grid(True, which="major", alpha=0.3)
+
+
+def _headline(result: Result) -> str:
+    score, starts = result.score, len(result.scores)
+    failed = sum(s.failure is not None for s in result.scores)
+    parts = [str(result.manifest["solver"])] if result.manifest.get("solver") else []
+    parts.append(f"χ² {score.chi2:.3g}")
+    if score.free is not None:
+        parts.append(f"free χ² {score.free:.3g}")
+    parts.append("1 start" if starts == 1 else f"{starts} starts, {result.chosen} chosen" + f", {failed} failed" * bool(failed))
+    if result.interrupted:
+        parts.append("interrupted")
+    return "  ·  ".join(parts)

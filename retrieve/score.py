@@ -1,0 +1,47 @@
+"""How well an object explains the pixels the solver saw, and those it did not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .arrays import Array, Device, find_device, namespace, to_numpy
+from .operators import Operator
+from .problem import Problem
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """χ² on the working and on the held-out pixels, from one transform.
+
+    χ² = Σ_w(√P − √I)²/Σ_w I over the working pixels w. The free one is the mean of (√P − √I)² over the
+    held-out pixels, over the mean of I on the working ones: it equals χ² when held-out pixels are
+    predicted as well as fitted ones, whatever speckles happened to be held out.
+    """
+
+    problem: Problem
+    work: Array
+    held: Array | None
+
+    @classmethod
+    def of(cls, problem: Problem, held: Array | None, device: Device | None = None) -> Scorer:
+        """For a problem with all its measured pixels, and the mask of those held out (zero frequency first)."""
+        device = device or find_device("cpu")
+        valid = to_numpy(problem.valid)
+        work = valid if held is None else valid & ~to_numpy(held)
+        weights = [None if mask is None else device.put(to_numpy(mask).astype(np.float32)) for mask in (work, held)]
+        return cls(problem.to(device), *weights)
+
+    def __call__(self, x: Array, detector: Operator | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """χ² and free χ² of each x (batch, *shape), on the host; the second NaN when nothing is held out."""
+        xp = namespace(x)
+        problem = self.problem if detector is None else self.problem.replace(detector=detector)
+        misfit = problem.misfit(x)
+        axes = tuple(range(1, misfit.ndim))
+        power = xp.sum(problem.amplitude**2 * self.work)
+        chi2 = to_numpy(xp.sum(misfit * self.work, axis=axes) / power)
+        if self.held is None:
+            return chi2, np.full_like(chi2, np.nan)
+        mean = power / xp.sum(self.work)
+        return chi2, to_numpy(xp.sum(misfit * self.held, axis=axes) / xp.sum(self.held) / mean)

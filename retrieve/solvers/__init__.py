@@ -1,0 +1,33 @@
+"""Solvers: `steps` of an algorithm, options as fields. `find(name)` gets any registered one."""
+
+from .base import Solver, Step, Streams
+from .gradient import ConjugateGradient
+from .guided import Guided
+from .iterative import Coherence, Constraint, Iterative
+from .projections import ALGORITHMS, ASR, DM, ER, HIO, HPR, OSS, PCHIO, RAAR, RRR, SF
+from .recipe import Recipe
+from .shrinkwrap import ShrinkWrap
+
+__all__ = [
+    "ALGORITHMS",
+    "ASR",
+    "DM",
+    "ER",
+    "HIO",
+    "HPR",
+    "OSS",
+    "PCHIO",
+    "RAAR",
+    "RRR",
+    "SF",
+    "Coherence",
+    "ConjugateGradient",
+    "Constraint",
+    "Guided",
+    "Iterative",
+    "Recipe",
+    "ShrinkWrap",
+    "Solver",
+    "Step",
+    "Streams",
+]

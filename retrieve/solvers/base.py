@@ -1,0 +1,92 @@
+"""The interface of a solver: an immutable bag of options and a generator of steps."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from ..arrays import Array, namespace
+from ..options import validate
+from ..problem import Problem
+
+
+class Step(NamedTuple):
+    """What a solver shows after each iteration.
+
+    x: (batch, *shape), the object as it stands; it counts only inside `support` where one is given.
+    support: bool (batch, *shape) or None.
+    info: anything else: ``stage`` names the running part, ``detector`` a refined intensity operator.
+    """
+
+    x: Array
+    support: Array | None = None
+    info: Mapping[str, Any] = {}
+
+    @property
+    def estimate(self) -> Array:
+        """The object that this step stands for."""
+        if self.support is None:
+            return self.x
+        xp = namespace(self.x)
+        return xp.where(self.support, self.x, xp.zeros_like(self.x))
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Random numbers for a batch: every start has its own generator, so a batch equals its starts one by one."""
+
+    generators: Sequence[np.random.Generator]
+
+    @classmethod
+    def of(cls, seed: int, starts: Sequence[int]) -> Streams:
+        """One generator for each start number, seeded by (seed, start)."""
+        return cls([np.random.default_rng([seed, 1 + start]) for start in starts])
+
+    def normal(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Standard normal float32 (batch, *shape), on the host."""
+        return np.stack([g.standard_normal(shape, dtype=np.float32) for g in self.generators])
+
+    def uniform(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Uniform on [0, 1), float32 (batch, *shape), on the host."""
+        return np.stack([g.random(shape, dtype=np.float32) for g in self.generators])
+
+    def __len__(self) -> int:
+        return len(self.generators)
+
+
+@dataclass(frozen=True)
+class Solver(ABC):
+    """Hyper-parameters and nothing else; subclasses are frozen dataclasses of `option` fields.
+
+    name: how the command line calls it.  library: "any" for array-API code, "torch" for networks.
+    source: the paper.
+    """
+
+    name: ClassVar[str] = ""
+    library: ClassVar[str] = "any"
+    source: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+    @abstractmethod
+    def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
+        """Improve the start `x` (batch, *shape), yielding after each iteration.
+
+        Never writes into `problem`, prints or stops itself early but by its own options.
+        """
+
+    def start(self, problem: Problem, rng: Streams) -> Array:
+        """The first x, on the host: the measured amplitudes with random phases, transformed back."""
+        from .start import random_phases
+
+        return random_phases(problem, rng)
+
+    @property
+    def total(self) -> int | None:
+        """The number of steps it will take, where that is known."""
+        return None

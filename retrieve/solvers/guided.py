@@ -1,0 +1,82 @@
+"""Guided phasing: generations of starts bred with the best. Source: Chen, Miao, Wang & Lee, PRB 76, 064113 (2007)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ..arrays import Array, like, namespace, to_numpy
+from ..evaluate import align
+from ..options import option
+from ..problem import Problem
+from .base import Solver, Step, Streams
+from .recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Guided(Solver):
+    """A population runs the recipe; each member is then bred with the best, and the next generation runs.
+
+    x_k ← √(x_best · x_k) pixel by pixel after alignment: the geometric mean of the amplitudes, the mean
+    of the phases. Each member keeps to its own recipe and support; the best is yielded at the end.
+    """
+
+    name: ClassVar[str] = "guided"
+    source: ClassVar[str] = "Chen, Miao, Wang & Lee, PRB 76, 064113 (2007)"
+    population: int = option(4, "members of a generation", ge=2)
+    generations: int = option(3, "generations", ge=1)
+    criterion: str = option("chi2", "what makes a member the best", choices=("chi2", "sharpness"))
+    recipe: Recipe = Recipe()
+
+    def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
+        """All members of each generation in turn; `x` is the first member, the others start at random."""
+        members = [x] + [self.start(problem, rng) for _ in range(self.population - 1)]
+        last: list[Step] = []
+        for generation in range(self.generations):
+            if generation:
+                members = self._breed([to_numpy(step.estimate) for step in last], self._best(problem, last), x)
+            last = []
+            for k, member in enumerate(members):
+                step = Step(member)
+                for step in self.recipe.steps(problem, member, rng):
+                    yield step._replace(info={**step.info, "stage": f"generation {generation + 1} member {k + 1}"})
+                last.append(step._replace(x=step.estimate))
+        yield self._choose(last, self._best(problem, last))
+
+    def _best(self, problem: Problem, last: list[Step]) -> np.ndarray:
+        """For each start of the batch the number of its best member."""
+        xp = namespace(last[0].x)
+        axes = tuple(range(1, last[0].x.ndim))
+
+        def value(step: Step) -> Array:
+            if self.criterion == "chi2":
+                return problem.replace(detector=step.info.get("detector", problem.detector)).chi2(step.estimate)
+            return xp.sum(xp.abs(step.estimate) ** 4, axis=axes)
+
+        return np.argmin(np.stack([to_numpy(value(step)) for step in last]), axis=0)
+
+    @staticmethod
+    def _breed(members: list[np.ndarray], best: np.ndarray, x: Array) -> list[Array]:
+        bred = [np.empty_like(member) for member in members]
+        for b, chosen in enumerate(best):
+            reference = members[chosen][b]
+            for k, member in enumerate(members):
+                other = align(member[b], reference, subpixel=1).object
+                phase = np.exp(0.5j * np.angle(other * np.conj(reference)))
+                bred[k][b] = np.sqrt(np.abs(reference) * np.abs(other)) * np.exp(1j * np.angle(reference)) * phase
+        return [like(one.astype(np.complex64), x) for one in bred]
+
+    @staticmethod
+    def _choose(last: list[Step], best: np.ndarray) -> Step:
+        xp = namespace(last[0].x)
+        x = xp.stack([last[chosen].x[b, ...] for b, chosen in enumerate(best)])
+        full = [xp.broadcast_to(step.support, x.shape) for step in last]
+        return Step(x, xp.stack([full[chosen][b, ...] for b, chosen in enumerate(best)]), last[int(best[0])].info)
+
+    @property
+    def total(self) -> int | None:
+        """Steps of all members of all generations, and the last that names the best."""
+        return None if self.recipe.total is None else self.population * self.generations * self.recipe.total + 1

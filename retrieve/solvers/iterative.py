@@ -1,0 +1,189 @@
+"""The engine of the projection algorithms: constraint, support update, one loop.
+
+The algorithms themselves, each a line under its formula, are in `projections`.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..arrays import Array, like, namespace
+from ..autocorrelation import autocorrelation_support
+from ..operators import PartialCoherence, richardson_lucy
+from ..options import option, validate
+from ..problem import Problem
+from .base import Solver, Step, Streams
+from .shrinkwrap import ShrinkWrap
+
+
+@dataclass(frozen=True)
+class Coherence:
+    """Recovery of the coherence kernel during the run. Source: Clark et al., Nat. Commun. 3, 993 (2012)."""
+
+    every: int = option(0, "iterations between kernel updates; 0 takes the beam as fully coherent", ge=0)
+    iterations: int = option(20, "Richardson-Lucy steps an update", ge=1)
+    begin: float = option(0.2, "share of the run before the first update", ge=0, lt=1)
+    radius: float = option(6.0, "largest extent of the kernel from its centre, detector pixels", gt=0)
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+    def refine(self, problem: Problem, x: Array) -> Problem:
+        """The problem with the kernel that best blurs |A x|² into the measured intensity."""
+        xp = namespace(x)
+        f = problem.operator.forward(x)
+        shape = tuple(f.shape[1:])
+        r2 = sum(
+            np.fft.fftfreq(n, 1 / n).reshape([-1 if a == axis else 1 for a in range(len(shape))]) ** 2
+            for axis, n in enumerate(shape)
+        )
+        window = like(np.asarray(r2 <= self.radius**2), f)
+        known = problem.detector
+        first = like(np.exp(-np.asarray(r2, dtype=np.float32)), xp.real(f))
+        kernel = known.kernel if isinstance(known, PartialCoherence) else first
+        kernel = richardson_lucy(kernel, xp.abs(f) ** 2, problem.amplitude**2, problem.valid, self.iterations, window)
+        return problem.replace(detector=PartialCoherence(kernel, shape))
+
+
+class Constraint(NamedTuple):
+    """What is known of the object: P_S projects on it, `allows` tells the pixels that satisfy it already."""
+
+    support: Array
+    positive: bool = False
+    phase: tuple[float, float] | None = None
+
+    def __call__(self, m: Array) -> Array:
+        """P_S m: zero outside the support; real and non-negative, or nearest phase in range, where asked."""
+        xp = namespace(m)
+        if self.positive:
+            m = xp.astype(xp.clip(xp.real(m), min=0), m.dtype)
+        elif self.phase is not None:
+            middle, half = sum(self.phase) / 2, (self.phase[1] - self.phase[0]) / 2
+            rotated = m * complex(math.cos(middle), -math.sin(middle))
+            angle = xp.atan2(xp.imag(rotated), xp.real(rotated))
+            edge = middle + half * xp.sign(angle)
+            reach = xp.clip(xp.abs(m) * xp.cos(xp.abs(angle) - half), min=0)
+            m = xp.where(xp.abs(angle) <= half, m, xp.astype(reach * xp.exp(1j * edge), m.dtype))
+        return xp.where(self.support, m, xp.zeros_like(m))
+
+    def allows(self, m: Array) -> Array:
+        """Bool (batch, *shape): inside the support, with an allowed phase."""
+        xp = namespace(m)
+        if self.positive:
+            return self.support & (xp.real(m) >= 0)
+        if self.phase is not None:
+            middle, half = sum(self.phase) / 2, (self.phase[1] - self.phase[0]) / 2
+            rotated = m * complex(math.cos(middle), -math.sin(middle))
+            return self.support & (xp.abs(xp.atan2(xp.imag(rotated), xp.real(rotated))) <= half)
+        return self.support
+
+
+class Descent(Solver):
+    """A solver that can be a part of a recipe by descending from any x within any support."""
+
+    iterations: int
+
+    @abstractmethod
+    def descend(self, problem: Problem, x: Array, support: Array) -> Iterator[Step]:
+        """Lower the misfit from x (batch, *shape) within `support`, bool (batch or 1, *shape)."""
+
+
+@dataclass(frozen=True)
+class Iterative(Solver):
+    """A projection algorithm: x ← update(x, P_M x) under the constraint, the support shrink-wrapped."""
+
+    iterations: int = option(500, "number of iterations", ge=1)
+    positivity: bool = option(False, "the object is real and non-negative")
+    phase_min: float | None = option(None, "lowest phase of the object, rad; with phase_max", ge=-math.pi, le=math.pi)
+    phase_max: float | None = option(None, "highest phase of the object, rad; with phase_min", ge=-math.pi, le=math.pi)
+    twin_cut: int | None = option(None, "iteration at which half the object is cut away, to break the twin symmetry", ge=1)
+    shrink_wrap: ShrinkWrap = ShrinkWrap()
+    coherence: Coherence = Coherence()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_phase(self.phase_min, self.phase_max)
+
+    @abstractmethod
+    def update(self, x: Array, m: Array, project: Constraint, problem: Problem, t: float) -> Array:
+        """The next x from x and m = P_M x, under the constraint P_S = `project`, at the share t of its run."""
+
+    def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
+        """Run the algorithm alone."""
+        return iterate([self], problem, x)
+
+    def constrain(self, support: Array) -> Constraint:
+        """What this algorithm knows of the object, with the support as it stands."""
+        phase = None if self.phase_min is None or self.phase_max is None else (self.phase_min, self.phase_max)
+        return Constraint(support, self.positivity, phase)
+
+    @property
+    def total(self) -> int | None:
+        """Its iterations."""
+        return self.iterations
+
+
+def _check_phase(low: float | None, high: float | None) -> None:
+    from ..errors import OptionError
+
+    if (low is None) != (high is None) or (low is not None and high is not None and low >= high):
+        raise OptionError(f"options phase_min={low!r} and phase_max={high!r} go together, the lower first; give both or neither")
+
+
+def iterate(parts: Sequence[Iterative | Descent], problem: Problem, x: Array) -> Iterator[Step]:
+    """Run the `parts` one after the other on the start x (batch, *shape)."""
+    xp = namespace(x)
+    support, blind = first_support(problem, x)
+    total = sum(part.iterations for part in parts)
+    n = 0
+    info: dict[str, Any] = {}
+    for part in parts:
+        info = {**info, "stage": part.name}
+        if isinstance(part, Descent):
+            for step in part.descend(problem, x, support):
+                n, x = n + 1, step.x
+                yield step._replace(info=info)
+            continue
+        wrap = part.shrink_wrap
+        wrapping = wrap.when == "always" or (wrap.when == "auto" and blind)
+        project = part.constrain(support)
+        plain = not part.positivity and project.phase is None
+        for k in range(part.iterations):
+            n += 1
+            m = problem.fit_modulus(x)
+            if part.positivity:  # the object is real, and so are x and m
+                m = xp.astype(xp.real(m), m.dtype)
+            if wrapping and n % wrap.every == 0:
+                support = wrap.update(m, support, n / total)
+                project = part.constrain(support)
+            x = part.update(x, m, project, problem, k / part.iterations)
+            if n == part.twin_cut:
+                x = cut_half(x, support)
+            if part.coherence.every and n >= part.coherence.begin * total and n % part.coherence.every == 0:
+                problem = part.coherence.refine(problem, project(m))
+                info = {**info, "detector": problem.detector}
+            yield Step(m if plain else project(m), support, info)
+
+
+def first_support(problem: Problem, x: Array) -> tuple[Array, bool]:
+    """The problem's support, or one from the autocorrelation, as bool (1, *shape), and whether it was a guess."""
+    if problem.support is not None:
+        return problem.support[None], False
+    return like(autocorrelation_support(problem), namespace(x).real(x))[None], True
+
+
+def cut_half(x: Array, support: Array) -> Array:
+    """x with one half of the support's box along its two longest axes set to zero."""
+    xp = namespace(x)
+    keep = xp.ones_like(support)
+    for axis in range(1, min(x.ndim, 3)):
+        n = x.shape[axis]
+        line = xp.arange(n, device=x.device) >= n // 2
+        keep = keep & xp.reshape(line, tuple(n if a == axis else 1 for a in range(x.ndim)))
+    return xp.where(keep, x, xp.zeros_like(x))

@@ -1,0 +1,158 @@
+"""The projection algorithms. P_M: fit_modulus, giving m = P_M x; P_S: the constraint; R = 2P − 1.
+
+A unified review is Marchesini, Rev. Sci. Instrum. 78, 011301 (2007).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..arrays import Array, namespace
+from ..options import option
+from ..problem import Problem
+from .iterative import Constraint, Iterative
+from .shrinkwrap import blur
+
+P = Problem
+
+
+@dataclass(frozen=True)
+class ER(Iterative):
+    """Error reduction: x ← P_S P_M x."""
+
+    name: ClassVar[str] = "er"
+    source: ClassVar[str] = "Gerchberg & Saxton, Optik 35, 237 (1972); Fienup, Opt. Lett. 3, 27 (1978)"
+
+    def update(self, x: Array, m: Array, project: Constraint, problem: P, t: float) -> Array:
+        """P_S P_M x."""
+        return project(m)
+
+
+@dataclass(frozen=True)
+class SF(Iterative):
+    """Solvent flipping: x ← R_S P_M x."""
+
+    name: ClassVar[str] = "sf"
+    source: ClassVar[str] = "Abrahams & Leslie, Acta Cryst. D 52, 30 (1996)"
+
+    def update(self, x: Array, m: Array, project: Constraint, problem: P, t: float) -> Array:
+        """R_S P_M x."""
+        return 2 * project(m) - m
+
+
+@dataclass(frozen=True)
+class HIO(Iterative):
+    """Hybrid input-output: x ← P_M x where it satisfies the constraint, x − β P_M x elsewhere."""
+
+    name: ClassVar[str] = "hio"
+    source: ClassVar[str] = "Fienup, Appl. Opt. 21, 2758 (1982)"
+    beta: float = option(0.9, "feedback outside the constraint", gt=0, le=2)
+
+    def update(self, x: Array, m: Array, project: Constraint, problem: P, t: float) -> Array:
+        """Inside m, outside x − βm."""
+        return namespace(x).where(project.allows(m), m, x - self.beta * m)
+
+
+@dataclass(frozen=True)
+class PCHIO(HIO):
+    """Phase-constrained hybrid input-output: HIO whose constraint includes a range of phase."""
+
+    name: ClassVar[str] = "pchio"
+    source: ClassVar[str] = "Harder et al., New J. Phys. 12, 035019 (2010)"
+    phase_min: float | None = option(-math.pi / 2, "lowest phase of the object, rad", ge=-math.pi, le=math.pi)
+    phase_max: float | None = option(math.pi / 2, "highest phase of the object, rad", ge=-math.pi, le=math.pi)
+
+
+@dataclass(frozen=True)
+class RAAR(Iterative):
+    """Relaxed averaged alternating reflections: x ← (β/2)(R_S R_M + 1)x + (1−β)P_M x."""
+
+    name: ClassVar[str] = "raar"
+    source: ClassVar[str] = "Luke, Inverse Probl. 21, 37 (2005)"
+    beta: float = option(0.9, "relaxation; 1 is ASR", gt=0, le=1)
+
+    def update(self, x: Array, m: Array, project: Constraint, problem: P, t: float) -> Array:
+        """β(x + P_S(2m − x) − m) + (1−β)m, the formula with R_M x = 2m − x."""
+        return self.beta * (x + project(2 * m - x)) + (1 - 2 * self.beta) * m
+
+
+@dataclass(frozen=True)
+class HPR(Iterative):
+    """Hybrid projection reflection: x ← ½[R_S(R_M + (β−1)P_M) + 1 + (1−β)P_M]x."""
+
+    name: ClassVar[str] = "hpr"
+    source: ClassVar[str] = "Bauschke, Combettes & Luke, J. Opt. Soc. Am. A 20, 1025 (2003)"
+    beta: float = option(0.9, "relaxation; 1 is ASR", gt=0, le=1)
+
+    def update(self, x: Array, m: Array, project: Constraint, problem: P, t: float) -> Array:
+        """With z = (1+β)m − x: ½(2P_S z − z + x + (1−β)m) = P_S z + x − βm."""
+        return project((1 + self.beta) * m - x) + x - self.beta * m
+
+
+@dataclass(frozen=True)
+class ASR(Iterative):
+    """Averaged successive reflections: x ← ½(R_S R_M + 1)x."""
+
+    name: ClassVar[str] = "asr"
+    source: ClassVar[str] = "Bauschke, Combettes & Luke, J. Opt. Soc. Am. A 19, 1334 (2002)"
+
+    def update(self, x: Array, m: Array, project: Constraint, problem: P, t: float) -> Array:
+        """x + P_S(2m − x) − m."""
+        return x + project(2 * m - x) - m
+
+
+@dataclass(frozen=True)
+class DM(Iterative):
+    """Difference map: x ← x + β(P_S f_M x − P_M f_S x), f_M = (1+1/β)P_M − 1/β, f_S = (1−1/β)P_S + 1/β."""
+
+    name: ClassVar[str] = "dm"
+    source: ClassVar[str] = "Elser, J. Opt. Soc. Am. A 20, 40 (2003)"
+    beta: float = option(0.9, "step; its sign may be either", ge=-2, le=2)
+
+    def update(self, x: Array, m: Array, project: Constraint, problem: P, t: float) -> Array:
+        """x + β(P_S f_M − P_M f_S); β = 1 needs one modulus projection, any other two."""
+        g = 1 / self.beta if self.beta else math.inf
+        if self.beta == 0:
+            return x
+        back = m if self.beta == 1 else problem.fit_modulus((1 - g) * project(x) + g * x)
+        return x + self.beta * (project((1 + g) * m - g * x) - back)
+
+
+@dataclass(frozen=True)
+class RRR(Iterative):
+    """Relaxed reflect-reflect: x ← x + β(P_S R_M x − P_M x)."""
+
+    name: ClassVar[str] = "rrr"
+    source: ClassVar[str] = "Elser, Lan & Bendory, SIAM J. Imaging Sci. 11, 2429 (2018)"
+    beta: float = option(0.5, "step", gt=0, lt=2)
+
+    def update(self, x: Array, m: Array, project: Constraint, problem: P, t: float) -> Array:
+        """x + β(P_S(2m − x) − m)."""
+        return x + self.beta * (project(2 * m - x) - m)
+
+
+@dataclass(frozen=True)
+class OSS(Iterative):
+    """Oversampling smoothness: HIO, then the region outside the support is low-pass filtered.
+
+    The Gaussian filter exp(−q²/2α²) narrows in ten stages, α falling linearly from N to 1/N.
+    """
+
+    name: ClassVar[str] = "oss"
+    source: ClassVar[str] = "Rodriguez et al., J. Appl. Cryst. 46, 312 (2013)"
+    beta: float = option(0.9, "feedback outside the constraint", gt=0, le=2)
+
+    def update(self, x: Array, m: Array, project: Constraint, problem: P, t: float) -> Array:
+        """Inside the HIO value, outside the HIO value filtered; W(α) in q is a blur of N/2πα pixels in r."""
+        xp = namespace(x)
+        x = xp.where(project.allows(m), m, x - self.beta * m)
+        n = max(x.shape[1:])
+        alpha = n + (1 / n - n) * math.floor(10 * t) / 9
+        sigma = n / (2 * math.pi * alpha)
+        smooth = blur(xp.real(x), sigma) + 1j * blur(xp.imag(x), sigma)
+        return xp.where(project.support, x, xp.astype(smooth, x.dtype))
+
+
+ALGORITHMS: dict[str, type[Iterative]] = {c.name: c for c in (ER, SF, HIO, PCHIO, RAAR, HPR, ASR, DM, RRR, OSS)}

@@ -1,0 +1,104 @@
+"""Recipes: algorithms one after the other, written as beamline users write them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ..arrays import Array
+from ..errors import OptionError
+from ..options import build, option, options_of, unknown, values_of
+from ..problem import Problem
+from .base import Solver, Step, Streams
+from .gradient import ConjugateGradient
+from .iterative import Coherence, Descent, Iterative, iterate
+from .projections import ALGORITHMS
+from .shrinkwrap import ShrinkWrap
+
+PARTS: dict[str, type[Iterative | Descent]] = {**ALGORITHMS, ConjugateGradient.name: ConjugateGradient}
+
+
+def parse(text: str, shared: dict[str, Any]) -> list[Iterative | Descent]:
+    """The algorithms of a recipe such as ``3*(180 hio(beta=0.8) + 20 er) + 20 er``, in the order they run.
+
+    Grammar: sum = term ('+' term)*; term = N '*' '(' sum ')' | N name ['(' option=value, … ')'].
+    `shared` options hold for each part that does not state its own. Raises `OptionError`.
+    """
+    parts, rest = _sum(text, text, shared)
+    if rest.strip():
+        raise _error(text, f"unexpected {rest.strip()[:12]!r}")
+    return parts
+
+
+def _sum(rest: str, text: str, shared: dict[str, Any]) -> tuple[list[Iterative | Descent], str]:
+    parts, rest = _term(rest, text, shared)
+    while rest.lstrip().startswith("+"):
+        more, rest = _term(rest.lstrip()[1:], text, shared)
+        parts += more
+    return parts, rest
+
+
+def _term(rest: str, text: str, shared: dict[str, Any]) -> tuple[list[Iterative | Descent], str]:
+    number = re.match(r"\s*(\d+)\s*", rest)
+    if not number or int(number[1]) < 1:
+        raise _error(text, f"a number of iterations or repeats was expected at {rest.strip()[:12]!r}")
+    rest = rest[number.end() :]
+    if rest.startswith("*"):
+        group = re.match(r"\*\s*\(", rest)
+        if not group:
+            raise _error(text, f"'(' was expected after {number[1]}*")
+        inner, rest = _sum(rest[group.end() :], text, shared)
+        if not rest.lstrip().startswith(")"):
+            raise _error(text, "a ')' is missing")
+        return inner * int(number[1]), rest.lstrip()[1:]
+    named = re.match(r"([A-Za-z_]\w*)\s*(?:\(([^()]*)\))?", rest)
+    if not named:
+        raise _error(text, f"the name of an algorithm was expected after {number[1]}")
+    name = named[1].lower()
+    if name not in PARTS:
+        raise OptionError(f"recipe {text!r}: {unknown('algorithm', name, PARTS)}")
+    algorithm = PARTS[name]
+    stated = dict(pair.partition("=")[::2] for pair in re.split(r"\s*,\s*", named[2].strip())) if named[2] else {}
+    own = {o.name for o in options_of(algorithm)}
+    options = {k: v for k, v in shared.items() if k in own and v is not None} | {"iterations": number[1]} | stated
+    return [build(algorithm, options)], rest[named.end() :]
+
+
+def _error(text: str, what: str) -> OptionError:
+    return OptionError(f"recipe {text!r}: {what}; write it like '3*(180 hio(beta=0.8) + 20 er) + 20 er'")
+
+
+@dataclass(frozen=True)
+class Recipe(Solver):
+    """Projection algorithms in sequence, the support shrink-wrapped all along."""
+
+    name: ClassVar[str] = "recipe"
+    source: ClassVar[str] = "Robinson & Harder, Nat. Mater. 8, 291 (2009); Marchesini et al., PRB 68, 140101 (2003)"
+    recipe: str = option("3*(20 er + 180 hio) + 20 er", "the algorithms and their iterations")
+    beta: float | None = option(None, "relaxation of every part that states none; none: each algorithm's own", ge=-2, le=2)
+    positivity: bool = option(False, "the object is real and non-negative")
+    phase_min: float | None = option(None, "lowest phase of the object, rad; with phase_max", ge=-3.2, le=3.2)
+    phase_max: float | None = option(None, "highest phase of the object, rad; with phase_min", ge=-3.2, le=3.2)
+    twin_cut: int | None = option(2, "iteration at which half the object is cut away, to break the twin symmetry", ge=1)
+    shrink_wrap: ShrinkWrap = ShrinkWrap()
+    coherence: Coherence = Coherence()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.parts()
+
+    def parts(self) -> list[Iterative | Descent]:
+        """The algorithms in the order they run."""
+        shared = {k: v for k, v in values_of(self).items() if k != "recipe"}
+        return parse(self.recipe, shared)
+
+    def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
+        """Run the parts."""
+        return iterate(self.parts(), problem, x)
+
+    @property
+    def total(self) -> int | None:
+        """Iterations of all parts."""
+        return sum(part.iterations for part in self.parts())

@@ -168,7 +168,7 @@ def _run(
     rng = Streams.of(seed, numbers)
     begun = time.perf_counter()
     x = solver.start(working, rng) if x0 is None else where.put(np.array(np.broadcast_to(x0, (len(rng), *working.shape))))
-    step, n, stopped = Step(x), 0, False
+    step, n, stopped, total = Step(x), 0, False, solver.total
     history: dict[str, list[list[float]]] = {"step": [], "chi2": [], "free": []}
     chi2 = free = np.full(len(rng), np.nan)
     counting.ffts = 0
@@ -179,7 +179,7 @@ def _run(
             chi2, free = _take(history, scorer, n, step)
         if on_step is not None:
             stage = str(step.info.get("stage", solver.name))
-            stopped = bool(on_step(Progress(numbers[0], starts, n, solver.total, stage, _least(chi2), _least(free))))
+            stopped = bool(on_step(Progress(numbers[0], starts, n, total, stage, _least(chi2), _least(free))))
         spent = budget.steps is not None and n >= budget.steps
         spent = spent or (budget.ffts is not None and counting.ffts >= budget.ffts * len(rng))
         spent = spent or (budget.seconds is not None and time.perf_counter() - begun >= budget.seconds)

@@ -1,0 +1,60 @@
+"""What a comparison of solvers leaves: one row a run, summaries made from the rows, and a few examples to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Row:
+    """One solver on one object: a single start, or the best of all by the free score.
+
+    group: the set or file, such as ``domains2d-50-cells``.  noise: σ of the amplitude noise, None where
+    the data are as they come.  object: its number.  solver: the label under which it is shown.
+    start: number of the start, None for the one that the free score chose.
+    metrics: by name, NaN where one does not apply; empty without a truth.
+    failure: why there is no estimate, else None.
+    """
+
+    group: str
+    noise: float | None
+    object: int
+    solver: str
+    start: int | None
+    chi2: float
+    free: float | None
+    metrics: Mapping[str, float]
+    seconds: float
+    ffts: int
+    network_evaluations: int = 0
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What one row looks like: estimate aligned to the truth (complex64 *shape), and its history."""
+
+    row: Row
+    estimate: NDArray[np.complex64]
+    truth: NDArray[np.complex64] | None
+    amplitude: NDArray[np.float32]
+    history: Mapping[str, list[float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Rows of a comparison with how they were made.
+
+    settings: benchmark or files, starts, seed, budget, hold_out, versions, device.
+    solvers: label → name and all options.  pictures: a few objects, every solver on each.
+    """
+
+    settings: Mapping[str, Any]
+    solvers: Mapping[str, Mapping[str, Any]]
+    rows: tuple[Row, ...]
+    pictures: tuple[Picture, ...] = ()

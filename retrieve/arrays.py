@@ -6,6 +6,7 @@ Everything iterative is written against the Python array API; which library runs
 from __future__ import annotations
 
 import os
+import re
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -96,12 +97,12 @@ def find_device(name: str = "auto", library: str = "any") -> Device:
         import array_api_strict
 
         return Device(name, array_api_strict, None)
-    in_torch = library == "torch" or name.split(":")[0] == "torch"
-    place = name.removeprefix("torch").removeprefix(":") or "cpu"
-    kind, _, index = place.partition(":")
-    if kind not in {"cpu", "cuda"} or (index and not index.isdigit()) or (kind == "cpu" and index):
+    known = re.fullmatch(r"torch|(?:torch:)?(cpu|cuda(?::\d+)?)", name)
+    if not known:
         raise InputError(f"device {name!r} is unknown; give auto, cpu, cuda, cuda:N, torch or torch:cuda:N")
-    if in_torch:
+    place = known[1] or "cpu"
+    kind, _, index = place.partition(":")
+    if library == "torch" or name.startswith("torch"):
         return _torch_device(place)
     if kind == "cpu":
         return Device("cpu", namespace(np.empty(0)), "cpu")

@@ -94,15 +94,12 @@ def islands(valid: NDArray[np.bool_], size: tuple[float, ...], fraction: float, 
     return held
 
 
-def autocorrelation_support(problem: Problem, threshold: float = 0.04) -> NDArray[np.bool_]:
-    """A first support: the autocorrelation above `threshold`, shrunk to half its size about the centre.
+def first_support(problem: Problem) -> NDArray[np.bool_]:
+    """A support to begin with, bool (*problem.shape): the ellipsoid a little wider than the object's `extent`.
 
-    An object fits its autocorrelation halved only if convex; what is too tight is for shrink-wrap to
-    grow, what is too wide for it to trim. Source: Fienup, Crimmins & Holsztynski 1982; Marchesini 2003.
+    Half the autocorrelation itself would fit convex objects only; what the ellipsoid holds too much is
+    for shrink-wrap to trim. Source: Fienup, Crimmins & Holsztynski, J. Opt. Soc. Am. 72, 610 (1982).
     """
-    inside = _main_part(autocorrelation(problem) > threshold)
-    centre = [n // 2 for n in inside.shape]
-    halved = ndimage.affine_transform(
-        inside.astype(np.float32), np.full(inside.ndim, 2.0), offset=[-float(c) for c in centre], order=1, mode="constant"
-    )
-    return halved > 0.5
+    radii = [0.55 * e for e in extent(problem)]
+    grid = np.meshgrid(*(np.arange(n) - n // 2 for n in problem.shape), indexing="ij", sparse=True)
+    return np.asarray(sum((g / r) ** 2 for g, r in zip(grid, radii, strict=True)) <= 1)

@@ -40,3 +40,11 @@ def register_readers() -> dict[str, Any]:
     from .io.registry import builtin_readers
 
     return {reader.name: reader for reader in builtin_readers()}
+
+
+@hookimpl
+def register_metrics() -> dict[str, Any]:
+    """The metrics of `retrieve.metrics`."""
+    from .metrics import BUILTIN
+
+    return {metric.name: metric for metric in BUILTIN}

@@ -6,7 +6,9 @@ so that every solver is judged by the same few lines.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -16,8 +18,10 @@ from numpy.typing import ArrayLike, NDArray
 from .errors import InputError
 
 ComplexArray = NDArray[np.complexfloating]
+Shift = tuple[float, ...]
 
 SNAP = 1e-3  # px: below this a shift counts as whole, and a roll does not blur
+CLOSE = 0.95  # of the best peak on the fine grid: a candidate above it may still win after the polish
 
 
 class Aligned(NamedTuple):
@@ -28,67 +32,101 @@ class Aligned(NamedTuple):
     twin: whether it was inverted and conjugated.
     phase: rad, the global phase it was multiplied by.
     correlation: |⟨x,t⟩|/(‖x‖‖t‖) of the aligned copy with the reference, 0 to 1.
+    scale: the positive factor it was multiplied by, 1 unless asked for.
     """
 
     object: ComplexArray
-    shift: tuple[float, ...]
+    shift: Shift
     twin: bool
     phase: float
     correlation: float
+    scale: float = 1.0
 
 
-def align(x: ArrayLike, reference: ArrayLike, *, twin: bool = True, subpixel: int = 10, ramp: bool = False) -> Aligned:
+def align(
+    x: ArrayLike, reference: ArrayLike, *, twin: bool = True, subpixel: int = 10, ramp: bool = False, scale: bool = False
+) -> Aligned:
     """Bring `x` onto `reference` by shift, global phase and, if allowed, conjugate inversion.
 
     The peak modulus of the complex cross-correlation decides.  It is found to a whole pixel by FFT, to
     1/`subpixel` by a matrix-multiply DFT around the peak (Guizar-Sicairos, Thurman & Fienup 2008, Opt.
     Lett. 33, 156) and then polished by Newton steps.  `subpixel=1` stays at whole pixels and moves by an
     exact roll.  `ramp=True` also removes a phase ramp of x against the reference, as fits measured data
-    whose centre is known to a pixel or so; the copy gets the reference's own ramp.
+    whose centre is known to a pixel or so; the copy gets the reference's own ramp, and its correlation is
+    never below that without.  `scale=True` also multiplies by the s > 0 that minimises ‖s·x − reference‖.
 
     x, reference: complex or real (*shape).  Raises InputError when shapes differ or a value is not finite.
     """
-    x, reference = _as_object("x", x), _as_object("reference", reference)
+    x, reference = as_object("x", x), as_object("reference", reference)
     if x.shape != reference.shape:
         raise InputError(f"cannot align: x has shape {x.shape}, reference {reference.shape}; crop or pad one of them")
     if subpixel < 1:
         raise InputError(f"subpixel={subpixel} is out of range; give 1 for whole pixels, 10 for tenths")
-    if ramp:
-        source, target = remove_ramp(x), remove_ramp(reference)
-        first = align(source, target, twin=twin, subpixel=subpixel)
-        source = tilt(source, relative_ramp(first.object, target))
-        second = align(source, target, twin=twin, subpixel=subpixel)
-        return second._replace(object=tilt(second.object, ramp_of(reference)))
+    found = (_register_ramp if ramp else _register)(x, reference, twin, subpixel)
+    if not scale or not found.correlation:
+        return found
+    factor = found.correlation * float(np.linalg.norm(reference)) / float(np.linalg.norm(found.object))
+    return found._replace(object=(found.object * factor).astype(x.dtype), scale=factor)
 
+
+def _register(x: ComplexArray, reference: ComplexArray, twin: bool, subpixel: int) -> Aligned:
+    """`align` by shift, phase and twin; arrays checked."""
     norms = float(np.linalg.norm(x)) * float(np.linalg.norm(reference))
     if not norms:
         return Aligned(x.copy(), (0.0,) * x.ndim, False, 0.0, 0.0)
     far = fft.fftn(reference)
     candidates = [x, conjugate_inverse(x)] if twin else [x]
-    found = [_register(far * np.conj(fft.fftn(c)), subpixel) for c in candidates]
-    best = max(range(len(found)), key=lambda i: abs(found[i][1]))
-    shift, peak = found[best]
+    best, shift, peak = _highest([far * np.conj(fft.fftn(c)) for c in candidates], subpixel)
     phase = float(np.angle(peak))
     aligned = translate(candidates[best], shift) * np.exp(1j * phase)
     return Aligned(aligned.astype(x.dtype), shift, bool(best), phase, min(1.0, abs(peak) / norms))
 
 
-def _register(product: ComplexArray, subpixel: int) -> tuple[tuple[float, ...], complex]:
-    """The shift s that maximises |c(s)|, c(s) = Σ_k product_k exp(2πi k·s)/N, and c there."""
-    correlation = fft.ifftn(product)
-    whole = np.unravel_index(np.argmax(np.abs(correlation)), correlation.shape)
-    s = np.array([i - n if i >= (n + 1) // 2 else i for i, n in zip(whole, product.shape, strict=True)], dtype=float)
+def _register_ramp(x: ComplexArray, reference: ComplexArray, twin: bool, subpixel: int) -> Aligned:
+    """`align` with a ramp: shift and ramp in turn, from the better of two starts, x as it is or both without own ramps."""
+    plain = _register(x, reference, twin, subpixel)
+    source, target = remove_ramp(x), remove_ramp(reference)
+    first = _register(source, target, twin, subpixel)
+    if plain.correlation >= first.correlation:
+        source, target, first = x, reference, plain
+    second = _register(tilt(source, relative_ramp(first.object, target)), target, twin, subpixel)
+    best = max(first, second, key=lambda found: found.correlation)
+    if target is reference:
+        return best
+    return best._replace(object=tilt(best.object, ramp_of(reference)))
+
+
+def _highest(products: Sequence[ComplexArray], subpixel: int) -> tuple[int, Shift, complex]:
+    """Which product has the highest peak |c(s)|, c(s) = Σ_k product_k exp(2πi k·s)/N, with its s and c(s)."""
     if subpixel == 1:
-        return tuple(s.tolist()), complex(correlation[whole])
+        peaks = [(i, *_whole(product)) for i, product in enumerate(products)]
+    else:
+        grid = [_fine(product.astype(complex), subpixel) for product in products]
+        top = max(height for _, height in grid)
+        near = [i for i, (_, height) in enumerate(grid) if height >= CLOSE * top]
+        peaks = [(i, *_polish(products[i].astype(complex), grid[i][0], 1 / subpixel)) for i in near]
+    return max(peaks, key=lambda peak: abs(peak[2]))
 
-    reach = np.arange(-(3 * subpixel // 4), 3 * subpixel // 4 + 1) / subpixel  # the paper's window of 1.5 px
-    waves = [np.exp(2j * np.pi * np.outer(i + reach, fft.fftfreq(n))) for i, n in zip(s, product.shape, strict=True)]
+
+def _whole(product: ComplexArray) -> tuple[Shift, complex]:
+    """The peak of c on whole pixels."""
+    correlation = fft.ifftn(product)
+    at = np.unravel_index(np.argmax(np.abs(correlation)), correlation.shape)
+    s = tuple(float(i - n if i >= (n + 1) // 2 else i) for i, n in zip(at, product.shape, strict=True))
+    return s, complex(correlation[at])
+
+
+def _fine(product: ComplexArray, subpixel: int) -> tuple[NDArray[np.float64], float]:
+    """The peak of |c| on a grid of 1/`subpixel` px around the best whole pixel, and its height."""
+    s = np.array(_whole(product)[0])
+    reach = _reach(subpixel)
+    waves = [_fractions(n, subpixel) * np.exp(_ik(n)[1] * i) for i, n in zip(s, product.shape, strict=True)]
     window = np.abs(_contract(product, waves))
-    s += reach[list(np.unravel_index(np.argmax(window), window.shape))]
-    return _polish(product, s, 1 / subpixel)
+    at = np.unravel_index(np.argmax(window), window.shape)
+    return s + reach[list(at)], float(window[at])
 
 
-def _polish(product: ComplexArray, s: NDArray[np.float64], reach: float) -> tuple[tuple[float, ...], complex]:
+def _polish(product: ComplexArray, s: NDArray[np.float64], reach: float) -> tuple[Shift, complex]:
     """Newton steps on |c(s)|² from the derivatives of c, never further than `reach` (px) from the start."""
     start, axes = s, range(s.size)
     for _ in range(3):
@@ -108,18 +146,33 @@ def _polish(product: ComplexArray, s: NDArray[np.float64], reach: float) -> tupl
 
 def _jet(product: ComplexArray, s: NDArray[np.float64]) -> ComplexArray:
     """c and its derivatives at s: entry [a, b, …] is ∂ᵃ/∂s₀ᵃ ∂ᵇ/∂s₁ᵇ … c, up to second order an axis."""
-    waves = []
-    for s_j, n in zip(s, product.shape, strict=True):
-        ik = 2j * np.pi * fft.fftfreq(n)
-        waves.append(ik ** np.arange(3)[:, None] * np.exp(ik * s_j))
+    waves = [_ik(n) * np.exp(_ik(n)[1] * s_j) for s_j, n in zip(s, product.shape, strict=True)]
     return _contract(product, waves)
+
+
+@lru_cache(maxsize=32)
+def _ik(n: int) -> ComplexArray:
+    """(2πi k)^p for p = 0, 1, 2 over the n frequencies of an axis, (3, n)."""
+    return (2j * np.pi * fft.fftfreq(n)) ** np.arange(3)[:, None]
+
+
+def _reach(subpixel: int) -> NDArray[np.float64]:
+    """The steps of 1/`subpixel` px in the 1.5 px that Guizar-Sicairos et al. look at."""
+    return np.arange(-(3 * subpixel // 4), 3 * subpixel // 4 + 1) / subpixel
+
+
+@lru_cache(maxsize=32)
+def _fractions(n: int, subpixel: int) -> ComplexArray:
+    """exp(2πi k s) for the steps s and the n frequencies k of an axis, (steps, n)."""
+    return np.exp(np.outer(_reach(subpixel), _ik(n)[1]))
 
 
 def _contract(product: ComplexArray, waves: Sequence[ComplexArray]) -> ComplexArray:
     """Inverse DFT with one small matrix (points, N) an axis instead of the full transform."""
-    for wave in waves:
-        product = np.tensordot(product, wave, axes=(0, 1))  # takes the first axis, appends the new one
-    return product / np.prod([wave.shape[1] for wave in waves])
+    shape = [len(wave) for wave in waves]
+    for wave in waves:  # takes the first axis, appends the new one
+        product = product.reshape(wave.shape[1], -1).T @ wave.T
+    return product.reshape(shape) / math.prod(wave.shape[1] for wave in waves)
 
 
 def translate(x: ComplexArray, shift: Sequence[float]) -> ComplexArray:
@@ -168,7 +221,7 @@ def relative_ramp(x: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
     The two objects' own ramps (`ramp_of`) differ by their noise; this does not.
     """
     overlap = np.asarray(x) * np.conj(np.asarray(reference))
-    pixels, _ = _register(fft.ifftshift(overlap), 10)
+    _, pixels, _ = _highest([fft.ifftshift(overlap)], 10)
     return 2 * np.pi * np.array(pixels) / overlap.shape
 
 
@@ -184,14 +237,15 @@ def pearson(a: ArrayLike, b: ArrayLike) -> float:
     u, v = (np.abs(np.asarray(array)).astype(float).ravel() for array in (a, b))
     u, v = u - u.mean(), v - v.mean()
     norms = float(np.linalg.norm(u)) * float(np.linalg.norm(v))
-    return float(u @ v) / norms if norms else 0.0
+    return max(-1.0, min(1.0, float(u @ v) / norms)) if norms else 0.0
 
 
 def _along(values: NDArray, axis: int, ndim: int) -> NDArray:
     return values.reshape([-1 if a == axis else 1 for a in range(ndim)])
 
 
-def _as_object(name: str, x: ArrayLike) -> ComplexArray:
+def as_object(name: str, x: ArrayLike) -> ComplexArray:
+    """`x` as a complex array of its precision.  Raises InputError, which names it, when a value is not finite."""
     x = np.asarray(x)
     if not np.all(np.isfinite(x)):
         raise InputError(f"{name} holds NaN or infinity; leave failed starts out before comparing")

@@ -24,3 +24,8 @@ def register_operators() -> Mapping[str, Any]:  # type: ignore[empty-body]
 @hookspec
 def register_readers() -> Mapping[str, Any]:  # type: ignore[empty-body]
     """`retrieve.io.Reader` instances by format name, or lazy ``"module:reader"`` targets."""
+
+
+@hookspec
+def register_metrics() -> Mapping[str, Any]:  # type: ignore[empty-body]
+    """`retrieve.metrics.Metric` instances by name, or lazy ``"module:METRIC"`` targets."""

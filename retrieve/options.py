@@ -108,16 +108,17 @@ def option(
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def options_of(cls: type, prefix: str = "") -> Iterator[Option]:
-    """The options of a dataclass, nested ones with dotted names."""
+def options_of(cls: type, prefix: str = "", instance: Any = None) -> Iterator[Option]:
+    """The options of a dataclass, nested ones with dotted names; their defaults are those of `instance`, if given."""
     hints = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
         kind, optional = _plain_type(hints[field.name])
+        default = field.default if instance is None else getattr(instance, field.name)
         if dataclasses.is_dataclass(kind):
-            yield from options_of(kind, f"{prefix}{field.name}.")
+            yield from options_of(kind, f"{prefix}{field.name}.", default)
         elif "help" in field.metadata:
             meta = field.metadata
-            yield Option(prefix + field.name, kind, optional, field.default, **meta)
+            yield Option(prefix + field.name, kind, optional, default, **meta)
 
 
 def _plain_type(hint: Any) -> tuple[type, bool]:
@@ -149,21 +150,22 @@ def build(cls: type, given: Mapping[str, Any]) -> Any:
     """Make an instance of an options dataclass from names (dotted for nested) and values or their text."""
     known = {o.name: o for o in options_of(cls)}
     values: dict[str, Any] = {}
-    nested: dict[str, dict[str, Any]] = {}
     for name, text in given.items():
         name = name.replace("-", "_")
         if name not in known:
             raise OptionError(unknown("option", name, known, of=getattr(cls, "name", None) or cls.__name__))
-        value = known[name].parse(text)
-        head, _, rest = name.partition(".")
-        if rest:
-            nested.setdefault(head, {})[rest] = value
-        else:
-            values[name] = value
-    hints = typing.get_type_hints(cls)
-    for head, inner in nested.items():
-        values[head] = build(_plain_type(hints[head])[0], inner)
-    return cls(**values)
+        values[name] = known[name].parse(text)
+    return cls(**_tree(values, cls))
+
+
+def _tree(given: Mapping[str, Any], default: Any) -> dict[str, Any]:
+    """Values with dotted names as the fields of `default`, the rest of an inner dataclass as it is there."""
+    values = {name: value for name, value in given.items() if "." not in name}
+    for head in {name.partition(".")[0] for name in given if "." in name}:
+        inner = {name.partition(".")[2]: value for name, value in given.items() if name.startswith(f"{head}.")}
+        part = getattr(default, head)
+        values[head] = dataclasses.replace(part, **_tree(inner, part))
+    return values
 
 
 def unknown(kind: str, name: str, known: typing.Iterable[str], of: str | None = None) -> str:

@@ -137,6 +137,11 @@ class Problem:
         p = namespace(field_).abs(field_) ** 2
         return p if self.detector is None else self.detector.forward(p)
 
+    def _modulus(self, f: Array) -> Array:
+        """√P, the amplitude expected from the field f, in an array of its own."""
+        xp = namespace(f)
+        return xp.abs(f) if self.detector is None else xp.sqrt(xp.clip(self._detect(f), min=0))
+
     def fit_modulus(self, x: Array) -> Array:
         """The modulus projection: x with its measured amplitudes set right, phases kept.
 
@@ -152,17 +157,12 @@ class Problem:
 
     def _gain(self, f: Array) -> Array:
         """The factor y/√P of the field, 1 where unmeasured; a detector operator hands it to its samples."""
-        xp = namespace(f)
-        if self.detector is None:
-            modulus = xp.abs(f)
-            modulus += TINY
-            gain = self._measured / modulus
-            if self._free is not None:
-                gain += self._free
-            return gain
-        modulus = xp.sqrt(xp.clip(self._detect(f), min=0)) + TINY
+        modulus = self._modulus(f)
+        modulus += TINY
         ratio = self._measured / modulus
-        return self.detector.distribute(ratio if self._free is None else ratio + self._free)
+        if self._free is not None:
+            ratio += self._free
+        return ratio if self.detector is None else self.detector.distribute(ratio)
 
     def nll(self, x: Array) -> Array:
         """Negative log-likelihood of x (batch, *in_shape), one value an element of the batch."""
@@ -187,8 +187,9 @@ class Problem:
 
     def misfit(self, x: Array) -> Array:
         """(√P − √I)² for each pixel and each x of the batch; meaningless where not valid."""
-        xp = namespace(x)
-        return (xp.sqrt(xp.clip(self.intensity(x), min=0)) - self._measured) ** 2
+        misfit = self._modulus(self.operator.forward(x)) - self._measured
+        misfit *= misfit
+        return misfit
 
     def chi2(self, x: Array) -> Array:
         """χ² = Σ_valid(√P − √I)²/Σ_valid I, one value an element of the batch."""

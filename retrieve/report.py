@@ -41,17 +41,16 @@ def plot(result: Result) -> Figure:
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     spread = None if result.spread is None else np.nan_to_num(result.spread)
-    x, support, spread = _middle(np.nan_to_num(result.object), _support_of(result), spread)
-    measured, calculated = _diffraction(result)
-    counts = bool(np.allclose(measured.compressed(), np.rint(measured.compressed()), rtol=1e-4, atol=1e-3))
-    unit = "counts" if counts else "arb. units"
+    x, support, spread = to_middle(np.nan_to_num(result.object), support_of(result), spread)
+    measured, calculated = patterns(result)
+    unit = unit_of(measured)
     peak = [int(i) for i in np.unravel_index(np.argmax(measured.filled(-1)), measured.shape)]
 
     layout = ConstrainedLayoutEngine(compress=x.ndim == 2, w_pad=0.1, h_pad=0.08)
     figure = Figure(figsize=(13.5, 7.5) if x.ndim == 2 else (17, 8.5), dpi=100, layout=layout)
     panels = _panels(figure, x.ndim, spread is not None)
     figure.suptitle(_headline(result), fontsize=12)
-    _draw_object(panels, x, support, spread, result.problem.meta, f"√{unit}" if counts else unit)
+    _draw_object(panels, x, support, spread, result.problem.meta, amplitude_unit(unit))
     _draw_diffraction(panels, _pattern_views(peak, measured.shape), measured, calculated, unit)
     _draw_history(panels["history"], result)
     return figure
@@ -100,12 +99,13 @@ def _panels(figure: Figure, ndim: int, spread: bool) -> dict[str, Axes]:
 # the object --------------------------------------------------------------------------------------
 
 
-def _support_of(result: Result) -> NDArray[np.bool_] | None:
+def support_of(result: Result) -> NDArray[np.bool_] | None:
+    """The support (*shape) that the chosen start ended with, or that was known beforehand."""
     support = result.problem.support if result.support is None else result.support
     return None if support is None else np.asarray(support, bool)
 
 
-def _middle(
+def to_middle(
     x: NDArray, support: NDArray[np.bool_] | None, spread: NDArray | None
 ) -> tuple[NDArray, NDArray[np.bool_] | None, NDArray | None]:
     """Everything rolled so that the object's centre of mass lies at N//2; the object's phase ramp and offset removed.
@@ -125,18 +125,25 @@ def _middle(
 
 def _object_views(x: NDArray, support: NDArray[np.bool_] | None, meta: Mapping[str, Any]) -> list[View]:
     """One cut a pair of axes through N//2, cropped to the support or, without one, to what is seen, with a margin."""
-    seen = np.abs(x) > SHOWN * np.abs(x).max() if support is None or not support.any() else support
-    seen = seen if seen.any() else np.ones_like(seen)
     size = np.broadcast_to(np.asarray(meta.get("voxel_size_nm", 1.0), float), x.ndim)
     unit = "nm" if "voxel_size_nm" in meta else "px"
-    crop, edges = [], []
+    crop = crop_to(x, support)
+    edges = [
+        (s * (cut.start - n // 2 - 0.5), s * (cut.stop - n // 2 - 0.5)) for s, cut, n in zip(size, crop, x.shape, strict=True)
+    ]
+    return [_view(x.shape, pair, crop, edges, [n // 2 for n in x.shape], f"({unit})") for pair in _pairs(x.ndim)]
+
+
+def crop_to(x: NDArray, support: NDArray[np.bool_] | None) -> tuple[slice, ...]:
+    """The box around the support or, without one, around what is seen of x (*shape), with a margin."""
+    seen = np.abs(x) > SHOWN * np.abs(x).max() if support is None or not support.any() else support
+    seen = seen if seen.any() else np.ones_like(seen)
+    crop = []
     for axis, n in enumerate(x.shape):
         inside = np.flatnonzero(seen.any(axis=tuple(a for a in range(x.ndim) if a != axis)))
-        margin = max(3, (inside[-1] - inside[0]) // 8)
-        low, high = max(0, inside[0] - margin), min(n, inside[-1] + margin + 1)
-        crop.append(slice(low, high))
-        edges.append((size[axis] * (low - n // 2 - 0.5), size[axis] * (high - n // 2 - 0.5)))
-    return [_view(x.shape, pair, crop, edges, [n // 2 for n in x.shape], f"({unit})") for pair in _pairs(x.ndim)]
+        margin = max(3, int(inside[-1] - inside[0]) // 8)
+        crop.append(slice(max(0, int(inside[0]) - margin), min(n, int(inside[-1]) + margin + 1)))
+    return tuple(crop)
 
 
 def _pairs(ndim: int) -> list[tuple[int, int]]:
@@ -173,7 +180,7 @@ def _draw_object(
     phase = np.where(amplitude > SHOWN * top, np.angle(x), np.nan)
     rows: list[tuple[str, NDArray, dict[str, Any], str]] = [
         ("amplitude", amplitude, {"cmap": "viridis", "vmin": 0, "vmax": top}, f"amplitude ({unit})"),
-        ("phase", phase, _phase_scale(phase), "phase (rad)"),
+        ("phase", phase, phase_scale(phase), "phase (rad)"),
     ]
     if spread is not None:
         scale = {"cmap": "magma", "vmin": 0, "vmax": float(spread.max()) or 1.0}
@@ -191,7 +198,7 @@ def _draw_object(
             bar.set_ticks([-np.pi, 0, np.pi], labels=["−π", "0", "π"])
 
 
-def _phase_scale(phase: NDArray) -> dict[str, Any]:
+def phase_scale(phase: NDArray) -> dict[str, Any]:
     """A cyclic map over ±π; a diverging one over less where no phase comes near to wrapping, else it shows nothing."""
     seen = np.abs(phase[np.isfinite(phase)])
     limit = float(np.quantile(seen, 0.995)) if seen.size else np.pi
@@ -213,12 +220,30 @@ def _show(axes: Axes, values: NDArray, view: View, title: str, scale: dict[str, 
 # diffraction -------------------------------------------------------------------------------------
 
 
-def _diffraction(result: Result) -> tuple[np.ma.MaskedArray, NDArray]:
+def patterns(result: Result) -> tuple[np.ma.MaskedArray, NDArray]:
     """Measured intensity, masked where not measured, and the calculated one; centred, on the detector."""
     problem = result.problem
     measured = np.ma.masked_array(np.asarray(problem.amplitude) ** 2, mask=~np.asarray(problem.valid))
     calculated = np.asarray(problem.intensity(np.nan_to_num(result.object)[None]))[0]
     return np.ma.masked_array(np.fft.fftshift(measured.data), np.fft.fftshift(measured.mask)), np.fft.fftshift(calculated)
+
+
+def unit_of(measured: np.ma.MaskedArray) -> str:
+    """The unit of an intensity: counts where all values are whole numbers."""
+    seen = measured.compressed()
+    return "counts" if np.allclose(seen, np.rint(seen), rtol=1e-4, atol=1e-3) else "arb. units"
+
+
+def amplitude_unit(unit: str) -> str:
+    """The unit of the amplitude whose square has `unit`."""
+    return f"√{unit}" if unit == "counts" else unit
+
+
+def intensity_range(measured: np.ma.MaskedArray) -> tuple[float, float]:
+    """The ends of a logarithmic scale for a pattern: at least one decade, at most `DECADES`."""
+    seen = measured.compressed()
+    top = float(seen.max())
+    return min(max(float(seen[seen > 0].min()), top * 10.0**-DECADES), top / 10), top
 
 
 def _pattern_views(peak: Sequence[int], shape: Sequence[int]) -> list[View]:
@@ -235,13 +260,11 @@ def _draw_diffraction(
     from matplotlib.colors import LogNorm
     from matplotlib.patches import Patch
 
-    seen = measured.compressed()
-    top = float(seen.max())
-    floor = min(max(float(seen[seen > 0].min()), top * 10.0**-DECADES), top / 10)
+    floor, top = intensity_range(measured)
     scale = {"cmap": colormaps["inferno"].with_extremes(bad=UNMEASURED), "norm": LogNorm(floor, top)}
     row = [panels[f"{name}{k}"] for name in ("measured", "calculated") for k in range(len(views))]
-    patterns = [("measured", measured)] * len(views) + [("calculated", calculated)] * len(views)
-    for axes, view, (name, pattern) in zip(row, [*views, *views], patterns, strict=True):
+    shown = [("measured", measured)] * len(views) + [("calculated", calculated)] * len(views)
+    for axes, view, (name, pattern) in zip(row, [*views, *views], shown, strict=True):
         image = _show(axes, np.clip(pattern[view.cut], floor, None), view, name + view.title, scale)
     beyond = "both" if calculated.max() > top else "min"
     row[0].figure.colorbar(image, ax=row, label=f"intensity ({unit})", shrink=0.9, extend=beyond)

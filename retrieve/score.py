@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -33,15 +34,23 @@ class Scorer:
         weights = [None if mask is None else device.put(to_numpy(mask).astype(np.float32)) for mask in (work, held)]
         return cls(problem.to(device), *weights)
 
+    @cached_property
+    def _mean(self) -> Array:
+        """The mean intensity of the working pixels."""
+        xp = namespace(self.work)
+        return xp.sum(self.problem.amplitude**2 * self.work) / xp.sum(self.work)
+
+    @cached_property
+    def _shares(self) -> list[Array]:
+        """Weights that turn the misfits into χ² and free χ²."""
+        xp = namespace(self.work)
+        return [mask / (xp.sum(mask) * self._mean) for mask in (self.work, self.held) if mask is not None]
+
     def __call__(self, x: Array, detector: Operator | None = None) -> tuple[np.ndarray, np.ndarray]:
         """χ² and free χ² of each x (batch, *shape), on the host; the second NaN when nothing is held out."""
         xp = namespace(x)
         problem = self.problem if detector is None else self.problem.replace(detector=detector)
         misfit = problem.misfit(x)
         axes = tuple(range(1, misfit.ndim))
-        power = xp.sum(problem.amplitude**2 * self.work)
-        chi2 = to_numpy(xp.sum(misfit * self.work, axis=axes) / power)
-        if self.held is None:
-            return chi2, np.full_like(chi2, np.nan)
-        mean = power / xp.sum(self.work)
-        return chi2, to_numpy(xp.sum(misfit * self.held, axis=axes) / xp.sum(self.held) / mean)
+        chi2, *free = (to_numpy(xp.sum(misfit * share, axis=axes)) for share in self._shares)
+        return chi2, free[0] if free else np.full_like(chi2, np.nan)

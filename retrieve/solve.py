@@ -218,7 +218,7 @@ def _finish(
 ) -> _Run:
     """Bring a batch to the host, check it, and centre what an unknown support let wander."""
     refined = working.replace(detector=step.info.get("detector", working.detector))
-    nll = to_numpy(refined.nll(step.estimate)) / float(working.valid.sum())
+    nll = to_numpy(refined.nll(step.estimate)) / float(to_numpy(working.valid).sum())
     estimate = to_numpy(step.estimate).astype(np.complex64)
     support = None if step.support is None else np.array(np.broadcast_to(to_numpy(step.support), estimate.shape))
     scores = []
@@ -235,7 +235,8 @@ def _finish(
                 support[k] = np.roll(support[k], shift, axis=tuple(range(len(shift))))
     each = [{name: [row[k] for row in rows] for name, rows in history.items()} for k in range(len(numbers))]
     kernel = getattr(refined.detector, "kernel", None)
-    kernels = [None] * len(numbers) if kernel is None else list(np.broadcast_to(to_numpy(kernel), estimate.shape))
+    shape = (len(numbers), *working.amplitude.shape)
+    kernels = [None] * len(numbers) if kernel is None else list(np.broadcast_to(to_numpy(kernel), shape))
     return _Run(estimate, support, scores, each, kernels, cost, stopped)
 
 

@@ -105,6 +105,29 @@ def test_align_with_ramp_does_as_well_as_without_one(noise, twin):
     assert align(x, t).correlation < without - 0.05
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("seed", range(8))
+def test_a_ramp_never_lowers_the_correlation(noise, seed):
+    t = crystal((32, 36), seed=seed, strong=True)
+    x = noisy(np.roll(conjugate_inverse(t) if seed % 2 else t, seed, 1), noise, seed)
+    x = x + 0.7 * crystal(t.shape, seed=seed + 50, strong=True)  # pulls the pattern's centre of mass
+    without, found = align(x, t), align(x, t, ramp=True)
+    assert found.correlation >= without.correlation
+    assert complex_correlation(found.object, t) >= without.correlation - 1e-3
+
+
+def test_scale_is_that_of_least_squares():
+    t, _ = blobs((40, 40), seed=0)
+    x = noisy(conjugate_inverse(t) * 3j, 0.3)
+    found = align(x, t, scale=True)
+    least = np.linalg.lstsq(align(x, t).object.reshape(-1, 1), t.ravel(), rcond=None)[0][0]
+    assert found.scale == pytest.approx(abs(least), rel=1e-4)
+    assert_allclose(found.object, align(x, t).object * found.scale, rtol=1e-4, atol=1e-6)
+    assert found.object.dtype == np.complex64
+    assert align(x, t).scale == 1
+    assert align(np.zeros_like(t), t, scale=True).scale == 1
+
+
 def test_align_refuses_what_cannot_be_compared():
     x = np.ones((8, 8))
     with pytest.raises(InputError, match=r"\(8, 8\).*\(8, 9\)"):
@@ -129,13 +152,16 @@ def test_metrics_against_their_definitions():
     expected = abs(np.sum(np.conj(a) * b)) / np.sqrt(np.sum(abs(a) ** 2) * np.sum(abs(b) ** 2))
     assert complex_correlation(a, b) == pytest.approx(expected)
     assert complex_correlation(a, a * 3j) == pytest.approx(1)
+    assert pearson(a, a) == pytest.approx(1)
+    assert abs(pearson(a, a)) <= 1
     assert pearson(a, b) == pytest.approx(np.corrcoef(abs(a).ravel(), abs(b).ravel())[0, 1])
 
 
-def test_a_thousand_alignments_take_seconds():
+@pytest.mark.parametrize("ramp", [False, True])
+def test_a_thousand_alignments_take_seconds(ramp):
     t, _ = blobs((64, 64), seed=0)
-    x = translate(t, (0.37, -1.6)).astype(np.complex64)
+    x = tilt(translate(t, (0.37, -1.6)), (0.2 * ramp, 0)).astype(np.complex64)
     begun = time.process_time()
     for _ in range(200):
-        align(x, t)
+        align(x, t, ramp=ramp)
     assert time.process_time() - begun < 2  # 5 s a thousand on two cores, with room for a busy machine

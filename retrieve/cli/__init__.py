@@ -13,7 +13,9 @@ from ..errors import InputError, RetrieveError
 
 COMMANDS = {
     "run": "phase a diffraction pattern",
+    "compare": "solvers side by side on files or a benchmark",
     "inspect": "what is in a file, and what to expect of it",
+    "simulate": "objects with known truth, and their measurements",
     "solvers": "list the solvers, or the options of one",
     "doctor": "versions, backends, plugins and transform speed",
 }

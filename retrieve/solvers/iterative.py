@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arrays import Array, like, namespace
-from ..autocorrelation import autocorrelation_support
+from .. import autocorrelation
 from ..operators import PartialCoherence, richardson_lucy
 from ..options import option, validate
 from ..problem import Problem
@@ -26,13 +26,19 @@ from .shrinkwrap import ShrinkWrap
 class Coherence:
     """Recovery of the coherence kernel during the run. Source: Clark et al., Nat. Commun. 3, 993 (2012)."""
 
-    every: int = option(0, "iterations between kernel updates; 0 takes the beam as fully coherent", ge=0)
-    iterations: int = option(20, "Richardson-Lucy steps an update", ge=1)
-    begin: float = option(0.2, "share of the run before the first update", ge=0, lt=1)
-    radius: float = option(6.0, "largest extent of the kernel from its centre, detector pixels", gt=0)
+    when: str = option("never", "auto: for data of three axes, where a rocking scan blurs", choices=("auto", "always", "never"))
+    every: int = option(30, "iterations between kernel updates", ge=1)
+    iterations: int = option(10, "Richardson-Lucy steps an update", ge=1)
+    begin: float = option(0.6, "share of the run before the first update", ge=0, lt=1)
+    radius: float = option(4.0, "largest extent of the kernel from its centre, detector pixels", gt=0)
 
     def __post_init__(self) -> None:
         validate(self)
+
+    def due(self, n: int, total: int, axes: int) -> bool:
+        """Whether the kernel is updated at iteration n of `total` on data of so many axes."""
+        wanted = self.when == "always" or (self.when == "auto" and axes == 3)
+        return wanted and n >= self.begin * total and n % self.every == 0
 
     def refine(self, problem: Problem, x: Array) -> Problem:
         """The problem with the kernel that best blurs |A x|² into the measured intensity."""
@@ -157,25 +163,35 @@ def iterate(parts: Sequence[Iterative | Descent], problem: Problem, x: Array) ->
         for k in range(part.iterations):
             n += 1
             m = problem.fit_modulus(x)
-            if part.positivity:  # the object is real, and so are x and m
-                m = xp.astype(xp.real(m), m.dtype)
+            if part.positivity:
+                x, m = _real(x, m, support)
             if wrapping and n % wrap.every == 0:
-                support = wrap.update(m, support, n / total)
+                support = wrap.update(m, support, min(1.0, n / total))
                 project = part.constrain(support)
             x = part.update(x, m, project, problem, k / part.iterations)
             if n == part.twin_cut:
                 x = cut_half(x, support)
-            if part.coherence.every and n >= part.coherence.begin * total and n % part.coherence.every == 0:
+            if part.coherence.due(n, total, x.ndim - 1):
                 problem = part.coherence.refine(problem, project(m))
                 info = {**info, "detector": problem.detector}
             yield Step(m if plain else project(m), support, info)
 
 
+def _real(x: Array, m: Array, support: Array) -> tuple[Array, Array]:
+    """x and m for a real object, with the sign, which the data do not tell, that is positive inside."""
+    xp = namespace(m)
+    m = xp.astype(xp.real(m), m.dtype)
+    inside = xp.where(support, m, xp.zeros_like(m))
+    sign = xp.where(xp.sum(xp.real(inside), axis=tuple(range(1, m.ndim)), keepdims=True) < 0, -1.0, 1.0)
+    sign = xp.astype(sign, xp.real(m).dtype)
+    return x * sign, m * sign
+
+
 def first_support(problem: Problem, x: Array) -> tuple[Array, bool]:
     """The problem's support, or one from the autocorrelation, as bool (1, *shape), and whether it was a guess."""
     if problem.support is not None:
-        return problem.support[None], False
-    return like(autocorrelation_support(problem), namespace(x).real(x))[None], True
+        return problem.support[None, ...], False
+    return like(autocorrelation.first_support(problem), namespace(x).real(x))[None, ...], True
 
 
 def cut_half(x: Array, support: Array) -> Array:

@@ -76,14 +76,14 @@ class Recipe(Solver):
 
     name: ClassVar[str] = "recipe"
     source: ClassVar[str] = "Robinson & Harder, Nat. Mater. 8, 291 (2009); Marchesini et al., PRB 68, 140101 (2003)"
-    recipe: str = option("3*(20 er + 180 hio) + 20 er", "the algorithms and their iterations")
+    recipe: str = option("20 er + 3*(180 hio + 40 er) + 20 cg", "the algorithms and their iterations")
     beta: float | None = option(None, "relaxation of every part that states none; none: each algorithm's own", ge=-2, le=2)
     positivity: bool = option(False, "the object is real and non-negative")
     phase_min: float | None = option(None, "lowest phase of the object, rad; with phase_max", ge=-3.2, le=3.2)
     phase_max: float | None = option(None, "highest phase of the object, rad; with phase_min", ge=-3.2, le=3.2)
     twin_cut: int | None = option(2, "iteration at which half the object is cut away, to break the twin symmetry", ge=1)
-    shrink_wrap: ShrinkWrap = ShrinkWrap()
-    coherence: Coherence = Coherence()
+    shrink_wrap: ShrinkWrap = ShrinkWrap(every=5)
+    coherence: Coherence = Coherence(when="auto")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -60,7 +60,7 @@ class ShrinkWrap:
             new = new if bool(xp.all(size == allowed)) else _largest(a, allowed)
         if self.parts is not None or self.fill:
             new = _on_host(self._tidy, new)
-        return new
+        return xp.where(xp.any(new, axis=axes, keepdims=True), new, support)  # never an empty one
 
     def _tidy(self, inside: np.ndarray) -> np.ndarray:
         """Keep the largest connected parts and fill holes, for one bool array (*shape)."""

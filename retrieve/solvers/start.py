@@ -19,7 +19,7 @@ def random_phases(problem: Problem, rng: Streams) -> Array:
     xp = namespace(problem.amplitude)
     amplitude = fill_unmeasured(to_numpy(problem.amplitude), to_numpy(problem.valid))
     phases = like(rng.uniform(problem.operator.out_shape), problem.amplitude) * (2 * np.pi)
-    y = like(amplitude, problem.amplitude)[None]
+    y = like(amplitude, problem.amplitude)[None, ...]
     if problem.detector is not None and tuple(problem.detector.in_shape) != tuple(amplitude.shape):
         share = problem.detector.forward(xp.ones((1, *problem.detector.in_shape), dtype=y.dtype, device=y.device))
         y = xp.sqrt(problem.detector.adjoint(y**2 / share))

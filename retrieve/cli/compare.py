@@ -1,0 +1,223 @@
+"""``retrieve compare``: any number of solvers on files or on a locked benchmark, on equal budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ..errors import InputError
+from .options import solver_from
+from .source import data_options, problem_from
+
+if TYPE_CHECKING:
+    from ..compare import Case, Entrant
+
+
+@click.command("compare", short_help="solvers side by side on files or a benchmark")
+@click.argument("files", nargs=-1)
+@click.option("--benchmark", metavar="NAME", help="a locked set of simulated objects, such as domains2d-50")
+@click.option("--solver", "solvers", multiple=True, metavar="[LABEL=]NAME[:OPTION=VALUE,...]", help="repeat for each solver")
+@click.option("--result", "results", multiple=True, metavar="LABEL=FILE[:CONVENTION]", help="another program's reconstruction")
+@click.option("--truth", metavar="FILE[:CONVENTION]", help="the object that FILE was measured of")
+@click.option("--ramp", is_flag=True, help="let the alignment with the truth remove a phase ramp, as fits measured patterns")
+@click.option("--noise", metavar="σ,σ,...", help="levels of the amplitude noise  [the benchmark's]")
+@click.option("--objects", type=click.IntRange(1), help="objects of each set  [the benchmark's]")
+@click.option("--starts", type=click.IntRange(1), help="random starts  [the benchmark's, else 8]")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="seed of starts and held-out pixels")
+@click.option("--ffts", type=click.IntRange(1), help="transforms a start may take  [the benchmark's, else no limit]")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="seconds a start may take  [no limit]")
+@click.option(
+    "--hold-out",
+    type=click.FloatRange(0, 0.5, max_open=True),
+    default=0.03,
+    show_default=True,
+    help="share of measured pixels kept from the solvers; they choose among the starts",
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N, torch or torch:cuda:N")
+@click.option("--workers", type=click.IntRange(1), help="processes that share the work  [the cores; 1 on a card]")
+@click.option("--metric", "metrics", multiple=True, help="shown in the table; repeat for more  [complex_correlation]")
+@click.option("--json", "json_", type=click.Path(path_type=Path), help="write everything as JSON")
+@click.option("--csv", "csv_", type=click.Path(path_type=Path), help="write a line a row")
+@click.option("--report", type=click.Path(path_type=Path), help="write a page, one HTML file")
+@click.option("--quiet", "-q", is_flag=True, help="print nothing but errors")
+@data_options
+def command(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
+    """Compare solvers on FILES, or on a locked benchmark, with the same starts, held-out pixels and budget.
+
+    For each: single start and best of all by the free score, success rate against the truth with its
+    95 % interval, exact paired test between solvers, cost. Conventions of --result: retrieve, cohere,
+    pynx, plain. Exit code 1 when something failed; its reason is in the table.
+    """
+    from ..arrays import cores, find_device
+    from ..compare import compare
+    from ..solve import Budget
+    from .compare_tables import show
+
+    console = Console(quiet=quiet, highlight=False)
+    _check(files, given)
+    entrants = entrants_of(given["solvers"], given["results"])
+    shown = _metrics(given["metrics"])
+    device = find_device(given["device"]).name
+    cases, count, about = _cases(files, given, entrants, console)
+    total = count * len(entrants)
+    workers = min(given["workers"] or (cores() if device == "cpu" else 1), total)
+    console.print(f"{len(entrants)} entrants on {count} problems, {given['starts']} start(s), {workers} process(es) on {device}")
+    with _progress(console, quiet) as bar:
+        task = bar.add_task("comparing", total=total, told="")
+        comparison = compare(
+            entrants,
+            cases,
+            starts=given["starts"],
+            seed=given["seed"],
+            budget=Budget(seconds=given["seconds"], ffts=given["ffts"]),
+            hold_out=given["hold_out"],
+            device=given["device"],
+            ramp=given["ramp"],
+            workers=workers,
+            on_rows=lambda rows: bar.update(task, advance=1, told=rows[-1].solver),
+            about=about,
+        )
+    show(comparison, shown, console)
+    _write(comparison, given, console)
+    if comparison.settings["interrupted"]:
+        raise SystemExit(130)
+    raise SystemExit(1 if any(row.failure for row in comparison.rows) else 0)
+
+
+def entrants_of(solvers: Sequence[str], results: Sequence[str]) -> dict[str, Entrant]:
+    """Solvers and foreign results by label; a label before the first ``=`` that precedes any ``:``.
+
+    ``hio:beta=0.8`` is its own label, ``soft=hio:beta=0.8`` is labelled soft. Raises `InputError`.
+    """
+    from ..foreign import Foreign
+
+    entrants: dict[str, Entrant] = {}
+    for text in solvers:
+        label, spec = split_label(text)
+        _add(entrants, label or spec, solver_from(spec, {}))
+    for text in results:
+        label, equals, file = text.partition("=")
+        if not equals or not label.strip() or not file:
+            raise InputError(f"--result {text!r} names no file; write LABEL=FILE or LABEL=FILE:CONVENTION")
+        _add(entrants, label.strip(), Foreign.named(file))
+    if not entrants:
+        raise InputError("nothing to compare; give --solver NAME for each solver (see `retrieve solvers`)")
+    return entrants
+
+
+def split_label(text: str) -> tuple[str, str]:
+    """``"soft=hio:beta=0.8"`` → ("soft", "hio:beta=0.8"); without a label the first is empty."""
+    head = text.partition(":")[0]
+    label, equals, _ = head.partition("=")
+    return (label.strip(), text.partition("=")[2].strip()) if equals else ("", text.strip())
+
+
+def _add(entrants: dict[str, Entrant], label: str, entrant: Entrant) -> None:
+    if label in entrants:
+        raise InputError(f"two entrants are labelled {label!r}; give one another label, as OTHER=NAME:OPTION=VALUE")
+    entrants[label] = entrant
+
+
+def _check(files: tuple[str, ...], given: dict[str, Any]) -> None:
+    """What can be refused before any work."""
+    from ..io.cxi import check_writable
+
+    if bool(files) == bool(given["benchmark"]):
+        raise click.UsageError("give either FILES or --benchmark NAME")
+    for name in ("noise", "objects"):
+        if files and given[name] is not None:
+            raise click.UsageError(f"--{name} goes with --benchmark; files are compared as they are")
+    for name, what in (("truth", given["truth"]), ("result", given["results"])):
+        if what and len(files) != 1:
+            raise click.UsageError(f"--{name} goes with exactly one FILE, {len(files)} are given")
+    for path in (given["json_"], given["csv_"], given["report"]):
+        if path is not None:
+            check_writable(path)
+
+
+def _metrics(names: Sequence[str]) -> list[str]:
+    from ..metrics import metrics
+    from ..options import unknown
+
+    known = metrics()
+    for name in names:
+        if name not in known:
+            raise InputError(unknown("metric", name, known))
+    return list(names) or ["complex_correlation"]
+
+
+def _cases(
+    files: tuple[str, ...], given: dict[str, Any], entrants: dict[str, Entrant], console: Console
+) -> tuple[Iterable[Case], int, dict[str, Any]]:
+    """The problems, how many, and what the settings tell of them; completes starts and budget in `given`."""
+    if files:
+        given["starts"] = given["starts"] or 8
+        cases = [_from_file(file, given, entrants, console) for file in files]
+        hashes = [case.problem.meta.get("input", {}).get("sha256") for case in cases]
+        return cases, len(cases), {"files": list(files), "sha256": hashes, "truth": given["truth"]}
+    from .. import benchmarks
+
+    chosen = benchmarks.named(given["benchmark"])
+    noise = list(chosen.noise) if given["noise"] is None else _levels(given["noise"])
+    objects = given["objects"] or chosen.objects
+    given["starts"] = given["starts"] or chosen.starts
+    given["ffts"] = given["ffts"] or chosen.ffts
+    about = {"benchmark": given["benchmark"], "noise": noise, "objects": objects}
+    return chosen.cases(noise, objects), len(chosen.sets) * len(noise) * objects, about
+
+
+def _levels(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"--noise {text!r} is not a list of numbers; write it like 0,0.05,0.2") from None
+
+
+def _from_file(file: str, given: dict[str, Any], entrants: dict[str, Entrant], console: Console) -> Case:
+    from ..compare import Case
+    from ..foreign import Foreign, truth_for
+
+    problem = problem_from(file, given)
+    for note in problem.meta.get("notes", ()):
+        console.print(f"  {note}", markup=False)
+    if given["truth"]:
+        problem, warning = truth_for(problem, Foreign.named(given["truth"]))
+        if warning:
+            console.print(f"warning: {warning}", markup=False)
+    for entrant in entrants.values():
+        if isinstance(entrant, Foreign):
+            entrant.check(problem.shape)
+    return Case(file, None, 0, problem)
+
+
+def _progress(console: Console, quiet: bool) -> AbstractContextManager[Progress]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(24),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[told]}"),
+    )
+    return Progress(*columns, console=console, disable=quiet, refresh_per_second=4)
+
+
+def _write(comparison: Any, given: dict[str, Any], console: Console) -> None:
+    from ..tables import write_csv, write_json
+
+    written = []
+    if given["json_"] is not None:
+        written.append(write_json(comparison, given["json_"]))
+    if given["csv_"] is not None:
+        written.append(write_csv(comparison, given["csv_"]))
+    if given["report"] is not None:
+        from ..page import write_page
+
+        written.append(write_page(comparison, given["report"]))
+    if written:
+        console.print("written: " + ", ".join(map(str, written)), markup=False)

@@ -1,0 +1,134 @@
+"""``retrieve simulate``: objects with known truth and their measurements, as files."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import track
+
+from ..errors import InputError
+from ..options import options_of, values_of
+from .options import flags, given_flags
+
+if TYPE_CHECKING:
+    from ..simulate import ObjectSet
+
+FORMATS = ("cxi", "npz")
+
+_OPTIONS = (
+    click.option("--count", "-n", type=click.IntRange(1), default=1, show_default=True, help="objects to make"),
+    click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="seed of objects and noise"),
+    click.option("--first", type=click.IntRange(0), default=0, show_default=True, help="number of the first object"),
+    click.option("--out", type=click.Path(path_type=Path), help="a directory, or one .cxi or .npz file  [default: NAME]"),
+    click.option(
+        "--format",
+        "kind",
+        type=click.Choice(FORMATS),
+        help="cxi: a file for each object; npz: all in one  [default: as --out ends, else cxi]",
+    ),
+    click.option("--quiet", "-q", is_flag=True, help="print nothing but errors"),
+)
+
+
+class Sets(click.Group):
+    """A group with a command for each named set, which takes the options of the set and of the noise."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of the sets."""
+        from ..simulate import names
+
+        return list(names())
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command:
+        """The command of one set. Raises InputError for an unknown name."""
+        from ..simulate import Noise, named
+
+        chosen = named(name)
+        told = ", ".join(f"{key}={value}" for key, value in _own(chosen).items())
+        doc = (type(chosen).__doc__ or "").split("\n\n")[0].strip()
+        text = f"{doc}\n\n{name} sets {told} unless given." if told else doc
+        write: Callable[..., None] = partial(simulate, name)
+        for option in reversed(_OPTIONS):
+            write = option(write)
+        made = click.command(name, help=text, short_help=told or doc)(write)
+        made.params += flags(type(chosen)) + flags(Noise)
+        return made
+
+
+@click.command("simulate", cls=Sets, short_help="objects with known truth, and their measurements")
+def command() -> None:
+    """Make objects of the set NAME and measure them; every file holds its truth.
+
+    Object k of a seed is always the same. Seeds from 1000000 on are for training, from 2000000 for
+    tuning and from 3000000 for tests and benchmarks. `retrieve simulate NAME --help` lists the options.
+    """
+
+
+def simulate(name: str, count: int, seed: int, first: int, out: Path | None, kind: str | None, quiet: bool, **given: Any) -> None:
+    """Make, measure and write objects `first` to `first + count − 1`."""
+    from ..io.cxi import write_problem
+    from ..options import build
+    from ..simulate import Noise, named
+    from ..simulate.stack import write_stack
+
+    console = Console(quiet=quiet, highlight=False)
+    asked = given_flags(given)
+    measured = {option.name for option in options_of(Noise)}
+    noise = build(Noise, {key: text for key, text in asked.items() if key in measured})
+    chosen = _changed(named(name), {key: text for key, text in asked.items() if key not in measured})
+    target, kind = _target(name, count, first, out, kind)
+    chosen.problem(first, seed, noise)  # refuses what cannot be measured before anything is written
+    numbers = track(range(first, first + count), name, console=console, disable=quiet)
+    if kind == "npz":
+        write_stack([chosen.problem(number, seed, noise) for number in numbers], target)
+    elif target.suffix == ".cxi":
+        write_problem(chosen.problem(first, seed, noise), target)
+    else:
+        target.mkdir(exist_ok=True)
+        for number in numbers:
+            write_problem(chosen.problem(number, seed, noise), target / _file(name, number))
+    console.print(f"written: {count} of {name}, seed {seed}, in {target}", markup=False)
+
+
+def _own(chosen: ObjectSet) -> dict[str, Any]:
+    """What a set's options are where they differ from the defaults."""
+    usual = values_of(type(chosen)())
+    return {key: value for key, value in values_of(chosen).items() if value != usual[key]}
+
+
+def _changed(chosen: ObjectSet, asked: dict[str, str]) -> ObjectSet:
+    """The set with the options that were given."""
+    known = {option.name: option for option in options_of(type(chosen))}
+    return dataclasses.replace(chosen, **{key: known[key].parse(text) for key, text in asked.items()})
+
+
+def _target(name: str, count: int, first: int, out: Path | None, kind: str | None) -> tuple[Path, str]:
+    """The file or directory to write and its format, checked to be writable before any work."""
+    from ..io.cxi import check_writable
+
+    ending = out.suffix[1:] if out is not None and out.suffix[1:] in FORMATS else None
+    kind = kind or ending or "cxi"
+    out = out or Path(f"{name}.npz" if kind == "npz" else name)
+    if ending not in (None, kind) or (kind == "npz" and out.suffix != ".npz"):
+        raise InputError(
+            f"--out {out} does not go with --format {kind}; {'end it in .npz' if kind == 'npz' else 'leave one out'}"
+        )
+    if kind == "cxi" and out.suffix == ".cxi" and count > 1:
+        raise InputError(f"--out {out} is one file and --count {count} objects make as many; name a directory, or an .npz file")
+    if kind == "cxi" and out.suffix != ".cxi" and out.exists():
+        if not out.is_dir():
+            raise InputError(f"--out {out} is a file; name a directory, or a file that ends in .cxi or .npz")
+        check_writable(out / _file(name, first))
+    else:
+        check_writable(out)
+    return out, kind
+
+
+def _file(name: str, number: int) -> str:
+    return f"{name}-{number:05d}.cxi"

@@ -1,0 +1,48 @@
+"""The page: a result or a comparison as one self-contained HTML file that any browser opens without a network."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..comparison import Comparison
+    from ..result import Result
+
+__all__ = ["page", "write_page"]
+
+
+def page(content: Result | Comparison) -> str:
+    """The HTML document of a result or a comparison.
+
+    Everything is in it: pictures as PNG data, charts as SVG, style and script; a content security policy
+    forbids it to fetch anything. The same content gives the same text.
+    """
+    from ..comparison import Comparison
+
+    if isinstance(content, Comparison):
+        from .of_comparison import comparison_page
+
+        return comparison_page(content)
+    from .of_result import result_page
+
+    return result_page(content)
+
+
+def write_page(content: Result | Comparison, path: str | Path) -> Path:
+    """Write the page of a result or a comparison; returns the path.
+
+    The file is written beside its place and renamed. Raises `InputError` when the place cannot be written.
+    """
+    from ..io.cxi import check_writable
+
+    path = check_writable(path)
+    text = page(content)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,59 @@
+"""What every set of simulated objects does."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..options import validate, values_of
+from ..problem import Problem
+from .noise import Noise, problem
+
+CHUNK = 2**18  # pixels made at once: what fits a processor's cache
+
+
+@dataclass(frozen=True)
+class ObjectSet(ABC):
+    """A family of random objects; its fields say which, and nothing else does.
+
+    Objects are numbered from 0 to 2⁶³ − 1 under each seed.
+    """
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one object."""
+
+    @abstractmethod
+    def generate(self, seed: int, numbers: range) -> tuple[NDArray[np.complex64], NDArray[np.bool_]]:
+        """The objects of these numbers and their supports, each (objects, *shape), all at once."""
+
+    def objects(self, count: int, seed: int, first: int = 0) -> tuple[NDArray[np.complex64], NDArray[np.bool_]]:
+        """Objects number `first` to `first + count − 1` of a seed, and their supports, each (count, *shape).
+
+        They are centred at N//2, zero outside the support and of peak amplitude about 1; an object is
+        the same whatever else is made with it.  Raises InputError for a count below 1.
+        """
+        if count < 1:
+            raise InputError(f"count={count} objects cannot be made; give at least 1")
+        x = np.empty((count, *self.shape), np.complex64)
+        support = np.empty(x.shape, bool)
+        step = max(1, CHUNK // math.prod(self.shape))
+        for start in range(0, count, step):
+            part = slice(start, min(start + step, count))
+            x[part], support[part] = self.generate(seed, range(first + part.start, first + part.stop))
+        return x, support
+
+    def problem(self, number: int, seed: int, noise: Noise | None = None) -> Problem:
+        """The measurement of one object, with its truth; `meta` says how to make it again."""
+        x, support = self.objects(1, seed, number)
+        about = {"source": f"simulated {type(self).__name__}", "set": values_of(self)}
+        return problem(x[0], support[0], noise, seed=seed, number=number, meta=about)

@@ -1,0 +1,41 @@
+"""The sets that have a name.
+
+A name always means the same objects: benchmarks and published figures take theirs from a named set
+under seeds from `TEST_SEED` on.
+"""
+
+from __future__ import annotations
+
+from ..errors import InputError
+from ..options import unknown
+from .base import ObjectSet
+from .crystals import Crystals
+from .domains import Domains2D, Domains3D
+
+TIERS = (10, 25, 50, 100)
+"""Numbers of domains, from easy to hard; the paper's film has about 50."""
+
+_SETS: dict[str, ObjectSet] = {
+    "domains2d": Domains2D(),
+    **{f"domains2d-{n}": Domains2D(domains=n) for n in TIERS},
+    **{f"domains2d-{n}-{kind}": Domains2D(domains=n, kind=kind) for n in TIERS for kind in ("blobs", "cells")},
+    "domains3d": Domains3D(),
+    "domains3d-fits": Domains3D(preset="fits"),
+    "domains3d-literal": Domains3D(preset="literal"),
+    "crystal2d": Crystals(),
+    "crystal2d-strong": Crystals(strong=True),
+    "crystal3d": Crystals(dimensions=3),
+    "crystal3d-strong": Crystals(dimensions=3, strong=True),
+}
+
+
+def names() -> tuple[str, ...]:
+    """The names that `named` knows."""
+    return tuple(_SETS)
+
+
+def named(name: str) -> ObjectSet:
+    """The set called `name`. Raises InputError for an unknown name, with the nearest."""
+    if name not in _SETS:
+        raise InputError(unknown("set", name, _SETS))
+    return _SETS[name]

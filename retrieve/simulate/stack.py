@@ -1,0 +1,45 @@
+"""Many simulated measurements in one npz file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from ..io.cxi import check_writable, to_json
+from ..options import values_of
+from ..problem import Problem
+
+
+def write_stack(problems: Sequence[Problem], path: str | Path) -> Path:
+    """Write problems of one shape as arrays (count, *shape), centred; returns the path.
+
+    intensity float32; mask and support uint8 (support only where all problems tell theirs); truth
+    complex64; meta, JSON, of the first problem with `object` and `sigma` (the noise of the amplitude)
+    for each.  `load(path, frame=k)` reads one of them back.  The file takes its place only when it is
+    complete.  Raises InputError when it cannot be written.
+    """
+    path = check_writable(path)
+    axes = tuple(range(1, problems[0].amplitude.ndim + 1))
+    each = {"object": [p.meta["object"] for p in problems], "sigma": [values_of(p.likelihood)["sigma"] for p in problems]}
+    arrays = {
+        "intensity": np.fft.fftshift([p.amplitude for p in problems], axes) ** 2,
+        "mask": np.fft.fftshift([p.valid for p in problems], axes).astype(np.uint8),
+        "truth": np.array([p.truth for p in problems]),
+        "meta": np.array(to_json({**problems[0].meta, **each})),
+    }
+    if all(p.support is not None for p in problems):
+        arrays["support"] = np.array([p.support for p in problems], np.uint8)
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        with partial.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+        os.replace(partial, path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}; free some space or choose another place") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,83 @@
+"""What several tests start from. Every problem here is small, seeded and made on the spot."""
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from retrieve.builtin import register_solvers
+from retrieve.plugins import find
+from retrieve.problem import Problem
+from retrieve.simulate import blobs, measure
+from retrieve.solvers import Recipe
+
+SHORT = {
+    "recipe": lambda: Recipe(recipe="4 hio + 3 raar + 4 er + 2 cg"),
+    "guided": lambda: find("solvers", "guided")(population=2, generations=2, recipe=Recipe(recipe="4 hio + 2 er")),
+}
+
+
+@pytest.fixture(scope="session")
+def data_folder():
+    """The measured data: the folder that RETRIEVE_DATA names, else shared/data beside the checkout."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("RETRIEVE_DATA", beside))
+    if not folder.is_dir():
+        pytest.skip(f"no measured data in {folder}; set RETRIEVE_DATA to their folder")
+    return folder
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def random_complex(rng):
+    """A function that draws complex128 arrays of a shape."""
+    return lambda *shape: rng.normal(size=shape) + 1j * rng.normal(size=shape)
+
+
+@pytest.fixture
+def easy():
+    """A well oversampled object with its support known and its pattern free of noise: any solver should solve it."""
+    x, support = blobs((32, 32), seed=1, fill=0.06)
+    return Problem.from_arrays(intensity=1e3 * measure(x), support=support, truth=x * np.sqrt(np.float32(1e3)))
+
+
+@pytest.fixture
+def hard():
+    """A 48×40 pattern, oversampled about twice, with 5 % of its pixels masked; support known."""
+    x, support = blobs((48, 40), seed=0)
+    mask = np.random.default_rng(1).random((48, 40)) > 0.05
+    return Problem.from_arrays(intensity=1e3 * measure(x), support=support, mask=mask, truth=x * np.sqrt(np.float32(1e3)))
+
+
+@pytest.fixture
+def blind(hard):
+    """The same without its support."""
+    return hard.replace(support=None)
+
+
+@pytest.fixture
+def in_double(hard):
+    """The pattern in double precision with a complex128 start, in which rounding takes no part: .problem and .x0."""
+    amplitude = np.fft.fft2(hard.truth.astype(complex), norm="ortho")
+    phases = np.random.default_rng(2).uniform(0, 2 * np.pi, hard.shape)
+    problem = hard.replace(amplitude=np.abs(amplitude) * hard.valid)
+    return SimpleNamespace(problem=problem, x0=np.fft.ifft2(problem.amplitude * np.exp(1j * phases), norm="ortho")[None])
+
+
+@pytest.fixture
+def relative():
+    """‖a − b‖/‖b‖ of two arrays."""
+    return lambda a, b: float(np.linalg.norm(np.asarray(a) - np.asarray(b)) / np.linalg.norm(np.asarray(b)))
+
+
+@pytest.fixture(params=[name for name in register_solvers() if find("solvers", name).library == "any"])
+def short(request):
+    """Each of retrieve's own solvers that is no network, with few iterations."""
+    make = SHORT.get(request.param)
+    return make() if make else find("solvers", request.param)(iterations=10)

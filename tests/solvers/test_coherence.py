@@ -1,0 +1,53 @@
+"""Recovery of the coherence kernel during the run."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from retrieve.operators import PartialCoherence
+from retrieve.problem import Problem
+from retrieve.simulate import blobs, measure
+from retrieve.solve import solve
+from retrieve.solvers import Coherence, Recipe
+
+SIGMA = 0.8
+
+
+@pytest.fixture
+def blurred():
+    x, support = blobs((48, 48), seed=3, fill=0.06)
+    intensity = np.fft.ifftshift(1e3 * measure(x))[None]
+    seen = PartialCoherence.gaussian((48, 48), SIGMA).forward(intensity)[0]
+    return Problem.from_arrays(intensity=seen, support=support, truth=x, centred=False)
+
+
+def solved(problem, when):
+    coherence = Coherence(when=when, every=10, iterations=20, begin=0.2)
+    return solve(Recipe(recipe="150 raar + 50 er", coherence=coherence), problem, hold_out=0)
+
+
+def test_the_kernel_is_recovered_and_explains_the_data(blurred):
+    without, recovered = solved(blurred, "never"), solved(blurred, "always")
+    assert without.problem.detector is None
+    assert recovered.score.chi2 < 0.1 * without.score.chi2
+    kernel = np.fft.fftshift(recovered.problem.detector.kernel)
+    assert kernel.shape == (48, 48)
+    assert kernel.sum() == pytest.approx(1, abs=1e-4)
+    r2 = np.add.outer((np.arange(48) - 24) ** 2, (np.arange(48) - 24) ** 2)
+    assert np.sqrt((kernel * r2).sum() / 2) == pytest.approx(SIGMA, abs=0.25)
+    assert not kernel[r2 > Coherence().radius ** 2].any()
+
+
+def test_the_score_is_that_of_the_refined_problem(blurred):
+    result = solved(blurred, "always")
+    estimate = result.estimates[result.chosen][None]
+    assert_allclose(result.problem.chi2(estimate)[0], result.score.chi2, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("when", "axes", "due"), [("auto", 2, False), ("auto", 3, True), ("always", 2, True), ("never", 3, False)]
+)
+def test_when_it_is_due(when, axes, due):
+    coherence = Coherence(when=when, every=5, begin=0.5)
+    told = [n for n in range(1, 21) if coherence.due(n, 20, axes)]
+    assert told == ([10, 15, 20] if due else [])

@@ -1,0 +1,242 @@
+"""Each algorithm against its formula written out with P_M, P_S and R = 2P − 1 in plain NumPy."""
+
+import math
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from retrieve.errors import OptionError
+from retrieve.solvers import ALGORITHMS, ASR, DM, ER, HIO, HPR, OSS, PCHIO, RAAR, RRR, SF, Constraint
+from retrieve.solvers.iterative import cut_half
+
+
+@pytest.fixture
+def plain(in_double):
+    """P_M, P_S, R_M and R_S of the problem, and the start: nothing of `retrieve` in them."""
+    problem = in_double.problem
+    y, valid, inside = np.array(problem.amplitude), np.array(problem.valid), np.array(problem.support)
+
+    class Plain:
+        start = in_double.x0
+        support = inside
+
+        @staticmethod
+        def fit(x):
+            f = np.fft.fft2(x, norm="ortho")
+            return np.fft.ifft2(np.where(valid, y * np.exp(1j * np.angle(f)), f), norm="ortho")
+
+        @staticmethod
+        def keep(x):
+            return np.where(inside, x, 0)
+
+        @classmethod
+        def mirror_fit(cls, x):
+            return 2 * cls.fit(x) - x
+
+        @classmethod
+        def mirror_keep(cls, x):
+            return 2 * cls.keep(x) - x
+
+    return Plain
+
+
+def hio(p, x, b):
+    return np.where(p.support, p.fit(x), x - b * p.fit(x))
+
+
+def raar(p, x, b):
+    return b / 2 * (p.mirror_keep(p.mirror_fit(x)) + x) + (1 - b) * p.fit(x)
+
+
+def hpr(p, x, b):
+    m = p.fit(x)
+    return 0.5 * (p.mirror_keep(p.mirror_fit(x) + (b - 1) * m) + x + (1 - b) * m)
+
+
+def dm(p, x, b):
+    f_m = (1 + 1 / b) * p.fit(x) - x / b
+    f_s = (1 - 1 / b) * p.keep(x) + x / b
+    return x + b * (p.keep(f_m) - p.fit(f_s))
+
+
+def rrr(p, x, b):
+    return x + b * (p.keep(p.mirror_fit(x)) - p.fit(x))
+
+
+FORMULAS = {
+    "er": (ER(), lambda p, x: p.keep(p.fit(x))),
+    "sf": (SF(), lambda p, x: p.mirror_keep(p.fit(x))),
+    "hio": (HIO(), lambda p, x: hio(p, x, 0.9)),
+    "hio 0.6": (HIO(beta=0.6), lambda p, x: hio(p, x, 0.6)),
+    "raar": (RAAR(), lambda p, x: raar(p, x, 0.9)),
+    "raar 0.5": (RAAR(beta=0.5), lambda p, x: raar(p, x, 0.5)),
+    "hpr": (HPR(), lambda p, x: hpr(p, x, 0.9)),
+    "hpr 0.5": (HPR(beta=0.5), lambda p, x: hpr(p, x, 0.5)),
+    "asr": (ASR(), lambda p, x: 0.5 * (p.mirror_keep(p.mirror_fit(x)) + x)),
+    "dm": (DM(), lambda p, x: dm(p, x, 0.9)),
+    "dm 1": (DM(beta=1), lambda p, x: dm(p, x, 1)),
+    "dm -0.7": (DM(beta=-0.7), lambda p, x: dm(p, x, -0.7)),
+    "rrr": (RRR(), lambda p, x: rrr(p, x, 0.5)),
+    "rrr 1.5": (RRR(beta=1.5), lambda p, x: rrr(p, x, 1.5)),
+}
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_the_update_is_the_formula(in_double, plain, name):
+    """What is yielded is P_M of every iterate, for six iterations."""
+    solver, formula = FORMULAS[name]
+    x, changes = plain.start, []
+    for step in _first(solver, in_double, 6):
+        assert_allclose(step.x, plain.fit(x), atol=1e-9)
+        assert_array_equal(np.broadcast_to(step.support, x.shape)[0], plain.support)
+        before, x = x, formula(plain, x)
+        changes.append(np.abs(x - before).max())
+    assert min(changes) > 1e-3
+
+
+def _first(solver, start, count):
+    steps = solver.steps(start.problem, start.x0, None)
+    return [next(steps) for _ in range(count)]
+
+
+def test_every_algorithm_has_its_formula_tested():
+    assert {solver.name for solver, _ in FORMULAS.values()} | {"pchio", "oss"} == set(ALGORITHMS)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(RAAR(beta=1), ASR()), (HPR(beta=1), ASR()), (DM(beta=1), RRR(beta=1)), (HIO(beta=1), DM(beta=1))]
+)
+def test_algorithms_that_coincide(in_double, one, other):
+    """At β = 1 all of them are one: Marchesini 2007, table I."""
+    for a, b in zip(_first(one, in_double, 8), _first(other, in_double, 8), strict=True):
+        assert_allclose(a.x, b.x, atol=1e-9)
+
+
+def test_betas_matter(in_double):
+    for kind in (HIO, RAAR, HPR, DM, RRR, OSS):
+        a, b = (_first(kind(beta=beta), in_double, 3)[-1].x for beta in (0.4, 0.8))
+        assert np.abs(a - b).max() > 1e-3, kind.name
+
+
+def test_dm_with_beta_zero_stands_still(in_double):
+    steps = _first(DM(beta=0), in_double, 3)
+    assert_array_equal(steps[0].x, steps[2].x)
+
+
+@pytest.mark.parametrize("t", [0.0, 0.35, 0.999])
+def test_oss_filters_the_outside(random_complex, easy, t):
+    """HIO, then outside the support F⁻¹[F x · exp(−q²/2α²)], α in ten stages from N to 1/N."""
+    x, m = random_complex(2, 32, 32), random_complex(2, 32, 32)
+    inside = easy.support[None]
+    moved = np.where(inside, m, x - 0.9 * m)
+    n, stage = 32, math.floor(10 * t)
+    alpha = n + (1 / n - n) * stage / 9
+    q2 = np.add.outer(np.fft.fftfreq(n, 1 / n) ** 2, np.fft.fftfreq(n, 1 / n) ** 2)
+    smooth = np.fft.ifft2(np.fft.fft2(moved) * np.exp(-q2 / (2 * alpha**2)))
+    expected = np.where(inside, moved, smooth)
+    found = OSS().update(x, m, Constraint(inside), easy, t)
+    assert_allclose(found, expected, atol=1e-5)
+    assert np.abs(found - moved).max() > 0.01
+
+
+# constraints -------------------------------------------------------------------------------------
+
+RANGES = [(-0.5, 0.5), (0.2, 1.0), (-math.pi / 2, math.pi / 2), (-2.5, 2.0), (-3.0, -2.0)]
+
+
+@pytest.mark.parametrize("phase", RANGES)
+def test_the_phase_projection_is_the_nearest_allowed_value(random_complex, phase):
+    low, high = phase
+    m = random_complex(1, 6, 5)
+    inside = np.arange(30).reshape(6, 5) % 4 != 0
+    project = Constraint(inside[None], phase=phase)
+    found = project(m)
+    assert not found[0][~inside].any()
+    r = np.linspace(0, 5, 400)
+    wedge = (r[:, None] * np.exp(1j * np.linspace(low, high, 400))).ravel()
+    for value, near in zip(m[0][inside], found[0][inside], strict=True):
+        assert abs(value - near) <= np.abs(value - wedge).min() + 1e-12
+        assert abs(near) < 1e-12 or low - 1e-9 <= np.angle(near) <= high + 1e-9
+    assert_allclose(project(found), found, atol=1e-12)
+
+
+@pytest.mark.parametrize("phase", RANGES)
+def test_what_the_phase_range_allows(random_complex, phase):
+    m = random_complex(1, 20, 20)
+    inside = np.arange(400).reshape(20, 20) % 3 != 0
+    allowed = Constraint(inside[None], phase=phase).allows(m)
+    assert_array_equal(allowed[0], inside & (np.angle(m[0]) >= phase[0]) & (np.angle(m[0]) <= phase[1]))
+    assert 0 < allowed.sum() < inside.sum()
+
+
+def test_positivity(rng):
+    m = rng.normal(size=(1, 6, 5)) + 1j
+    inside = np.arange(30).reshape(6, 5) % 4 != 0
+    project = Constraint(inside[None], positive=True)
+    assert_array_equal(project(m), np.where(inside & (m.real > 0), m.real, 0))
+    assert_array_equal(project.allows(m), inside & (m.real >= 0)[None][0])
+
+
+@pytest.mark.parametrize(
+    ("solver", "allowed"),
+    [
+        (HIO(beta=0.7, positivity=True), lambda m: m.real >= 0),
+        (HIO(beta=0.7, phase_min=-0.4, phase_max=1.1), lambda m: (np.angle(m) >= -0.4) & (np.angle(m) <= 1.1)),
+        (PCHIO(beta=0.7), lambda m: m.real >= 0),
+        (PCHIO(beta=0.7, phase_min=0, phase_max=1), lambda m: (np.angle(m) >= 0) & (np.angle(m) <= 1)),
+    ],
+)
+def test_hio_feeds_back_where_the_constraint_is_broken(random_complex, easy, solver, allowed):
+    x, m = random_complex(1, 32, 32), random_complex(1, 32, 32)
+    if solver.positivity:
+        x, m = x.real + 0j, m.real + 0j
+    expected = np.where(easy.support & allowed(m), m, x - 0.7 * m)
+    assert_allclose(solver.update(x, m, solver.constrain(easy.support[None]), easy, 0.5), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["er", "hio", "raar"])
+def test_positive_solvers_yield_what_is_positive(easy, name):
+    solver = ALGORITHMS[name](iterations=5, positivity=True)
+    positive = easy.replace(amplitude=np.abs(np.fft.fft2(np.abs(easy.truth), norm="ortho")).astype(np.float32))
+    x = np.fft.ifft2(positive.amplitude * np.exp(2j * np.pi * np.random.default_rng(0).random(easy.shape)), norm="ortho")[None]
+    for step in solver.steps(positive, x, None):
+        assert_array_equal(step.x.imag, 0)
+        assert (step.estimate.real >= 0).all()
+        assert step.estimate.any()
+
+
+def test_phase_constrained_solvers_yield_what_is_in_range(easy):
+    for step in ER(iterations=4, phase_min=-0.3, phase_max=0.4).steps(easy, easy.truth[None], None):
+        inside = step.estimate[np.abs(step.estimate) > 1e-6]
+        assert inside.size > 10
+        assert np.angle(inside).min() >= -0.3 - 1e-5
+        assert np.angle(inside).max() <= 0.4 + 1e-5
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.1, None), (None, 0.1), (1.0, 0.5), (0.3, 0.3)])
+def test_phase_bounds_go_together(low, high):
+    with pytest.raises(OptionError, match="phase_min=.* and phase_max=.* go together"):
+        HIO(phase_min=low, phase_max=high)
+
+
+# cutting the twin --------------------------------------------------------------------------------
+
+
+def test_cut_half_leaves_one_corner_of_the_plane(random_complex):
+    x = random_complex(2, 8, 6)
+    cut = cut_half(x, np.ones((1, 8, 6), bool))
+    assert_array_equal(cut[:, 4:, 3:], x[:, 4:, 3:])
+    cut[:, 4:, 3:] = 0
+    assert not cut.any()
+
+
+def test_twin_cut_happens_once_after_its_iteration(in_double, plain):
+    first, second, third, _ = _first(ER(twin_cut=2), in_double, 4)
+    x = plain.keep(plain.fit(plain.start))
+    assert_allclose(second.x, plain.fit(x), atol=1e-9)
+    cut = plain.keep(plain.fit(x))
+    n, m = cut.shape[1:]
+    cut[:, : n // 2], cut[:, :, : m // 2] = 0, 0
+    assert_allclose(third.x, plain.fit(cut), atol=1e-9)
+    assert np.abs(third.x - plain.fit(plain.keep(plain.fit(x)))).max() > 0.1

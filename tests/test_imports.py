@@ -1,0 +1,52 @@
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+import retrieve
+
+HEAVY = ("torch", "sklearn", "matplotlib", "cupy")
+HELP = "from retrieve.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass"
+SOLVERS_HELP = "from retrieve.cli import main\ntry:\n    main(['run', '--help'])\nexcept SystemExit:\n    pass"
+
+
+@pytest.mark.parametrize(
+    ("code", "unwanted"),
+    [
+        ("import retrieve", (*HEAVY, "numpy", "scipy", "h5py", "click")),
+        ("import retrieve; retrieve.Problem; retrieve.solve; retrieve.solvers.Recipe", HEAVY),
+        (HELP, (*HEAVY, "scipy", "h5py", "tifffile")),
+        (SOLVERS_HELP, HEAVY),
+    ],
+    ids=["package", "core", "help", "help of run"],
+)
+def test_what_an_import_does_not_load(code, unwanted):
+    report = f"import sys\n{code}\nprint('LOADED', *sorted(m for m in sys.modules if '.' not in m))"
+    done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=True, timeout=60)
+    loaded = done.stdout.rpartition("LOADED")[2].split()
+    assert "retrieve" in loaded
+    assert set(unwanted) & set(loaded) == set()
+
+
+@pytest.mark.parametrize("name", retrieve.__all__)
+def test_public_names_resolve(name):
+    assert getattr(retrieve, name) is not None
+    assert name in dir(retrieve)
+
+
+def test_public_names_are_sorted_and_complete():
+    assert sorted(retrieve.__all__) == retrieve.__all__
+    assert set(retrieve._WHERE) | {"operators", "solvers"} == set(retrieve.__all__)
+
+
+def test_a_name_that_is_not_there():
+    with pytest.raises(AttributeError, match="module 'retrieve' has no attribute 'slove'"):
+        _ = retrieve.slove
+
+
+@pytest.mark.parametrize("module", ["retrieve.solvers", "retrieve.operators"])
+def test_names_of_the_packages_resolve(module):
+    package = importlib.import_module(module)
+    for name in package.__all__:
+        assert hasattr(package, name)

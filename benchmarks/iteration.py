@@ -18,13 +18,13 @@ from pathlib import Path
 
 os.environ["RETRIEVE_THREADS"] = "1"
 
-import numpy as np  # noqa: E402
-import scipy.fft  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
+import numpy as np
+import scipy.fft
+from rich.console import Console
+from rich.table import Table
 
-import retrieve as rt  # noqa: E402
-from retrieve.manifest import versions  # noqa: E402
+import retrieve as rt
+from retrieve.manifest import versions
 
 SHAPES = ((64, 64), (256, 256), (1024, 1024), (64, 64, 64), (128, 128, 128))
 REPEATS = 7
@@ -78,7 +78,9 @@ def main() -> int:
     table = Table("shape", "solver", "iteration", "two transforms", "ratio")
     for row in rows:
         name = "×".join(map(str, row["shape"]))
-        table.add_row(name, row["solver"], f"{row['iteration_s'] * 1e3:.3g} ms", f"{row['floor_s'] * 1e3:.3g} ms", f"{row['ratio']:.2f}")
+        table.add_row(
+            name, row["solver"], f"{row['iteration_s'] * 1e3:.3g} ms", f"{row['floor_s'] * 1e3:.3g} ms", f"{row['ratio']:.2f}"
+        )
     Console().print(table)
     facts = {"machine": platform.machine(), "processor": _processor(), "versions": versions(), "rows": rows}
     target = Path(__file__).parent / "results" / "iteration.json"

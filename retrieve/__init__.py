@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import operators, solvers
+    from .driver import Budget, Progress, solve
     from .errors import InputError, OptionError, PluginError, RetrieveError, SolverError
     from .io import load, read
     from .io.cxi import read_result
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from .report import picture, plot
     from .result import Cost, Result, Score
     from .simulate import example
-    from .solve import Budget, Progress, solve
 
 _PUBLIC = {
     "errors": ("InputError", "OptionError", "PluginError", "RetrieveError", "SolverError"),
@@ -34,7 +34,7 @@ _PUBLIC = {
     "report": ("picture", "plot"),
     "result": ("Cost", "Result", "Score"),
     "simulate": ("example",),
-    "solve": ("Budget", "Progress", "solve"),
+    "driver": ("Budget", "Progress", "solve"),
 }
 _WHERE = {name: module for module, names in _PUBLIC.items() for name in names}
 

@@ -152,21 +152,19 @@ def threads_for(size: int) -> int:
 
 def fftn(x: Array, ndim: int, workers: int = 1) -> Array:
     """Orthonormal Fourier transform exp(−2πi qr) over the last `ndim` axes."""
-    return _transform("fftn", x, ndim, workers)
+    if type(x) is np.ndarray:
+        return scipy.fft.fftn(x, axes=_AXES[ndim], norm="ortho", workers=workers)
+    return namespace(x).fft.fftn(x, axes=tuple(range(x.ndim - ndim, x.ndim)), norm="ortho")
 
 
 def ifftn(x: Array, ndim: int, workers: int = 1) -> Array:
     """The inverse of `fftn`."""
-    return _transform("ifftn", x, ndim, workers)
-
-
-def _transform(name: str, x: Array, ndim: int, workers: int) -> Array:
-    axes = tuple(range(-ndim, 0))
     if type(x) is np.ndarray:
-        return getattr(scipy.fft, name)(x, axes=axes, norm="ortho", workers=workers)
-    xp = namespace(x)
-    axes = tuple(range(x.ndim - ndim, x.ndim))
-    return getattr(xp.fft, name)(x, axes=axes, norm="ortho")
+        return scipy.fft.ifftn(x, axes=_AXES[ndim], norm="ortho", workers=workers)
+    return namespace(x).fft.ifftn(x, axes=tuple(range(x.ndim - ndim, x.ndim)), norm="ortho")
+
+
+_AXES = {1: (-1,), 2: (-2, -1), 3: (-3, -2, -1)}
 
 
 def synchronise(device: Device) -> None:

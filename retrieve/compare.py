@@ -25,6 +25,7 @@ import numpy as np
 
 from .arrays import find_device
 from .comparison import Comparison, Picture, Row
+from .driver import Budget, solve
 from .errors import InputError, SolverError
 from .evaluate import align
 from .foreign import Foreign
@@ -33,7 +34,6 @@ from .metrics import evaluate
 from .options import values_of
 from .problem import Problem
 from .result import Cost, Result
-from .solve import Budget, solve
 from .solvers.base import Solver
 from .summary import Paired, Rate, Summary, paired, summarise
 

@@ -51,7 +51,7 @@ def main(args: list[str] | None = None) -> Any:
     """Run the command line; errors become one message and an exit code: 1 failed, 2 bad input, 130 interrupted."""
     warnings.showwarning = lambda message, *_, **__: click.echo(f"warning: {message}", err=True)
     try:
-        return app(args=args, prog_name="retrieve", standalone_mode=False)
+        return app(args=(sys.argv[1:] if args is None else args) or ["--help"], prog_name="retrieve", standalone_mode=False)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except (click.Abort, KeyboardInterrupt):

@@ -56,7 +56,7 @@ def command(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     """
     from ..arrays import cores, find_device
     from ..compare import compare
-    from ..solve import Budget
+    from ..driver import Budget
     from .compare_tables import show
 
     console = Console(quiet=quiet, highlight=False)

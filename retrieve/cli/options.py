@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..plugins import find
 def split_spec(spec: str) -> tuple[str, dict[str, str]]:
     """``"hio:beta=0.8,iterations=300"`` → the name and its options. Raises `OptionError`."""
     name, _, rest = spec.partition(":")
-    pairs = [pair.partition("=") for pair in rest.split(",") if pair]
+    pairs = [pair.partition("=") for pair in re.split(r",(?![^()]*\))", rest) if pair]
     for key, equals, _ in pairs:
         if not equals:
             raise OptionError(f"solver {spec!r}: {key!r} has no value; write NAME:OPTION=VALUE,OPTION=VALUE")

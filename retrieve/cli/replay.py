@@ -20,6 +20,7 @@ def replayed(path: Path, out: Path | None, console: Console, quiet: bool) -> int
     Raises `InputError` when the input is gone or has changed.
     """
     from ..io.cxi import check_writable, read_result
+    from ..io.measurement import stored_likelihood
     from ..manifest import sha256, versions
 
     if out is not None:
@@ -37,18 +38,19 @@ def replayed(path: Path, out: Path | None, console: Console, quiet: bool) -> int
     changed = [f"{k} {v} now {versions().get(k)}" for k, v in manifest["versions"].items() if versions().get(k) != v]
     if changed:
         console.print("versions differ from the first run: " + ", ".join(changed), markup=False)
+    if before.interrupted:
+        console.print("that run was interrupted; this one goes to the end, and will differ")
     given = {name: source.get(name) for name in FLAGS} | {
         "kind": source.get("kind", "auto"),
         "centred": source.get("centred", "auto"),
         "bad_pixels": source.get("bad_pixels", "error"),
-        "likelihood": manifest["likelihood"]["name"],
         "seconds": None,
         "combine": manifest.get("combine", "best"),
         "keep": manifest.get("keep"),
     }
     given |= {name: manifest[name] for name in ("starts", "seed", "device", "hold_out")}
     solver = build(find("solvers", manifest["solver"]), manifest["options"])
-    result = run(solver, problem_from(source["path"], given), given, console, quiet)
+    result = run(solver, problem_from(source["path"], given, stored_likelihood(manifest["likelihood"])), given, console, quiet)
     if out is not None:
         result.save(out)
     same = np.array_equal(result.object, before.object)

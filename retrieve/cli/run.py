@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from rich.console import Console
@@ -44,6 +44,7 @@ COMBINE = ("best", "common-mode")
 @click.option("--out", type=click.Path(path_type=Path), help="the result, a CXI file  [default: FILE's name with .retrieved.cxi]")
 @click.option("--picture", type=click.Path(path_type=Path), help="the picture  [default: beside the result, .png]")
 @click.option("--no-picture", is_flag=True, help="write no picture")
+@click.option("--report", type=click.Path(path_type=Path), help="a self-contained HTML page of the result")
 @click.option("--replay", type=click.Path(path_type=Path), help="run again what made this result, and compare bit for bit")
 @click.option("--quiet", "-q", is_flag=True, help="print nothing but errors")
 @data_options
@@ -60,12 +61,12 @@ def command(file: str | None, solver: str, replay: Path | None, quiet: bool, **g
     if file is None:
         raise click.UsageError("name a FILE, an example such as example:crystal3d, or --replay RESULT")
     chosen = solver_from(solver, given_flags(given))
-    out, picture = _targets(file, given)
+    targets = _targets(file, given)
     problem = problem_from(file, given)
     for note in problem.meta.get("notes", ()):
         console.print(f"  {note}", markup=False)
     result = run(chosen, problem, given, console, quiet)
-    _write(result, out, picture, console)
+    _write(result, targets, console)
     _summary(result, console)
     if result.interrupted:
         raise SystemExit(130)
@@ -74,8 +75,8 @@ def command(file: str | None, solver: str, replay: Path | None, quiet: bool, **g
 def run(chosen: Any, problem: Any, given: dict[str, Any], console: Console, quiet: bool) -> Any:
     """Solve with live progress; Ctrl-C stops at the next step, twice at once."""
     from ..arrays import find_device
+    from ..driver import Budget, solve
     from ..ensemble import combine
-    from ..solve import Budget, solve
 
     where = find_device(given["device"], chosen.library)
     told = f"{chosen.name} on {where.name} ({where.describe()}), {given['starts']} start(s), seed {given['seed']}"
@@ -113,29 +114,42 @@ class _Interrupt:
         signal.signal(signal.SIGINT, self.before)
 
 
-def _targets(file: str, given: dict[str, Any]) -> tuple[Path, Path | None]:
-    """Where the result and the picture go, checked to be writable before any work."""
+class Targets(NamedTuple):
+    """Where the result goes, and the picture and page, if wanted."""
+
+    result: Path
+    picture: Path | None
+    page: Path | None
+
+
+def _targets(file: str, given: dict[str, Any]) -> Targets:
+    """The places to write to, checked before any work."""
     from ..io.cxi import check_writable
 
     name = Path(file.replace("example:", "example-")).name
     out = given["out"] or Path(Path(name).stem + ".retrieved.cxi")
     picture = None if given["no_picture"] else given["picture"] or out.with_suffix(".png")
-    if Path(file).exists() and out.exists() and out.samefile(file):
-        raise InputError(f"--out {out} is the input itself; name another file")
-    for target in (out, picture):
+    targets = Targets(out, picture, given["report"])
+    for target in targets:
         if target is not None:
             check_writable(target)
-    return out, picture
+            if target.exists() and Path(file).exists() and target.samefile(file):
+                raise InputError(f"output {target} is the input itself; name another file")
+    return targets
 
 
-def _write(result: Any, out: Path, picture: Path | None, console: Console) -> None:
-    result.save(out)
-    if picture is not None:
-        from ..report import picture as draw
+def _write(result: Any, targets: Targets, console: Console) -> None:
+    result.save(targets.result)
+    if targets.picture is not None:
+        from ..report import picture
 
-        draw(result, picture)
-    stopped = "interrupted; what there was is in " if result.interrupted else "written: "
-    console.print(stopped + str(out) + (f" and {picture}" if picture else ""), markup=False)
+        picture(result, targets.picture)
+    if targets.page is not None:
+        from ..page import write_page
+
+        write_page(result, targets.page)
+    names = ", ".join(str(target) for target in targets if target is not None)
+    console.print(("interrupted; what there was is in " if result.interrupted else "written: ") + names, markup=False)
 
 
 def _summary(result: Any, console: Console) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from ..likelihood import Likelihood
+    from ..problem import Problem
 
 FLAGS = ("key", "mask", "support", "kind", "centred", "frame")
 
@@ -37,10 +41,10 @@ _OPTIONS = (
     ),
     click.option(
         "--likelihood",
-        type=click.Choice(["gaussian", "poisson"]),
-        default="gaussian",
+        type=click.Choice(["auto", "gaussian", "poisson"]),
+        default="auto",
         show_default=True,
-        help="noise of the gradient solver and of the log-likelihood",
+        help="noise, for the gradient solver; auto: what the file says, else gaussian",
     ),
 )
 
@@ -52,16 +56,16 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def problem_from(file: str, given: dict[str, Any]) -> Any:
+def problem_from(file: str, given: dict[str, Any], likelihood: Likelihood | None = None) -> Problem:
     """The problem in a file or an example, its source recorded in the meta for a replay."""
     from ..likelihood import Gaussian, Poisson
 
-    noise = {"gaussian": Gaussian, "poisson": Poisson}[given.get("likelihood", "gaussian")]()
+    noise = likelihood or {"auto": None, "gaussian": Gaussian(), "poisson": Poisson()}[given["likelihood"]]
     if file.startswith("example:"):
         from ..simulate import example
 
         problem = example(file.removeprefix("example:"))
-        return problem.replace(likelihood=noise, meta={**problem.meta, "input": {"path": file}})
+        return problem.replace(likelihood=noise or problem.likelihood, meta={**problem.meta, "input": {"path": file}})
     from ..io import load
 
     problem = load(file, **{name: given[name] for name in FLAGS}).problem(given["bad_pixels"], noise)

@@ -2,7 +2,7 @@
 
 Layout, all under entry_1: image_1 (the chosen object, its support, how it was made), amplitude and
 phase (pictures of it), instrument_1/detector_1 (the measurement, peak at N//2, mask 0 = good),
-diffraction (a picture of it), starts (every start), held, spread, support and truth (what was known
+coherence_kernel (where one was known or found), diffraction (a picture of it), starts (every start), held, spread, support and truth (what was known
 beforehand), meta and manifest (JSON).
 """
 
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..operators import PartialCoherence
 from ..options import values_of
 from ..result import Cost, Result, Score
 from .cxi_reader import DETECTOR, FACTS
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 LOG_SCALE = json.dumps({"signal_scale_type": "log"})  # silx and h5web open the pattern on this scale
 CXI_VERSION = 150
+KERNEL = "coherence_kernel"
 
 
 def check_writable(path: str | Path) -> Path:
@@ -145,6 +147,8 @@ def _problem(measurement: Any, entry: h5py.Group) -> Problem:
     inside = entry["image_1/data"].shape
     if inside != m.data.shape and all(i <= o for i, o in zip(inside, m.data.shape, strict=True)):
         bare = bare.replace(operator=FarField(m.data.shape) @ Pad(inside, m.data.shape))
+    if KERNEL in entry:
+        bare = bare.replace(detector=PartialCoherence(np.fft.ifftshift(entry[KERNEL][()])))
     support = None if m.support is None else m.support.astype(bool)
     return bare.replace(support=support, truth=m.truth)
 
@@ -197,6 +201,9 @@ def _write_measurement(entry: h5py.Group, problem: Problem) -> None:
     _array(detector, "data", intensity).attrs["note"] = "intensity, peak at N//2; 0 where masked"
     _array(detector, "mask", (~valid).astype(np.uint8)).attrs["note"] = "CXI convention: 0 = good, 1 = not measured"
     _plot(entry, "diffraction", detector["data"], "measured intensity").attrs["SILX_style"] = LOG_SCALE
+    if isinstance(problem.detector, PartialCoherence):
+        kernel = _array(entry, KERNEL, np.fft.fftshift(np.asarray(problem.detector.kernel)))
+        kernel.attrs["note"] = "the measured intensity is the coherent one convolved with this; centred at N//2, sum 1"
     for name, array, dtype in (("support", problem.support, np.uint8), ("truth", problem.truth, np.complex64)):
         if array is not None:
             _array(entry, name, np.asarray(array).astype(dtype)).attrs["note"] = "known beforehand, centred at N//2"

@@ -85,7 +85,9 @@ def chart(title: str, alt: str, size: tuple[float, float] = SIZE, note: str | No
         drawn.axes.grid(False, axis="x", which="both")
         if drawn.axes.get_yscale() == "log":
             _log_ticks(drawn.axes)
-        drawn.svg = tag("figure", tag("figcaption", title, tag("small", note) if note else None), svg(figure, alt), class_="chart")
+        drawn.svg = tag(
+            "figure", tag("figcaption", title, tag("small", note) if note else None), svg(figure, alt), class_="chart"
+        )
 
 
 def colour(k: int) -> str:

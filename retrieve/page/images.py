@@ -101,7 +101,9 @@ def cuts(panel: Panel) -> Html:
     if panel.values.ndim == 2:
         return picture(panel.values, panel.scale, panel.alt, panel.title)
     sheet, across = atlas(panel.values)
-    return picture(panel.values[panel.middle], panel.scale, panel.alt, panel.title, data_atlas=png(sheet, panel.scale), data_across=across)
+    return picture(
+        panel.values[panel.middle], panel.scale, panel.alt, panel.title, data_atlas=png(sheet, panel.scale), data_across=across
+    )
 
 
 Rows = Mapping[str, Sequence[Panel | None]]
@@ -113,7 +115,9 @@ def grid(rows: Rows) -> Html:
     for name, row in rows.items():
         shown = [cuts(panel) if panel else tag("span") for panel in row]
         label = tag("h4", name) if name else None
-        made.append(tag("div", label, tag("div", *shown, class_=f"panels of{len(row)}", style=f"--columns:{len(row)}"), class_="row"))
+        made.append(
+            tag("div", label, tag("div", *shown, class_=f"panels of{len(row)}", style=f"--columns:{len(row)}"), class_="row")
+        )
     scales = dict.fromkeys(panel.scale for row in rows.values() for panel in row if panel)
     return join([*made, tag("p", *(scale.bar() for scale in scales), class_="bars")])
 

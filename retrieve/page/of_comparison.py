@@ -16,13 +16,16 @@ from ..report import crop_to, to_middle
 from ..summary import Paired, Rate, Summary, paired, summarise
 from .charts import Curve, Line, distribution_chart, history_chart, success_chart, swatch
 from .html import Cell, Column, Html, code, document, facts, join, number, table, tag
-from .images import Panel, Rows, Scale, viewer
+from .images import Panel, viewer
 from .objects import errors_of, look_of, panels_of, untilted
 
 BUDGET = 3_500_000  # characters that the examples may take; the bar for a whole page is 6 MB
 LEVELS = {"success95": 0.95, "success99": 0.99}
 NAMES = {"chi2": "χ²", "free": "free χ²"}
-FORMULAS = {"chi2": "Σ(√P − √I)²/ΣI over the fitted pixels; lower is better", "free": "the same on pixels that no solver saw; lower is better"}
+FORMULAS = {
+    "chi2": "Σ(√P − √I)²/ΣI over the fitted pixels; lower is better",
+    "free": "the same on pixels that no solver saw; lower is better",
+}
 
 
 def comparison_page(comparison: Comparison) -> str:
@@ -130,7 +133,9 @@ def _summary(summaries: Sequence[Summary], hints: Mapping[str, str]) -> Html:
     columns = [Column("set", choose=True), Column("noise", "σ, share of the largest amplitude", choose=True)]
     columns += [Column("solver", choose=True), Column("start", "a single one, or the best of all by the free score", choose=True)]
     columns += [Column("objects")]
-    columns += [Column(f"> {level}", f"share of objects with a complex correlation above {level}") for level in LEVELS.values()] * judged
+    columns += [
+        Column(f"> {level}", f"share of objects with a complex correlation above {level}") for level in LEVELS.values()
+    ] * judged
     columns += [Column(_name(name), "median of " + hints.get(name, name)) for name in medians]
     columns += [Column("seconds", "mean of a row"), Column("FFTs", "mean of a row")]
     columns += [Column("network calls", "mean of a row")] * networks + [Column("failed", "rows without an estimate")]
@@ -221,7 +226,9 @@ def _distributions(comparison: Comparison, hints: Mapping[str, str]) -> list[Htm
             alt = f"{group}: distribution of {_name(name)} for each solver and noise level"
             charts.append(distribution_chart(noises, groups, _name(name), alt, hints.get(name), marks if single else None))
         parts.append(tag("details", tag("summary", group), tag("div", *charts, class_="charts"), open=place == 0))
-    words = "Dots: single starts, at most 60 of each drawn; outline: their density; bar: median; diamond: median of the best starts."
+    words = (
+        "Dots: single starts, at most 60 of each drawn; outline: their density; bar: median; diamond: median of the best starts."
+    )
     return [_legend(series), *parts, tag("p", words, class_="note")]
 
 
@@ -319,7 +326,9 @@ def _made(comparison: Comparison) -> list[Html]:
         said = command if isinstance(command, str) else " ".join(map(str, command))
         parts += [tag("p", "To do it again:"), code(said)]
     else:
-        parts.append(tag("p", "To do it again, run the same solvers with the settings and options below; equal seeds give equal rows."))
+        parts.append(
+            tag("p", "To do it again, run the same solvers with the settings and options below; equal seeds give equal rows.")
+        )
     for label, options in comparison.solvers.items():
         parts.append(tag("details", tag("summary", f"Options of {label}"), code(json.loads(json.dumps(options, default=str)))))
     return parts

@@ -122,8 +122,16 @@ def _in_short(result: Result, support: NDArray | None, agreement: Agreement | No
         tiles.append(_tile("Free χ²", number(score.free), f"on the {held:.1%} of the pixels that the solver never saw"))
         tiles.append(_tile("Free over fitted", number(ratio), _ratio_says(ratio)))
     combined = result.manifest.get("combine") not in (None, "best")
-    says = "the object is their common mode" if combined else f"start {result.chosen} was chosen" if starts > 1 else "no other to compare"
-    tiles.append(_tile("Starts", f"{starts - failed} of {starts}" if failed else str(starts), says + f"; {failed} failed" * bool(failed)))
+    says = (
+        "the object is their common mode"
+        if combined
+        else f"start {result.chosen} was chosen"
+        if starts > 1
+        else "no other to compare"
+    )
+    tiles.append(
+        _tile("Starts", f"{starts - failed} of {starts}" if failed else str(starts), says + f"; {failed} failed" * bool(failed))
+    )
     if agreement:
         median = float(np.median(agreement.pairs))
         says = "they found the same object" if median >= AGREE else "they found different objects: trust what they share"
@@ -137,7 +145,9 @@ def _in_short(result: Result, support: NDArray | None, agreement: Agreement | No
     spent += f", {cost.network_evaluations:,} network evaluations".replace(",", "\u202f") * bool(cost.network_evaluations)
     tiles.append(_tile("Cost", f"{number(cost.seconds)} s", spent))
     failures = [
-        tag("p", tag("strong", f"Start {k} failed: "), s.failure, class_="warning") for k, s in enumerate(result.scores) if s.failure
+        tag("p", tag("strong", f"Start {k} failed: "), s.failure, class_="warning")
+        for k, s in enumerate(result.scores)
+        if s.failure
     ]
     return [tag("dl", *tiles, class_="tiles"), *failures]
 
@@ -145,7 +155,9 @@ def _in_short(result: Result, support: NDArray | None, agreement: Agreement | No
 def _ratio_says(ratio: float | None) -> str:
     if ratio is None:
         return "unseen against fitted pixels"
-    return "unseen pixels are predicted about as well as fitted ones" if ratio <= HEALTHY else "above 1.5: the fit follows the noise"
+    return (
+        "unseen pixels are predicted about as well as fitted ones" if ratio <= HEALTHY else "above 1.5: the fit follows the noise"
+    )
 
 
 def _tile(name: str, value: str, says: str) -> Html:
@@ -175,7 +187,9 @@ def _object(x: NDArray, truth: NDArray | None, crop: tuple[slice, ...], meta: Ma
             "retrieved": [*panels_of(x, look, "retrieved"), *errors_of(x, t, look, "retrieved")],
             "truth": [*panels_of(t, look, "truth"), None, None],
         }
-    return viewer(rows, origin, size, length, "Cropped to the object; phase ramp and offset removed, shown where there is amplitude.")
+    return viewer(
+        rows, origin, size, length, "Cropped to the object; phase ramp and offset removed, shown where there is amplitude."
+    )
 
 
 def _diffraction(measured: np.ma.MaskedArray, calculated: NDArray, unit: str) -> Html:
@@ -210,7 +224,10 @@ def _convergence(result: Result) -> list[Html]:
     if not curves:
         return []
     free = any(curve.dashed for curve in curves)
-    legend = [tag("li", swatch(0, marker=False), "χ², fitted pixels"), free and tag("li", swatch(1, marker=False, dashed=True), "free χ²")]
+    legend = [
+        tag("li", swatch(0, marker=False), "χ², fitted pixels"),
+        free and tag("li", swatch(1, marker=False, dashed=True), "free χ²"),
+    ]
     others = " Strong: the chosen start; pale: the others." if len(result.history) > 1 else ""
     return [
         tag("ul", *(item for item in legend if item), class_="legend"),

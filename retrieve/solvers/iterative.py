@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arrays import Array, like, namespace
 from .. import autocorrelation
+from ..arrays import Array, like, namespace
 from ..operators import PartialCoherence, richardson_lucy
 from ..options import option, validate
 from ..problem import Problem
@@ -35,10 +35,10 @@ class Coherence:
     def __post_init__(self) -> None:
         validate(self)
 
-    def due(self, n: int, total: int, axes: int) -> bool:
-        """Whether the kernel is updated at iteration n of `total` on data of so many axes."""
+    def first(self, total: int, axes: int) -> float:
+        """The iteration of `total` from which on the kernel is updated, on data of so many axes."""
         wanted = self.when == "always" or (self.when == "auto" and axes == 3)
-        return wanted and n >= self.begin * total and n % self.every == 0
+        return self.begin * total if wanted else math.inf
 
     def refine(self, problem: Problem, x: Array) -> Problem:
         """The problem with the kernel that best blurs |A x|² into the measured intensity."""
@@ -144,7 +144,6 @@ def _check_phase(low: float | None, high: float | None) -> None:
 
 def iterate(parts: Sequence[Iterative | Descent], problem: Problem, x: Array) -> Iterator[Step]:
     """Run the `parts` one after the other on the start x (batch, *shape)."""
-    xp = namespace(x)
     support, blind = first_support(problem, x)
     total = sum(part.iterations for part in parts)
     n = 0
@@ -160,6 +159,7 @@ def iterate(parts: Sequence[Iterative | Descent], problem: Problem, x: Array) ->
         wrapping = wrap.when == "always" or (wrap.when == "auto" and blind)
         project = part.constrain(support)
         plain = not part.positivity and project.phase is None
+        blurred = part.coherence.first(total, x.ndim - 1)
         for k in range(part.iterations):
             n += 1
             m = problem.fit_modulus(x)
@@ -171,7 +171,7 @@ def iterate(parts: Sequence[Iterative | Descent], problem: Problem, x: Array) ->
             x = part.update(x, m, project, problem, k / part.iterations)
             if n == part.twin_cut:
                 x = cut_half(x, support)
-            if part.coherence.due(n, total, x.ndim - 1):
+            if n >= blurred and n % part.coherence.every == 0:
                 problem = part.coherence.refine(problem, project(m))
                 info = {**info, "detector": problem.detector}
             yield Step(m if plain else project(m), support, info)

@@ -52,7 +52,9 @@ class HIO(Iterative):
 
     def update(self, x: Array, m: Array, project: Constraint, problem: P, t: float) -> Array:
         """Inside m, outside x − βm."""
-        return namespace(x).where(project.allows(m), m, x - self.beta * m)
+        outside = -self.beta * m
+        outside += x
+        return namespace(x).where(project.allows(m), m, outside)
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ import pytest
 
 from retrieve import benchmarks
 from retrieve.compare import Case, compare, summarise
+from retrieve.driver import Budget, solve
 from retrieve.errors import InputError
 from retrieve.foreign import Foreign
 from retrieve.options import build
 from retrieve.plugins import find
 from retrieve.problem import Problem
 from retrieve.simulate import blobs, measure
-from retrieve.solve import Budget, solve
 from retrieve.solvers import ER, HIO, RAAR, Solver, Step
 from retrieve.tables import to_dict
 

@@ -58,7 +58,7 @@ def test_pynx_in_the_corner_and_in_cxi(tmp_path, truth, problem):
 
 
 def test_ours_from_cxi(tmp_path, truth, problem):
-    from retrieve.solve import solve
+    from retrieve.driver import solve
     from retrieve.solvers import HIO
 
     result = solve(HIO(iterations=20), problem)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from retrieve.driver import solve
 from retrieve.operators import PartialCoherence
 from retrieve.problem import Problem
 from retrieve.simulate import blobs, measure
-from retrieve.solve import solve
 from retrieve.solvers import Coherence, Recipe
 
 SIGMA = 0.8

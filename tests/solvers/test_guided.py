@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from retrieve.driver import solve
 from retrieve.evaluate import conjugate_inverse
-from retrieve.solve import solve
 from retrieve.solvers import Guided, Recipe, Streams
 
 

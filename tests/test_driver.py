@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from retrieve.arrays import namespace
+from retrieve.driver import Budget, shift_to_centre, solve
 from retrieve.errors import InputError, SolverError
 from retrieve.evaluate import align
 from retrieve.likelihood import Poisson
@@ -16,7 +17,6 @@ from retrieve.operators import Binning, FarField, Mask, Pad, PartialCoherence
 from retrieve.options import option
 from retrieve.problem import Problem
 from retrieve.simulate import blobs, measure
-from retrieve.solve import Budget, shift_to_centre, solve
 from retrieve.solvers import DM, ER, HIO, OSS, RAAR, RRR, SF, Coherence, ConjugateGradient, Recipe, ShrinkWrap, Solver, Step
 
 # what a solver should reach ----------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,11 @@ class Budget:
     steps: int | None = None
     seconds: float | None = None
     ffts: int | None = None
+
+    def spent(self, steps: int, ffts: int, seconds: float) -> bool:
+        """Whether a start that has used so much is past a bound."""
+        used = ((self.steps, steps), (self.ffts, ffts), (self.seconds, seconds))
+        return any(bound is not None and value >= bound for bound, value in used)
 
 
 class Progress(NamedTuple):
@@ -172,18 +178,18 @@ def _run(
     history: dict[str, list[list[float]]] = {"step": [], "chi2": [], "free": []}
     chi2 = free = np.full(len(rng), np.nan)
     counting.ffts = 0
+    shape, bounded = (len(rng), *working.shape), budget != Budget()
+    told = (math.nan, math.nan)
     for n, step in enumerate(solver.steps(working, x, rng), start=1):
-        if tuple(step.x.shape) != (len(rng), *working.shape):
-            raise SolverError(f"solver {solver.name}: step {n} has shape {tuple(step.x.shape)}, not {(len(rng), *working.shape)}")
+        if step.x.shape != shape:
+            raise SolverError(f"solver {solver.name}: step {n} has shape {tuple(step.x.shape)}, not {shape}")
         if n % every == 0:
             chi2, free = _take(history, scorer, n, step)
+            told = (_least(chi2), _least(free))
         if on_step is not None:
             stage = str(step.info.get("stage", solver.name))
-            stopped = bool(on_step(Progress(numbers[0], starts, n, total, stage, _least(chi2), _least(free))))
-        spent = budget.steps is not None and n >= budget.steps
-        spent = spent or (budget.ffts is not None and counting.ffts >= budget.ffts * len(rng))
-        spent = spent or (budget.seconds is not None and time.perf_counter() - begun >= budget.seconds)
-        if stopped or spent:
+            stopped = bool(on_step(Progress(numbers[0], starts, n, total, stage, *told)))
+        if stopped or (bounded and budget.spent(n, counting.ffts // len(rng), time.perf_counter() - begun)):
             break
     synchronise(where)
     if history["step"][-1:] != [[float(n)] * len(rng)]:

@@ -151,8 +151,9 @@ def _check(starts: int, seed: int, hold_out: float, batch: int, every: int, x0: 
             raise InputError(f"{name}={value!r} must be a whole number of at least {low}")
     if not 0 <= hold_out < 0.5:
         raise InputError(f"hold_out={hold_out!r} must be at least 0 and below 0.5")
-    if x0 is not None and x0.shape[-len(problem.shape) :] != tuple(problem.shape):
-        raise InputError(f"x0 has shape {x0.shape}, the object {tuple(problem.shape)}; they must agree")
+    shape = tuple(problem.shape)
+    if x0 is not None and x0.shape not in (shape, (1, *shape), (starts, *shape)):
+        raise InputError(f"x0 has shape {x0.shape}; give one of the object's shape {shape}, or one for each of {starts} starts")
 
 
 def _run(
@@ -173,7 +174,8 @@ def _run(
     working = working.replace(operator=counting)
     rng = Streams.of(seed, numbers)
     begun = time.perf_counter()
-    x = solver.start(working, rng) if x0 is None else where.put(np.array(np.broadcast_to(x0, (len(rng), *working.shape))))
+    own = None if x0 is None else np.broadcast_to(x0, (starts, *working.shape))[numbers.start : numbers.stop]
+    x = solver.start(working, rng) if own is None else where.put(own.copy())
     step, n, stopped, total = Step(x), 0, False, solver.total
     history: dict[str, list[list[float]]] = {"step": [], "chi2": [], "free": []}
     chi2 = free = np.full(len(rng), np.nan)
@@ -253,7 +255,7 @@ def shift_to_centre(x: np.ndarray) -> tuple[int, ...]:
     for axis, n in enumerate(x.shape):
         line = weight.sum(axis=tuple(a for a in range(x.ndim) if a != axis), dtype=float)
         angle = np.angle(np.sum(line * np.exp(2j * np.pi * np.arange(n) / n)))
-        shift.append(n // 2 - round(angle * n / (2 * np.pi)))
+        shift.append((2 * (n // 2) - round(angle * n / (2 * np.pi))) % n - n // 2)
     return tuple(shift)
 
 

@@ -7,11 +7,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
 
 from retrieve.arrays import find_device, to_numpy
+from retrieve.driver import solve
 from retrieve.errors import InputError
 from retrieve.likelihood import Gaussian, Poisson
 from retrieve.operators import Binning, FarField, Mask, Pad, PartialCoherence
 from retrieve.problem import Problem
-from retrieve.driver import solve
 
 SHAPE = (12, 10)
 GOOD = np.random.default_rng(3).random(SHAPE) + 0.1

@@ -1,44 +1,31 @@
-"""A third-party solver: charge flipping, which needs no support at all."""
+"""A third-party solver: one more projection algorithm, with everything else inherited."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from retrieve.arrays import Array, namespace
+from retrieve.arrays import Array
 from retrieve.hookspecs import hookimpl
 from retrieve.options import option
 from retrieve.problem import Problem
-from retrieve.solvers import Solver, Step, Streams
+from retrieve.solvers import Constraint, Iterative
 
 
 @dataclass(frozen=True)
-class ChargeFlipping(Solver):
-    """Charge flipping: x ← −P_M x where |P_M x| is below δ times its maximum, P_M x elsewhere."""
+class DRAP(Iterative):
+    """Relaxed Douglas-Rachford, convexly combined: x ← P_S((1+λ)P_M x − λx) − λ(P_M x − x)."""
 
-    name: ClassVar[str] = "charge-flipping"
-    source: ClassVar[str] = "Oszlanyi & Suto, Acta Cryst. A 60, 134 (2004)"
-    iterations: int = option(300, "number of iterations", ge=1)
-    delta: float = option(0.1, "flipping threshold as a share of the maximum", gt=0, lt=1)
+    name: ClassVar[str] = "drap"
+    source: ClassVar[str] = "Thao, Optimization 67, 457 (2018)"
+    strength: float = option(0.5, "λ: 0 is error reduction, 1 is Douglas-Rachford", ge=0, le=1)
 
-    def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
-        """Flip what is weak, fit the modulus, again."""
-        xp = namespace(x)
-        for _ in range(self.iterations):
-            m = problem.fit_modulus(x)
-            a = xp.abs(m)
-            strong = a >= self.delta * xp.max(a, axis=tuple(range(1, m.ndim)), keepdims=True)
-            x = xp.where(strong, m, -m)
-            yield Step(m, strong)
-
-    @property
-    def total(self) -> int:
-        """Its iterations."""
-        return self.iterations
+    def update(self, x: Array, m: Array, project: Constraint, problem: Problem, t: float) -> Array:
+        """One step from x and m = P_M x under the constraint P_S = `project`."""
+        return project((1 + self.strength) * m - self.strength * x) - self.strength * (m - x)
 
 
 @hookimpl
 def register_solvers() -> dict[str, Any]:
-    """Adds `charge-flipping`."""
-    return {"charge-flipping": ChargeFlipping}
+    """Adds `drap`."""
+    return {"drap": DRAP}

@@ -2,8 +2,8 @@
 
 Layout, all under entry_1: image_1 (the chosen object, its support, how it was made), amplitude and
 phase (pictures of it), instrument_1/detector_1 (the measurement, peak at N//2, mask 0 = good),
-coherence_kernel (where one was known or found), diffraction (a picture of it), starts (every start), held, spread, support and truth (what was known
-beforehand), meta and manifest (JSON).
+coherence_kernel (where one was known or found), diffraction (a picture of the measurement), starts
+(every start), held, spread, support and truth (what was known beforehand), meta and manifest (JSON).
 """
 
 from __future__ import annotations
@@ -103,9 +103,11 @@ def read_result(path: str | Path) -> Result:
 
     path = Path(path)
     measurement = load(path)
+    if not h5py.is_hdf5(path):
+        raise InputError(f"{path} holds no result of retrieve; give a file written by `retrieve run` or Result.save")
     with opened(path) as file:
         if "entry_1/starts/objects" not in file:
-            raise InputError(f"{path} holds no result of retrieve; give a file written by `retrieve solve` or Result.save")
+            raise InputError(f"{path} holds no result of retrieve; give a file written by `retrieve run` or Result.save")
         entry = file["entry_1"]
         starts, made = entry["starts"], entry["image_1/process_1/results"]
         supports = starts["supports"][()].astype(bool) if "supports" in starts else None

@@ -41,7 +41,7 @@ def write_page(content: Result | Comparison, path: str | Path) -> Path:
     text = page(content)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        beside.write_text(text, encoding="utf-8")
+        beside.write_text(text, encoding="utf-8", errors="replace")
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from html import escape
 from typing import Any, NamedTuple
 
@@ -15,22 +16,23 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from .html import MARK, Html, power, tag
+from .html import MARK, Html, decade, tag
 
 COLOURS = 8  # that the style defines; further series begin again, with other markers
 MARKERS = "os^Dv*Ph<>X"
-POINTS = 60  # of one distribution that are drawn, evenly over its ranks
-SIZE = (430, 270)  # px of a chart at its natural size
+POINTS = 40  # of one distribution that are drawn, evenly over its ranks
+SIZE = (460, 270)  # px of a chart at its natural size
+NOISE = "noise σ, share of the largest amplitude"
 INK, FAINT = "#010101", "#020202"  # stand-ins that become the style's variables
 
-RC = {
+RC: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "retrieve",
     "text.parse_math": False,
     "path.simplify": False,
-    "font.size": 11,
+    "font.size": 12,
     "text.color": INK,
     "axes.edgecolor": FAINT,
     "axes.labelcolor": INK,
@@ -44,8 +46,8 @@ RC = {
     "ytick.color": FAINT,
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
-    "xtick.labelsize": 11,
-    "ytick.labelsize": 11,
+    "xtick.labelsize": 12,
+    "ytick.labelsize": 12,
 }
 
 
@@ -61,8 +63,8 @@ class Curve(NamedTuple):
     """One convergence curve."""
 
     series: int
-    steps: Sequence[float]
-    values: Sequence[float]
+    steps: ArrayLike
+    values: ArrayLike
     dashed: bool = False
     strong: bool = True
 
@@ -95,6 +97,7 @@ def colour(k: int) -> str:
     return f"#0300{k % COLOURS:02x}"
 
 
+@cache
 def swatch(k: int, *, marker: bool = True, dashed: bool = False) -> Html:
     """The line and mark of series `k` in a legend."""
     with matplotlib.rc_context(RC):
@@ -130,39 +133,53 @@ def svg(figure: Figure, alt: str, class_: str = "svg") -> Html:
 
 
 def _short(markup: str) -> str:
-    """A tag without the font's name and with coordinates to a hundredth of a pixel."""
+    """A tag without the font's name, its coordinates to a tenth of a pixel."""
     markup = re.sub(r"font-family: [^;\"]*;? ?", "", markup)
-    return re.sub(r"(?<=\d)\.\d{3,}", lambda m: m[0][:3], markup)
+    markup = re.sub(r"-?\d+\.\d{2,}", lambda m: f"{float(m[0]):.2f}".rstrip("0").rstrip("."), markup)
+    return re.sub(r' d="([^"]*)"', lambda m: f' d="{_path(m[1])}"', markup)
 
 
-def success_chart(noises: Sequence[float | None], lines: Sequence[Line], title: str, alt: str) -> Html:
-    """Success rates (one a noise level) with their intervals; dashed and hollow for single starts."""
+def _path(d: str) -> str:
+    """Path data in few characters; the many short lines that stand for dots get the shortest form."""
+    d = re.sub(r"\d+\.\d+", lambda m: f"{float(m[0]):.1f}".removesuffix(".0"), d)
+    d = re.sub(r"M (\S+) (\S+) L \S+ \2(?= M|\s*$)", _dot, re.sub(r"\s+", " ", d))
+    return re.sub(r" ?([MLzh]) ?", r"\1", d).strip()
+
+
+def _dot(m: re.Match[str]) -> str:
+    left, right = float(m[1]), float(m[0].split()[4])
+    return f"M{m[1]} {m[2]}h{right - left:.1f}".removesuffix(".0")
+
+
+def success_chart(labels: Sequence[str], lines: Sequence[Line], title: str, alt: str) -> Html:
+    """Success rates, one a noise level (labels), with their intervals; dashed and hollow for single starts."""
     with chart(title, alt) as drawn:
         axes = drawn.axes
         for place, line in enumerate(lines):
             rates = np.array(line.rates, float)
-            at = np.arange(len(noises)) + _dodge(place, len(lines), min(0.1, 0.6 / len(lines)))
+            at = np.arange(len(labels)) + _dodge(place, len(lines), min(0.1, 0.6 / len(lines)))
             good = np.isfinite(rates[:, 0])
             middle, low, high = rates[good].T
             style: dict[str, Any] = {"color": colour(line.series), "marker": MARKERS[line.series % len(MARKERS)], "ms": 5}
-            style |= {"lw": 1.8} if line.solid else {"lw": 1, "ls": (0, (4, 3)), "mfc": "none"}
+            style |= {"lw": 1.8} if line.solid else {"lw": 1, "ls": (0, (4, 3)), "mfc": "none", "alpha": 0.6}
             axes.errorbar(at[good], middle, (np.maximum(middle - low, 0), np.maximum(high - middle, 0)), elinewidth=1, **style)
-        axes.set(ylim=(-0.03, 1.03), xlim=(-0.5, len(noises) - 0.5), ylabel="share of the objects")
-        _noise_axis(axes, noises)
+        axes.set(ylim=(-0.03, 1.03), xlim=(-0.5, len(labels) - 0.5), ylabel="share of the objects")
+        _categories(axes, labels, NOISE)
     return drawn.svg
 
 
 def distribution_chart(
-    categories: Sequence[float | None],
+    labels: Sequence[str],
     groups: Mapping[int, Sequence[NDArray]],
     title: str,
     alt: str,
     note: str | None = None,
     marks: Mapping[int, Sequence[float]] | None = None,
+    xlabel: str | None = NOISE,
 ) -> Html:
-    """Violins with their points, for each series one a category: values (n,), NaN left out.
+    """Violins with their points, for each series one a label: values (n,), NaN left out.
 
-    The line is the median; `marks` (one a category) are drawn hollow, such as those of the best starts.
+    The line is the median; `marks` (one a label) are drawn hollow, such as those of the best starts.
     """
     every = [np.asarray(values, float) for row in groups.values() for values in row]
     finite = np.concatenate([values[np.isfinite(values)] for values in every]) if every else np.array([])
@@ -176,15 +193,15 @@ def distribution_chart(
                 at = category + _dodge(place, len(groups), width)
                 _violin(axes, at, width, np.asarray(values, float), series)
             if marks and series in marks:
-                at_all = np.arange(len(categories)) + _dodge(place, len(groups), width)
-                marker = {"marker": "D", "mfc": "none", "mec": INK, "ms": 4.5, "mew": 1.1, "zorder": 5}
+                at_all = np.arange(len(labels)) + _dodge(place, len(groups), width)
+                marker: dict[str, Any] = {"marker": "D", "mfc": "none", "mec": INK, "ms": 4.5, "mew": 1.1, "zorder": 5}
                 axes.plot(at_all, marks[series], ls="", **marker)
-        axes.set_xlim(-0.5, len(categories) - 0.5)
+        axes.set_xlim(-0.5, len(labels) - 0.5)
         if finite.size and axes.get_yscale() == "linear":
             low, high = finite.min(), finite.max()
             margin = 0.05 * (high - low) or 0.02
             axes.set_ylim(low - margin, high + margin)
-        _noise_axis(axes, categories)
+        _categories(axes, labels, xlabel)
     return drawn.svg
 
 
@@ -195,7 +212,7 @@ def spans_decades(values: NDArray) -> bool:
 
 def history_chart(curves: Sequence[Curve], title: str, alt: str, note: str | None = None) -> Html:
     """Errors against the step on a logarithmic axis; dashed for the free score, thin and pale for starts not chosen."""
-    with chart(title, alt, size=(1.7 * SIZE[0], SIZE[1]), note=note) as drawn:
+    with chart(title, alt, size=(1.25 * SIZE[0], SIZE[1]), note=note) as drawn:
         for curve in curves:
             steps, values = np.asarray(curve.steps, float), np.asarray(curve.values, float)
             steps = steps[: values.size]
@@ -224,39 +241,30 @@ def _violin(axes: Axes, at: float, width: float, values: NDArray, series: int) -
     shown = values[np.unique(np.linspace(0, values.size - 1, min(POINTS, values.size)).round().astype(int))]
     shift = 0.26 * width * (2 * ((np.arange(shown.size) * 0.618034) % 1) - 1) if shown.size > 1 else np.zeros(1)
     x = np.repeat(at + shift, 3)
-    x[1::3] += 1e-4
     y = np.repeat(shown, 3)
     y[2::3] = np.nan  # a dot is a line of no length with round ends: a tenth of the text of a marker
-    axes.plot(x, y, color=colour(series), lw=2.6 if shown.size > 12 else 5, solid_capstyle="round", alpha=0.6)
+    axes.plot(x, y, color=colour(series), lw=3 if shown.size > 12 else 6, solid_capstyle="round", alpha=0.6)
     axes.plot([at - 0.34 * width, at + 0.34 * width], [np.median(values)] * 2, color=INK, lw=1.6, zorder=4)
 
 
 def _body(axes: Axes, at: float, half: float, values: NDArray, series: int, log: bool) -> None:
-    """A Gaussian kernel density between the extremes, as wide as there is room."""
-    from scipy.stats import gaussian_kde
-
+    """A Gaussian kernel density between the extremes, of Scott's width, drawn as wide as there is room."""
     v = np.log10(values) if log else values
-    try:
-        density = gaussian_kde(v)
-    except np.linalg.LinAlgError:
-        return
-    grid = np.linspace(v[0], v[-1], 48)
-    width = half * density(grid) / density(grid).max()
-    y = 10**grid if log else grid
-    axes.fill_betweenx(y, at - width, at + width, color=colour(series), alpha=0.22, lw=0)
+    grid = np.linspace(v[0], v[-1], 32)
+    density = np.exp(-0.5 * ((grid[:, None] - v) / (v.std() * v.size**-0.2)) ** 2).sum(axis=1)
+    width = half * density / density.max()
+    axes.fill_betweenx(10**grid if log else grid, at - width, at + width, color=colour(series), alpha=0.22, lw=0)
 
 
 def _log_ticks(axes: Axes) -> None:
     """Plain numbers, 10ⁿ where they are long; a few between the decades where there is hardly more than one."""
     low, high = axes.get_ylim()
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 30 * low else (1,)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}" if 1e-3 <= v < 1e4 else power(f"{v:.0e}", one=False)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: decade(v)))
     axes.yaxis.set_minor_locator(NullLocator())
 
 
-def _noise_axis(axes: Axes, noises: Sequence[float | None]) -> None:
-    if all(noise is None for noise in noises):
-        axes.set_xticks([])
-        return
-    axes.set_xticks(range(len(noises)), ["as measured" if noise is None else f"{noise:g}" for noise in noises])
-    axes.set_xlabel("noise σ, share of the largest amplitude")
+def _categories(axes: Axes, labels: Sequence[str], xlabel: str | None) -> None:
+    axes.set_xticks(range(len(labels)) if any(labels) else [], labels if any(labels) else None)
+    if xlabel and any(labels):
+        axes.set_xlabel(xlabel)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 VOID = {"img", "input"}
 NONE = "—"
+SHORT = 28  # characters up to which a cell is kept on one line
 MARK = "\ue000"  # stands before the names inside a drawing until `document` numbers the drawings
 
 
@@ -85,6 +86,11 @@ def power(text: str, *, one: bool = True) -> str:
     return f"{factor}10" + str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
+def decade(value: float) -> str:
+    """A number on a logarithmic axis: 0.01 and 1000, but 10⁻⁵."""
+    return number(value, 2) if 1e-3 <= value < 1e4 else power(f"{value:.0e}", one=False)
+
+
 def _minus(text: str) -> str:
     return text.replace("-", "−")
 
@@ -110,7 +116,8 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[Any]], caption: str
     choices = [_choice(k, column.title, [row[k] for row in rows]) for k, column in enumerate(columns) if column.choose]
     choices = [choice for choice in choices if choice]
     filters = tag("div", *choices, class_="filters") if choices else None
-    return tag("div", filters, tag("div", made, class_="wide", tabindex="0", role="region", aria_label=caption), class_="table")
+    box = tag("div", made, class_="wide", tabindex="0", role="region", aria_label=caption)
+    return tag("div", filters, box, class_="table first" if columns[0].choose else "table")
 
 
 def _key(cell: Any) -> float | str | None:
@@ -125,7 +132,8 @@ def _shown(cell: Any) -> Any:
 
 def _cell(cell: Any, numeric: bool) -> Html:
     key = _key(cell)
-    return tag("td", _shown(cell), class_="n" if numeric else None, data_key="" if key is None else key)
+    short = "s" if len(str(key)) <= SHORT else None
+    return tag("td", _shown(cell), class_="n" if numeric else short, data_key="" if key is None else key)
 
 
 def _choice(column: int, title: str, cells: Sequence[Any]) -> Html | None:

@@ -13,7 +13,7 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
 
-from .html import Html, join, number, power, tag
+from .html import Html, decade, join, number, tag
 
 LEVELS = 255  # of a colour map; the 256th entry of the palette is transparent
 LARGEST = 112  # voxels along an axis of a volume with a slider; above that every second, third… one is shown
@@ -49,7 +49,7 @@ class Scale(NamedTuple):
 def _end(value: float, log: bool) -> str:
     if math.isclose(abs(value), math.pi):
         return "π" if value > 0 else "−π"
-    return power(f"{value:.0e}", one=False) if log else number(value, 2)
+    return decade(value) if log else number(value, 2)
 
 
 def _hex(cmap: str, share: float) -> str:
@@ -115,9 +115,8 @@ def grid(rows: Rows) -> Html:
     for name, row in rows.items():
         shown = [cuts(panel) if panel else tag("span") for panel in row]
         label = tag("h4", name) if name else None
-        made.append(
-            tag("div", label, tag("div", *shown, class_=f"panels of{len(row)}", style=f"--columns:{len(row)}"), class_="row")
-        )
+        panels = tag("div", *shown, class_=f"panels of{len(row)}")
+        made.append(tag("div", label, panels, class_="row", style=f"--columns:{len(row)}"))
     scales = dict.fromkeys(panel.scale for row in rows.values() for panel in row if panel)
     return join([*made, tag("p", *(scale.bar() for scale in scales), class_="bars")])
 

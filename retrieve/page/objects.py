@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,15 +28,20 @@ def look_of(objects: Sequence[NDArray], truth: NDArray | None, unit: str) -> Loo
     """Scales for objects (each *shape): the amplitude's from the truth, or from all where there is none."""
     shown = list(objects) if truth is None else [truth]
     top = max((float(np.abs(x).max()) for x in shown), default=0.0) or 1.0
-    given = phase_scale(np.concatenate([phase_of(x, BODY).ravel() for x in shown]))
     wrong = 0.0 if truth is None else max((float(np.quantile(amplitude_error(x, truth), 0.999)) for x in objects), default=0.0)
     turned = 0.0 if truth is None else max((float(np.nanquantile(phase_error(x, truth), 0.98)) for x in objects), default=0.0)
     return Look(
         Scale("viridis", 0.0, top, f"amplitude ({unit})" if unit else "amplitude"),
-        Scale(given["cmap"], float(given["vmin"]), float(given["vmax"]), "phase (rad)"),
+        phase_scale_of(np.concatenate([phase_of(x, BODY).ravel() for x in shown]), "phase (rad)"),
         Scale("magma", 0.0, wrong or top, "error of the amplitude"),
         Scale("magma", 0.0, np.pi if turned > 2 or not turned else turned, "error of the phase (rad)"),
     )
+
+
+def phase_scale_of(phases: NDArray, label: str) -> Scale:
+    """A cyclic scale over ±π, or a diverging one over less where no phase comes near to wrapping."""
+    given = phase_scale(phases)
+    return Scale(given["cmap"], float(given["vmin"]), float(given["vmax"]), label)
 
 
 def untilted(objects: Sequence[NDArray], truth: NDArray) -> tuple[list[NDArray], NDArray]:
@@ -45,6 +50,13 @@ def untilted(objects: Sequence[NDArray], truth: NDArray) -> tuple[list[NDArray],
     flat = tilt(truth, gradient)
     turn = np.exp(-1j * np.angle(np.sum(flat * np.abs(flat))))
     return [tilt(x, gradient) * turn for x in objects], flat * turn
+
+
+def voxel_of(meta: Mapping[str, Any], ndim: int) -> tuple[list[float], str]:
+    """The size of a pixel, one number an axis, and its unit: nm with `voxel_size_nm` (one or all) in meta, else px."""
+    given = meta.get("voxel_size_nm")
+    size = np.broadcast_to(np.asarray(1.0 if given is None else given, float), ndim)
+    return [float(s) for s in size], "px" if given is None else "nm"
 
 
 def phase_of(x: NDArray, share: float = SHOWN) -> NDArray:

@@ -102,10 +102,10 @@ for (const viewer of document.querySelectorAll(".viewer[data-shape]")) {
   }));
 }
 
-// Print what is folded away, too.
+// Print what is folded away, but of the examples only those that the reader has opened.
 let folded = [];
 addEventListener("beforeprint", () => {
-  folded = [...document.querySelectorAll("details:not([open])")];
+  folded = [...document.querySelectorAll("details:not([open]):not(.example)")];
   folded.forEach((details) => { details.open = true; });
 });
 addEventListener("afterprint", () => folded.forEach((details) => { details.open = false; }));

@@ -34,47 +34,43 @@ class Guided(Solver):
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """All members of each generation in turn; `x` is the first member, the others start at random."""
         members = [x] + [self.start(problem, rng) for _ in range(self.population - 1)]
-        last: list[Step] = []
+        grown: list[Step] = []  # the members of this generation, and the best so far
         for generation in range(self.generations):
             if generation:
-                members = self._breed([to_numpy(step.estimate) for step in last], self._best(problem, last), x)
-            last = []
+                champion = self._best(problem, grown)
+                members = self._breed([to_numpy(step.estimate) for step in grown[: self.population]], champion, x)
+                grown = [champion]
             for k, member in enumerate(members):
                 step = Step(member)
                 for step in self.recipe.steps(problem, member, rng):
                     yield step._replace(info={**step.info, "stage": f"generation {generation + 1} member {k + 1}"})
-                last.append(step._replace(x=step.estimate))
-        yield self._choose(last, self._best(problem, last))
+                grown.insert(k, step._replace(x=step.estimate))
+        yield self._best(problem, grown)
 
-    def _best(self, problem: Problem, last: list[Step]) -> np.ndarray:
-        """For each start of the batch the number of its best member."""
-        xp = namespace(last[0].x)
-        axes = tuple(range(1, last[0].x.ndim))
+    def _best(self, problem: Problem, grown: list[Step]) -> Step:
+        """The best of the steps, for each start of the batch."""
+        xp = namespace(grown[0].x)
+        axes = tuple(range(1, grown[0].x.ndim))
 
         def value(step: Step) -> Array:
             if self.criterion == "chi2":
                 return problem.replace(detector=step.info.get("detector", problem.detector)).chi2(step.estimate)
             return xp.sum(xp.abs(step.estimate) ** 4, axis=axes)
 
-        return np.argmin(np.stack([to_numpy(value(step)) for step in last]), axis=0)
+        best = np.argmin(np.stack([to_numpy(value(step)) for step in grown]), axis=0)
+        x = xp.stack([grown[chosen].x[b, ...] for b, chosen in enumerate(best)])
+        supports = [xp.broadcast_to(step.support, x.shape) for step in grown]
+        return Step(x, xp.stack([supports[chosen][b, ...] for b, chosen in enumerate(best)]), grown[int(best[0])].info)
 
     @staticmethod
-    def _breed(members: list[np.ndarray], best: np.ndarray, x: Array) -> list[Array]:
+    def _breed(members: list[np.ndarray], champion: Step, x: Array) -> list[Array]:
         bred = [np.empty_like(member) for member in members]
-        for b, chosen in enumerate(best):
-            reference = members[chosen][b]
+        for b, reference in enumerate(to_numpy(champion.x)):
             for k, member in enumerate(members):
                 other = align(member[b], reference, subpixel=1).object
                 phase = np.exp(0.5j * np.angle(other * np.conj(reference)))
                 bred[k][b] = np.sqrt(np.abs(reference) * np.abs(other)) * np.exp(1j * np.angle(reference)) * phase
         return [like(one.astype(np.complex64), x) for one in bred]
-
-    @staticmethod
-    def _choose(last: list[Step], best: np.ndarray) -> Step:
-        xp = namespace(last[0].x)
-        x = xp.stack([last[chosen].x[b, ...] for b, chosen in enumerate(best)])
-        full = [xp.broadcast_to(step.support, x.shape) for step in last]
-        return Step(x, xp.stack([full[chosen][b, ...] for b, chosen in enumerate(best)]), last[int(best[0])].info)
 
     @property
     def total(self) -> int | None:

@@ -182,8 +182,8 @@ def _real(x: Array, m: Array, support: Array) -> tuple[Array, Array]:
     xp = namespace(m)
     m = xp.astype(xp.real(m), m.dtype)
     inside = xp.where(support, m, xp.zeros_like(m))
-    sign = xp.where(xp.sum(xp.real(inside), axis=tuple(range(1, m.ndim)), keepdims=True) < 0, -1.0, 1.0)
-    sign = xp.astype(sign, xp.real(m).dtype)
+    total = xp.sum(xp.real(inside), axis=tuple(range(1, m.ndim)), keepdims=True)
+    sign = 1 - 2 * xp.astype(total < 0, total.dtype)
     return x * sign, m * sign
 
 

@@ -137,9 +137,10 @@ class RRR(Iterative):
 
 @dataclass(frozen=True)
 class OSS(Iterative):
-    """Oversampling smoothness: HIO, then the region outside the support is low-pass filtered.
+    """Oversampling smoothness: HIO, then the density outside the support is low-pass filtered.
 
-    The Gaussian filter exp(−q²/2α²) narrows in ten stages, α falling linearly from N to 1/N.
+    The Gaussian filter exp(−q²/2α²) narrows in ten stages, α falling linearly from N to 1/N. It sees
+    the density outside alone: filtering the object with it lets the object bleed over its edge.
     """
 
     name: ClassVar[str] = "oss"
@@ -150,10 +151,11 @@ class OSS(Iterative):
         """Inside the HIO value, outside the HIO value filtered; W(α) in q is a blur of N/2πα pixels in r."""
         xp = namespace(x)
         x = xp.where(project.allows(m), m, x - self.beta * m)
+        outside = xp.where(project.support, xp.zeros_like(x), x)
         n = max(x.shape[1:])
         alpha = n + (1 / n - n) * math.floor(10 * t) / 9
         sigma = n / (2 * math.pi * alpha)
-        smooth = blur(xp.real(x), sigma) + 1j * blur(xp.imag(x), sigma)
+        smooth = blur(xp.real(outside), sigma) + 1j * blur(xp.imag(outside), sigma)
         return xp.where(project.support, x, xp.astype(smooth, x.dtype))
 
 

@@ -1,0 +1,33 @@
+"""The plugin, as installed beside `retrieve`."""
+
+import numpy as np
+import pytest
+from retrieve_example import DRAP
+
+import retrieve as rt
+from retrieve.evaluate import align
+from retrieve.plugins import find, registered
+from retrieve.simulate import blobs, measure
+
+
+def test_it_is_found_through_its_entry_point():
+    assert find("solvers", "drap") is DRAP
+    assert "retrieve-example" in registered("solvers")["drap"][1]
+
+
+def test_it_solves_a_known_object():
+    x, support = blobs((32, 32), seed=1, fill=0.06)
+    problem = rt.Problem.from_arrays(intensity=measure(x), support=support)
+    result = rt.solve(DRAP(iterations=400, strength=0.6), problem, starts=4)
+    assert align(result.object, x).correlation > 0.99
+
+
+def test_without_strength_it_is_error_reduction():
+    problem = rt.example("crystal2d")
+    one, other = (rt.solve(solver, problem) for solver in (DRAP(iterations=20, strength=0), rt.solvers.ER(iterations=20)))
+    np.testing.assert_allclose(one.object, other.object, atol=1e-3)
+
+
+def test_its_options_are_checked():
+    with pytest.raises(rt.OptionError, match="strength"):
+        DRAP(strength=2)

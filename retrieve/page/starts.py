@@ -1,0 +1,178 @@
+"""What the starts of a result have in common and in what they differ: a table, distributions, modes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..ensemble import Cluster, align_all, clusters_of, common_mode, pairwise, upper
+from ..evaluate import ramp_of, tilt
+from ..metrics import unit
+from ..modes import Modes, circular_svd, nmf
+from ..report import SHOWN, crop_to, roll_to_middle
+from ..result import Result, Score
+from .charts import distribution_chart
+from .html import NONE, Cell, Column, Html, number, table, tag
+from .images import Panel, Scale, grid, viewer
+from .objects import look_of, phase_scale_of, voxel_of
+
+
+class Agreement(NamedTuple):
+    """What usable starts have in common.
+
+    starts: (n,), their numbers.  aligned: (n, *shape), brought onto the chosen one, their centre of mass at N//2.
+    matrix: (n, n), complex correlation of each pair.  clusters: of indices into `starts`.
+    """
+
+    starts: NDArray[np.intp]
+    aligned: NDArray[np.complexfloating]
+    matrix: NDArray[np.float64]
+    clusters: tuple[Cluster, ...]
+
+    @property
+    def median(self) -> float:
+        """Median correlation of the pairs."""
+        return float(np.median(upper(self.matrix)))
+
+
+def agreement_of(result: Result) -> Agreement | None:
+    """What the usable starts have in common; None with fewer than two."""
+    finite = np.isfinite(result.estimates).all(axis=tuple(range(1, result.estimates.ndim)))
+    usable = finite & np.array([score.failure is None for score in result.scores])
+    starts = np.flatnonzero(usable)
+    if len(starts) < 2 or not result.estimates[usable].any():
+        return None
+    reference = result.chosen if usable[result.chosen] else int(starts[0])
+    aligned = align_all(result.estimates, reference, usable)[usable]
+    roll = roll_to_middle(result.estimates[reference])
+    aligned = np.roll(aligned, roll, axis=range(1, aligned.ndim))
+    rows = aligned.reshape(len(aligned), -1).astype(complex)
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-30)
+    matrix = np.abs(rows @ rows.conj().T).clip(0, 1)
+    np.fill_diagonal(matrix, 1)
+    return Agreement(starts, aligned, matrix, clusters_of((matrix + matrix.T) / 2))
+
+
+def ratio_of(score: Score) -> float | None:
+    """Free over working misfit."""
+    return None if score.free is None or not score.chi2 > 0 else score.free / score.chi2
+
+
+def starts_table(result: Result, agreement: Agreement | None) -> Html | None:
+    """A line a start; None with one."""
+    if len(result.scores) < 2:
+        return None
+    place = {} if agreement is None else {int(start): k for k, start in enumerate(agreement.starts)}
+    groups = {} if agreement is None else {int(k): g + 1 for g, c in enumerate(agreement.clusters) for k in c.members}
+    columns = [
+        Column("start"),
+        Column("χ²", "misfit on the fitted pixels"),
+        Column("free χ²", "misfit on the held-out pixels"),
+        Column("free / fitted", "near 1 is healthy"),
+        Column("support", "share of the array"),
+        Column("agreement", "complex correlation with the chosen start, after alignment"),
+        Column("group", "starts of one group correlate by 0.9 or more on average; 1 is the largest group"),
+        Column("remark"),
+    ]
+    rows: list[list[Any]] = []
+    for k, score in enumerate(result.scores):
+        share = None if result.supports is None else float(np.mean(result.supports[k]))
+        same = None
+        if agreement is not None and k in place and result.chosen in place:
+            same = float(agreement.matrix[place[result.chosen], place[k]])
+        chosen = k == result.chosen and result.combined is None
+        remark: Any = score.failure or (tag("span", "chosen", class_="chosen") if chosen else "")
+        rows.append(
+            [
+                k,
+                score.chi2,
+                score.free,
+                ratio_of(score),
+                Cell(NONE if share is None else f"{share:.2%}", share),
+                Cell(number(same, 4), same),
+                groups.get(place.get(k, -1)),
+                Cell(remark, score.failure or "chosen" * chosen),
+            ]
+        )
+    return table(columns, rows, "Starts", id="starts-table")
+
+
+def starts_charts(result: Result, agreement: Agreement | None) -> Html | None:
+    """Distributions of the misfit and of the likeness of pairs; None with fewer than two usable starts."""
+    if agreement is None:
+        return None
+    alike = pairwise(agreement.aligned, problem=result.problem)
+    pairs = [upper(matrix) for matrix in alike.values()]
+    scores = {
+        "χ²": [score.chi2 for score in result.scores],
+        "free χ²": [math.nan if score.free is None else score.free for score in result.scores],
+    }
+    scores = {name: values for name, values in scores.items() if np.isfinite(values).any()}
+    scale = Scale("viridis", 0.0, 1.0, "complex correlation")
+    matrix = Panel("Correlation of each pair", agreement.matrix, scale, "correlation of each pair of starts")
+    made = [
+        distribution_chart(
+            list(scores), {0: [np.array(v) for v in scores.values()]}, "Misfit", "distribution of χ² over the starts", xlabel=None
+        ),
+        distribution_chart(
+            list(alike), {0: pairs}, "Likeness of pairs", "distribution of the correlations between pairs of starts", xlabel=None
+        ),
+        tag("div", grid({"": [matrix]}), class_="matrix"),
+    ]
+    return tag("div", *made, class_="charts small")
+
+
+def modes_view(result: Result, agreement: Agreement | None, unit_name: str) -> list[Html]:
+    """Mean, leading modes and spread of amplitude and phase over the starts."""
+    if agreement is None:
+        return []
+    stack = agreement.aligned
+    mode, share = common_mode(stack)
+    gradient = -ramp_of(mode)
+    crop = crop_to(mode, None)
+    origin = [n // 2 - cut.start for n, cut in zip(mode.shape, crop, strict=True)]
+    flat = tilt(mode, gradient)
+    turn = np.exp(-1j * np.angle(np.sum(flat * np.abs(flat))))
+    stack = np.stack([(tilt(x, gradient) * turn)[crop] for x in stack])
+    mean = np.abs(stack).mean(axis=0)
+    inside = mean > SHOWN * mean.max()
+    amplitude, phase = nmf(stack), circular_svd(stack, inside)
+    look = look_of([np.where(inside, mean * np.exp(1j * np.nan_to_num(phase.mean)), 0)], None, unit_name)
+    differing = np.abs(stack).std(axis=0, ddof=1)
+    turning = np.where(inside, 1 - np.abs(unit(stack).mean(axis=0)), np.nan)
+    std = Scale("magma", 0.0, float(differing.max()) or 1.0, f"standard deviation ({unit_name})")
+    random = Scale("magma", 0.0, max(float(np.nanquantile(turning, 0.98)), 0.01), "1 − |mean of exp(iφ)|")
+    relative = Scale("viridis", 0.0, 1.0, "mode, relative to its maximum")
+    tops = [float(m.max()) or 1.0 for m in amplitude.modes]
+    rows: dict[str, list[Panel | None]] = {
+        "Amplitude": [
+            Panel("mean", mean, look.amplitude, "mean amplitude of the starts"),
+            *(
+                Panel(_titled(k, amplitude), m / tops[k], relative, f"mode {k + 1} of the amplitude")
+                for k, m in enumerate(amplitude.modes)
+            ),
+            Panel("spread", differing, std, "standard deviation of the amplitude over the starts"),
+        ],
+        "Phase": [
+            Panel("circular mean", phase.mean, look.phase, "mean phase of the starts"),
+            *(
+                Panel(_titled(k, phase), m, phase_scale_of(m, f"phase of mode {k + 1} (rad)"), f"mode {k + 1} of the phase")
+                for k, m in enumerate(phase.modes)
+            ),
+            Panel("spread", turning, random, "disagreement of the phase over the starts, 0 to 1"),
+        ],
+    }
+    note = (
+        f"Amplitude modes by non-negative factorisation: two explain {amplitude.explained:.1%} of the energy. "
+        f"Phase modes by circular SVD, with their shares of the variance. "
+        f"The complex common mode (leading singular vector) holds {share:.1%} of the energy of the aligned starts."
+    )
+    size, length = voxel_of(result.problem.meta, mode.ndim)
+    return [viewer(rows, origin, size, length, note)]
+
+
+def _titled(k: int, modes: Modes) -> str:
+    return f"mode {k + 1}, {modes.fractions[k]:.1%}"

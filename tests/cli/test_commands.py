@@ -1,0 +1,212 @@
+"""The commands as a user calls them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from retrieve.cli import COMMANDS, main
+from retrieve.io.cxi import read_result
+from retrieve.simulate import example
+
+SHORT = ["--recipe", "20 er + 30 hio + 10 er"]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def pattern(here):
+    """A blind 128×128 pattern in an npz."""
+    problem = example("crystal2d")
+    np.savez("scan.npz", intensity=np.fft.fftshift(problem.amplitude) ** 2)
+    return "scan.npz"
+
+
+def test_the_main_job_leaves_a_result_and_a_picture(here, capsys):
+    main(["run", "example:crystal2d", *SHORT, "--starts", "2"])
+    told = capsys.readouterr().out
+    for words in ("recipe on cpu", "start", "free", "chosen", "written"):
+        assert words in told
+    result = read_result("example-crystal2d.retrieved.cxi")
+    assert len(result.scores) == 2
+    assert result.chosen == int(np.argmin([score.free for score in result.scores]))
+    picture = imread("example-crystal2d.retrieved.png")
+    assert min(picture.shape[:2]) > 300
+    assert picture.std() > 0.05
+    assert sorted(path.name for path in here.iterdir()) == ["example-crystal2d.retrieved.cxi", "example-crystal2d.retrieved.png"]
+
+
+def test_quiet_says_nothing(pattern, capsys):
+    main(["run", pattern, *SHORT, "--quiet", "--no-picture"])
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", "")
+
+
+def test_a_spec_and_flags_make_the_same_solver(pattern):
+    main(["run", pattern, "-q", "--no-picture", "--out", "a.cxi", "--solver", "hio:beta=0.7,iterations=12,shrink_wrap.every=3"])
+    main(["run", pattern, "-q", "--no-picture", "--out", "b.cxi", "--solver", "hio", "--beta", "0.7", "--iterations", "12",
+          "--shrink-wrap.every", "3"])  # fmt: skip
+    a, b = (read_result(name) for name in ("a.cxi", "b.cxi"))
+    assert a.manifest["options"] == b.manifest["options"]
+    assert a.manifest["options"]["beta"] == 0.7
+    np.testing.assert_array_equal(a.object, b.object)
+
+
+def test_a_result_replays_bit_for_bit(pattern, capsys):
+    main(
+        [
+            "run",
+            pattern,
+            *SHORT,
+            "-q",
+            "--no-picture",
+            "--out",
+            "a.cxi",
+            "--starts",
+            "2",
+            "--seed",
+            "5",
+            "--likelihood",
+            "poisson",
+        ]
+    )
+    with pytest.raises(SystemExit) as done:
+        main(["run", "--replay", "a.cxi", "--out", "b.cxi"])
+    assert done.value.code == 0
+    assert "identical, bit for bit" in capsys.readouterr().out
+    a, b = (read_result(name) for name in ("a.cxi", "b.cxi"))
+    np.testing.assert_array_equal(a.estimates, b.estimates)
+    assert a.manifest["likelihood"] == b.manifest["likelihood"]
+
+
+def test_a_replay_that_differs_says_so(pattern, capsys):
+    main(["run", pattern, *SHORT, "-q", "--no-picture", "--out", "a.cxi"])
+    with h5py.File("a.cxi", "r+") as file:
+        file["entry_1/image_1/data"][20, 20] += 1
+    with pytest.raises(SystemExit) as done:
+        main(["run", "--replay", "a.cxi"])
+    assert done.value.code == 1
+    assert "differs by at most" in capsys.readouterr().out
+
+
+def test_a_replay_refuses_another_input(pattern, capsys):
+    main(["run", pattern, *SHORT, "-q", "--no-picture", "--out", "a.cxi"])
+    np.savez(pattern, intensity=np.ones((32, 32)))
+    with pytest.raises(SystemExit) as done:
+        main(["run", "--replay", "a.cxi"])
+    assert done.value.code == 2
+    assert "has changed since" in capsys.readouterr().err
+
+
+def test_common_mode_of_the_starts(pattern):
+    main(
+        [
+            "run",
+            pattern,
+            *SHORT,
+            "-q",
+            "--no-picture",
+            "--out",
+            "a.cxi",
+            "--starts",
+            "4",
+            "--combine",
+            "common-mode",
+            "--keep",
+            "3",
+        ]
+    )
+    result = read_result("a.cxi")
+    assert len(result.manifest["kept"]) == 3
+    assert 0 < result.manifest["common_mode_fraction"] <= 1
+    assert not any(np.array_equal(result.object, estimate) for estimate in result.estimates)
+
+
+def test_a_page_of_the_result(pattern):
+    main(["run", pattern, *SHORT, "-q", "--no-picture", "--out", "a.cxi", "--report", "a.html"])
+    with open("a.html") as file:
+        assert "<svg" in file.read()
+
+
+def test_interrupting_keeps_what_there_is(pattern, here):
+    command = [sys.executable, "-m", "retrieve", "run", pattern, "--solver", "hio:iterations=10000000", "--out", "a.cxi"]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    time.sleep(0.5)
+    for _ in range(120):  # the handler is there once the solver's name is told; wait for the first iterations
+        time.sleep(0.25)
+        if _running(run.pid):
+            break
+    time.sleep(1.5)
+    run.send_signal(signal.SIGINT)
+    told, _ = run.communicate(timeout=60)
+    assert run.returncode == 130, told
+    assert "interrupted; what there was is in a.cxi" in told
+    result = read_result("a.cxi")
+    assert result.interrupted
+    assert result.score.chi2 < 0.5
+    assert sorted(path.name for path in here.iterdir()) == ["a.cxi", "a.png", "scan.npz"]
+
+
+def _running(pid: int) -> bool:
+    """Whether the process has used a few seconds' worth of imports and is iterating."""
+    with open(f"/proc/{pid}/stat") as file:
+        ticks = sum(int(field) for field in file.read().rpartition(")")[2].split()[11:13])
+    return ticks / os.sysconf("SC_CLK_TCK") > 2.5
+
+
+def test_solvers_are_listed_and_explained(capsys):
+    main(["solvers"])
+    listed = capsys.readouterr().out
+    for name in ("er", "hio", "raar", "recipe", "guided", "cg", "oss"):
+        assert f"\n{name} " in listed
+    main(["solvers", "hio"])
+    told = capsys.readouterr().out
+    for words in ("--beta", "0.9", "(0, 2]", "Fienup", "--shrink-wrap.threshold"):
+        assert words in told
+
+
+def test_inspect_tells_what_is_there(pattern, capsys):
+    main(["inspect", pattern])
+    told = capsys.readouterr().out
+    for words in ("128 × 128", "oversampling", "unmeasured", "taken as intensity"):
+        assert words in told
+
+
+def test_inspect_tells_a_results_scores(pattern, capsys):
+    main(["run", pattern, *SHORT, "-q", "--no-picture", "--out", "a.cxi"])
+    main(["inspect", "a.cxi"])
+    assert "start 0" in capsys.readouterr().out
+
+
+def test_doctor(capsys):
+    main(["doctor"])
+    told = capsys.readouterr().out
+    for words in ("numpy", "backend", "plugins", "128×128×128", "ms"):
+        assert words in told
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name, capsys):
+    main([name, "--help"])
+    assert capsys.readouterr().out.startswith(f"Usage: retrieve {name}")
+
+
+def test_the_manifest_is_in_the_file(pattern):
+    main(["run", pattern, *SHORT, "-q", "--no-picture", "--out", "a.cxi"])
+    with h5py.File("a.cxi") as file:
+        manifest = json.loads(file["entry_1/manifest"][()])
+    assert manifest["input"]["path"].endswith(pattern)
+    assert len(manifest["input"]["sha256"]) == 64
+    assert manifest["options"]["recipe"] == SHORT[1]
+    assert "numpy" in manifest["versions"]

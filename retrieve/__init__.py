@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .driver import Budget, Progress, solve
     from .errors import InputError, OptionError, PluginError, RetrieveError, SolverError
     from .io import load, read
-    from .io.cxi import read_result
+    from .io.results import read_result
     from .likelihood import Gaussian, Poisson
     from .problem import Problem
     from .report import picture, plot
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "errors": ("InputError", "OptionError", "PluginError", "RetrieveError", "SolverError"),
     "io": ("load", "read"),
-    "io.cxi": ("read_result",),
+    "io.results": ("read_result",),
     "likelihood": ("Gaussian", "Poisson"),
     "problem": ("Problem",),
     "report": ("picture", "plot"),

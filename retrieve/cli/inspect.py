@@ -37,7 +37,7 @@ def _result(file: str, console: Console) -> None:
     with h5py.File(file) as handle:
         if "entry_1/manifest" not in handle or "entry_1/starts" not in handle:
             return
-    from ..io.cxi import read_result
+    from ..io.results import read_result
 
     result = read_result(file)
     manifest = result.manifest

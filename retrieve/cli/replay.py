@@ -19,8 +19,9 @@ def replayed(path: Path, out: Path | None, console: Console, quiet: bool) -> int
 
     Raises `InputError` when the input is gone or has changed.
     """
-    from ..io.cxi import check_writable, read_result
+    from ..io.cxi import check_writable
     from ..io.measurement import stored_likelihood
+    from ..io.results import read_result
     from ..manifest import sha256, versions
 
     if out is not None:

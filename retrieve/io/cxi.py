@@ -1,4 +1,4 @@
-"""Writing CXI 1.5 with NeXus default plots, and reading our results back.
+"""Writing CXI 1.5 with NeXus default plots; `results` reads ours back.
 
 Layout, all under entry_1: image_1 (the chosen object, its support, how it was made), amplitude and
 phase (pictures of it), instrument_1/detector_1 (the measurement, peak at N//2, mask 0 = good),
@@ -24,9 +24,8 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..operators import PartialCoherence
 from ..options import values_of
-from ..result import Cost, Result, Score
+from ..result import Result
 from .cxi_reader import DETECTOR, FACTS
-from .hdf5 import opened, text
 
 if TYPE_CHECKING:
     from ..problem import Problem
@@ -91,68 +90,6 @@ def write_result(result: Result, path: str | Path) -> Path:
         entry["manifest"] = to_json(result.manifest)
         entry.attrs["default"] = "amplitude"
     return Path(path)
-
-
-def read_result(path: str | Path) -> Result:
-    """Read a result that `write_result` wrote. Raises `InputError` for any other file.
-
-    The problem comes back with its data, mask, support, truth, meta and likelihood, and with the plain
-    (or zero-padded) far field as its operator; what another operator was is kept in meta["operator"].
-    """
-    from .measurement import load
-
-    path = Path(path)
-    measurement = load(path)
-    if not h5py.is_hdf5(path):
-        raise InputError(f"{path} holds no result of retrieve; give a file written by `retrieve run` or Result.save")
-    with opened(path) as file:
-        if "entry_1/starts/objects" not in file:
-            raise InputError(f"{path} holds no result of retrieve; give a file written by `retrieve run` or Result.save")
-        entry = file["entry_1"]
-        starts, made = entry["starts"], entry["image_1/process_1/results"]
-        supports = starts["supports"][()].astype(bool) if "supports" in starts else None
-        scores = tuple(
-            Score(float(chi2), None if np.isnan(free) else float(free), float(nll), text(failure) or None)
-            for chi2, free, nll, failure in zip(
-                *(starts[n][()] for n in ("score_chi2", "score_free", "score_nll", "failure")), strict=True
-            )
-        )
-        history = tuple({n: column[()].tolist() for n, column in starts["history"][i].items()} for i in sorted(starts["history"]))
-        return Result(
-            object=entry["image_1/data"][()],
-            estimates=starts["objects"][()],
-            supports=supports,
-            scores=scores,
-            chosen=int(made["chosen"][()]),
-            history=history,
-            cost=Cost(*(made[n][()].item() for n in ("ffts", "network_evaluations", "seconds", "steps"))),
-            problem=_problem(measurement, entry),
-            held=entry["held"][()].astype(bool) if "held" in entry else None,
-            spread=entry["spread"][()] if "spread" in entry else None,
-            interrupted=bool(made["interrupted"][()]),
-            manifest=json.loads(text(entry["manifest"][()])),
-        )
-
-
-def _problem(measurement: Any, entry: h5py.Group) -> Problem:
-    """The problem as it was solved: with the meta that it had then, and padded when the object is the smaller."""
-    from ..operators import FarField, Pad
-    from ..problem import Problem
-    from .measurement import stored_likelihood
-
-    m = measurement
-    meta = dict(m.meta)
-    likelihood = stored_likelihood(meta.pop("likelihood", None))
-    if (operator := text(entry["image_1/process_1/configuration/forward_operator"][()])) != "FarField":
-        meta["operator"] = operator
-    bare = Problem.from_arrays(intensity=m.data, mask=m.mask, meta=meta, likelihood=likelihood)
-    inside = entry["image_1/data"].shape
-    if inside != m.data.shape and all(i <= o for i, o in zip(inside, m.data.shape, strict=True)):
-        bare = bare.replace(operator=FarField(m.data.shape) @ Pad(inside, m.data.shape))
-    if KERNEL in entry:
-        bare = bare.replace(detector=PartialCoherence(np.fft.ifftshift(entry[KERNEL][()])))
-    support = None if m.support is None else m.support.astype(bool)
-    return bare.replace(support=support, truth=m.truth)
 
 
 def to_json(values: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ import pytest
 from matplotlib.image import imread
 
 from retrieve.cli import COMMANDS, main
-from retrieve.io.cxi import read_result
+from retrieve.io.results import read_result
 from retrieve.simulate import example
 
 SHORT = ["--recipe", "20 er + 30 hio + 10 er"]

@@ -8,7 +8,8 @@ import pytest
 
 from retrieve.errors import InputError
 from retrieve.io import load, read
-from retrieve.io.cxi import check_writable, read_result, write_problem, write_result
+from retrieve.io.cxi import check_writable, write_problem, write_result
+from retrieve.io.results import read_result
 from retrieve.likelihood import Poisson
 from retrieve.operators import FarField, Pad
 from retrieve.problem import Problem

@@ -128,10 +128,11 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {"known": known, "hawk": hawk, 
 def main() -> None:
     """Run the parts named on the command line, or all, and keep their figures."""
     target = HERE / "results" / "foundation.json"
-    figures = json.loads(target.read_text()) if target.exists() else {}
     for name in sys.argv[1:] or PARTS:
         print(f"{name}: {PARTS[name].__doc__}", flush=True)
-        figures[name] = {k: v for k, v in PARTS[name]().items() if not k.startswith("_")}
+        found = {k: v for k, v in PARTS[name]().items() if not k.startswith("_")}
+        figures = json.loads(target.read_text()) if target.exists() else {}
+        figures[name] = found
         figures["versions"] = versions()
         target.parent.mkdir(exist_ok=True)
         target.write_text(json.dumps(figures, indent=1) + "\n")

@@ -3,6 +3,7 @@ import os
 import array_api_strict
 import numpy as np
 import pytest
+import scipy.fft
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -93,3 +94,18 @@ def test_threads(monkeypatch):
     monkeypatch.setattr(arrays, "cores", lambda: 8)
     assert threads_for(256 * 256) == 1
     assert threads_for(128**3) == 8
+
+
+@pytest.mark.parametrize("shape", [(17,), (12, 30), (8, 9, 10)])
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128, np.float32])
+@pytest.mark.parametrize("core", [True, False])
+def test_the_transform_is_scipys_whichever_way_it_is_called(monkeypatch, shape, dtype, core):
+    if not core:
+        monkeypatch.setattr("retrieve.arrays._c2c", None)
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(3, *shape)) + (1j * rng.normal(size=(3, *shape)) if dtype != np.float32 else 0)).astype(dtype)
+    axes = tuple(range(1, x.ndim))
+    before = x.copy()
+    np.testing.assert_array_equal(fftn(x, len(shape)), scipy.fft.fftn(x, axes=axes, norm="ortho"))
+    np.testing.assert_array_equal(ifftn(x, len(shape)), scipy.fft.ifftn(x, axes=axes, norm="ortho"))
+    np.testing.assert_array_equal(x, before)

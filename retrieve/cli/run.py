@@ -61,6 +61,9 @@ def command(file: str | None, solver: str, replay: Path | None, quiet: bool, **g
     if file is None:
         raise click.UsageError("name a FILE, an example such as example:crystal3d, or --replay RESULT")
     chosen = solver_from(solver, given_flags(given))
+    least = 1 if given["combine"] == "best" else given["keep"] or 2
+    if given["starts"] < least:
+        raise click.UsageError(f"--combine {given['combine']} keeps {least} starts; --starts {given['starts']} is too few")
     targets = _targets(file, given)
     problem = problem_from(file, given)
     for note in problem.meta.get("notes", ()):
@@ -93,7 +96,11 @@ def run(chosen: Any, problem: Any, given: dict[str, Any], console: Console, quie
             strict=given["starts"] == 1,
             budget=Budget(seconds=given["seconds"]),
         )
-    return combine(result, given["combine"], given["keep"])
+    try:
+        return combine(result, given["combine"], given["keep"])
+    except InputError as error:  # starts failed or were interrupted: what there is must not be lost
+        console.print(f"not combined: {error}; the best start is kept", markup=False)
+        return result
 
 
 class _Interrupt:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .arrays import find_device
 from .comparison import Comparison, Picture, Row
@@ -30,7 +31,7 @@ from .errors import InputError, SolverError
 from .evaluate import align
 from .foreign import Foreign
 from .manifest import versions
-from .metrics import evaluate
+from .metrics import evaluate, metrics
 from .options import values_of
 from .problem import Problem
 from .result import Cost, Result
@@ -251,9 +252,17 @@ def _solved(unit: _Unit, solver: Solver) -> _Outcome:
         found = {} if score.failure else evaluate(estimate, result.problem, problem.truth, ramp=plan.ramp)
         rows.append(_row(unit, start, score.chi2, score.free, found, result.cost, plan.starts, score.failure))
     chosen = rows[result.chosen]
-    found = {**chosen.metrics, "agreement": _agreement(result)}
+    found = {**chosen.metrics, **_raw(result.object, problem), "agreement": _agreement(result)}
     best = _row(unit, None, chosen.chi2, chosen.free, found, result.cost, 1, None)
     return _Outcome([*rows, best], _picture(unit, best, result.object, result.history[result.chosen]), cut)
+
+
+def _raw(x: NDArray[np.complex64], problem: Problem) -> dict[str, float]:
+    """The metrics that need the truth, of x as it lies, under names that begin with ``raw_``."""
+    if problem.truth is None:
+        return {}
+    known, found = metrics(), evaluate(x, problem, problem.truth, raw=True)
+    return {f"raw_{name}": value for name, value in found.items() if known[name].needs == "truth"}
 
 
 def _agreement(result: Result) -> float:
@@ -267,7 +276,7 @@ def _read(unit: _Unit) -> _Outcome:
     assert isinstance(unit.entrant, Foreign)
     problem = unit.case.problem
     x = unit.entrant.scaled(problem)
-    found = evaluate(x, problem, problem.truth, ramp=unit.plan.ramp)
+    found = {**evaluate(x, problem, problem.truth, ramp=unit.plan.ramp), **_raw(x, problem)}
     spent = Cost(seconds=math.nan)
     row = _row(unit, None, float(problem.chi2(x[None])[0]), None, {**found, "agreement": math.nan}, spent, 1, None)
     return _Outcome([row], _picture(unit, row, x, {}))

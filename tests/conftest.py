@@ -19,6 +19,11 @@ SHORT = {
 }
 
 
+def pytest_configure():
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")  # torch's threads stand in each other's way on small arrays
+
+
 @pytest.fixture(scope="session")
 def data_folder():
     """The measured data: the folder that RETRIEVE_DATA names, else shared/data beside the checkout."""

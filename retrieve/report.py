@@ -205,9 +205,9 @@ def _draw_object(
 
 
 def phase_scale(phase: NDArray) -> dict[str, Any]:
-    """A cyclic map over ±π; a diverging one over less where no phase comes near to wrapping, else it shows nothing."""
+    """A cyclic map over ±π; a diverging one over less where all but some edge pixels stay far from wrapping."""
     seen = np.abs(phase[np.isfinite(phase)])
-    limit = float(np.quantile(seen, 0.995)) if seen.size else np.pi
+    limit = float(np.quantile(seen, 0.98)) if seen.size else np.pi
     if 0 < limit < np.pi / 2:
         return {"cmap": "coolwarm", "vmin": -limit, "vmax": limit}
     return {"cmap": "twilight", "vmin": -np.pi, "vmax": np.pi}

@@ -38,7 +38,8 @@ class Scorer:
     def _mean(self) -> Array:
         """The mean intensity of the working pixels."""
         xp = namespace(self.work)
-        return xp.sum(self.problem.amplitude**2 * self.work) / xp.sum(self.work)
+        y = self.problem.amplitude
+        return xp.sum(xp.where(self.work > 0, y, xp.zeros_like(y)) ** 2) / xp.sum(self.work)
 
     @cached_property
     def _shares(self) -> list[Array]:

@@ -83,8 +83,8 @@ def run(chosen: Any, problem: Any, given: dict[str, Any], console: Console, quie
 
     where = find_device(given["device"], chosen.library)
     told = f"{chosen.name} on {where.name} ({where.describe()}), {given['starts']} start(s), seed {given['seed']}"
-    console.print(told, markup=False)
-    with live(console, quiet) as on_step, _Interrupt() as interrupt:
+    with _Interrupt() as interrupt, live(console, quiet) as on_step:
+        console.print(told, markup=False)
         result = solve(
             chosen,
             problem,

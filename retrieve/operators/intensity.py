@@ -110,6 +110,7 @@ def richardson_lucy(
     axes = tuple(range(1, coherent.ndim))
     shape = tuple(coherent.shape[1:])
     weight = xp.astype(valid, coherent.dtype) + xp.zeros_like(coherent)
+    measured = xp.where(valid, measured, xp.zeros_like(measured))
     spectrum = xp.fft.rfftn(coherent, axes=axes)
 
     def correlate(image: Array) -> Array:
@@ -121,6 +122,6 @@ def richardson_lucy(
     kernel = kernel if window is None else kernel * xp.astype(window, kernel.dtype)
     for _ in range(iterations):
         model = xp.fft.irfftn(spectrum * xp.fft.rfftn(kernel, axes=axes), s=shape, axes=axes)
-        kernel = kernel * xp.clip(correlate(weight * measured / xp.maximum(model, floor)) / seen, min=0)
+        kernel = kernel * xp.clip(correlate(measured / xp.maximum(model, floor)) / seen, min=0)
         kernel = kernel / xp.sum(kernel, axis=axes, keepdims=True)
     return kernel

@@ -430,6 +430,14 @@ def test_a_start_of_ones_own(hard):
         assert_array_equal(result.estimates[0], result.estimates[1])
 
 
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_each_start_has_its_own(hard, batch):
+    own = np.stack([hard.truth, hard.truth * 1j, -hard.truth])
+    result = solve(ER(iterations=1), hard, x0=own, starts=3, batch=batch)
+    for estimate, start in zip(result.estimates, own, strict=True):
+        assert_allclose(estimate, start, atol=1e-2 * np.abs(start).max())
+
+
 def test_blind_estimates_are_centred(blind):
     moved = np.roll(blind.truth, (9, -7), axis=(0, 1))
     result = solve(ER(iterations=1, shrink_wrap=ShrinkWrap(when="never")), blind, x0=moved, hold_out=0)

@@ -42,6 +42,16 @@ def test_data_with_zero_frequency_first_stay_as_they_are():
     assert_array_equal(problem.valid, GOOD > 0.2)
 
 
+@pytest.mark.parametrize("shape", [(8, 9), (5, 7), (4, 5, 6)])
+def test_the_centre_comes_to_index_0_whatever_the_parity(shape):
+    data, mask = np.ones(shape), np.ones(shape, bool)
+    centre = tuple(n // 2 for n in shape)
+    data[centre], mask[(centre[0] + 1, *centre[1:])] = 9, False
+    problem = Problem.from_arrays(intensity=data, mask=mask)
+    assert_array_equal(np.argwhere(problem.amplitude == 3), [[0] * len(shape)])
+    assert_array_equal(np.argwhere(~problem.valid), [[1] + [0] * (len(shape) - 1)])
+
+
 def test_amplitude_is_the_root_of_intensity():
     one, other = Problem.from_arrays(intensity=GOOD**2), Problem.from_arrays(amplitude=GOOD)
     assert_allclose(one.amplitude, other.amplitude, rtol=1e-6)

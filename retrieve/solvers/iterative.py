@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import autocorrelation
 from ..arrays import Array, like, namespace
+from ..errors import OptionError
 from ..operators import PartialCoherence, richardson_lucy
 from ..options import option, validate
 from ..problem import Problem
@@ -34,6 +35,14 @@ class Coherence:
 
     def __post_init__(self) -> None:
         validate(self)
+
+    def check(self, problem: Problem) -> bool:
+        """Whether the detector operator can be refined; raises `OptionError` where it cannot and always is asked."""
+        able = problem.detector is None or isinstance(problem.detector, PartialCoherence)
+        if not able and self.when == "always":
+            kind = type(problem.detector).__name__
+            raise OptionError(f"coherence.when='always' cannot refine a detector operator of kind {kind}; give never")
+        return able
 
     def first(self, total: int, axes: int) -> float:
         """The iteration of `total` from which on the kernel is updated, on data of so many axes."""
@@ -136,8 +145,6 @@ class Iterative(Solver):
 
 
 def _check_phase(low: float | None, high: float | None) -> None:
-    from ..errors import OptionError
-
     if (low is None) != (high is None) or (low is not None and high is not None and low >= high):
         raise OptionError(f"options phase_min={low!r} and phase_max={high!r} go together, the lower first; give both or neither")
 
@@ -159,7 +166,7 @@ def iterate(parts: Sequence[Iterative | Descent], problem: Problem, x: Array) ->
         wrapping = wrap.when == "always" or (wrap.when == "auto" and blind)
         project = part.constrain(support)
         plain = not part.positivity and project.phase is None
-        blurred = part.coherence.first(total, x.ndim - 1)
+        blurred = part.coherence.first(total, x.ndim - 1) if part.coherence.check(problem) else math.inf
         for k in range(part.iterations):
             n += 1
             m = problem.fit_modulus(x)

@@ -7,7 +7,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from retrieve.driver import solve
-from retrieve.operators import PartialCoherence
+from retrieve.errors import InputError
+from retrieve.operators import Binning, FarField, PartialCoherence
 from retrieve.problem import Problem
 from retrieve.simulate import blobs, measure
 from retrieve.solvers import Coherence, Recipe
@@ -52,3 +53,10 @@ def test_the_score_is_that_of_the_refined_problem(blurred):
 def test_when_it_is_due(when, axes, due):
     coherence = Coherence(when=when, every=5, begin=0.5)
     assert coherence.first(20, axes) == (10 if due else math.inf)
+
+
+def test_another_detector_operator_is_not_refined(blurred):
+    binned = blurred.replace(operator=FarField((96, 96)), detector=Binning((96, 96), 2), support=None)
+    with pytest.raises(InputError, match="coherence.when='always' cannot refine a detector operator of kind Binning; give never"):
+        solved(binned, "always")
+    assert solved(binned, "never").object.shape == (96, 96)

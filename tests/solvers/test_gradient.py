@@ -20,6 +20,37 @@ def test_the_misfit_falls_monotonically(in_double, likelihood, coherence):
     assert values[-1] < 0.3 * start
 
 
+@pytest.mark.parametrize("likelihood", [Gaussian(), Poisson()], ids=repr)
+@pytest.mark.parametrize("scale", [0.1, 1, 100])
+@pytest.mark.parametrize("newton", [1, 2])
+def test_a_line_search_that_overshoots_is_called_back(in_double, likelihood, scale, newton):
+    """From these starts a bare Newton step raises the misfit, up to a thousandfold."""
+    problem = in_double.problem.replace(likelihood=likelihood)
+    phases = np.stack([np.random.default_rng(seed).uniform(0, 2 * np.pi, problem.shape) for seed in range(3)])
+    x = np.where(problem.support, scale * np.fft.ifft2(problem.amplitude * np.exp(1j * phases), norm="ortho"), 0)
+    steps = ConjugateGradient(iterations=25, newton=newton).steps(problem, x, None)
+    values = np.array([problem.nll(x), *(problem.nll(step.x) for step in steps)])
+    assert np.all(np.diff(values, axis=0) <= 1e-9 * values[0])
+    assert np.all(values[-1] < 0.99 * values[0])
+
+
+def test_directions_are_conjugate(in_double):
+    """d ← −g + max(β, 0) d with β = ⟨g, g − g'⟩/⟨g', g'⟩ of Polak and Ribière; −g where that leads uphill."""
+    problem = in_double.problem
+    x = np.where(problem.support, in_double.x0, 0)
+    d, g_old, used = 0, None, []
+    for step in ConjugateGradient(iterations=30).steps(problem, in_double.x0, None):
+        g = np.where(problem.support, problem.nll_gradient(x), 0)
+        beta = 0.0 if g_old is None else max(0.0, np.vdot(g - g_old, g).real / np.vdot(g_old, g_old).real)
+        d = -g + beta * d
+        d = d if np.vdot(g, d).real < 0 else -g
+        moved = step.x - x
+        assert np.vdot(d, moved).real == pytest.approx(np.linalg.norm(d) * np.linalg.norm(moved), rel=1e-5)
+        x, g_old = step.x, g
+        used.append(beta)
+    assert sum(beta > 0.1 for beta in used) > 10
+
+
 def test_the_misfit_falls_with_a_binned_detector(easy):
     binned = easy.replace(
         amplitude=np.sqrt(Binning((32, 32), 2).forward(easy.intensity(easy.truth[None])))[0],

@@ -206,6 +206,15 @@ def test_positive_solvers_yield_what_is_positive(easy, name):
         assert step.estimate.any()
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_real_object_is_taken_with_the_sign_that_is_positive(easy, relative, sign):
+    real = np.abs(easy.truth).astype(np.complex64)
+    positive = easy.replace(amplitude=np.abs(np.fft.fft2(real, norm="ortho")).astype(np.float32))
+    *_, last = ER(iterations=3, positivity=True).steps(positive, np.stack([sign * real, real]), None)
+    for x in last.estimate:
+        assert relative(x, real) < 1e-4
+
+
 def test_phase_constrained_solvers_yield_what_is_in_range(easy):
     for step in ER(iterations=4, phase_min=-0.3, phase_max=0.4).steps(easy, easy.truth[None], None):
         inside = step.estimate[np.abs(step.estimate) > 1e-6]

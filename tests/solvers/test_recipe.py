@@ -4,7 +4,7 @@ from numpy.testing import assert_array_equal
 
 from retrieve.errors import OptionError
 from retrieve.options import build, values_of
-from retrieve.solvers import ER, HIO, RAAR, ConjugateGradient, Recipe, ShrinkWrap
+from retrieve.solvers import ER, HIO, OSS, RAAR, ConjugateGradient, Recipe, ShrinkWrap
 from retrieve.solvers.iterative import iterate
 from retrieve.solvers.recipe import parse
 
@@ -125,3 +125,14 @@ def test_parts_follow_each_other(in_double):
 def test_stages_are_told(hard):
     steps = Recipe(recipe="2 hio + 1 cg + 1 er").steps(hard, hard.truth[None], None)
     assert [step.info["stage"] for step in steps] == ["hio", "hio", "cg", "er"]
+
+
+def test_a_part_counts_its_own_share_of_the_run(in_double):
+    """The stages of OSS begin anew where it begins, whatever ran before."""
+    cooked = run(Recipe(recipe="10 hio + 20 oss", twin_cut=None), in_double.problem, in_double.x0)
+    x = in_double.x0
+    for _ in range(10):
+        m = in_double.problem.fit_modulus(x)
+        x = np.where(in_double.problem.support, m, x - 0.9 * m)
+    alone = run(OSS(iterations=20), in_double.problem, x)
+    np.testing.assert_allclose(cooked[10:], alone, atol=1e-9)

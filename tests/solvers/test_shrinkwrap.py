@@ -43,10 +43,10 @@ def test_threshold_relative_to_the_maximum(x, threshold):
 
 def test_threshold_relative_to_the_rms_inside_the_support(x):
     support = np.zeros_like(ALL)
-    support[:, 12:28, 10:26] = True
+    support[:, 18:24, 15:21] = True
     new = ShrinkWrap(sigma=1.5, threshold=0.4, reference="rms").update(x, support, 0.0)
     a = smooth(x, 1.5)
-    rms = np.sqrt(np.mean(a[:, 12:28, 10:26] ** 2, axis=(1, 2)))[:, None, None]
+    rms = np.sqrt(np.mean(a[:, 18:24, 15:21] ** 2, axis=(1, 2)))[:, None, None]
     assert (new != (a > 0.4 * rms)).mean() < 2e-3
     assert (new != ShrinkWrap(sigma=1.5, threshold=0.4, reference="rms").update(x, ALL, 0.0)).any()
 

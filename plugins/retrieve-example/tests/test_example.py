@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from retrieve_example import DRAP
 
 import retrieve as rt
 from retrieve.evaluate import align
 from retrieve.plugins import find, registered
 from retrieve.simulate import blobs, measure
+
+DRAP = pytest.importorskip("retrieve_example", reason="not installed: pip install plugins/retrieve-example").DRAP
 
 
 def test_it_is_found_through_its_entry_point():

@@ -245,7 +245,7 @@ class Odd(Solver):
                 elif self.how == "batch":
                     x = xp.concat([x, x])
                 else:
-                    x = x * math.inf if self.how == "inf" else x * math.nan
+                    x = x + (math.inf if self.how == "inf" else math.nan)
             yield Step(x)
 
 

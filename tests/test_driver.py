@@ -249,6 +249,7 @@ class Odd(Solver):
             yield Step(x)
 
 
+@pytest.mark.filterwarnings("ignore:invalid value")
 @pytest.mark.parametrize("how", ["nan", "inf"])
 def test_a_failed_start_raises(hard, how):
     with pytest.raises(SolverError, match=r"start 0: NaN or infinite values after 4 steps of odd; .*`retrieve inspect`"):

@@ -57,7 +57,8 @@ class Guided(Solver):
                 return problem.replace(detector=step.info.get("detector", problem.detector)).chi2(step.estimate)
             return xp.sum(xp.abs(step.estimate) ** 4, axis=axes)
 
-        best = np.argmin(np.stack([to_numpy(value(step)) for step in grown]), axis=0)
+        values = np.stack([to_numpy(value(step)) for step in grown])
+        best = np.argmin(np.where(np.isnan(values), np.inf, values), axis=0)  # a member that failed is not the best
         x = xp.stack([grown[chosen].x[b, ...] for b, chosen in enumerate(best)])
         supports = [xp.broadcast_to(step.support, x.shape) for step in grown]
         return Step(x, xp.stack([supports[chosen][b, ...] for b, chosen in enumerate(best)]), grown[int(best[0])].info)

@@ -69,3 +69,10 @@ def test_a_batch_has_its_own_best_each(hard):
     one = solve(short(), hard, starts=2, batch=1)
     two = solve(short(), hard, starts=2, batch=2)
     np.testing.assert_array_equal(one.estimates, two.estimates)
+
+
+def test_a_member_that_failed_is_not_the_best(hard):
+    good = Step(hard.truth[None], hard.support[None])
+    failed = Step(good.x * np.float32(np.nan), good.support)
+    found = short()._best(hard, [failed, good])
+    assert_allclose(found.x, good.x)

@@ -1,0 +1,1 @@
+"""Learned priors: networks, their training, and the weights that ship."""

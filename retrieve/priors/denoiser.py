@@ -1,0 +1,154 @@
+"""Denoisers: a network made into an estimate of the object at any noise level, E[x₀ | x = x₀ + σn].
+
+The noise is complex: σ in each of the real and the imaginary part. Objects have an rms of 1 over the
+window, so that the scale of a measurement follows from its power.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import InputError
+from .unet import UNet
+
+SIGMA_DATA = 1 / math.sqrt(2)
+"""Standard deviation of the real and of the imaginary part of objects whose rms is 1."""
+
+
+class Prior(Protocol):
+    """What a sampler asks of a prior; any object that has this will do.
+
+    window: the object's box, in the middle of any larger array; the objects have an rms of 1 over it.
+    denoise: x complex (batch, *shape), sigma (batch,) or a number, in units of that rms, and the
+    support, bool (batch or 1, *shape), where known → E[x₀] complex (batch, *shape), 0 outside the window.
+    """
+
+    window: tuple[int, ...]
+
+    def denoise(self, x: Tensor, sigma: Tensor | float, support: Tensor | None = None) -> Tensor: ...
+
+
+class Denoiser(nn.Module):
+    """A U-Net with its preconditioning, which subclasses give.
+
+    window: px, the box that the network sees.  conditioned: whether it is told the support.
+    network: options of `UNet`.
+    """
+
+    kind: str
+
+    def __init__(self, window: Sequence[int], network: dict[str, Any], *, conditioned: bool = True) -> None:
+        super().__init__()
+        self.window, self.conditioned = tuple(window), conditioned
+        self.network = UNet(len(self.window), 2 + conditioned, 2, **network)
+        if any(n % self.network.multiple for n in self.window):
+            raise InputError(f"window {self.window}: every axis must be a multiple of {self.network.multiple} for this network")
+        self.settings = {"kind": self.kind, "window": list(self.window), "conditioned": conditioned, "network": network}
+
+    @abstractmethod
+    def estimate(self, x: Tensor, sigma: Tensor, support: Tensor) -> Tensor:
+        """E[x₀] (batch, 2, *window) from x, sigma (batch,) and the support (batch, 1, *window)."""
+
+    @abstractmethod
+    def forward(self, x0: Tensor, support: Tensor, rng: torch.Generator) -> Tensor:
+        """The training loss of each object x₀ (batch, 2, *window)."""
+
+    def denoise(self, x: Tensor, sigma: Tensor | float, support: Tensor | None = None) -> Tensor:
+        """E[x₀] of complex x (batch, *shape), which is 0 outside the window; see `Prior`."""
+        inside = window_of(x.shape[1:], self.window)
+        sigma = torch.as_tensor(sigma, dtype=torch.float32, device=x.device).expand(x.shape[0])
+        pair = torch.view_as_real(x[inside].resolve_conj()).movedim(-1, 1)
+        known = torch.ones((), device=x.device) if support is None else support[inside].float()
+        estimate = self.estimate(pair, sigma, known.expand(x.shape[0], *self.window)[:, None])
+        out = torch.zeros_like(x)
+        out[inside] = torch.view_as_complex(estimate.float().movedim(1, -1).contiguous())
+        return out
+
+    def run(self, x: Tensor, level: Tensor, support: Tensor) -> Tensor:
+        """The network on x (batch, 2, *window), told the support where it is conditioned."""
+        if self.conditioned:
+            x = torch.cat([x, support.to(x.dtype)], dim=1)
+        return self.network(x.contiguous(memory_format=_FORMAT[x.ndim]), level).float()
+
+
+class EDM(Denoiser):
+    """D = c_skip x + c_out F(c_in x, ¼ ln σ), by which F always sees and gives unit variance (Karras et al. 2022).
+
+    Trained on ln(σ/σ_data) ~ N(mean, width²), and for every fifth object ln σ even over `low` to `high`,
+    with the loss weighted to unit size at every σ.
+    """
+
+    kind = "edm"
+    mean, width = -0.6, 1.3
+    low, high = 0.02, 60.0
+
+    def estimate(self, x: Tensor, sigma: Tensor, support: Tensor) -> Tensor:
+        """E[x₀] (batch, 2, *window)."""
+        s = sigma.reshape(-1, *[1] * (x.ndim - 1))
+        total = s**2 + SIGMA_DATA**2
+        f = self.run(x / total.sqrt(), 250 * sigma.log(), support)
+        return x * (SIGMA_DATA**2 / total) + f * (s * SIGMA_DATA / total.sqrt())
+
+    def forward(self, x0: Tensor, support: Tensor, rng: torch.Generator) -> Tensor:
+        """λ(σ)‖D − x₀‖² of each object, averaged over its pixels, with λ = 1/c_out²."""
+        b = len(x0)
+        normal = SIGMA_DATA * torch.exp(self.mean + self.width * torch.randn(b, generator=rng))
+        even = self.low * (self.high / self.low) ** torch.rand(b, generator=rng)
+        sigma = torch.where(torch.rand(b, generator=rng) < 0.2, even, normal).clamp(self.low, self.high).to(x0.device)
+        s = sigma.reshape(-1, *[1] * (x0.ndim - 1))
+        noise = torch.randn(x0.shape, generator=rng).to(x0.device)
+        weight = (s**2 + SIGMA_DATA**2) / (s * SIGMA_DATA) ** 2
+        return (weight * (self.estimate(x0 + s * noise, sigma, support) - x0) ** 2).flatten(1).mean(1)
+
+
+class Epsilon(Denoiser):
+    """D = x − σ ε(x √ᾱ, t) with the noise ε predicted at the T levels of a linear β schedule (Ho et al. 2020), the paper's.
+
+    σ = √((1 − ᾱ)/ᾱ) is taken at the nearest of the T levels.
+    """
+
+    kind = "epsilon"
+
+    def __init__(self, window: Sequence[int], network: dict[str, Any], *, conditioned: bool = False, steps: int = 500) -> None:
+        super().__init__(window, network, conditioned=conditioned)
+        self.settings["steps"] = steps
+        beta = torch.linspace(0.1 / steps, 20 / steps, steps, dtype=torch.float64)
+        self.register_buffer("alpha_bar", torch.cumprod(1 - beta, 0).float(), persistent=False)
+
+    @property
+    def sigmas(self) -> Tensor:
+        """σ of the levels t = 1 … T."""
+        return ((1 - self.alpha_bar) / self.alpha_bar).sqrt()
+
+    def estimate(self, x: Tensor, sigma: Tensor, support: Tensor) -> Tensor:
+        """E[x₀] (batch, 2, *window)."""
+        t = torch.searchsorted(self.sigmas, sigma.contiguous()).clamp(max=len(self.alpha_bar) - 1)
+        s = sigma.reshape(-1, *[1] * (x.ndim - 1))
+        return x - s * self.run(x / (1 + s**2).sqrt(), t.float() + 1, support)
+
+    def forward(self, x0: Tensor, support: Tensor, rng: torch.Generator) -> Tensor:
+        """‖ε − ε_θ‖² of each object, averaged over its pixels (paper's eq. 7)."""
+        t = torch.randint(len(self.alpha_bar), (len(x0),), generator=rng)
+        bar = self.alpha_bar[t.to(x0.device)].reshape(-1, *[1] * (x0.ndim - 1))
+        noise = torch.randn(x0.shape, generator=rng).to(x0.device)
+        found = self.run(bar.sqrt() * x0 + (1 - bar).sqrt() * noise, t.to(x0.device).float() + 1, support)
+        return ((noise - found) ** 2).flatten(1).mean(1)
+
+
+_FORMAT = {4: torch.channels_last, 5: torch.channels_last_3d}
+KINDS: dict[str, type[Denoiser]] = {cls.kind: cls for cls in (EDM, Epsilon)}
+
+
+def window_of(shape: Sequence[int], window: Sequence[int]) -> tuple[slice, ...]:
+    """The window in the middle of arrays (batch, *shape), N//2 at its n//2. Raises InputError where it does not fit."""
+    if len(shape) != len(window) or any(n < w for n, w in zip(shape, window, strict=True)):
+        raise InputError(
+            f"an array of {tuple(shape)} cannot hold the prior's window of {tuple(window)}; pad it or take another prior"
+        )
+    return (slice(None), *(slice(n // 2 - w // 2, n // 2 - w // 2 + w) for n, w in zip(shape, window, strict=True)))

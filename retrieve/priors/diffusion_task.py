@@ -1,0 +1,104 @@
+"""The training of a denoiser: objects in, denoising loss by noise level, samples as pictures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .denoiser import SIGMA_DATA, Denoiser, window_of
+from .objects import Source
+
+BINS = tuple(float(s) for s in np.geomspace(0.03, 10, 11))
+"""Noise levels at which a denoiser is validated, in units of σ_data."""
+
+
+def unit_rms(x: Tensor) -> Tensor:
+    """Objects x (batch, 2, *window), each scaled to an rms of 1 over the window."""
+    power = x.square().sum(1, keepdim=True).flatten(1).mean(1)
+    return x / power.clamp(min=1e-12).sqrt().reshape(-1, *[1] * (x.ndim - 1))
+
+
+class DiffusionTask:
+    """Train `module` on a source of objects.
+
+    unknown: share of the objects whose support the network is not told.
+    """
+
+    def __init__(self, module: Denoiser, source: Source, *, unknown: float = 0.15, validation: int = 256) -> None:
+        self.module, self.source, self.unknown, self.validation = module, source, unknown, validation
+
+    def prepared(self, x: Tensor, support: Tensor) -> tuple[Tensor, Tensor]:
+        """Objects (batch, 2, *shape) and supports cut to the window, of unit rms."""
+        inside = window_of(x.shape[2:], self.module.window)
+        return unit_rms(x[(slice(None), *inside)]), support[inside][:, None].float()
+
+    def batches(self, size: int, start: int, step: int) -> Iterator[tuple[Tensor, ...]]:
+        """Objects and supports as the network sees them; `unknown` of the supports are all ones."""
+        for number, (x, support) in enumerate(self.source.batches(size, start, step)):
+            x, support = self.prepared(x, support)
+            told = torch.rand(len(x), generator=torch.Generator().manual_seed(start + number * step)) >= self.unknown
+            yield x, torch.where(told.reshape(-1, *[1] * (support.ndim - 1)), support, torch.ones_like(support))
+
+    def validate(self, module: nn.Module) -> dict[str, float]:
+        """Mean squared error per pixel, in units of the object's mean square, at each noise level of `BINS`."""
+        x, support = self.prepared(*self.source.held(self.validation))
+        where = next(module.parameters()).device
+        rng = torch.Generator().manual_seed(0)
+        found = {}
+        for level in BINS:
+            noise = torch.randn(x.shape, generator=rng)
+            error = 0.0
+            for part in torch.arange(len(x)).split(32):
+                noisy = (x[part] + level * SIGMA_DATA * noise[part]).to(where)
+                sigma = torch.full((len(part),), level * SIGMA_DATA, device=where)
+                d = module.estimate(noisy, sigma, support[part].to(where)).cpu()  # type: ignore[operator]
+                error += float((d - x[part]).square().sum(1).flatten(1).mean(1).sum())
+            found[f"mse@{level:.3g}"] = error / len(x)
+        return found
+
+    def picture(self, module: nn.Module, path: Path) -> None:
+        """Eight objects drawn from the prior under the supports of validation objects, amplitude and phase."""
+        from .pictures import image_grid
+
+        _, support = self.prepared(*self.source.held(8))
+        x = sample(module, support.to(next(module.parameters()).device), steps=18, seed=0)  # type: ignore[arg-type]
+        image_grid(x.cpu().numpy(), path)
+
+    def card(self) -> dict[str, Any]:
+        """Architecture, geometry and data."""
+        return {
+            "architecture": self.module.settings,
+            "sigma_data": SIGMA_DATA,
+            "scale": "objects have an rms of 1 over the window",
+            "symmetries": ["global phase", "twin"],
+            **self.source.card(),
+        }
+
+
+def sample(module: Denoiser, support: Tensor, *, steps: int = 18, seed: int = 0, high: float = 40.0, low: float = 0.02) -> Tensor:
+    """Objects drawn from the prior by Heun's method, complex (batch, *window) (Karras et al. 2022, algorithm 1)."""
+    rho, n = 7.0, torch.arange(steps, dtype=torch.float64)
+    sigmas = (high ** (1 / rho) + n / (steps - 1) * (low ** (1 / rho) - high ** (1 / rho))) ** rho
+    levels = [*sigmas.tolist(), 0.0]
+    shape = (len(support), 2, *module.window)
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(support.device) * levels[0]
+
+    def slope(x: Tensor, sigma: float) -> Tensor:
+        return (x - module.estimate(x, torch.full((len(x),), sigma, device=x.device), support)) / sigma
+
+    for now, then in zip(levels, levels[1:], strict=False):
+        d = slope(x, now)
+        ahead = x + (then - now) * d
+        x = ahead if then == 0 else x + (then - now) * (d + slope(ahead, then)) / 2
+    return torch.view_as_complex(x.movedim(1, -1).contiguous())
+
+
+def largest(sigma: float) -> float:
+    """σ in units of σ_data, rounded for a label."""
+    return round(sigma / SIGMA_DATA, 3 - math.ceil(math.log10(sigma / SIGMA_DATA)))

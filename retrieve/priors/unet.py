@@ -1,0 +1,190 @@
+"""The denoiser's network: the U-Net of Ho et al. (2020) and Dhariwal & Nichol (2021) that Lee et al. (2026) describe."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+CONV = {2: nn.Conv2d, 3: nn.Conv3d}
+
+
+def groups(channels: int) -> int:
+    """Groups of a group normalisation: at most 32, of at least 4 channels each."""
+    return math.gcd(32, max(1, channels // 4)) if channels >= 8 else 1
+
+
+class ResidualBlock(nn.Module):
+    """h = conv(SiLU(norm(x))); h = conv(SiLU(norm(h + W e))); x + h, with e the embedding of the noise level."""
+
+    def __init__(self, dims: int, channels: int, out: int, embedding: int) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = nn.GroupNorm(groups(channels), channels), nn.GroupNorm(groups(out), out)
+        self.conv1, self.conv2 = CONV[dims](channels, out, 3, padding=1), CONV[dims](out, out, 3, padding=1)
+        self.level = nn.Linear(embedding, out)
+        self.skip = nn.Identity() if channels == out else CONV[dims](channels, out, 1)
+        nn.init.zeros_(self.conv2.weight)
+        nn.init.zeros_(self.conv2.bias)
+
+    def forward(self, x: Tensor, e: Tensor) -> Tensor:
+        """x (batch, channels, *axes), e (batch, embedding)."""
+        h = self.conv1(F.silu(self.norm1(x)))
+        h = h + self.level(e).reshape(*h.shape[:2], *[1] * (h.ndim - 2))
+        return self.skip(x) + self.conv2(F.silu(self.norm2(h)))
+
+
+class Attention(nn.Module):
+    """Self-attention over all positions, in heads of about 64 channels."""
+
+    def __init__(self, dims: int, channels: int) -> None:
+        super().__init__()
+        self.heads = max(1, channels // 64)
+        while channels % self.heads:
+            self.heads -= 1
+        self.norm = nn.GroupNorm(groups(channels), channels)
+        self.qkv, self.out = nn.Linear(channels, 3 * channels), nn.Linear(channels, channels)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (batch, channels, *axes)."""
+        b, c = x.shape[:2]
+        rows = self.norm(x).flatten(2).transpose(1, 2)
+        q, k, v = (t.reshape(b, -1, self.heads, c // self.heads).transpose(1, 2) for t in self.qkv(rows).chunk(3, dim=2))
+        mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, -1, c)
+        return x + self.out(mixed).transpose(1, 2).reshape(x.shape)
+
+
+class Down(nn.Module):
+    """Half the resolution, by a convolution of stride 2."""
+
+    def __init__(self, dims: int, channels: int) -> None:
+        super().__init__()
+        self.conv = CONV[dims](channels, channels, 3, stride=2, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (batch, channels, *axes)."""
+        return self.conv(x)
+
+
+class Up(nn.Module):
+    """Twice the resolution, by repetition and a convolution."""
+
+    def __init__(self, dims: int, channels: int) -> None:
+        super().__init__()
+        self.conv = CONV[dims](channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (batch, channels, *axes)."""
+        return self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))
+
+
+class UNet(nn.Module):
+    """A U-Net conditioned on a noise level, in two or three dimensions.
+
+    dims: axes.  inputs, outputs: channels.  base: width C at full resolution.
+    widths: of the levels, relative to C; each level has half the resolution of the one above.
+    blocks: residual blocks a level.  attention: the levels with self-attention; (2,) is 16 × 16 of 64 × 64.
+    embedding: width of the two-layer MLP on the sinusoidal embedding of the level, which enters every block.
+    patch: pixels of a side that are folded into channels in front and unfolded behind; 1 is the paper's network.
+    The paper's: ``UNet(2, 2, 2, base=128)``; in 3D ``UNet(3, 4, 2, base=128)``.
+    """
+
+    def __init__(
+        self,
+        dims: int,
+        inputs: int,
+        outputs: int,
+        *,
+        base: int = 128,
+        widths: Sequence[int] = (1, 2, 3, 4),
+        blocks: int = 2,
+        attention: Sequence[int] = (2,),
+        embedding: int = 512,
+        patch: int = 1,
+    ) -> None:
+        super().__init__()
+        self.dims, self.patch, self.base = dims, patch, base
+        self.multiple = patch * 2 ** (len(widths) - 1)
+        fold = patch**dims
+        c = [base * w for w in widths]
+        self.embed = nn.Sequential(nn.Linear(base, embedding), nn.SiLU(), nn.Linear(embedding, embedding), nn.SiLU())
+        self.first = CONV[dims](inputs * fold, c[0], 3, padding=1)
+
+        def stage(level: int, channels: int, out: int) -> nn.ModuleList:
+            parts: list[nn.Module] = [ResidualBlock(dims, channels, out, embedding)]
+            return nn.ModuleList(parts + ([Attention(dims, out)] if level in attention else []))
+
+        self.encoder, self.decoder = nn.ModuleList(), nn.ModuleList()
+        kept, width = [c[0]], c[0]
+        for level, out in enumerate(c):
+            for _ in range(blocks):
+                self.encoder.append(stage(level, width, out))
+                width = out
+                kept.append(width)
+            if level < len(c) - 1:
+                self.encoder.append(nn.ModuleList([Down(dims, width)]))
+                kept.append(width)
+        self.middle = nn.ModuleList(
+            [ResidualBlock(dims, width, width, embedding), Attention(dims, width), ResidualBlock(dims, width, width, embedding)]
+        )
+        for level, out in reversed(list(enumerate(c))):
+            for k in range(blocks + 1):
+                parts = stage(level, width + kept.pop(), out)
+                width = out
+                if k == blocks and level > 0:
+                    parts.append(Up(dims, width))
+                self.decoder.append(parts)
+        self.norm = nn.GroupNorm(groups(width), width)
+        self.last = CONV[dims](width, outputs * fold, 3, padding=1)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, x: Tensor, level: Tensor) -> Tensor:
+        """x (batch, inputs, *axes), each axis a multiple of `multiple`; level (batch,) → (batch, outputs, *axes)."""
+        half = self.base // 2
+        frequency = torch.exp(-math.log(10_000) * torch.arange(half, device=x.device) / half)
+        angle = level[:, None].float() * frequency
+        e = self.embed(torch.cat([angle.cos(), angle.sin()], dim=1).to(self.first.weight.dtype))
+        h = self.first(fold(x, self.patch))
+        kept = [h]
+        for parts in self.encoder:
+            h = _through(parts, h, e)
+            kept.append(h)
+        h = _through(self.middle, h, e)
+        for parts in self.decoder:
+            h = _through(parts, torch.cat([h, kept.pop()], dim=1), e)
+        return unfold(self.last(F.silu(self.norm(h))), self.patch, self.dims)
+
+
+def _through(parts: nn.ModuleList, h: Tensor, e: Tensor) -> Tensor:
+    for part in parts:
+        h = part(h, e) if isinstance(part, ResidualBlock) else part(h)
+    return h
+
+
+def fold(x: Tensor, patch: int) -> Tensor:
+    """Blocks of `patch` pixels a side into channels: (batch, channels, *axes) → (batch, channels·patchᵈ, *axes/patch)."""
+    if patch == 1:
+        return x
+    if x.ndim == 4:
+        return F.pixel_unshuffle(x, patch)
+    d = x.ndim - 2
+    split = x.reshape(*x.shape[:2], *[m for n in x.shape[2:] for m in (n // patch, patch)])
+    inner, outer = [3 + 2 * k for k in range(d)], [2 + 2 * k for k in range(d)]
+    return split.permute(0, 1, *inner, *outer).reshape(x.shape[0], -1, *[n // patch for n in x.shape[2:]])
+
+
+def unfold(x: Tensor, patch: int, d: int) -> Tensor:
+    """The inverse of `fold`."""
+    if patch == 1:
+        return x
+    if d == 2:
+        return F.pixel_shuffle(x, patch)
+    coarse = x.shape[2:]
+    split = x.reshape(x.shape[0], -1, *[patch] * d, *coarse)
+    order = [i for k in range(d) for i in (2 + d + k, 2 + k)]
+    return split.permute(0, 1, *order).reshape(x.shape[0], -1, *[n * patch for n in coarse])

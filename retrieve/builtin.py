@@ -16,6 +16,8 @@ def register_solvers() -> dict[str, Any]:
     return algorithms | {
         "recipe": "retrieve.solvers.recipe:Recipe",
         "guided": "retrieve.solvers.guided:Guided",
+        "diffusion": "retrieve.solvers.diffusion:Diffusion",
+        "dps": "retrieve.solvers.dps:DPS",
         "cg": "retrieve.solvers.gradient:ConjugateGradient",
     }
 

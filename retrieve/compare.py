@@ -244,6 +244,7 @@ def _solved(unit: _Unit, solver: Solver) -> _Outcome:
         strict=False,
         hold_out=plan.hold_out,
         batch=plan.starts if together else 1,
+        agree=0,
     )
     whole = (solver.total or 0) * (1 if together else plan.starts)
     cut = plan.budget != Budget() and result.cost.steps < whole

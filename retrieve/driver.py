@@ -1,82 +1,26 @@
-"""The one driver: starts, progress, stopping, checks, cost and scores are here, for every solver."""
+"""The one driver: every solver's starts are run, scored and chosen from here."""
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from .arrays import Array, Device, find_device, synchronise, to_numpy
-from .ensemble import spread
+from .arrays import Array, Device, find_device
+from .batch import Batch, Budget, Plan, Progress, run_batch, shift_to_centre
+from .ensemble import align_all, correlation_matrix, spread
 from .errors import InputError, SolverError
 from .manifest import manifest_of
-from .operators import Operator, PartialCoherence
+from .operators import PartialCoherence
 from .problem import Problem
 from .result import Cost, Result, Score
 from .score import Scorer
 from .solvers.base import Solver, Step, Streams
 
-
-@dataclass(frozen=True)
-class Budget:
-    """What one start may spend; None is no bound. The driver stops it at the first step past a bound."""
-
-    steps: int | None = None
-    seconds: float | None = None
-    ffts: int | None = None
-
-    def spent(self, steps: int, ffts: int, seconds: float) -> bool:
-        """Whether a start that has used so much is past a bound."""
-        used = ((self.steps, steps), (self.ffts, ffts), (self.seconds, seconds))
-        return any(bound is not None and value >= bound for bound, value in used)
-
-
-class Progress(NamedTuple):
-    """What `on_step` is told: every step, with the scores as they were last taken, NaN where there are none."""
-
-    start: int
-    starts: int
-    step: int
-    total: int | None
-    stage: str
-    chi2: float
-    free: float
-
-
-@dataclass
-class _Counting(Operator):
-    """An operator that counts its transforms, one for each element of the batch."""
-
-    inner: Operator
-    ffts: int = 0
-
-    def __post_init__(self) -> None:
-        self.in_shape, self.out_shape, self.isometry = self.inner.in_shape, self.inner.out_shape, self.inner.isometry
-
-    def forward(self, x: Array) -> Array:
-        self.ffts += x.shape[0]
-        return self.inner.forward(x)
-
-    def adjoint(self, y: Array) -> Array:
-        self.ffts += y.shape[0]
-        return self.inner.adjoint(y)
-
-
-@dataclass
-class _Run:
-    """What one batch of starts leaves, on the host."""
-
-    estimate: np.ndarray
-    support: np.ndarray | None
-    scores: list[Score]
-    history: Sequence[Mapping[str, list[float]]]
-    kernels: Sequence[np.ndarray | None]
-    cost: Cost
-    interrupted: bool
+__all__ = ["Budget", "Progress", "shift_to_centre", "solve"]
 
 
 def solve(
@@ -90,7 +34,9 @@ def solve(
     budget: Budget | None = None,
     strict: bool = True,
     hold_out: float = 0.03,
-    batch: int = 1,
+    batch: int | None = None,
+    agree: float | None = None,
+    samples: int = 0,
     score_every: int = 20,
     x0: np.ndarray | None = None,
 ) -> Result:
@@ -98,50 +44,97 @@ def solve(
 
     Start k draws from the generator seeded by (seed, k): a start gives the same estimate whatever the
     number of starts. `hold_out` is the share of measured pixels kept from the solver, in islands of a
-    speckle's size; 0 keeps none, and the working χ² then chooses. `batch` starts run in one array.
+    speckle's size; 0 keeps none, and the working χ² then chooses. `batch` starts run in one array, as
+    many as the solver likes unless given. After a batch no more are run where the best starts, those
+    that score within 5 % of the best, are at least two and each two of them correlate by `agree`; the
+    solver's own value unless given, 0 for never.
+    `samples` are drawn from the posterior by solvers that can, around the starts that agree with the chosen one.
     `on_step` hears of every step and stops the run by returning True. With `strict` a start that fails
     raises; otherwise it is kept as failed and the others go on.
 
     Raises `InputError` for arguments out of range, `SolverError` for a failed start (all of them, when
     not `strict`).
     """
+    batch = solver.batch if batch is None else batch
+    agree = solver.agree if agree is None else agree
     _check(starts, seed, hold_out, batch, score_every, x0, problem)
+    _check_more(solver, agree, samples)
+    solver.check(problem)
     where = find_device(device, solver.library)
     working, held = problem, None
     if hold_out > 0:
         working, held = problem.hold_out(hold_out, np.random.default_rng([seed, 0]))
     scorer = Scorer.of(problem, held, where)
-    runs: list[_Run] = []
+    plan = Plan(working.to(where), where, starts, seed, scorer, budget or Budget(), strict, score_every, on_step)
+    own = None if x0 is None else np.broadcast_to(x0, (starts, *problem.shape))
+    runs: list[Batch] = []
     begun = time.perf_counter()
     for first in range(0, starts, batch):
         numbers = range(first, min(first + batch, starts))
-        runs.append(
-            _run(
-                solver,
-                working.to(where),
-                where,
-                numbers,
-                starts,
-                seed,
-                on_step,
-                budget or Budget(),
-                strict,
-                scorer,
-                score_every,
-                x0,
-            )
-        )
+        runs.append(run_batch(solver, plan, numbers, None if own is None else own[first : numbers.stop]))
+        if runs[-1].interrupted or (agree > 0 and numbers.stop < starts and _agreed(runs, agree)):
+            break
+    settings = {"starts": starts, "hold_out": hold_out, "batch": batch, "agree": agree, "score_every": score_every}
+    result = _collect(solver, problem, runs, held, seed, where, time.perf_counter() - begun, settings)
+    return _with_samples(solver, plan, result, samples, agree or 0.9, batch) if samples and not result.interrupted else result
+
+
+@dataclass(frozen=True)
+class _Chains(Solver):
+    """A solver's posterior sampling in the place of its search."""
+
+    inner: Solver
+
+    def __post_init__(self) -> None:
+        """Its options are the solver's, and checked."""
+
+    def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
+        """Chains from x."""
+        return self.inner.samples(problem, x, rng)
+
+
+def _near(scores: Sequence[Score], slack: float = 0.05) -> np.ndarray:
+    """The numbers of the starts that score within a factor 1 + `slack` of the best, the best first."""
+    rank = np.array([score.rank for score in scores])
+    order = np.argsort(rank, kind="stable")
+    return order[rank[order] <= rank[order[0]] * (1 + slack)] if np.isfinite(rank).any() else order[:0]
+
+
+def _agreed(runs: list[Batch], threshold: float) -> bool:
+    """Whether the best starts are at least two and alike."""
+    estimates, scores = np.concatenate([run.estimate for run in runs]), [score for run in runs for score in run.scores]
+    near = _near(scores)
+    return len(near) > 1 and bool(np.nanmin(correlation_matrix(estimates[near])) >= threshold)
+
+
+def _with_samples(solver: Solver, plan: Plan, result: Result, samples: int, threshold: float, batch: int) -> Result:
+    """The result with posterior samples and their spread, in chains from the starts that are like the chosen one."""
+    near = _near(result.scores)
+    alike = correlation_matrix(result.estimates[near])[0] >= threshold if len(near) > 1 else np.ones(1, bool)
+    basins = near[alike] if near[0] == result.chosen else np.array([result.chosen])
+    points = result.estimates[basins[np.arange(samples) % len(basins)]]
+    begun, runs = time.perf_counter(), []
+    for first in range(0, samples, batch):
+        last = min(first + batch, samples)
+        numbers = range(len(result.scores) + first, len(result.scores) + last)
+        runs.append(run_batch(_Chains(solver), plan, numbers, points[first:last]))
         if runs[-1].interrupted:
             break
-    return _collect(
-        solver,
-        problem,
-        runs,
-        held,
-        seed,
-        where,
-        time.perf_counter() - begun,
-        {"starts": starts, "hold_out": hold_out, "batch": batch, "score_every": score_every},
+    drawn = align_all(np.concatenate([result.object[None], *(run.estimate for run in runs)]), 0)[1:]
+    spent = [run.cost for run in runs]
+    cost = Cost(
+        result.cost.ffts + sum(cost.ffts for cost in spent),
+        result.cost.network_evaluations + sum(cost.network_evaluations for cost in spent),
+        result.cost.seconds + time.perf_counter() - begun,
+        result.cost.steps + sum(cost.steps for cost in spent),
+    )
+    return replace(
+        result,
+        samples=drawn,
+        spread=np.abs(drawn).std(axis=0, ddof=1).astype(np.float32) if len(drawn) > 1 else None,
+        cost=cost,
+        interrupted=any(run.interrupted for run in runs),
+        manifest={**result.manifest, "samples": samples},
     )
 
 
@@ -156,113 +149,19 @@ def _check(starts: int, seed: int, hold_out: float, batch: int, every: int, x0: 
         raise InputError(f"x0 has shape {x0.shape}; give one of the object's shape {shape}, or one for each of {starts} starts")
 
 
-def _run(
-    solver: Solver,
-    working: Problem,
-    where: Device,
-    numbers: range,
-    starts: int,
-    seed: int,
-    on_step: Callable[[Progress], object] | None,
-    budget: Budget,
-    strict: bool,
-    scorer: Scorer,
-    every: int,
-    x0: np.ndarray | None,
-) -> _Run:
-    counting = _Counting(working.operator)
-    working = working.replace(operator=counting)
-    rng = Streams.of(seed, numbers)
-    begun = time.perf_counter()
-    own = None if x0 is None else np.broadcast_to(x0, (starts, *working.shape))[numbers.start : numbers.stop]
-    x = solver.start(working, rng) if own is None else where.put(own.copy())
-    step, n, stopped, total = Step(x), 0, False, solver.total
-    history: dict[str, list[list[float]]] = {"step": [], "chi2": [], "free": []}
-    chi2 = free = np.full(len(rng), np.nan)
-    counting.ffts = 0
-    shape, bounded = (len(rng), *working.shape), budget != Budget()
-    told = (math.nan, math.nan)
-    for n, step in enumerate(solver.steps(working, x, rng), start=1):
-        if step.x.shape != shape:
-            raise SolverError(f"solver {solver.name}: step {n} has shape {tuple(step.x.shape)}, not {shape}")
-        if n % every == 0:
-            chi2, free = _take(history, scorer, n, step)
-            told = (_least(chi2), _least(free))
-        if on_step is not None:
-            stage = str(step.info.get("stage", solver.name))
-            stopped = bool(on_step(Progress(numbers[0], starts, n, total, stage, *told)))
-        if stopped or (bounded and budget.spent(n, counting.ffts // len(rng), time.perf_counter() - begun)):
-            break
-    synchronise(where)
-    if history["step"][-1:] != [[float(n)] * len(rng)]:
-        chi2, free = _take(history, scorer, n, step)
-    cost = Cost(counting.ffts, 0, time.perf_counter() - begun, n)
-    return _finish(solver, working, step, chi2, free, numbers, strict, history, cost, stopped)
-
-
-def _take(history: dict[str, list[list[float]]], scorer: Scorer, n: int, step: Step) -> tuple[np.ndarray, np.ndarray]:
-    chi2, free = scorer(step.estimate, step.info.get("detector"))
-    for name, values in (("step", np.full(len(chi2), float(n))), ("chi2", chi2), ("free", free)):
-        history[name].append(values.tolist())
-    return chi2, free
-
-
-def _least(values: np.ndarray) -> float:
-    """The smallest score of a batch, NaN where none is taken yet."""
-    return float(values[np.isfinite(values)].min(initial=np.inf)) if np.isfinite(values).any() else float("nan")
-
-
-def _finish(
-    solver: Solver,
-    working: Problem,
-    step: Step,
-    chi2: np.ndarray,
-    free: np.ndarray,
-    numbers: range,
-    strict: bool,
-    history: dict[str, list[list[float]]],
-    cost: Cost,
-    stopped: bool,
-) -> _Run:
-    """Bring a batch to the host, check it, and centre what an unknown support let wander."""
-    refined = working.replace(detector=step.info.get("detector", working.detector))
-    nll = to_numpy(refined.nll(step.estimate)) / float(to_numpy(working.valid).sum())
-    estimate = to_numpy(step.estimate).astype(np.complex64)
-    support = None if step.support is None else np.array(np.broadcast_to(to_numpy(step.support), estimate.shape))
-    scores = []
-    for k, start in enumerate(numbers):
-        finite = bool(np.isfinite(estimate[k]).all())
-        failure = None if finite else f"start {start}: NaN or infinite values after {cost.steps} steps of {solver.name}"
-        if failure and strict:
-            raise SolverError(failure + "; lower its step or check the data with `retrieve inspect`")
-        scores.append(Score(float(chi2[k]), None if np.isnan(free[k]) else float(free[k]), float(nll[k]), failure))
-        if finite and working.support is None:
-            shift = shift_to_centre(estimate[k])
-            estimate[k] = np.roll(estimate[k], shift, axis=tuple(range(len(shift))))
-            if support is not None:
-                support[k] = np.roll(support[k], shift, axis=tuple(range(len(shift))))
-    each = [{name: [row[k] for row in rows] for name, rows in history.items()} for k in range(len(numbers))]
-    kernel = getattr(refined.detector, "kernel", None)
-    shape = (len(numbers), *working.amplitude.shape)
-    kernels = [None] * len(numbers) if kernel is None else list(np.broadcast_to(to_numpy(kernel), shape))
-    return _Run(estimate, support, scores, each, kernels, cost, stopped)
-
-
-def shift_to_centre(x: np.ndarray) -> tuple[int, ...]:
-    """Whole pixels by which to roll x (*shape) so that its centre of mass, on the torus, is at N//2."""
-    weight = np.abs(x) ** 2
-    shift = []
-    for axis, n in enumerate(x.shape):
-        line = weight.sum(axis=tuple(a for a in range(x.ndim) if a != axis), dtype=float)
-        angle = np.angle(np.sum(line * np.exp(2j * np.pi * np.arange(n) / n)))
-        shift.append((2 * (n // 2) - round(angle * n / (2 * np.pi))) % n - n // 2)
-    return tuple(shift)
+def _check_more(solver: Solver, agree: float, samples: int) -> None:
+    if not 0 <= agree <= 1:
+        raise InputError(f"agree={agree!r} is out of range; give a correlation in [0, 1], 0 for never")
+    if samples != int(samples) or samples < 0:
+        raise InputError(f"samples={samples!r} must be a whole number of at least 0")
+    if samples and type(solver).samples is Solver.samples:
+        raise InputError(f"solver {solver.name} draws no posterior samples; take diffusion, or samples=0 and several starts")
 
 
 def _collect(
     solver: Solver,
     problem: Problem,
-    runs: list[_Run],
+    runs: list[Batch],
     held: Array | None,
     seed: int,
     where: Device,

@@ -25,6 +25,14 @@ class Likelihood(ABC):
         """−log L for each pixel, 0 where P = y²."""
 
     @abstractmethod
+    def proximal(self, v: Array, y: Array, r: Array | float) -> Array:
+        """The modulus R ≥ 0 that minimises −log L(R²) + (R − v)²/2r² for each pixel, in closed form."""
+
+    @abstractmethod
+    def scaled(self, factor: float) -> Likelihood:
+        """The same noise where amplitudes are given in units `factor` times as small: y·factor."""
+
+    @abstractmethod
     def derivative(self, p: Array, y: Array) -> Array:
         """∂(−log L)/∂P for each pixel."""
 
@@ -46,6 +54,15 @@ class Gaussian(Likelihood):
         """(1 − y/√P)/2σ²."""
         return (1 - y / (namespace(p).sqrt(p) + TINY)) * (0.5 / self.sigma**2)
 
+    def proximal(self, v: Array, y: Array, r: Array | float) -> Array:
+        """(v/r² + y/σ²)/(1/r² + 1/σ²)."""
+        share = r**2 / (r**2 + self.sigma**2)
+        return v + share * (y - v)
+
+    def scaled(self, factor: float) -> Gaussian:
+        """σ·factor."""
+        return Gaussian(self.sigma * factor)
+
 
 @dataclass(frozen=True)
 class Poisson(Likelihood):
@@ -63,3 +80,12 @@ class Poisson(Likelihood):
     def derivative(self, p: Array, y: Array) -> Array:
         """s(1 − y²/P)."""
         return self.scale * (1 - y * y / (p + TINY))
+
+    def proximal(self, v: Array, y: Array, r: Array | float) -> Array:
+        """The positive root of R²(1/r² + 2s) − R v/r² − 2k = 0."""
+        a, b = 1 / r**2 + 2 * self.scale, v / r**2
+        return (b + namespace(v).sqrt(b * b + 8 * self.scale * y * y * a)) / (2 * a)
+
+    def scaled(self, factor: float) -> Poisson:
+        """s/factor²."""
+        return Poisson(self.scale / factor**2)

@@ -137,6 +137,10 @@ class Problem:
         p = namespace(field_).abs(field_) ** 2
         return p if self.detector is None else self.detector.forward(p)
 
+    def modulus(self, x: Array) -> Array:
+        """√P (batch, *shape), the amplitude that x (batch, *in_shape) would give on the detector."""
+        return self._modulus(self.operator.forward(x))
+
     def _modulus(self, f: Array) -> Array:
         """√P, the amplitude expected from the field f, in an array of its own."""
         xp = namespace(f)
@@ -163,6 +167,23 @@ class Problem:
         if self._free is not None:
             ratio += self._free
         return ratio if self.detector is None else self.detector.distribute(ratio)
+
+    def proximal(self, x: Array, r: Array | float) -> Array:
+        """argmin over z of nll(z) + ‖A(z − x)‖²/2r², pixel by pixel: `fit_modulus` tempered by the noise.
+
+        r: how far x may be off, in units of the amplitude, a number or (batch, 1, …); r → ∞ gives
+        `fit_modulus`. Phases and unmeasured pixels are kept. With a detector operator the field is scaled by
+        the ratio of the moduli.
+        """
+        f = self.operator.forward(x)
+        modulus = self._modulus(f) + TINY
+        ratio = self.likelihood.proximal(modulus, self._measured, r) / modulus
+        if self._free is not None:
+            ratio = ratio * self._weight + self._free
+        gain = ratio if self.detector is None else self.detector.distribute(ratio)
+        if self.operator.isometry:
+            return self.operator.adjoint(f * gain)
+        return x + self.operator.adjoint(f * (gain - 1))
 
     def nll(self, x: Array) -> Array:
         """Negative log-likelihood of x (batch, *in_shape), one value an element of the batch."""

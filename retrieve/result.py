@@ -53,8 +53,9 @@ class Result:
     supports: bool (starts, *shape) or None when the solver used none.
     scores: one `Score` a start.  chosen: index of the chosen start.
     history: one mapping a start of equally long lists: step, chi2, free.
-    spread: float32 (*shape), standard deviation of the amplitude over the aligned starts, or None
-        with one start (one sample has no spread).
+    spread: float32 (*shape), standard deviation of the amplitude over the samples, or else over the aligned
+        starts; None with one start (one sample has no spread).
+    samples: complex64 (samples, *shape), posterior samples aligned to `object`, or None where none were asked for.
     held: bool (*detector), centred: the pixels that were held out of the fit.
     problem: what was solved; where the solver refined its detector operator, as the chosen start left it.
     combined: the score of `object` where it is a combination of starts and not the chosen one.
@@ -71,6 +72,7 @@ class Result:
     problem: Any
     held: NDArray[np.bool_] | None = None
     spread: NDArray[np.float32] | None = None
+    samples: NDArray[np.complex64] | None = None
     combined: Score | None = None
     interrupted: bool = False
     manifest: Mapping[str, Any] = field(default_factory=dict)

@@ -207,6 +207,8 @@ def _write_starts(entry: h5py.Group, result: Result) -> None:
     _array(starts, "objects", result.estimates.astype(np.complex64))
     if result.supports is not None:
         _array(starts, "supports", result.supports.astype(np.uint8))
+    if result.samples is not None:
+        _array(starts, "samples", result.samples.astype(np.complex64))
     for name in ("chi2", "free", "nll"):
         starts[f"score_{name}"] = np.array([_number(getattr(score, name)) for score in result.scores])
     starts.create_dataset("failure", data=[score.failure or "" for score in result.scores], dtype=h5py.string_dtype())

@@ -55,6 +55,7 @@ def read_result(path: str | Path) -> Result:
             problem=_problem(measurement, entry),
             held=entry["held"][()].astype(bool) if "held" in entry else None,
             spread=entry["spread"][()] if "spread" in entry else None,
+            samples=starts["samples"][()] if "samples" in starts else None,
             interrupted=bool(made["interrupted"][()]),
             manifest=json.loads(text(entry["manifest"][()])),
         )

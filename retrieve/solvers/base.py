@@ -19,7 +19,9 @@ class Step(NamedTuple):
 
     x: (batch, *shape), the object as it stands; it counts only inside `support` where one is given.
     support: bool (batch, *shape) or None.
-    info: anything else: ``stage`` names the running part, ``detector`` a refined intensity operator.
+    info: anything else: ``stage`` names the running part, ``detector`` a refined intensity operator,
+        ``evaluations`` what each start spent on networks since the last step, in forward passes (a gradient
+        through the network counts three).
     """
 
     x: Array
@@ -63,12 +65,15 @@ class Solver(ABC):
     """Hyper-parameters and nothing else; subclasses are frozen dataclasses of `option` fields.
 
     name: how the command line calls it.  library: "any" for array-API code, "torch" for networks.
-    source: the paper.
+    source: the paper.  batch: starts that it likes to run in one array.
+    agree: correlation of the best starts at which more are not worth their while, 0 for never.
     """
 
     name: ClassVar[str] = ""
     library: ClassVar[str] = "any"
     source: ClassVar[str] = ""
+    batch: ClassVar[int] = 1
+    agree: ClassVar[float] = 0.0
 
     def __post_init__(self) -> None:
         validate(self)
@@ -80,11 +85,18 @@ class Solver(ABC):
         Never writes into `problem`, prints or stops itself early but by its own options.
         """
 
+    def check(self, problem: Problem) -> None:  # noqa: B027
+        """Raise `InputError` where this solver cannot do the problem; called before any work."""
+
     def start(self, problem: Problem, rng: Streams) -> Array:
         """The first x, on the host: the measured amplitudes with random phases, transformed back."""
         from .start import random_phases
 
         return random_phases(problem, rng)
+
+    def samples(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
+        """Chains from estimates x (batch, *shape) whose last step is a sample each of the posterior, where a solver has them."""
+        raise NotImplementedError(f"{self.name} draws no posterior samples")
 
     @property
     def total(self) -> int | None:

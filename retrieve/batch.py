@@ -1,0 +1,188 @@
+"""One batch of starts run to its end: progress, stopping, checks, cost and scores, the same for every solver."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from .arrays import Array, Device, synchronise, to_numpy
+from .errors import SolverError
+from .operators import Operator
+from .problem import Problem
+from .result import Cost, Score
+from .score import Scorer
+from .solvers.base import Solver, Step, Streams
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one start may spend; None is no bound. The driver stops it at the first step past a bound."""
+
+    steps: int | None = None
+    seconds: float | None = None
+    ffts: int | None = None
+    evaluations: float | None = None
+
+    def spent(self, steps: int, ffts: int, seconds: float, evaluations: float = 0) -> bool:
+        """Whether a start that has used so much is past a bound."""
+        used = ((self.steps, steps), (self.ffts, ffts), (self.seconds, seconds), (self.evaluations, evaluations))
+        return any(bound is not None and value >= bound for bound, value in used)
+
+
+class Progress(NamedTuple):
+    """What `on_step` is told: every step, with the scores as they were last taken, NaN where there are none."""
+
+    start: int
+    starts: int
+    step: int
+    total: int | None
+    stage: str
+    chi2: float
+    free: float
+
+
+@dataclass
+class _Counting(Operator):
+    """An operator that counts its transforms, one for each element of the batch."""
+
+    inner: Operator
+    ffts: int = 0
+
+    def __post_init__(self) -> None:
+        self.in_shape, self.out_shape, self.isometry = self.inner.in_shape, self.inner.out_shape, self.inner.isometry
+
+    def forward(self, x: Array) -> Array:
+        self.ffts += x.shape[0]
+        return self.inner.forward(x)
+
+    def adjoint(self, y: Array) -> Array:
+        self.ffts += y.shape[0]
+        return self.inner.adjoint(y)
+
+
+@dataclass
+class Batch:
+    """What one batch of starts leaves, on the host."""
+
+    estimate: np.ndarray
+    support: np.ndarray | None
+    scores: list[Score]
+    history: Sequence[Mapping[str, list[float]]]
+    kernels: Sequence[np.ndarray | None]
+    cost: Cost
+    interrupted: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is the same for all batches of a solve.
+
+    problem: on `where`, without the held-out pixels.  starts: how many there are in all.
+    """
+
+    problem: Problem
+    where: Device
+    starts: int
+    seed: int
+    scorer: Scorer
+    budget: Budget
+    strict: bool
+    score_every: int
+    on_step: Callable[[Progress], object] | None
+
+
+def run_batch(solver: Solver, plan: Plan, numbers: range, x0: np.ndarray | None = None) -> Batch:
+    """The starts of these numbers, together; `x0` (batch, *shape) in place of the solver's own starts."""
+    counting = _Counting(plan.problem.operator)
+    working = plan.problem.replace(operator=counting)
+    rng = Streams.of(plan.seed, numbers)
+    begun = time.perf_counter()
+    x = solver.start(working, rng) if x0 is None else plan.where.put(x0.copy())
+    step, n, stopped, total = Step(x), 0, False, solver.total
+    networks = 0.0
+    history: dict[str, list[list[float]]] = {"step": [], "chi2": [], "free": []}
+    chi2 = free = np.full(len(rng), np.nan)
+    counting.ffts = 0
+    shape, bounded = (len(rng), *working.shape), plan.budget != Budget()
+    told = (math.nan, math.nan)
+    for n, step in enumerate(solver.steps(working, x, rng), start=1):
+        if step.x.shape != shape:
+            raise SolverError(f"solver {solver.name}: step {n} has shape {tuple(step.x.shape)}, not {shape}")
+        networks += step.info.get("evaluations", 0)
+        if n % plan.score_every == 0:
+            chi2, free = _take(history, plan.scorer, n, step)
+            told = (_least(chi2), _least(free))
+        if plan.on_step is not None:
+            stage = str(step.info.get("stage", solver.name))
+            stopped = bool(plan.on_step(Progress(numbers[0], plan.starts, n, total, stage, *told)))
+        if stopped or (bounded and plan.budget.spent(n, counting.ffts // len(rng), time.perf_counter() - begun, networks)):
+            break
+    synchronise(plan.where)
+    if history["step"][-1:] != [[float(n)] * len(rng)]:
+        chi2, free = _take(history, plan.scorer, n, step)
+    cost = Cost(counting.ffts, round(networks * len(rng)), time.perf_counter() - begun, n)
+    return _finish(solver, working, step, chi2, free, numbers, plan.strict, history, cost, stopped)
+
+
+def _take(history: dict[str, list[list[float]]], scorer: Scorer, n: int, step: Step) -> tuple[np.ndarray, np.ndarray]:
+    chi2, free = scorer(step.estimate, step.info.get("detector"))
+    for name, values in (("step", np.full(len(chi2), float(n))), ("chi2", chi2), ("free", free)):
+        history[name].append(values.tolist())
+    return chi2, free
+
+
+def _least(values: np.ndarray) -> float:
+    """The smallest score of a batch, NaN where none is taken yet."""
+    return float(values[np.isfinite(values)].min(initial=np.inf)) if np.isfinite(values).any() else float("nan")
+
+
+def _finish(
+    solver: Solver,
+    working: Problem,
+    step: Step,
+    chi2: np.ndarray,
+    free: np.ndarray,
+    numbers: range,
+    strict: bool,
+    history: dict[str, list[list[float]]],
+    cost: Cost,
+    stopped: bool,
+) -> Batch:
+    """Bring a batch to the host, check it, and centre what an unknown support let wander."""
+    refined = working.replace(detector=step.info.get("detector", working.detector))
+    nll = to_numpy(refined.nll(step.estimate)) / float(to_numpy(working.valid).sum())
+    estimate = to_numpy(step.estimate).astype(np.complex64)
+    support = None if step.support is None else np.array(np.broadcast_to(to_numpy(step.support), estimate.shape))
+    scores = []
+    for k, start in enumerate(numbers):
+        finite = bool(np.isfinite(estimate[k]).all())
+        failure = None if finite else f"start {start}: NaN or infinite values after {cost.steps} steps of {solver.name}"
+        if failure and strict:
+            raise SolverError(failure + "; lower its step or check the data with `retrieve inspect`")
+        scores.append(Score(float(chi2[k]), None if np.isnan(free[k]) else float(free[k]), float(nll[k]), failure))
+        if finite and working.support is None:
+            shift = shift_to_centre(estimate[k])
+            estimate[k] = np.roll(estimate[k], shift, axis=tuple(range(len(shift))))
+            if support is not None:
+                support[k] = np.roll(support[k], shift, axis=tuple(range(len(shift))))
+    each = [{name: [row[k] for row in rows] for name, rows in history.items()} for k in range(len(numbers))]
+    kernel = getattr(refined.detector, "kernel", None)
+    shape = (len(numbers), *working.amplitude.shape)
+    kernels = [None] * len(numbers) if kernel is None else list(np.broadcast_to(to_numpy(kernel), shape))
+    return Batch(estimate, support, scores, each, kernels, cost, stopped)
+
+
+def shift_to_centre(x: np.ndarray) -> tuple[int, ...]:
+    """Whole pixels by which to roll x (*shape) so that its centre of mass, on the torus, is at N//2."""
+    weight = np.abs(x) ** 2
+    shift = []
+    for axis, n in enumerate(x.shape):
+        line = weight.sum(axis=tuple(a for a in range(x.ndim) if a != axis), dtype=float)
+        angle = np.angle(np.sum(line * np.exp(2j * np.pi * np.arange(n) / n)))
+        shift.append((2 * (n // 2) - round(angle * n / (2 * np.pi))) % n - n // 2)
+    return tuple(shift)

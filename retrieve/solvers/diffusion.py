@@ -1,0 +1,162 @@
+"""Phase retrieval with a diffusion prior: the denoiser inside a projection iteration, and posterior samples by split Gibbs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..arrays import Array, like, namespace
+from ..options import option
+from ..problem import Problem
+from .base import Step, Streams
+from .learned import Learned, complex_normal, fitted, noise_of, normalise
+
+
+@dataclass(frozen=True)
+class Diffusion(Learned):
+    """RAAR with the denoiser D in the place of the support: x ← β(x + D(2m − x; σ) − m) + (1 − β) m.
+
+    m is the data step: argmin nll(m) + ‖A(m − x)‖²/2r² with r = `trust`·σ, in closed form. σ falls from
+    `high` to `low` as a power law, in units of the object's rms over the prior's window. Each call of
+    the denoiser sees the object under a random global phase, and every other time as its twin, which the
+    data cannot tell apart. The scale of the measurement follows its power and is fitted on the way.
+    """
+
+    name: ClassVar[str] = "diffusion"
+    batch: ClassVar[int] = 4
+    agree: ClassVar[float] = 0.95
+    source: ClassVar[str] = (
+        "RAAR: Luke, Inverse Problems 21, 37 (2005); prior: Karras et al., NeurIPS 2022; samples: Wu et al., NeurIPS 2024"
+    )
+    evaluations: int = option(300, "calls of the denoiser a start", ge=2)
+    beta: float = option(0.95, "relaxation; the nearer 1, the wider the search", gt=0, le=1)
+    high: float = option(10.0, "first noise level of the denoiser", gt=0, le=60)
+    low: float = option(0.15, "last noise level of the denoiser", gt=0, le=10)
+    rho: float = option(7.0, "power of the noise schedule: 1 is even steps, large ones geometric", ge=1, le=100)
+    trust: float = option(1.0, "how far the data step may go, in units of the denoiser's noise level", gt=0)
+    fit: float = option(0.1, "share by which the fitted scale is renewed each step; 0 keeps that of the power", ge=0, le=1)
+    sweeps: int = option(12, "Gibbs sweeps before a posterior sample is taken", ge=1)
+    inner: int = option(4, "denoiser calls in the prior's half of a sweep", ge=1)
+
+    @property
+    def total(self) -> int | None:
+        """Its evaluations."""
+        return self.evaluations
+
+    def levels(self) -> list[float]:
+        """σ of each step."""
+        ramp = np.linspace(self.high ** (1 / self.rho), self.low ** (1 / self.rho), self.evaluations) ** self.rho
+        return [float(s) for s in ramp]
+
+    def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
+        """Search from x, in the problem's units; every step shows the denoiser's estimate."""
+        xp = namespace(x)
+        prior = self.prior().to(x.device)
+        scaled, scale = normalise(problem, prior.window)
+        denoise = Symmetric(prior, problem.support, rng)
+        x = x / scale
+        c = xp.ones((x.shape[0], *[1] * (x.ndim - 1)), dtype=scaled.amplitude.dtype, device=x.device)
+        for sigma in self.levels():
+            m = scaled.proximal(x * c, self.trust * sigma) / c
+            d = denoise(2 * m - x, sigma)
+            x = self.beta * (x + d - m) + (1 - self.beta) * m
+            if self.fit:
+                c = (1 - self.fit) * c + self.fit * xp.clip(fitted(scaled, d), 0.5, 2.0)
+            yield Step(d * (c * scale), info={"evaluations": 1})
+
+    def samples(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
+        """Draw from the posterior near x (batch, *shape), one chain each; the last step is the sample.
+
+        Split Gibbs with coupling ρ, which falls to the noise's size: z given x by the Fourier amplitudes and
+        phases (`posterior_field`), x given z by the reverse diffusion from σ = ρ to 0.
+        Source: Wu et al., Principled probabilistic imaging using diffusion models as plug-and-play priors, NeurIPS 2024.
+        """
+        prior = self.prior().to(x.device)
+        scaled, scale = normalise(problem, prior.window)
+        denoise = Symmetric(prior, problem.support, rng)
+        c = fitted(problem, x)
+        x = x / c  # `fitted` is the factor of an estimate on the data: 1 but for rounding
+        x = x * (c / scale)
+        last = max(noise_of(scaled), self.low)
+        for rho in np.geomspace(max(4 * last, 1.0), last, self.sweeps):
+            z = posterior_field(scaled, x, float(rho), rng)
+            x = reverse(denoise, z, float(rho), self.inner, rng)
+            yield Step(x * scale, info={"evaluations": self.inner})
+
+
+class Symmetric:
+    """A denoiser under a random global phase and twin in each call, which averages over both in the course of a run."""
+
+    def __init__(self, prior: Any, support: Array | None, rng: Streams) -> None:
+        self.prior, self.support, self.rng = prior, support, rng
+        self.twin = support if support is None else conjugate_inverse(support[None], real=True)
+
+    def __call__(self, x: Array, sigma: float) -> Array:
+        """E[x₀ | x] (batch, *shape) at noise level σ."""
+        import torch
+
+        u = self.rng.uniform((2,))
+        shape = (-1, *[1] * (x.ndim - 1))
+        turn = like(np.exp(2j * np.pi * u[:, 0]).astype(np.complex64).reshape(shape), x)
+        flipped = torch.from_numpy(u[:, 1] < 0.5).to(x.device).reshape(shape)
+        x = x * turn
+        x = torch.where(flipped, conjugate_inverse(x), x)
+        support = None if self.support is None else torch.where(flipped, self.twin, self.support)  # type: ignore[arg-type]
+        with torch.no_grad():
+            d = self.prior.denoise(x, sigma, support)
+        return torch.where(flipped, conjugate_inverse(d), d) * turn.conj()
+
+
+def conjugate_inverse(x: Array, real: bool = False) -> Array:
+    """The twin x*(−r) of torch arrays (batch, *shape) centred at N//2."""
+    import torch
+
+    axes = tuple(range(1, x.ndim))
+    turned = torch.roll(torch.flip(x, axes), tuple(1 - n % 2 for n in x.shape[1:]), axes)
+    return turned if real else turned.conj().resolve_conj()
+
+
+def posterior_field(problem: Problem, x: Array, rho: float, rng: Streams) -> Array:
+    """z drawn from p(z | x, y) ∝ exp(−nll(z) − ‖A(z − x)‖²/2ρ²), for a field that is measured as it is.
+
+    Each measured pixel's amplitude R and phase φ are independent of the others': R from the product of the
+    likelihood's Gaussian in R and R·I₀(R v/ρ²)exp(−(R² + v²)/2ρ²), by its normal approximation around the mode,
+    and φ from the von Mises distribution of κ = R v/ρ² around the phase of A x. Unmeasured pixels get noise ρ.
+    """
+    import torch
+
+    f = problem.operator.forward(x)
+    v = torch.abs(f)
+    s = noise_of(problem)
+    # ln p(R) = −(R − y)²/2s² − (R − v)²/2ρ² + ½ ln R (as I₀(t) ~ eᵗ/√2πt): a quadratic for the mode, its curvature for the width
+    a, b = 1 / s**2 + 1 / rho**2, problem.amplitude / s**2 + v / rho**2
+    mode = (b + torch.sqrt(b * b + 2 * a)) / (2 * a)
+    width = 1 / torch.sqrt(a + 0.5 / mode**2)
+    r = (mode + width * like(rng.normal(problem.operator.out_shape), v)).clamp(min=0)
+    turn = von_mises(r * v / rho**2, rng, problem.operator.out_shape)
+    phase = f / (v + 1e-12)
+    z = torch.where(problem.valid, r * phase * turn, f + rho * complex_normal(rng, problem.operator.out_shape, f))
+    return problem.operator.adjoint(z)
+
+
+def von_mises(kappa: Array, rng: Streams, shape: tuple[int, ...]) -> Array:
+    """exp(iφ) with φ from the von Mises distribution of concentration κ (batch, *shape)."""
+    k = kappa.cpu().numpy().astype(float)
+    angle = np.stack([g.vonmises(0.0, k[i]) for i, g in enumerate(rng.generators)])
+    return like(np.exp(1j * angle).astype(np.complex64), kappa)
+
+
+def reverse(denoise: Symmetric, x: Array, sigma: float, steps: int, rng: Streams) -> Array:
+    """Reverse diffusion from x at noise level σ to 0 in so many denoiser calls, ancestral (Song et al. 2021)."""
+    levels = [*np.geomspace(sigma, max(0.02, sigma / 10), steps).tolist(), 0.0]
+    for now, then in zip(levels, levels[1:], strict=False):
+        d = denoise(x, now)
+        keep = (then / now) ** 2
+        x = d + keep * (x - d)
+        if then > 0:
+            x = x + then * math.sqrt(1 - keep) * complex_normal(rng, x.shape[1:], x)
+    return x

@@ -1,0 +1,115 @@
+"""What the solvers with a learned prior share: its weights, what it was trained for, and its units."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from ..arrays import TINY, Array, like, namespace, to_numpy
+from ..errors import InputError
+from ..operators import FarField
+from ..options import option
+from ..problem import Problem
+from .base import Solver, Streams
+
+
+@dataclass(frozen=True)
+class Learned(Solver):
+    """A solver that has a denoiser as its prior."""
+
+    library: ClassVar[str] = "torch"
+    weights: str = option("domains2d", "the prior: shipped weights by name (see `retrieve weights`), or a .safetensors file")
+
+    def prior(self) -> Any:
+        """The denoiser of `weights`. Raises `InputError` where there is none, or the file is not one."""
+        from ..priors.denoiser import Denoiser
+        from ..priors.weights import load
+
+        module = load(self.weights)
+        if not isinstance(module, Denoiser):
+            raise InputError(
+                f"weights {self.weights!r} are of a {type(module).__name__}, not of a denoiser; see `retrieve weights`"
+            )
+        return module
+
+    def check(self, problem: Problem) -> None:
+        """Raise `InputError` where the prior was not trained for the problem's geometry."""
+        window = self.prior().window
+        told = f"weights {self.weights!r} are for objects within {_by(window)} px"
+        if len(problem.shape) != len(window):
+            raise InputError(f"{told}, the problem has {len(problem.shape)} axes; take a prior of as many, or a classical solver")
+        if any(n < w for n, w in zip(problem.shape, window, strict=True)):
+            raise InputError(f"{told}, the object's array has {_by(problem.shape)}; pad the data, or train a smaller prior")
+        if problem.support is not None:
+            extent = extent_of(to_numpy(problem.support))
+            if any(e > w for e, w in zip(extent, window, strict=True)):
+                raise InputError(
+                    f"{told}, the support spans {_by(extent)}; bin or crop the data to coarser pixels, "
+                    f"down to {_by(window)}, or train a prior of a larger window (`retrieve train diffusion --window`)"
+                )
+
+
+def extent_of(support: np.ndarray) -> tuple[int, ...]:
+    """The smallest centred box, px, that holds a support (*shape) whose middle is at N//2."""
+    found = []
+    for axis, n in enumerate(support.shape):
+        used = np.flatnonzero(support.any(axis=tuple(a for a in range(support.ndim) if a != axis))) - n // 2
+        found.append(int(max(-2 * used.min(), 2 * used.max() + 1, 1)))
+    return tuple(found)
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape))
+
+
+class Normalised(NamedTuple):
+    """A problem in the prior's units, objects of rms 1 over the window, and the factor that leads back."""
+
+    problem: Problem
+    scale: float
+
+
+def normalise(problem: Problem, window: tuple[int, ...]) -> Normalised:
+    """The problem in units in which the object, by its measured power, has an rms of 1 over the window.
+
+    The power is Σ(y² − bias) over the measured pixels; noise of σ on the amplitude adds σ² where the
+    amplitude is large and, clipped at zero, σ²/2 where it is small.
+    """
+    y, valid = to_numpy(problem.amplitude), to_numpy(problem.valid)
+    sigma = float(getattr(problem.likelihood, "sigma", 0.0))
+    measured = np.where(valid, y.astype(float), 0)
+    weak = measured[valid] < 2 * sigma
+    power = float((measured**2).sum() - sigma**2 * (0.5 * weak.sum() + (~weak).sum()))
+    power = max(power, 0.05 * float((measured**2).sum()))
+    scale = math.sqrt(power / math.prod(window))
+    amplitude = problem.amplitude / scale
+    return Normalised(problem.replace(amplitude=amplitude, likelihood=problem.likelihood.scaled(1 / scale)), scale)
+
+
+def noise_of(problem: Problem) -> float:
+    """The standard deviation of the amplitude that the likelihood stands for; ½/√s for counts (Anscombe 1948)."""
+    sigma = getattr(problem.likelihood, "sigma", None)
+    return float(sigma) if sigma is not None else 0.5 / math.sqrt(problem.likelihood.scale)  # type: ignore[attr-defined]
+
+
+def fitted(problem: Problem, x: Array) -> Array:
+    """c = ⟨y, |A x|⟩/‖A x‖² over the measured pixels, (batch, 1, …): the scale at which x fits best."""
+    xp = namespace(x)
+    modulus = problem.modulus(x) * xp.astype(problem.valid, problem.amplitude.dtype)
+    axes = tuple(range(1, modulus.ndim))
+    dot, power = (xp.sum(modulus * other, axis=axes, keepdims=True) for other in (problem.amplitude, modulus))
+    return dot / (power + TINY)
+
+
+def complex_normal(rng: Streams, shape: tuple[int, ...], x: Array) -> Array:
+    """Normal numbers complex64 (batch, *shape) like x, of unit deviation in each of the real and imaginary part."""
+    pair = rng.normal((2, *shape))
+    return like((pair[:, 0] + 1j * pair[:, 1]).astype(np.complex64), x)
+
+
+def is_plain(problem: Problem) -> bool:
+    """Whether the object's far field is measured as it is."""
+    return isinstance(problem.operator, FarField) and problem.detector is None

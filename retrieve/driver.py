@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from .arrays import Array, Device, find_device
 from .batch import Batch, Budget, Plan, Progress, run_batch, shift_to_centre
 from .ensemble import align_all, correlation_matrix, spread
 from .errors import InputError, SolverError
+from .evaluate import align
 from .manifest import manifest_of
 from .operators import PartialCoherence
 from .problem import Problem
@@ -45,9 +46,8 @@ def solve(
     Start k draws from the generator seeded by (seed, k): a start gives the same estimate whatever the
     number of starts. `hold_out` is the share of measured pixels kept from the solver, in islands of a
     speckle's size; 0 keeps none, and the working χ² then chooses. `batch` starts run in one array, as
-    many as the solver likes unless given. After a batch no more are run where the best starts, those
-    that score within 5 % of the best, are at least two and each two of them correlate by `agree`; the
-    solver's own value unless given, 0 for never.
+    many as the solver likes unless given. After a batch no more are run where the two starts of the best
+    scores correlate by `agree`, the solver's own value unless given, 0 for never.
     `samples` are drawn from the posterior by solvers that can, around the starts that agree with the chosen one.
     `on_step` hears of every step and stops the run by returning True. With `strict` a start that fails
     raises; otherwise it is kept as failed and the others go on.
@@ -93,25 +93,20 @@ class _Chains(Solver):
         return self.inner.samples(problem, x, rng)
 
 
-def _near(scores: Sequence[Score], slack: float = 0.05) -> np.ndarray:
-    """The numbers of the starts that score within a factor 1 + `slack` of the best, the best first."""
-    rank = np.array([score.rank for score in scores])
-    order = np.argsort(rank, kind="stable")
-    return order[rank[order] <= rank[order[0]] * (1 + slack)] if np.isfinite(rank).any() else order[:0]
-
-
 def _agreed(runs: list[Batch], threshold: float) -> bool:
-    """Whether the best starts are at least two and alike."""
+    """Whether the two starts of the best scores are alike."""
     estimates, scores = np.concatenate([run.estimate for run in runs]), [score for run in runs for score in run.scores]
-    near = _near(scores)
-    return len(near) > 1 and bool(np.nanmin(correlation_matrix(estimates[near])) >= threshold)
+    first, *others = np.argsort([score.rank for score in scores], kind="stable")
+    if not others or scores[others[0]].failure:
+        return False
+    return align(estimates[others[0]], estimates[first]).correlation >= threshold
 
 
 def _with_samples(solver: Solver, plan: Plan, result: Result, samples: int, threshold: float, batch: int) -> Result:
     """The result with posterior samples and their spread, in chains from the starts that are like the chosen one."""
-    near = _near(result.scores)
-    alike = correlation_matrix(result.estimates[near])[0] >= threshold if len(near) > 1 else np.ones(1, bool)
-    basins = near[alike] if near[0] == result.chosen else np.array([result.chosen])
+    usable = [score.failure is None for score in result.scores]
+    alike = correlation_matrix(result.estimates, usable)[result.chosen]
+    basins = np.flatnonzero(alike >= threshold)
     points = result.estimates[basins[np.arange(samples) % len(basins)]]
     begun, runs = time.perf_counter(), []
     for first in range(0, samples, batch):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from ..options import option
 from ..problem import Problem
 from .base import Step, Streams
 from .learned import Learned, complex_normal, fitted, noise_of, normalise
+
+if TYPE_CHECKING:
+    from ..priors.symmetry import Symmetric
 
 
 @dataclass(frozen=True)
@@ -34,13 +37,13 @@ class Diffusion(Learned):
     )
     evaluations: int = option(300, "calls of the denoiser a start", ge=2)
     beta: float = option(0.95, "relaxation; the nearer 1, the wider the search", gt=0, le=1)
-    high: float = option(10.0, "first noise level of the denoiser", gt=0, le=60)
+    high: float = option(2.0, "first noise level of the denoiser", gt=0, le=60)
     low: float = option(0.15, "last noise level of the denoiser", gt=0, le=10)
     rho: float = option(7.0, "power of the noise schedule: 1 is even steps, large ones geometric", ge=1, le=100)
     trust: float = option(1.0, "how far the data step may go, in units of the denoiser's noise level", gt=0)
     fit: float = option(0.1, "share by which the fitted scale is renewed each step; 0 keeps that of the power", ge=0, le=1)
     sweeps: int = option(12, "Gibbs sweeps before a posterior sample is taken", ge=1)
-    inner: int = option(4, "denoiser calls in the prior's half of a sweep", ge=1)
+    inner: int = option(6, "denoiser calls in the prior's half of a sweep", ge=1)
 
     @property
     def total(self) -> int | None:
@@ -57,7 +60,7 @@ class Diffusion(Learned):
         xp = namespace(x)
         prior = self.prior().to(x.device)
         scaled, scale = normalise(problem, prior.window)
-        denoise = Symmetric(prior, problem.support, rng)
+        denoise = symmetric(prior, problem, rng)
         x = x / scale
         c = xp.ones((x.shape[0], *[1] * (x.ndim - 1)), dtype=scaled.amplitude.dtype, device=x.device)
         for sigma in self.levels():
@@ -77,7 +80,7 @@ class Diffusion(Learned):
         """
         prior = self.prior().to(x.device)
         scaled, scale = normalise(problem, prior.window)
-        denoise = Symmetric(prior, problem.support, rng)
+        denoise = symmetric(prior, problem, rng)
         c = fitted(problem, x)
         x = x / c  # `fitted` is the factor of an estimate on the data: 1 but for rounding
         x = x * (c / scale)
@@ -88,36 +91,18 @@ class Diffusion(Learned):
             yield Step(x * scale, info={"evaluations": self.inner})
 
 
-class Symmetric:
-    """A denoiser under a random global phase and twin in each call, which averages over both in the course of a run."""
+def symmetric(prior: Any, problem: Problem, rng: Streams) -> Symmetric:
+    """The prior's denoiser under the problem's support, averaged over its symmetries."""
+    from ..priors.symmetry import Symmetric
 
-    def __init__(self, prior: Any, support: Array | None, rng: Streams) -> None:
-        self.prior, self.support, self.rng = prior, support, rng
-        self.twin = support if support is None else conjugate_inverse(support[None], real=True)
-
-    def __call__(self, x: Array, sigma: float) -> Array:
-        """E[x₀ | x] (batch, *shape) at noise level σ."""
-        import torch
-
-        u = self.rng.uniform((2,))
-        shape = (-1, *[1] * (x.ndim - 1))
-        turn = like(np.exp(2j * np.pi * u[:, 0]).astype(np.complex64).reshape(shape), x)
-        flipped = torch.from_numpy(u[:, 1] < 0.5).to(x.device).reshape(shape)
-        x = x * turn
-        x = torch.where(flipped, conjugate_inverse(x), x)
-        support = None if self.support is None else torch.where(flipped, self.twin, self.support)  # type: ignore[arg-type]
-        with torch.no_grad():
-            d = self.prior.denoise(x, sigma, support)
-        return torch.where(flipped, conjugate_inverse(d), d) * turn.conj()
+    return Symmetric(prior, problem.support, lambda: torch_from(rng.uniform((2,))))
 
 
-def conjugate_inverse(x: Array, real: bool = False) -> Array:
-    """The twin x*(−r) of torch arrays (batch, *shape) centred at N//2."""
+def torch_from(a: np.ndarray) -> Any:
+    """A host array as a torch tensor."""
     import torch
 
-    axes = tuple(range(1, x.ndim))
-    turned = torch.roll(torch.flip(x, axes), tuple(1 - n % 2 for n in x.shape[1:]), axes)
-    return turned if real else turned.conj().resolve_conj()
+    return torch.from_numpy(a)
 
 
 def posterior_field(problem: Problem, x: Array, rho: float, rng: Streams) -> Array:
@@ -150,13 +135,19 @@ def von_mises(kappa: Array, rng: Streams, shape: tuple[int, ...]) -> Array:
     return like(np.exp(1j * angle).astype(np.complex64), kappa)
 
 
-def reverse(denoise: Symmetric, x: Array, sigma: float, steps: int, rng: Streams) -> Array:
-    """Reverse diffusion from x at noise level σ to 0 in so many denoiser calls, ancestral (Song et al. 2021)."""
-    levels = [*np.geomspace(sigma, max(0.02, sigma / 10), steps).tolist(), 0.0]
+def reverse(denoise: Callable[[Array, float], Array], x: Array, sigma: float, steps: int, rng: Streams) -> Array:
+    """A draw of x₀ from p(x₀ | x at noise level σ) in so many denoiser calls.
+
+    The reverse SDE by the second-order multistep SDE-DPM-Solver++ (Lu et al. 2022, arXiv:2211.01095, appendix).
+    """
+    levels = [*np.geomspace(sigma, sigma / 20, steps).tolist(), 0.0]
+    before, h_before = None, 0.0
     for now, then in zip(levels, levels[1:], strict=False):
         d = denoise(x, now)
-        keep = (then / now) ** 2
-        x = d + keep * (x - d)
-        if then > 0:
-            x = x + then * math.sqrt(1 - keep) * complex_normal(rng, x.shape[1:], x)
+        if then == 0:
+            return d
+        h, keep = math.log(now / then), (then / now) ** 2
+        ahead = d if before is None else d + (d - before) * (0.5 * h / h_before)
+        x = keep * x + (1 - keep) * ahead + then * math.sqrt(1 - keep) * complex_normal(rng, x.shape[1:], x)
+        before, h_before = d, h
     return x

@@ -12,8 +12,7 @@ from ..arrays import Array, like
 from ..options import option
 from ..problem import Problem
 from .base import Step, Streams
-from .diffusion import conjugate_inverse
-from .learned import Learned, complex_normal, fitted, normalise
+from .learned import Learned, complex_normal, normalise
 
 
 @dataclass(frozen=True)
@@ -48,10 +47,12 @@ class DPS(Learned):
 
     def alpha_bar(self) -> np.ndarray:
         """ᾱ of t = 1 … T."""
-        t = np.arange(1, self.timesteps + 1) / self.timesteps
-        if self.schedule == "cosine":
-            return np.clip(np.cos((t + 0.008) / 1.008 * np.pi / 2) ** 2, 1e-5, 0.9999)
-        return np.cumprod(1 - np.linspace(0.1, 20, self.timesteps) / self.timesteps)
+        if self.schedule == "linear":
+            beta = np.linspace(0.1, 20, self.timesteps) / self.timesteps
+        else:
+            f = np.cos((np.arange(self.timesteps + 1) / self.timesteps + 0.008) / 1.008 * np.pi / 2) ** 2
+            beta = 1 - f[1:] / f[:-1]
+        return np.cumprod(1 - np.minimum(beta, 0.999))
 
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """Sample from pure noise (the start x only gives the shape); every step shows x̂₀."""
@@ -60,19 +61,15 @@ class DPS(Learned):
         prior = self.prior().to(x.device)
         scaled, scale = normalise(problem, prior.window)
         y, valid = scaled.amplitude, scaled.valid
-        support = None if problem.support is None else problem.support
         inside = _box(x, prior.window)
-        bars = [*self.alpha_bar().tolist()][::-1]
+        bars = self.alpha_bar().tolist()[::-1]
         x = complex_normal(rng, x.shape[1:], x) * inside
         for bar, before in zip(bars, [*bars[1:], 1.0], strict=True):
             x = x.detach().requires_grad_(True)
             with torch.enable_grad():
                 sigma = ((1 - bar) / bar) ** 0.5
-                x0 = prior.denoise(x / bar**0.5, sigma, support)
-                misfit = (y - (scaled.operator.forward(x0).abs() + 1e-12)) * valid if scaled.detector is None else None
-                if misfit is None:
-                    misfit = (y - scaled.modulus(x0)) * valid
-                flat = misfit.flatten(1)
+                x0 = prior.denoise(x / bar**0.5, sigma, problem.support)
+                flat = ((y - scaled.modulus(x0)) * valid).flatten(1)
                 l2 = flat.norm(dim=1) if self.norm == "plain" else flat.square().sum(1)
                 loss = self.l1 * flat.abs().sum(1) / y.numel() ** 0.5 + self.l2 * l2
                 (gradient,) = torch.autograd.grad(loss.sum(), x)
@@ -109,6 +106,3 @@ def _box(x: Array, window: tuple[int, ...]) -> Array:
     box = torch.zeros((1, *x.shape[1:]), device=x.device)
     box[window_of(x.shape[1:], window)] = 1
     return box
-
-
-__all__ = ["DPS", "conjugate_inverse", "fitted"]

@@ -1,0 +1,44 @@
+"""What a diffraction pattern cannot tell: the global phase and the twin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from .denoiser import Prior
+
+
+def conjugate_inverse(x: Tensor) -> Tensor:
+    """The twin x*(−r) of objects or supports (batch, *shape) centred at N//2."""
+    axes = tuple(range(1, x.ndim))
+    return torch.roll(torch.flip(x, axes), tuple(1 - n % 2 for n in x.shape[1:]), axes).conj().resolve_conj()
+
+
+class Symmetric:
+    """A denoiser that sees each object under a random global phase, and every other time as its twin.
+
+    uniform: gives numbers in [0, 1), float32 (batch, 2), for each call. In the course of a run this averages
+    the network over both symmetries at no cost.
+    """
+
+    def __init__(self, prior: Prior, support: Tensor | None, uniform: Callable[[], Tensor]) -> None:
+        self.prior, self.uniform = prior, uniform
+        self.support = None if support is None else support[None]
+        self.inverse = None if self.support is None else conjugate_inverse(self.support)
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor, sigma: float) -> Tensor:
+        """E[x₀ | x] complex (batch, *shape) at noise level σ."""
+        u = self.uniform().to(x.device)
+        shape = (-1, *[1] * (x.ndim - 1))
+        turn = torch.polar(torch.ones_like(u[:, 0]), 2 * torch.pi * u[:, 0]).reshape(shape)
+        twin = (u[:, 1] < 0.5).reshape(shape)
+        x = x * turn
+        x = torch.where(twin, conjugate_inverse(x), x)
+        support = self.support
+        if support is not None and self.inverse is not None:
+            support = torch.where(twin, self.inverse, support)
+        d = self.prior.denoise(x, sigma, support)
+        return torch.where(twin, conjugate_inverse(d), d) * turn.conj()

@@ -1,0 +1,233 @@
+"""The learned solvers with priors whose denoiser is exact, so that what they should do is known."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+
+import retrieve.solvers.learned as learned
+from retrieve.driver import solve
+from retrieve.errors import InputError
+from retrieve.evaluate import align
+from retrieve.likelihood import Gaussian, Poisson
+from retrieve.priors.symmetry import Symmetric, conjugate_inverse
+from retrieve.problem import Problem
+from retrieve.simulate import Domains2D, Noise, blobs, measure
+from retrieve.solvers.base import Streams
+from retrieve.solvers.diffusion import Diffusion, posterior_field, reverse, von_mises
+from retrieve.solvers.dps import DPS
+
+
+class White:
+    """The exact prior of white normal objects in their support, of rms 1 over the window."""
+
+    def __init__(self, window, share):
+        self.window, self.variance = window, 0.5 / share
+
+    def to(self, device):
+        return self
+
+    def denoise(self, x, sigma, support=None):
+        sigma = torch.as_tensor(sigma, dtype=torch.float32).reshape(-1, *[1] * (x.ndim - 1))
+        d = x * (self.variance / (self.variance + sigma**2))
+        return d if support is None else torch.where(support, d, torch.zeros_like(d))
+
+
+@pytest.fixture
+def white(easy, monkeypatch):
+    """`easy` with the exact prior of its support in the place of the weights."""
+    prior = White((32, 32), float(np.mean(easy.support)))
+    monkeypatch.setattr(learned.Learned, "prior", lambda self: prior)
+    return easy.replace(likelihood=Gaussian(float(easy.amplitude.max()) * 1e-3))
+
+
+def streams(n, seed=0):
+    return Streams.of(seed, range(n))
+
+
+def test_diffusion_solves_an_easy_problem_with_an_exact_prior(white):
+    result = solve(Diffusion(evaluations=120), white, starts=8, seed=0, agree=0)
+    found = [align(x, white.truth).correlation for x in result.estimates]
+    assert np.mean(np.array(found) > 0.99) >= 0.5
+    assert align(result.object, white.truth, scale=True).scale == pytest.approx(1, abs=0.02)
+    assert result.cost.network_evaluations == 8 * 120
+
+
+def test_a_start_is_the_same_whatever_the_batch(white):
+    solver = Diffusion(evaluations=6)
+    one = solve(solver, white, starts=3, batch=1, agree=0).estimates
+    assert_allclose(solve(solver, white, starts=3, batch=3, agree=0).estimates, one, atol=1e-4 * np.abs(one).max())
+
+
+def test_it_stops_when_the_best_starts_agree(white):
+    solver = Diffusion(evaluations=120)
+    few = solve(solver, white, starts=16, agree=0.9)
+    assert len(few.estimates) < 16
+    assert len(solve(solver, white, starts=8, agree=1.0).estimates) == 8
+    assert few.manifest["agree"] == 0.9
+
+
+def test_samples_come_with_their_spread(white):
+    result = solve(Diffusion(evaluations=120, sweeps=3), white, starts=4, samples=6)
+    assert result.samples.shape == (6, 32, 32)
+    assert_allclose(result.spread, np.abs(result.samples).std(axis=0, ddof=1), rtol=1e-5)
+    assert min(align(x, result.object).correlation for x in result.samples) > 0.9
+    with pytest.raises(InputError, match="dps draws no posterior samples"):
+        solve(DPS(), white, samples=2)
+
+
+def test_dps_needs_its_guidance_and_counts_three_evaluations_a_step(white):
+    result = solve(DPS(timesteps=60), white, starts=2)
+    blind = solve(DPS(timesteps=60, step=1e-9), white, starts=2)
+    assert result.cost.network_evaluations == 2 * 60 * 3
+    assert result.score.chi2 < 0.5 * blind.score.chi2
+
+
+def test_dps_without_guidance_draws_from_the_prior(white):
+    prior = White((32, 32), float(np.mean(white.support)))
+    x = np.zeros((24, 32, 32), np.complex64)
+    drawn = None
+    for step in DPS(timesteps=100, step=1e-9).steps(white.to(_torch()), torch.from_numpy(x), streams(24)):
+        drawn = step.x
+    scale = learned.normalise(white, (32, 32)).scale
+    inside = drawn.numpy()[:, white.support] / scale
+    assert np.mean(np.abs(inside) ** 2) == pytest.approx(2 * prior.variance, rel=0.1)
+    assert np.abs(drawn.numpy()[:, ~white.support]).max() == 0
+
+
+def test_dps_refines_downhill(white):
+    plain = solve(DPS(timesteps=20), white)
+    refined = solve(DPS(timesteps=20, refine=30, refine_step=0.5), white)
+    assert refined.score.chi2 < plain.score.chi2
+
+
+@pytest.mark.parametrize("name", ["linear", "cosine"])
+def test_noise_schedules_fall_from_all_to_nothing(name):
+    bars = DPS(schedule=name).alpha_bar()
+    assert len(bars) == 500
+    assert np.all(np.diff(bars) < 0)
+    assert bars[0] > 0.999
+    assert bars[-1] < 1e-3
+
+
+def _torch():
+    from retrieve.arrays import find_device
+
+    return find_device("cpu", "torch")
+
+
+@pytest.mark.parametrize(("sigma", "tolerance"), [(0.0, 2e-3), (0.01, 0.02), (0.05, 0.06)])
+def test_the_scale_follows_from_the_power(sigma, tolerance):
+    problem = Domains2D(kind="cells").problem(0, 5, Noise(sigma=sigma))
+    scale = learned.normalise(problem, (48, 48)).scale
+    assert scale == pytest.approx(math.sqrt(np.sum(np.abs(problem.truth) ** 2) / 48**2), rel=tolerance)
+
+
+def test_units_are_those_of_the_problem_whatever_they_are(white):
+    solver = Diffusion(evaluations=20)
+    loud = white.replace(amplitude=white.amplitude * 1000, likelihood=white.likelihood.scaled(1000))
+    x, y = solve(solver, white).object, solve(solver, loud).object
+    assert_allclose(y, 1000 * x, rtol=1e-2, atol=5 * np.abs(x).max())
+
+
+def test_what_the_prior_was_not_trained_for_is_refused(white, monkeypatch):
+    def refused(problem, text):
+        with pytest.raises(InputError, match=text):
+            solve(Diffusion(), problem)
+
+    volume, inside = blobs((16, 16, 16), seed=0, fill=0.1)
+    refused(Problem.from_arrays(intensity=measure(volume), support=inside), "has 3 axes")
+    monkeypatch.setattr(learned.Learned, "prior", lambda self: White((16, 16), 1.0))
+    wide = np.zeros((32, 32), bool)
+    wide[6:26, 12:20] = True
+    refused(white.replace(support=wide), "the support spans 20 × 8")
+    monkeypatch.setattr(learned.Learned, "prior", lambda self: White((40, 40), 1.0))
+    refused(white, "the object's array has 32 × 32; pad the data")
+
+
+def test_unknown_weights_are_named(easy):
+    with pytest.raises(InputError, match="unknown weights 'nothing'"):
+        solve(Diffusion(weights="nothing"), easy)
+
+
+# the pieces --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (7, 8), (6, 7, 8)])
+def test_the_twin_has_the_same_pattern_and_is_its_own_inverse(shape, random_complex):
+    x = torch.from_numpy(random_complex(2, *shape).astype(np.complex64))
+    twin = conjugate_inverse(x)
+    axes = tuple(range(1, x.ndim))
+    assert_allclose(torch.fft.fftn(twin, dim=axes).abs(), torch.fft.fftn(x, dim=axes).abs(), rtol=1e-3, atol=1e-4)
+    assert torch.equal(conjugate_inverse(twin), x)
+
+
+def test_symmetric_calls_undo_what_they_turned(random_complex):
+    class Half:
+        window = (8, 8)
+
+        def denoise(self, x, sigma, support=None):
+            return torch.where(support, 0.5 * x, torch.zeros_like(x))
+
+    x = torch.from_numpy(random_complex(4, 8, 8).astype(np.complex64))
+    support = torch.zeros(8, 8, dtype=torch.bool)
+    support[2:5, 3:8] = True
+    denoise = Symmetric(Half(), support, lambda: torch.from_numpy(streams(4).uniform((2,))))
+    assert_allclose(denoise(x, 1.0), torch.where(support, 0.5 * x, 0 * x), atol=1e-6)
+
+
+def test_von_mises_has_its_circular_mean():
+    kappa = torch.tensor([[0.0] * 4000, [2.0] * 4000, [50.0] * 4000])
+    mean = von_mises(kappa, streams(3), (4000,)).mean(dim=1)
+    assert_allclose(mean.real, [0, 0.6978, 0.98995], atol=0.03)  # I₁(κ)/I₀(κ)
+    assert_allclose(mean.imag, 0, atol=0.03)
+
+
+def test_the_posterior_field_has_the_moments_of_its_density(easy):
+    s, rho = 0.3, 0.5
+    problem = easy.replace(likelihood=Gaussian(s)).to(_torch())
+    y = torch.full_like(problem.amplitude, 2.0)
+    problem = dataclasses.replace(problem, amplitude=y)
+    x = problem.operator.adjoint(torch.full((8, 32, 32), 1.6, dtype=torch.complex64))
+    z = problem.operator.forward(posterior_field(problem, x, rho, streams(8)))
+    from scipy.special import ive
+
+    r = np.linspace(1e-3, 5, 4000)
+    log = -((r - 2) ** 2) / (2 * s**2) - (r - 1.6) ** 2 / (2 * rho**2) + np.log(ive(0, r * 1.6 / rho**2) * r)
+    p = np.exp(log - log.max())
+    p /= p.sum()
+    mean = np.sum(p * r)
+    assert float(z.abs().mean()) == pytest.approx(mean, abs=0.02)
+    assert float(z.abs().std()) == pytest.approx(np.sqrt(np.sum(p * (r - mean) ** 2)), rel=0.06)
+
+
+def test_reverse_diffusion_ends_in_the_posterior_of_a_normal_prior():
+    prior = White((16, 16), 1.0)
+    sigma = 0.8
+    x = torch.full((64, 16, 16), 1.0 + 0j)
+    rng = streams(64)
+    drawn = reverse(lambda x, s: prior.denoise(x, s), x, sigma, 8, rng)
+    share = prior.variance / (prior.variance + sigma**2)
+    assert float(drawn.real.mean()) == pytest.approx(share, rel=0.03)
+    assert float(drawn.real.std()) == pytest.approx(math.sqrt(share) * sigma, rel=0.04)
+
+
+@pytest.mark.parametrize("likelihood", [Gaussian(0.4), Poisson(3.0)])
+def test_the_data_step_is_where_its_objective_is_flat(likelihood, easy):
+    problem = easy.replace(likelihood=likelihood)
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(2, 32, 32)) + 1j * rng.normal(size=(2, 32, 32))).astype(complex)
+    r = 0.7
+    z = problem.proximal(x, r)
+    gradient = problem.nll_gradient(z) + (z - x) / r**2
+    assert np.abs(gradient).max() < 1e-4 * np.abs(problem.nll_gradient(x)).max()
+
+
+def test_the_data_step_goes_from_nothing_to_the_modulus_projection(hard):
+    problem = hard.replace(likelihood=Gaussian(0.1))
+    x = problem.truth[None] * 1.3
+    assert_allclose(problem.proximal(x, 1e-6), x, rtol=1e-3, atol=1e-3)
+    assert_allclose(problem.proximal(x, 1e6), problem.fit_modulus(x), rtol=1e-3, atol=1e-3)

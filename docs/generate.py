@@ -15,6 +15,7 @@ from retrieve.cli import COMMANDS, app
 from retrieve.metrics import metrics
 from retrieve.options import options_of
 from retrieve.plugins import find, registered
+from retrieve.priors.settings import DenoiserOptions, Training, UNetOptions
 
 TARGET = Path(__file__).with_name("reference.md")
 OWN = "retrieve"  # the plugin of the built-in ones; what else is installed does not belong here
@@ -37,13 +38,21 @@ def lines() -> Iterator[str]:
             continue
         solver = find("solvers", name)
         yield f"\n### {name}\n\n{_flat(solver.__doc__)}\n\nSource: {solver.source}.\n"
-        yield "| option | default | range | meaning |\n|---|---|---|---|"
-        yield from (f"| `{o.flag}` | {o.default} | {_cell(o.range)} | {_cell(o.help)} |" for o in options_of(solver))
+        yield from _options(solver)
+    yield "\n## Training"
+    for title, declared in (("diffusion", DenoiserOptions), ("unet", UNetOptions), ("of either", Training)):
+        yield f"\n### Options {title if title == 'of either' else f'of `retrieve train {title}`'}\n\n{_flat(declared.__doc__)}\n"
+        yield from _options(declared)
     yield "\n## Metrics\n\n| name | formula | range | better | needs | source |\n|---|---|---|---|---|---|"
     for name, metric in sorted(metrics().items()):
         low, high = metric.range
         cells = (name, metric.formula, f"{low:g} to {high:g}", metric.direction, metric.needs, metric.source)
         yield "| " + " | ".join(_cell(cell) for cell in cells) + " |"
+
+
+def _options(declared: type) -> Iterator[str]:
+    yield "| option | default | range | meaning |\n|---|---|---|---|"
+    yield from (f"| `{o.flag}` | {o.default} | {_cell(o.range)} | {_cell(o.help)} |" for o in options_of(declared))
 
 
 def _flat(text: str | None) -> str:

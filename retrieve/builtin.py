@@ -18,6 +18,7 @@ def register_solvers() -> dict[str, Any]:
         "guided": "retrieve.solvers.guided:Guided",
         "diffusion": "retrieve.solvers.diffusion:Diffusion",
         "dps": "retrieve.solvers.dps:DPS",
+        "unet": "retrieve.solvers.unet:UNet",
         "cg": "retrieve.solvers.gradient:ConjugateGradient",
     }
 

@@ -17,7 +17,7 @@ from .evaluate import align
 from .manifest import manifest_of
 from .operators import PartialCoherence
 from .problem import Problem
-from .result import Cost, Result, Score
+from .result import Cost, Result
 from .score import Scorer
 from .solvers.base import Solver, Step, Streams
 

@@ -16,6 +16,8 @@ COMMANDS = {
     "compare": "solvers side by side on files or a benchmark",
     "inspect": "what is in a file, and what to expect of it",
     "simulate": "objects with known truth, and their measurements",
+    "train": "train a prior, or a network that inverts patterns",
+    "weights": "list the weights that ship, or show what a file of them is",
     "solvers": "list the solvers, or the options of one",
     "doctor": "versions, backends, plugins and transform speed",
 }

@@ -31,7 +31,9 @@ class Prior(Protocol):
 
     window: tuple[int, ...]
 
-    def denoise(self, x: Tensor, sigma: Tensor | float, support: Tensor | None = None) -> Tensor: ...
+    def denoise(self, x: Tensor, sigma: Tensor | float, support: Tensor | None = None) -> Tensor:
+        """E[x₀]."""
+        ...
 
 
 class Denoiser(nn.Module):
@@ -49,7 +51,17 @@ class Denoiser(nn.Module):
         self.network = UNet(len(self.window), 2 + conditioned, 2, **network)
         if any(n % self.network.multiple for n in self.window):
             raise InputError(f"window {self.window}: every axis must be a multiple of {self.network.multiple} for this network")
-        self.settings = {"kind": self.kind, "window": list(self.window), "conditioned": conditioned, "network": network}
+        self.settings = {
+            "kind": self.kind,
+            "window": list(self.window),
+            "conditioned": conditioned,
+            "network": self.network.settings,
+        }
+
+    @property
+    @abstractmethod
+    def sigmas(self) -> Tensor:
+        """The noise levels it was trained for, from the least to the largest."""
 
     @abstractmethod
     def estimate(self, x: Tensor, sigma: Tensor, support: Tensor) -> Tensor:
@@ -60,10 +72,14 @@ class Denoiser(nn.Module):
         """The training loss of each object x₀ (batch, 2, *window)."""
 
     def denoise(self, x: Tensor, sigma: Tensor | float, support: Tensor | None = None) -> Tensor:
-        """E[x₀] of complex x (batch, *shape), which is 0 outside the window; see `Prior`."""
+        """E[x₀] of complex x (batch, *shape), which is 0 outside the window; see `Prior`.
+
+        The network computes in float32 whatever the precision of x. Raises `InputError` for an array that does
+        not hold the window.
+        """
         inside = window_of(x.shape[1:], self.window)
         sigma = torch.as_tensor(sigma, dtype=torch.float32, device=x.device).expand(x.shape[0])
-        pair = torch.view_as_real(x[inside].resolve_conj()).movedim(-1, 1)
+        pair = torch.view_as_real(x[inside].resolve_conj()).movedim(-1, 1).float()
         known = torch.ones((), device=x.device) if support is None else support[inside].float()
         estimate = self.estimate(pair, sigma, known.expand(x.shape[0], *self.window)[:, None])
         out = torch.zeros_like(x)
@@ -88,11 +104,17 @@ class EDM(Denoiser):
     mean, width = -0.6, 1.3
     low, high = 0.02, 60.0
 
+    @property
+    def sigmas(self) -> Tensor:
+        """The noise levels it was trained for: any between `low` and `high`."""
+        return torch.tensor([self.low, self.high])
+
     def estimate(self, x: Tensor, sigma: Tensor, support: Tensor) -> Tensor:
         """E[x₀] (batch, 2, *window)."""
         s = sigma.reshape(-1, *[1] * (x.ndim - 1))
         total = s**2 + SIGMA_DATA**2
-        f = self.run(x / total.sqrt(), 250 * sigma.log(), support)
+        level = sigma.clamp(self.low, self.high).log()  # beyond them the network was never asked
+        f = self.run(x / total.sqrt(), 250 * level, support)
         return x * (SIGMA_DATA**2 / total) + f * (s * SIGMA_DATA / total.sqrt())
 
     def forward(self, x0: Tensor, support: Tensor, rng: torch.Generator) -> Tensor:
@@ -110,10 +132,11 @@ class EDM(Denoiser):
 class Epsilon(Denoiser):
     """D = x − σ ε(x √ᾱ, t) with the noise ε predicted at the T levels of a linear β schedule (Ho et al. 2020), the paper's.
 
-    σ = √((1 − ᾱ)/ᾱ) is taken at the nearest of the T levels.
+    The network is asked at the level t whose σ = √((1 − ᾱ)/ᾱ) is the nearest.
     """
 
     kind = "epsilon"
+    alpha_bar: Tensor
 
     def __init__(self, window: Sequence[int], network: dict[str, Any], *, conditioned: bool = False, steps: int = 500) -> None:
         super().__init__(window, network, conditioned=conditioned)
@@ -128,7 +151,8 @@ class Epsilon(Denoiser):
 
     def estimate(self, x: Tensor, sigma: Tensor, support: Tensor) -> Tensor:
         """E[x₀] (batch, 2, *window)."""
-        t = torch.searchsorted(self.sigmas, sigma.contiguous()).clamp(max=len(self.alpha_bar) - 1)
+        between = (self.sigmas[1:] * self.sigmas[:-1]).sqrt()
+        t = torch.searchsorted(between, sigma.contiguous())
         s = sigma.reshape(-1, *[1] * (x.ndim - 1))
         return x - s * self.run(x / (1 + s**2).sqrt(), t.float() + 1, support)
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .denoiser import SIGMA_DATA, Denoiser, window_of
-from .objects import Source
+from ..errors import InputError
+from .denoiser import SIGMA_DATA, Denoiser
+from .objects import Source, draws
 
 BINS = tuple(float(s) for s in np.geomspace(0.03, 10, 11))
 """Noise levels at which a denoiser is validated, in units of σ_data."""
@@ -24,27 +25,51 @@ def unit_rms(x: Tensor) -> Tensor:
     return x / power.clamp(min=1e-12).sqrt().reshape(-1, *[1] * (x.ndim - 1))
 
 
-class DiffusionTask:
-    """Train `module` on a source of objects.
+def framed(x: Tensor, window: Sequence[int]) -> Tensor:
+    """The window in the middle of x (batch, channels, *shape), N//2 at its n//2, with zeros where x is the smaller."""
+    for axis, (n, w) in enumerate(zip(x.shape[2:], window, strict=True), 2):
+        before = w // 2 - n // 2
+        if before < 0:
+            x = x.narrow(axis, -before, n + before)
+        after = w - max(before, 0) - x.shape[axis]
+        if after < 0:
+            x, after = x.narrow(axis, 0, x.shape[axis] + after), 0
+        x = F.pad(x, [0, 0] * (x.ndim - 1 - axis) + [max(before, 0), after])
+    return x
 
-    unknown: share of the objects whose support the network is not told.
+
+class DiffusionTask:
+    """Train `module` on a source of objects; see `Task`.
+
+    unknown: share of the objects whose support the network is not told.  validation: objects to validate on.
+    Raises `InputError` where the window does not hold the objects and their twins.
     """
 
     def __init__(self, module: Denoiser, source: Source, *, unknown: float = 0.15, validation: int = 256) -> None:
         self.module, self.source, self.unknown, self.validation = module, source, unknown, validation
+        reach, window = source.reach, module.window
+        if len(reach) != len(window) or any(w <= 2 * r for r, w in zip(reach, window, strict=True)):
+            raise InputError(
+                f"the objects reach {'×'.join(map(str, reach))} px from the middle, and the window of "
+                f"{'×'.join(map(str, window))} px does not hold them; take one of {max(reach) * 2 + 1} px or more"
+            )
 
     def prepared(self, x: Tensor, support: Tensor) -> tuple[Tensor, Tensor]:
-        """Objects (batch, 2, *shape) and supports cut to the window, of unit rms."""
-        inside = window_of(x.shape[2:], self.module.window)
-        return unit_rms(x[(slice(None), *inside)]), support[inside][:, None].float()
+        """Objects (batch, 2, *shape) and supports (batch, *shape) as the network sees them.
+
+        In the window, objects of unit rms (batch, 2, *window), supports float32 (batch, 1, *window).
+        """
+        x, support = (framed(a, self.module.window) for a in (x, support[:, None].float()))
+        return unit_rms(x), support
 
     def batches(self, size: int, start: int, step: int) -> Iterator[tuple[Tensor, ...]]:
         """Objects and supports as the network sees them; `unknown` of the supports are all ones."""
-        for number, (x, support) in enumerate(self.source.batches(size, start, step)):
+        for count, (x, support) in enumerate(self.source.batches(size, start, step)):
             x, support = self.prepared(x, support)
-            told = torch.rand(len(x), generator=torch.Generator().manual_seed(start + number * step)) >= self.unknown
+            told = torch.rand(len(x), generator=draws(start + count * step, 1)) >= self.unknown
             yield x, torch.where(told.reshape(-1, *[1] * (support.ndim - 1)), support, torch.ones_like(support))
 
+    @torch.no_grad()
     def validate(self, module: nn.Module) -> dict[str, float]:
         """Mean squared error per pixel, in units of the object's mean square, at each noise level of `BINS`."""
         x, support = self.prepared(*self.source.held(self.validation))
@@ -71,16 +96,20 @@ class DiffusionTask:
         image_grid(x.cpu().numpy(), path)
 
     def card(self) -> dict[str, Any]:
-        """Architecture, geometry and data."""
+        """Architecture, scales, and the recipe and geometry of the objects."""
+        sigmas = self.module.sigmas
         return {
             "architecture": self.module.settings,
             "sigma_data": SIGMA_DATA,
-            "scale": "objects have an rms of 1 over the window",
+            "sigma": [round(float(s), 5) for s in (sigmas[0], sigmas[-1])],
+            "scale": "objects have an rms of 1 over the window; sigma is of the real and of the imaginary part",
             "symmetries": ["global phase", "twin"],
+            "support_unknown": self.unknown if self.module.conditioned else 1.0,
             **self.source.card(),
         }
 
 
+@torch.no_grad()
 def sample(module: Denoiser, support: Tensor, *, steps: int = 18, seed: int = 0, high: float = 40.0, low: float = 0.02) -> Tensor:
     """Objects drawn from the prior by Heun's method, complex (batch, *window) (Karras et al. 2022, algorithm 1)."""
     rho, n = 7.0, torch.arange(steps, dtype=torch.float64)
@@ -97,8 +126,3 @@ def sample(module: Denoiser, support: Tensor, *, steps: int = 18, seed: int = 0,
         ahead = x + (then - now) * d
         x = ahead if then == 0 else x + (then - now) * (d + slope(ahead, then)) / 2
     return torch.view_as_complex(x.movedim(1, -1).contiguous())
-
-
-def largest(sigma: float) -> float:
-    """σ in units of σ_data, rounded for a label."""
-    return round(sigma / SIGMA_DATA, 3 - math.ceil(math.log10(sigma / SIGMA_DATA)))

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from ..errors import InputError
 
 CONV = {2: nn.Conv2d, 3: nn.Conv3d}
 
 
 def groups(channels: int) -> int:
     """Groups of a group normalisation: at most 32, of at least 4 channels each."""
-    return math.gcd(32, max(1, channels // 4)) if channels >= 8 else 1
+    return math.gcd(32, channels // 4, channels) if channels >= 8 else 1
+
+
+def zeroed(layer: nn.Module) -> None:
+    """Let a layer begin with no effect."""
+    for p in layer.parameters():
+        nn.init.zeros_(p)
 
 
 class ResidualBlock(nn.Module):
@@ -26,8 +35,7 @@ class ResidualBlock(nn.Module):
         self.conv1, self.conv2 = CONV[dims](channels, out, 3, padding=1), CONV[dims](out, out, 3, padding=1)
         self.level = nn.Linear(embedding, out)
         self.skip = nn.Identity() if channels == out else CONV[dims](channels, out, 1)
-        nn.init.zeros_(self.conv2.weight)
-        nn.init.zeros_(self.conv2.bias)
+        zeroed(self.conv2)
 
     def forward(self, x: Tensor, e: Tensor) -> Tensor:
         """x (batch, channels, *axes), e (batch, embedding)."""
@@ -46,8 +54,7 @@ class Attention(nn.Module):
             self.heads -= 1
         self.norm = nn.GroupNorm(groups(channels), channels)
         self.qkv, self.out = nn.Linear(channels, 3 * channels), nn.Linear(channels, channels)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        zeroed(self.out)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (batch, channels, *axes)."""
@@ -91,6 +98,7 @@ class UNet(nn.Module):
     embedding: width of the two-layer MLP on the sinusoidal embedding of the level, which enters every block.
     patch: pixels of a side that are folded into channels in front and unfolded behind; 1 is the paper's network.
     The paper's: ``UNet(2, 2, 2, base=128)``; in 3D ``UNet(3, 4, 2, base=128)``.
+    Raises `InputError` for an odd base, no levels, or attention at a level that is not there.
     """
 
     def __init__(
@@ -107,7 +115,22 @@ class UNet(nn.Module):
         patch: int = 1,
     ) -> None:
         super().__init__()
+        if base % 2 or min([base, blocks, embedding, patch, *widths]) < 1 or not widths:
+            raise InputError(
+                f"base={base}, widths={list(widths)}, blocks={blocks}, embedding={embedding}, patch={patch}: "
+                f"a U-Net needs an even base, at least one width, and all of them from 1 on"
+            )
+        if not set(attention) <= set(range(len(widths))):
+            raise InputError(f"attention={list(attention)} names a level that the {len(widths)} widths do not have; count from 0")
         self.dims, self.patch, self.base = dims, patch, base
+        self.settings = {
+            "base": base,
+            "widths": list(widths),
+            "blocks": blocks,
+            "attention": list(attention),
+            "embedding": embedding,
+            "patch": patch,
+        }
         self.multiple = patch * 2 ** (len(widths) - 1)
         fold = patch**dims
         c = [base * w for w in widths]
@@ -140,8 +163,7 @@ class UNet(nn.Module):
                 self.decoder.append(parts)
         self.norm = nn.GroupNorm(groups(width), width)
         self.last = CONV[dims](width, outputs * fold, 3, padding=1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        zeroed(self.last)
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         """x (batch, inputs, *axes), each axis a multiple of `multiple`; level (batch,) → (batch, outputs, *axes)."""
@@ -160,7 +182,7 @@ class UNet(nn.Module):
         return unfold(self.last(F.silu(self.norm(h))), self.patch, self.dims)
 
 
-def _through(parts: nn.ModuleList, h: Tensor, e: Tensor) -> Tensor:
+def _through(parts: Any, h: Tensor, e: Tensor) -> Tensor:
     for part in parts:
         h = part(h, e) if isinstance(part, ResidualBlock) else part(h)
     return h

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
+import importlib
 import json
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..errors import InputError
+from ..errors import InputError, RetrieveError
+from ..manifest import sha256
 from ..options import unknown
+from .files import replacing
 
 FOLDER = Path(__file__).parent / "weights"
 SUMS = FOLDER / "SHA256SUMS"
@@ -38,21 +39,23 @@ def path_of(name: str | Path) -> Path:
 def save(module: nn.Module, card: Mapping[str, Any], path: str | Path) -> Path:
     """Write a module's weights in fp16 with its card, which must tell its `architecture`; returns the path.
 
-    The file takes its place only when it is complete.
+    The file takes its place only when it is complete. Raises `RetrieveError` where it cannot be written.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save as serialised
 
     path = Path(path)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    tensors = {name: t.detach().to("cpu", torch.float16).contiguous() for name, t in module.state_dict().items()}
-    try:
-        save_file(tensors, partial, {"card": json.dumps(card)})
-        os.replace(partial, path)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}; free some space or choose another place") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    tensors = {name: _plain(t) for name, t in module.state_dict().items()}
+    for name, t in tensors.items():
+        if not t.isfinite().all():
+            raise RetrieveError(f"{path}: {name} holds what fp16 cannot; nothing was written")
+    with replacing(path) as partial:
+        partial.write_bytes(serialised(tensors, {"card": json.dumps(card)}))
     return path
+
+
+def _plain(t: torch.Tensor) -> torch.Tensor:
+    """On the CPU, in fp16 where it is of floats."""
+    return t.detach().to("cpu", torch.float16 if t.is_floating_point() else t.dtype).contiguous()
 
 
 def card_of(name: str | Path) -> dict[str, Any]:
@@ -65,30 +68,34 @@ def card_of(name: str | Path) -> dict[str, Any]:
             card = json.loads((file.metadata() or {})["card"])
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise InputError(f"{path} is not a file of weights with a card ({error}); make one with `retrieve train`") from error
-    if not isinstance(card, dict) or "architecture" not in card:
+    if not isinstance(card, dict) or not isinstance(card.get("architecture"), dict):
         raise InputError(f"{path}: its card tells no architecture; make the file with `retrieve train`")
     return card
 
 
-def load(name: str | Path) -> nn.Module:
-    """The module of shipped weights or of a file, in float32, ready to use; loaded once for each file as it stands.
+def load(name: str | Path, device: str | torch.device = "cpu") -> nn.Module:
+    """The module of shipped weights or of a file, in float32, on a device and ready to use.
 
+    It is loaded once for each file and device and is everybody's: copy it before changing it.
     Raises `InputError` for a file that is damaged or of an unknown architecture.
     """
     path = path_of(name).resolve()
-    return _load(path, path.stat().st_mtime_ns)
+    return _load(path, path.stat().st_mtime_ns, str(torch.device(device)))
 
 
 @lru_cache(maxsize=4)
-def _load(path: Path, changed: int) -> nn.Module:
+def _load(path: Path, changed: int, device: str) -> nn.Module:
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    module = build(card_of(path)["architecture"])
     try:
+        module = build(card_of(path)["architecture"])
         module.load_state_dict(load_file(path))
-    except RuntimeError as error:
+    except InputError as error:
+        raise InputError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
+    except (RuntimeError, SafetensorError) as error:
         raise InputError(f"{path}: its weights are not those of its card's architecture: {str(error).splitlines()[0]}") from error
-    return module.requires_grad_(False).eval()
+    return module.requires_grad_(False).eval().to(device)
 
 
 def build(architecture: Mapping[str, Any]) -> nn.Module:
@@ -98,25 +105,35 @@ def build(architecture: Mapping[str, Any]) -> nn.Module:
     known = _kinds()
     if kind not in known:
         raise InputError(unknown("architecture", kind, known))
+    module, _, name = known[kind].partition(":")
     try:
-        return known[kind](**arguments)
-    except TypeError as error:
+        made: nn.Module = getattr(importlib.import_module(module, __package__), name)(**arguments)
+    except (TypeError, ValueError) as error:
         raise InputError(f"architecture {kind}: {error}") from error
+    return made
 
 
-def _kinds() -> dict[str, Callable[..., nn.Module]]:
-    from .denoiser import KINDS
+def complete(architecture: Mapping[str, Any]) -> dict[str, Any]:
+    """The architecture with everything told that it left to a default."""
+    with torch.device("meta"):
+        return dict(getattr(build(architecture), "settings", architecture))
 
-    return dict(KINDS)
 
-
-def sha256(path: Path) -> str:
-    """The file's SHA-256, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _kinds() -> dict[str, str]:
+    """Where each kind of architecture is made: ``module:Class``."""
+    return {
+        "edm": ".denoiser:EDM",
+        "epsilon": ".denoiser:Epsilon",
+        "complex-unet": ".retriever:ComplexUNet",
+        "real-unet": ".retriever:RealUNet",
+    }
 
 
 def verify() -> dict[str, bool]:
-    """Whether each shipped file is the one that `SHA256SUMS` tells of."""
-    told = dict(reversed(line.split()) for line in SUMS.read_text().splitlines()) if SUMS.exists() else {}
-    return {name: told.get(file.name) == sha256(file) for name, file in shipped().items()}
+    """Whether each shipped file is the one that `SHA256SUMS` tells of; one that it tells of and is not there is not."""
+    told = dict(line.split()[::-1] for line in SUMS.read_text().splitlines() if line.strip()) if SUMS.exists() else {}
+    files = {file.name: file for file in shipped().values()}
+    return {
+        name.removesuffix(".safetensors"): name in files and told.get(name) == sha256(files[name])
+        for name in sorted(set(files) | set(told))
+    }

@@ -1,0 +1,177 @@
+import math
+
+import pytest
+import torch
+
+from retrieve.errors import InputError
+from retrieve.priors.denoiser import EDM, SIGMA_DATA, Epsilon, window_of
+from retrieve.priors.weights import build, complete
+
+KINDS = [EDM, Epsilon]
+
+
+@pytest.fixture
+def x():
+    return torch.randn(2, 16, 20, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
+
+
+def test_a_network_of_zero_leaves_the_best_single_factor(small, x):
+    prior = EDM((16, 20), small)
+    for sigma in (1e-3, 0.3, 50.0):
+        torch.testing.assert_close(prior.denoise(x, sigma), x * (SIGMA_DATA**2 / (SIGMA_DATA**2 + sigma**2)))
+    torch.testing.assert_close(prior.denoise(x, 1e-4), x, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_noise_it_is_the_identity(small, awake, x, kind):
+    prior = awake(kind((16, 20), small, conditioned=True))
+    torch.testing.assert_close(prior.denoise(x, 0.0), x)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128])
+def test_complex_in_complex_out_and_zero_outside_the_window(small, awake, x, kind, dtype):
+    prior = awake(kind((8, 12), small)).requires_grad_(False)
+    got = prior.denoise(x.to(dtype), torch.tensor([0.1, 2.0]))
+    assert got.dtype == dtype
+    assert got.shape == x.shape
+    inside = torch.zeros(x.shape, dtype=torch.bool)
+    inside[:, 4:12, 4:16] = True
+    assert not got[~inside].any()
+    assert got[inside].abs().min() > 0
+    alone = prior.denoise(x[1:, 4:12, 4:16].to(dtype), 2.0)
+    torch.testing.assert_close(got[1:, 4:12, 4:16], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_a_conjugate_view_is_denoised_as_its_values(small, awake, x):
+    prior = awake(EDM((8, 12), small))
+    torch.testing.assert_close(prior.denoise(x.conj(), 0.5), prior.denoise(x.conj().resolve_conj(), 0.5))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_a_conditioned_network_hears_of_the_support(small, awake, x, kind):
+    support = torch.zeros(1, 16, 20, dtype=torch.bool)
+    support[:, 6:10, 8:12] = True
+    for conditioned in (True, False):
+        prior = awake(kind((8, 12), small, conditioned=conditioned))
+        known, unknown = prior.denoise(x, 1.0, support), prior.denoise(x, 1.0)
+        assert torch.equal(known, unknown) is not conditioned
+
+
+def test_three_axes(small, awake):
+    prior = awake(EDM((4, 4, 8), small | {"patch": 2}))
+    x = torch.randn(2, 8, 8, 8, dtype=torch.complex64)
+    assert prior.denoise(x, 0.5).shape == x.shape
+
+
+def test_a_gradient_flows_to_the_input(small, awake, x):
+    prior = awake(EDM((8, 12), small)).requires_grad_(False)
+    x = x.clone().requires_grad_(True)
+    prior.denoise(x, 0.5).abs().square().sum().backward()
+    assert x.grad[:, 4:12, 4:16].abs().min() > 0
+
+
+def test_the_schedule_of_the_paper(small):
+    prior = Epsilon((8, 12), small)
+    sigma = prior.sigmas
+    assert len(sigma) == 500
+    assert (sigma[1:] > sigma[:-1]).all()
+    assert sigma[0] < 0.02
+    assert sigma[-1] > 100
+    assert not prior.conditioned
+
+
+def test_epsilon_is_asked_at_the_nearest_level(small, monkeypatch):
+    prior = Epsilon((8, 12), small)
+    asked = []
+    monkeypatch.setattr(prior, "run", lambda x, level, support: asked.append(level) or torch.zeros_like(x))
+    levels = torch.tensor([1, 40, 250, 500])
+    for factor in (0.9999, 1.0, 1.0001):
+        prior.estimate(torch.zeros(4, 2, 8, 12), factor * prior.sigmas[levels - 1], None)
+    prior.estimate(torch.zeros(2, 2, 8, 12), torch.tensor([0.0, 1e4]), None)
+    assert [level.tolist() for level in asked[:3]] == [[1, 40, 250, 500]] * 3
+    assert asked[3].tolist() == [1, 500]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_true_answer_of_the_network_has_no_loss(small, monkeypatch, kind):
+    """A network that knew object and noise would be right at all levels: the two forms agree on what is predicted."""
+    prior = kind((8, 12), small)
+    x0 = torch.randn(64, 2, 8, 12)
+
+    def oracle(x, level, support):
+        if kind is Epsilon:
+            bar = prior.alpha_bar[level.long() - 1].reshape(-1, 1, 1, 1)
+            return (x - bar.sqrt() * x0) / (1 - bar).sqrt()
+        s = (level / 250).exp().reshape(-1, 1, 1, 1)
+        total = s**2 + SIGMA_DATA**2
+        return (x0 - x * total.sqrt() * SIGMA_DATA**2 / total) * total.sqrt() / (s * SIGMA_DATA)
+
+    monkeypatch.setattr(prior, "run", oracle)
+    losses = prior(x0, torch.ones(64, 1, 8, 12), torch.Generator().manual_seed(0))
+    assert losses.shape == (64,)
+    assert losses.max() < 1e-4
+
+
+def test_the_loss_is_of_unit_size_at_every_level(small):
+    losses = EDM((16, 16), small)(
+        SIGMA_DATA * torch.randn(400, 2, 16, 16), torch.ones(400, 1, 16, 16), torch.Generator().manual_seed(0)
+    )
+    assert losses.min() > 0.7
+    assert losses.max() < 1.4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_kinds_train(small, kind):
+    torch.manual_seed(0)
+    prior = kind((8, 8), small)
+    x0 = torch.ones(16, 2, 8, 8) * SIGMA_DATA
+    optimiser = torch.optim.Adam(prior.parameters(), 3e-3)
+    losses = []
+    for step in range(40):
+        loss = prior(x0, torch.ones(16, 1, 8, 8), torch.Generator().manual_seed(step)).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
+
+
+def test_the_window_is_about_the_middle():
+    assert window_of((16, 9), (8, 5)) == (slice(None), slice(4, 12), slice(2, 7))
+    for shape in ((16, 4), (16,), (16, 9, 9)):
+        with pytest.raises(InputError, match=r"window of \(8, 5\)"):
+            window_of(shape, (8, 5))
+
+
+def test_a_window_that_does_not_halve(small):
+    with pytest.raises(InputError, match="multiple of 2"):
+        EDM((8, 9), small)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_settings_build_it_again(small, kind):
+    prior = kind((8, 12), small)
+    again = build(prior.settings)
+    assert type(again) is kind
+    assert again.settings == prior.settings
+    assert {n: p.shape for n, p in again.state_dict().items()} == {n: p.shape for n, p in prior.state_dict().items()}
+
+
+def test_what_older_checkpoints_tell_is_still_understood():
+    """The names of the weights, and an architecture that leaves some to defaults."""
+    told = {"base": 56, "widths": [1, 2, 3], "attention": [1], "embedding": 256, "patch": 2}
+    architecture = {"kind": "edm", "window": [48, 48], "conditioned": True, "network": told}
+    assert complete(architecture) == architecture | {"network": told | {"blocks": 2}}
+    with torch.device("meta"):
+        state = build(architecture).state_dict()
+    assert sum(p.numel() for p in state.values()) == 7_738_056
+    names = {
+        "network.embed.0.weight", "network.first.weight", "network.encoder.0.0.norm1.weight", "network.encoder.2.0.conv.bias",
+        "network.encoder.3.1.qkv.weight", "network.middle.1.out.bias", "network.decoder.2.1.conv.weight", "network.last.bias",
+    }  # fmt: skip
+    assert names <= set(state)
+
+
+def test_the_unit_of_sigma():
+    assert pytest.approx(1 / math.sqrt(2)) == SIGMA_DATA

@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+import torch
+
+from retrieve.errors import InputError
+from retrieve.priors.denoiser import EDM, SIGMA_DATA, Epsilon, window_of
+from retrieve.priors.diffusion_task import BINS, DiffusionTask, framed, sample, unit_rms
+from retrieve.priors.objects import Simulated
+from retrieve.priors.pictures import image_grid
+from retrieve.simulate import TRAIN_SEED
+
+
+def pair_of(made):
+    """Objects and supports as a source gives them."""
+    x, support = made
+    return np.stack([x.real, x.imag], axis=1), support
+
+
+@pytest.mark.parametrize("window", [(8, 6), (9, 11), (4, 5)], ids=str)
+def test_a_frame_within_is_the_window(window):
+    x = torch.randn(2, 3, 9, 12)
+    assert torch.equal(framed(x, window), x[(slice(None), *window_of(x.shape[2:], window))])
+
+
+@pytest.mark.parametrize("window", [(12, 9), (11, 5), (6, 14), (7, 8, 5)], ids=str)
+def test_a_frame_beyond_is_filled_with_zeros(window):
+    x = torch.zeros(1, 1, *[8, 5, 6][: len(window)])
+    x[(0, 0, *[n // 2 for n in x.shape[2:]])] = 1
+    got = framed(x, window)
+    assert got.shape == (1, 1, *window)
+    assert got[(0, 0, *[w // 2 for w in window])] == 1
+    assert got.sum() == 1
+
+
+def test_objects_are_of_unit_rms_in_the_window(task):
+    made = task()
+    x, support = made.prepared(*made.source.held(8))
+    assert x.shape == (8, 2, 12, 12)
+    assert support.shape == (8, 1, 12, 12)
+    torch.testing.assert_close(x.square().sum(1).mean((1, 2)), torch.ones(8))
+    assert not x.movedim(1, -1)[support[:, 0] == 0].any()
+    assert unit_rms(torch.zeros(1, 2, 4, 4)).isfinite().all()
+
+
+def test_some_supports_are_not_told(task, film, small):
+    made = DiffusionTask(EDM((12, 12), small), Simulated(film), unknown=0.3)
+    _, told = next(made.batches(200, 0, 1))
+    assert 0.2 < (told == 1).flatten(1).all(1).float().mean() < 0.4
+    again = next(DiffusionTask(EDM((12, 12), small), Simulated(film), unknown=0.3).batches(200, 0, 1))[1]
+    assert torch.equal(told, again)
+
+
+def test_which_supports_are_told_does_not_go_with_the_phase(film, small):
+    made = DiffusionTask(EDM((12, 12), small), Simulated(film), unknown=0.5)
+    x, support = next(made.batches(800, 0, 1))
+    told = (support != 1).flatten(1).any(1)
+    plain, _ = made.prepared(*(torch.from_numpy(a) for a in (pair_of(film.objects(800, TRAIN_SEED)))))
+    overlap = (torch.complex(*x.unbind(1)) * torch.complex(*plain.unbind(1)).conj()).sum((1, 2)) / 144
+    same = overlap.abs() > 0.99  # not the twins
+    assert 300 < same.sum() < 500
+    for mine in (same & told, same & ~told):
+        assert overlap[mine].mean().abs() < 0.2
+
+
+@pytest.mark.parametrize("window", [(10, 12), (8, 8)], ids=str)
+def test_a_window_that_does_not_hold_the_objects(task, window):
+    with pytest.raises(InputError, match="reach 5×5 px .* 11 px or more"):
+        task(window)
+
+
+def test_the_validation_of_a_network_of_zero_is_known(task):
+    found = task().validate(task().module.eval())
+    assert list(found) == [f"mse@{level:.3g}" for level in BINS]
+    for level, mse in zip(BINS, found.values(), strict=True):
+        kept = 1 / (1 + level**2)  # D = kept·x, of unit power, and noise of 2σ² = level²
+        assert mse == pytest.approx((1 - kept) ** 2 + kept**2 * level**2, rel=0.1)
+
+
+@pytest.mark.parametrize("kind", [EDM, Epsilon])
+def test_samples_of_a_network_of_zero(small, kind, awake):
+    support = torch.ones(3, 1, 8, 12)
+    x = sample(kind((8, 12), small, conditioned=True), support, steps=6, seed=3)
+    assert x.shape == (3, 8, 12)
+    assert x.dtype == torch.complex64
+    assert x.isfinite().all()
+    assert torch.equal(x, sample(kind((8, 12), small, conditioned=True), support, steps=6, seed=3))
+
+
+def test_samples_of_the_right_denoiser_have_its_variance(small):
+    """With the network of zero EDM is the denoiser of white noise of σ_data: its samples are that."""
+    x = sample(EDM((16, 16), small), torch.ones(32, 1, 16, 16), steps=40)
+    assert x.real.std() == pytest.approx(SIGMA_DATA, rel=0.03)
+    assert x.imag.std() == pytest.approx(SIGMA_DATA, rel=0.03)
+
+
+@pytest.mark.parametrize("shape", [(5, 12, 10), (2, 6, 12, 10)], ids=["2d", "3d"])
+def test_pictures(tmp_path, shape):
+    from matplotlib.image import imread
+
+    rng = np.random.default_rng(0)
+    image_grid(rng.normal(size=shape) + 1j * rng.normal(size=shape), tmp_path / "x.png", zoom=2)
+    rows = -(-shape[0] // 4)
+    assert imread(tmp_path / "x.png").shape[:2] == (2 * 13 * rows, 2 * 11 * 4)
+
+
+def test_the_card(task):
+    card = task().card()
+    assert card["architecture"]["window"] == [12, 12]
+    assert card["sigma"] == [0.02, 60.0]
+    assert card["support_unknown"] == 0.15
+    assert {"data", "geometry", "symmetries", "scale", "sigma_data"} <= set(card)

@@ -1,0 +1,68 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from retrieve.priors import weights
+from retrieve.priors.denoiser import EDM
+from retrieve.priors.wiener import Wiener
+
+
+@pytest.fixture
+def drawn():
+    """A function that draws objects of a known covariance, the squares of `spread` in a turned basis."""
+    rng = np.random.default_rng(0)
+    spread = np.array([3.0, 1.0, 0.3, 0.1])
+    basis, _ = np.linalg.qr(rng.normal(size=(4, 4)) + 1j * rng.normal(size=(4, 4)))
+
+    def draw(count):
+        return (rng.normal(size=(count, 4)) + 1j * rng.normal(size=(count, 4))) / np.sqrt(2) * spread @ basis
+
+    draw.values = np.sort(spread**2)
+    return draw
+
+
+@pytest.mark.parametrize("sigma", [0.01, 0.3, 2.0, 50.0])
+def test_the_bound_of_gaussian_objects(drawn, sigma):
+    wiener = Wiener.of([drawn(20_000), drawn(10_000)])
+    noise = 2 * sigma**2
+    exact = (noise * drawn.values / (drawn.values + noise)).sum()
+    assert wiener.bound(sigma) == pytest.approx(exact, rel=0.03)
+    assert wiener.error(drawn(30_000), sigma) == pytest.approx(exact, rel=0.03)
+
+
+def test_the_error_is_that_of_the_filter(drawn):
+    wiener = Wiener.of([drawn(2000)])
+    x, rng = drawn(50_000), np.random.default_rng(1)
+    noisy = x + 0.5 * (rng.normal(size=x.shape) + 1j * rng.normal(size=x.shape))
+    gain = wiener.values / (wiener.values + 0.5)
+    estimate = (noisy @ wiener.vectors.conj() * gain) @ wiener.vectors.T
+    assert wiener.error(x, 0.5) == pytest.approx(np.mean(np.sum(np.abs(estimate - x) ** 2, axis=1)), rel=0.01)
+
+
+def test_no_other_factor_does_better(drawn):
+    wiener = Wiener.of([drawn(5000)])
+    x = drawn(20_000)
+    for scale in (0.8, 1.25):
+        assert Wiener(scale * wiener.values, wiener.vectors).error(x, 0.5) > wiener.error(x, 0.5) * 1.0005
+
+
+def test_the_table_of_a_denoiser(tmp_path, small):
+    torch.manual_seed(0)
+    module = EDM((32, 32), small)
+    weights.save(module, {"architecture": module.settings}, tmp_path / "x.safetensors")
+    words = ["--weights", tmp_path / "x.safetensors", "--objects", "4", "--samples", "1000", "--out", tmp_path / "told.json"]
+    script = Path(__file__).parents[2] / "benchmarks" / "prior_loss.py"
+    done = subprocess.run([sys.executable, script, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "told.json").read_text())["priors"]["x"]["rows"]
+    assert len(rows) == 22
+    for row in rows:
+        assert 0 < row["bound"] < 1.2 * row["linear"]
+        assert row["ratio"] == row["prior"] / row["linear"]
+        assert row["ratio"] > 1  # a network of zero knows one factor, the linear denoiser all
+    assert f"{rows[0]['linear']:.3g}" in done.stdout

@@ -12,6 +12,7 @@ import numpy as np
 
 from .arrays import Array, Device, synchronise, to_numpy
 from .errors import SolverError
+from .evaluate import shift_to_centre
 from .operators import Operator
 from .problem import Problem
 from .result import Cost, Score
@@ -175,14 +176,3 @@ def _finish(
     shape = (len(numbers), *working.amplitude.shape)
     kernels = [None] * len(numbers) if kernel is None else list(np.broadcast_to(to_numpy(kernel), shape))
     return Batch(estimate, support, scores, each, kernels, cost, stopped)
-
-
-def shift_to_centre(x: np.ndarray) -> tuple[int, ...]:
-    """Whole pixels by which to roll x (*shape) so that its centre of mass, on the torus, is at N//2."""
-    weight = np.abs(x) ** 2
-    shift = []
-    for axis, n in enumerate(x.shape):
-        line = weight.sum(axis=tuple(a for a in range(x.ndim) if a != axis), dtype=float)
-        angle = np.angle(np.sum(line * np.exp(2j * np.pi * np.arange(n) / n)))
-        shift.append((2 * (n // 2) - round(angle * n / (2 * np.pi))) % n - n // 2)
-    return tuple(shift)

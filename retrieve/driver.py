@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from .arrays import Array, Device, find_device
-from .batch import Batch, Budget, Plan, Progress, run_batch, shift_to_centre
+from .batch import Batch, Budget, Plan, Progress, run_batch
 from .ensemble import align_all, correlation_matrix, spread
 from .errors import InputError, SolverError
-from .evaluate import align
+from .evaluate import align, shift_to_centre
 from .manifest import manifest_of
 from .operators import PartialCoherence
 from .problem import Problem

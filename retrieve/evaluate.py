@@ -191,6 +191,17 @@ def conjugate_inverse(x: ComplexArray) -> ComplexArray:
     return np.roll(np.conj(np.flip(x)), 1, axis=even)  # flip alone inverts about (N-1)/2
 
 
+def shift_to_centre(x: NDArray) -> tuple[int, ...]:
+    """Whole pixels by which to roll x (*shape) so that its centre of mass, on the torus, is at N//2."""
+    weight = np.abs(x) ** 2
+    shift = []
+    for axis, n in enumerate(x.shape):
+        line = weight.sum(axis=tuple(a for a in range(x.ndim) if a != axis), dtype=float)
+        angle = np.angle(np.sum(line * np.exp(2j * np.pi * np.arange(n) / n)))
+        shift.append((2 * (n // 2) - round(angle * n / (2 * np.pi))) % n - n // 2)
+    return tuple(shift)
+
+
 def ramp_of(x: ArrayLike) -> NDArray[np.float64]:
     """The mean phase gradient of `x` (*shape) per axis, rad/px, weighted by amplitude.
 

@@ -8,12 +8,19 @@ import torch
 from torch import Tensor
 
 from .denoiser import Prior
+from .state import precision_of
 
 
 def conjugate_inverse(x: Tensor) -> Tensor:
     """The twin x*(−r) of objects or supports (batch, *shape) centred at N//2."""
     axes = tuple(range(1, x.ndim))
     return torch.roll(torch.flip(x, axes), tuple(1 - n % 2 for n in x.shape[1:]), axes).conj().resolve_conj()
+
+
+def arithmetic(precision: str, device: torch.device) -> torch.autocast:
+    """In this context networks compute in the precision asked for; see `precision_of`."""
+    dtype = precision_of(precision, device)
+    return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
 
 
 class Symmetric:
@@ -23,8 +30,8 @@ class Symmetric:
     the network over both symmetries at no cost.
     """
 
-    def __init__(self, prior: Prior, support: Tensor | None, uniform: Callable[[], Tensor]) -> None:
-        self.prior, self.uniform = prior, uniform
+    def __init__(self, prior: Prior, support: Tensor | None, uniform: Callable[[], Tensor], precision: str = "float32") -> None:
+        self.prior, self.uniform, self.precision = prior, uniform, precision
         self.support = None if support is None else support[None]
         self.inverse = None if self.support is None else conjugate_inverse(self.support)
 
@@ -40,5 +47,6 @@ class Symmetric:
         support = self.support
         if support is not None and self.inverse is not None:
             support = torch.where(twin, self.inverse, support)
-        d = self.prior.denoise(x, sigma, support)
+        with arithmetic(self.precision, x.device):
+            d = self.prior.denoise(x, sigma, support)
         return torch.where(twin, conjugate_inverse(d), d) * turn.conj()

@@ -1,75 +1,75 @@
-"""Phase retrieval with a diffusion prior: the denoiser inside a projection iteration, and posterior samples by split Gibbs."""
+"""Phase retrieval with a diffusion prior: a denoiser inside a projection iteration, and posterior samples by split Gibbs."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from ..arrays import Array, like, namespace
+from ..arrays import Array, like, namespace, to_numpy
+from ..evaluate import shift_to_centre
 from ..options import option
 from ..problem import Problem
 from .base import Step, Streams
 from .learned import Learned, complex_normal, fitted, noise_of, normalise
-
-if TYPE_CHECKING:
-    from ..priors.symmetry import Symmetric
+from .projections import RRR
 
 
 @dataclass(frozen=True)
 class Diffusion(Learned):
-    """RAAR with the denoiser D in the place of the support: x ← β(x + D(2m − x; σ) − m) + (1 − β) m.
+    """A classical search, then RAAR with the denoiser D in the place of the support: x ← β(x + D(2m − x; σ) − m) + (1 − β) m.
 
-    m is the data step: argmin nll(m) + ‖A(m − x)‖²/2r² with r = `trust`·σ, in closed form. σ falls from
-    `high` to `low` as a power law, in units of the object's rms over the prior's window. Each call of
-    the denoiser sees the object under a random global phase, and every other time as its twin, which the
-    data cannot tell apart. The scale of the measurement follows its power and is fitted on the way.
+    The search is RRR, whose iterations cost a hundredth of a call of the network: it brings most starts so near
+    that the denoiser finds the rest. m is the data step: argmin nll(m) + ‖A(m − x)‖²/2r² with r = `trust`·σ, in
+    closed form. σ falls from `high` to `low`, in units of the object's rms over the prior's window: much above it D
+    is all but zero and forgets the start. Each call of the denoiser sees the object under a random global phase,
+    and every other time as its twin, which the data cannot tell apart. The scale of the measurement follows from
+    its power and is fitted on the way.
     """
 
     name: ClassVar[str] = "diffusion"
     batch: ClassVar[int] = 4
     agree: ClassVar[float] = 0.95
     source: ClassVar[str] = (
-        "RAAR: Luke, Inverse Problems 21, 37 (2005); prior: Karras et al., NeurIPS 2022; samples: Wu et al., NeurIPS 2024"
+        "RRR: Elser et al. 2018; RAAR: Luke 2005; prior: Karras et al., NeurIPS 2022; samples: Wu et al., NeurIPS 2024"
     )
-    evaluations: int = option(300, "calls of the denoiser a start", ge=2)
+    search: int = option(4000, "iterations of RRR before the denoiser comes in", ge=0)
+    evaluations: int = option(100, "calls of the denoiser a start", ge=2)
     beta: float = option(0.95, "relaxation; the nearer 1, the wider the search", gt=0, le=1)
     high: float = option(2.0, "first noise level of the denoiser", gt=0, le=60)
     low: float = option(0.15, "last noise level of the denoiser", gt=0, le=10)
-    rho: float = option(7.0, "power of the noise schedule: 1 is even steps, large ones geometric", ge=1, le=100)
     trust: float = option(1.0, "how far the data step may go, in units of the denoiser's noise level", gt=0)
     fit: float = option(0.1, "share by which the fitted scale is renewed each step; 0 keeps that of the power", ge=0, le=1)
     sweeps: int = option(12, "Gibbs sweeps before a posterior sample is taken", ge=1)
-    inner: int = option(6, "denoiser calls in the prior's half of a sweep", ge=1)
+    inner: int = option(6, "denoiser calls in the prior's half of a sweep", ge=2)
 
     @property
     def total(self) -> int | None:
-        """Its evaluations."""
-        return self.evaluations
-
-    def levels(self) -> list[float]:
-        """σ of each step."""
-        ramp = np.linspace(self.high ** (1 / self.rho), self.low ** (1 / self.rho), self.evaluations) ** self.rho
-        return [float(s) for s in ramp]
+        """Its iterations and evaluations."""
+        return self.search + self.evaluations
 
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
-        """Search from x, in the problem's units; every step shows the denoiser's estimate."""
+        """Search from x; then every step shows the denoiser's estimate."""
         xp = namespace(x)
+        if self.search:
+            for step in RRR(iterations=self.search).steps(problem, x, rng):
+                yield step
+            x = step.estimate if problem.support is not None else centred(step.estimate)
         prior = self.prior().to(x.device)
         scaled, scale = normalise(problem, prior.window)
-        denoise = symmetric(prior, problem, rng)
+        denoise = self.symmetric(prior, problem, rng)
         x = x / scale
         c = xp.ones((x.shape[0], *[1] * (x.ndim - 1)), dtype=scaled.amplitude.dtype, device=x.device)
-        for sigma in self.levels():
+        for sigma in np.geomspace(self.high, self.low, self.evaluations).tolist():
             m = scaled.proximal(x * c, self.trust * sigma) / c
             d = denoise(2 * m - x, sigma)
             x = self.beta * (x + d - m) + (1 - self.beta) * m
             if self.fit:
                 c = (1 - self.fit) * c + self.fit * xp.clip(fitted(scaled, d), 0.5, 2.0)
-            yield Step(d * (c * scale), info={"evaluations": 1})
+            yield Step(d * (c * scale), info={"evaluations": 1, "stage": "diffusion"})
 
     def samples(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """Draw from the posterior near x (batch, *shape), one chain each; the last step is the sample.
@@ -80,10 +80,8 @@ class Diffusion(Learned):
         """
         prior = self.prior().to(x.device)
         scaled, scale = normalise(problem, prior.window)
-        denoise = symmetric(prior, problem, rng)
-        c = fitted(problem, x)
-        x = x / c  # `fitted` is the factor of an estimate on the data: 1 but for rounding
-        x = x * (c / scale)
+        denoise = self.symmetric(prior, problem, rng)
+        x = x / scale
         last = max(noise_of(scaled), self.low)
         for rho in np.geomspace(max(4 * last, 1.0), last, self.sweeps):
             z = posterior_field(scaled, x, float(rho), rng)
@@ -91,18 +89,12 @@ class Diffusion(Learned):
             yield Step(x * scale, info={"evaluations": self.inner})
 
 
-def symmetric(prior: Any, problem: Problem, rng: Streams) -> Symmetric:
-    """The prior's denoiser under the problem's support, averaged over its symmetries."""
-    from ..priors.symmetry import Symmetric
-
-    return Symmetric(prior, problem.support, lambda: torch_from(rng.uniform((2,))))
-
-
-def torch_from(a: np.ndarray) -> Any:
-    """A host array as a torch tensor."""
+def centred(x: Array) -> Array:
+    """Each object of x (batch, *shape) rolled by whole pixels so that its centre of mass is at N//2."""
     import torch
 
-    return torch.from_numpy(a)
+    axes = tuple(range(x.ndim - 1))
+    return torch.stack([torch.roll(one, shift_to_centre(to_numpy(one)), axes) for one in x])
 
 
 def posterior_field(problem: Problem, x: Array, rho: float, rng: Streams) -> Array:

@@ -58,6 +58,8 @@ class DPS(Learned):
         """Sample from pure noise (the start x only gives the shape); every step shows x̂₀."""
         import torch
 
+        from ..priors.symmetry import arithmetic
+
         prior = self.prior().to(x.device)
         scaled, scale = normalise(problem, prior.window)
         y, valid = scaled.amplitude, scaled.valid
@@ -68,7 +70,8 @@ class DPS(Learned):
             x = x.detach().requires_grad_(True)
             with torch.enable_grad():
                 sigma = ((1 - bar) / bar) ** 0.5
-                x0 = prior.denoise(x / bar**0.5, sigma, problem.support)
+                with arithmetic(self.precision, x.device):
+                    x0 = prior.denoise(x / bar**0.5, sigma, problem.support)
                 flat = ((y - scaled.modulus(x0)) * valid).flatten(1)
                 l2 = flat.norm(dim=1) if self.norm == "plain" else flat.square().sum(1)
                 loss = self.l1 * flat.abs().sum(1) / y.numel() ** 0.5 + self.l2 * l2

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from .. import autocorrelation
 from ..arrays import TINY, Array, like, namespace, to_numpy
 from ..errors import InputError
 from ..operators import FarField
 from ..options import option
 from ..problem import Problem
 from .base import Solver, Streams
+
+if TYPE_CHECKING:
+    from ..priors.symmetry import Symmetric
+
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True)
@@ -22,6 +29,16 @@ class Learned(Solver):
 
     library: ClassVar[str] = "torch"
     weights: str = option("domains2d", "the prior: shipped weights by name (see `retrieve weights`), or a .safetensors file")
+
+    precision: str = option("auto", "of the network: bfloat16 where the machine computes in it", choices=PRECISIONS)
+
+    def symmetric(self, prior: Any, problem: Problem, rng: Streams) -> Symmetric:
+        """The prior's denoiser under the problem's support, averaged over its symmetries."""
+        import torch
+
+        from ..priors.symmetry import Symmetric
+
+        return Symmetric(prior, problem.support, lambda: torch.from_numpy(rng.uniform((2,))), self.precision)
 
     def prior(self) -> Any:
         """The denoiser of `weights`. Raises `InputError` where there is none, or the file is not one."""
@@ -43,7 +60,11 @@ class Learned(Solver):
             raise InputError(f"{told}, the problem has {len(problem.shape)} axes; take a prior of as many, or a classical solver")
         if any(n < w for n, w in zip(problem.shape, window, strict=True)):
             raise InputError(f"{told}, the object's array has {_by(problem.shape)}; pad the data, or train a smaller prior")
-        if problem.support is not None:
+        if problem.support is None:
+            extent = autocorrelation.extent(problem)
+            if any(e > 1.1 * w for e, w in zip(extent, window, strict=True)):
+                raise InputError(f"{told}, the object spans about {_by(extent)} by its autocorrelation; bin or crop the data")
+        else:
             extent = extent_of(to_numpy(problem.support))
             if any(e > w for e, w in zip(extent, window, strict=True)):
                 raise InputError(
@@ -61,8 +82,8 @@ def extent_of(support: np.ndarray) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _by(shape: tuple[int, ...]) -> str:
-    return " × ".join(map(str, shape))
+def _by(shape: Sequence[float]) -> str:
+    return " × ".join(f"{n:.0f}" for n in shape)
 
 
 class Normalised(NamedTuple):

@@ -49,7 +49,7 @@ def streams(n, seed=0):
 
 
 def test_diffusion_solves_an_easy_problem_with_an_exact_prior(white):
-    result = solve(Diffusion(evaluations=120), white, starts=8, seed=0, agree=0)
+    result = solve(Diffusion(search=0, evaluations=120), white, starts=8, seed=0, agree=0)
     found = [align(x, white.truth).correlation for x in result.estimates]
     assert np.mean(np.array(found) > 0.99) >= 0.5
     assert align(result.object, white.truth, scale=True).scale == pytest.approx(1, abs=0.02)
@@ -57,13 +57,13 @@ def test_diffusion_solves_an_easy_problem_with_an_exact_prior(white):
 
 
 def test_a_start_is_the_same_whatever_the_batch(white):
-    solver = Diffusion(evaluations=6)
+    solver = Diffusion(search=0, evaluations=6)
     one = solve(solver, white, starts=3, batch=1, agree=0).estimates
     assert_allclose(solve(solver, white, starts=3, batch=3, agree=0).estimates, one, atol=1e-4 * np.abs(one).max())
 
 
 def test_it_stops_when_the_best_starts_agree(white):
-    solver = Diffusion(evaluations=120)
+    solver = Diffusion(search=0, evaluations=120)
     few = solve(solver, white, starts=16, agree=0.9)
     assert len(few.estimates) < 16
     assert len(solve(solver, white, starts=8, agree=1.0).estimates) == 8
@@ -71,7 +71,7 @@ def test_it_stops_when_the_best_starts_agree(white):
 
 
 def test_samples_come_with_their_spread(white):
-    result = solve(Diffusion(evaluations=120, sweeps=3), white, starts=4, samples=6)
+    result = solve(Diffusion(search=0, evaluations=120, sweeps=3), white, starts=4, samples=6)
     assert result.samples.shape == (6, 32, 32)
     assert_allclose(result.spread, np.abs(result.samples).std(axis=0, ddof=1), rtol=1e-5)
     assert min(align(x, result.object).correlation for x in result.samples) > 0.9
@@ -127,7 +127,7 @@ def test_the_scale_follows_from_the_power(sigma, tolerance):
 
 
 def test_units_are_those_of_the_problem_whatever_they_are(white):
-    solver = Diffusion(evaluations=20)
+    solver = Diffusion(search=0, evaluations=20)
     loud = white.replace(amplitude=white.amplitude * 1000, likelihood=white.likelihood.scaled(1000))
     x, y = solve(solver, white).object, solve(solver, loud).object
     assert_allclose(y, 1000 * x, rtol=1e-2, atol=5 * np.abs(x).max())

@@ -1,0 +1,88 @@
+"""The object from its pattern in one pass of a network, and what a classical descent makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..arrays import Array, like, to_numpy
+from ..errors import InputError
+from ..options import build, option
+from ..problem import Problem
+from .base import Solver, Step, Streams
+from .iterative import iterate
+from .learned import extent_of, fitted, is_plain
+from .recipe import PARTS
+
+
+@dataclass(frozen=True)
+class UNet(Solver):
+    """x = c N(y, S) with N trained to invert patterns y of objects within S, and c the scale that fits best.
+
+    Nothing is drawn: every start gives the same object, among those that the data cannot tell apart the one
+    that the network prefers.
+    """
+
+    name: ClassVar[str] = "unet"
+    library: ClassVar[str] = "torch"
+    source: ClassVar[str] = "Yu et al., npj Comput. Mater. 10, 24 (2024)"
+    weights: str = option(
+        "unet2d-complex", "the network: shipped weights by name (see `retrieve weights`), or a .safetensors file"
+    )
+    refine: str = option("none", "algorithm that goes on from the network's object", choices=("none", "er", "hio", "raar", "cg"))
+    iterations: int = option(50, "its iterations", ge=1)
+
+    @property
+    def total(self) -> int | None:
+        """The pass and the iterations."""
+        return 1 if self.refine == "none" else 1 + self.iterations
+
+    def network(self, device: Any = "cpu") -> Any:
+        """The `Retriever` of `weights`. Raises `InputError` where there is none, or the file is of something else."""
+        from ..priors.retriever import Retriever
+        from ..priors.weights import load
+
+        module = load(self.weights, device)
+        if not isinstance(module, Retriever):
+            kind = type(module).__name__
+            raise InputError(f"weights {self.weights!r} are of a {kind}, which inverts no patterns; see `retrieve weights`")
+        return module
+
+    def check(self, problem: Problem) -> None:
+        """Raise `InputError` where the network was not trained for such patterns."""
+        module = self.network()
+        told = f"weights {self.weights!r} are for patterns of {_by(module.shape)} px"
+        if tuple(problem.shape) != module.shape:
+            remedy = "bin, crop or pad the data to that, or train a network of their shape (`retrieve train unet`)"
+            raise InputError(f"{told}, the problem's has {_by(problem.shape)}; {remedy}")
+        if not is_plain(problem):
+            what = type(problem.detector or problem.operator).__name__
+            raise InputError(
+                f"{told} as the far field is, the problem has an operator {what}; leave it out, or take solver recipe"
+            )
+        if problem.support is not None:
+            extent = extent_of(to_numpy(problem.support))
+            if any(e > w for e, w in zip(extent, module.window, strict=True)):
+                remedy = "crop the pattern to coarser pixels of the object, or train a network of a larger window"
+                raise InputError(f"{told} and objects within {_by(module.window)}, the support spans {_by(extent)}; {remedy}")
+
+    def start(self, problem: Problem, rng: Streams) -> Array:
+        """Zeros: a start makes no difference."""
+        return like(np.zeros((len(rng), *problem.shape), np.complex64), problem.amplitude)
+
+    def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
+        """The pass, then the iterations; x gives the shape alone."""
+        inside = None if problem.support is None else problem.support[None]
+        found = self.network(x.device).reconstruct(problem.amplitude[None], problem.valid[None], inside)
+        found = found * fitted(problem, found)
+        x = found.expand(x.shape).clone()
+        yield Step(x, inside if inside is None else inside.expand(x.shape), {"stage": "network", "evaluations": 1})
+        if self.refine != "none":
+            yield from iterate([build(PARTS[self.refine], {"iterations": self.iterations})], problem, x)
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape))

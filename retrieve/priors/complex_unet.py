@@ -54,8 +54,8 @@ class ComplexNorm(nn.Module):
 class ComplexSiLU(nn.SiLU):
     """SiLU of the real and of the imaginary part, the smooth form of the CReLU of Trabelsi et al. (2018).
 
-    Gates on |z|, which keep phases, fit the same objects no better a step and take twice as long; and an
-    amplitude, which has no phase, gives them none to keep.
+    Gates on |z|, which keep phases, double the time of a step and fit worse in the same time; and what the network
+    sees is real, so that it has no global phase to keep.
     """
 
 
@@ -96,7 +96,7 @@ class Block(nn.Module):
 class Encoder(nn.Module):
     """Stages of `blocks` blocks, each followed by a convolution of stride 2, and two blocks at the bottom.
 
-    The first convolution takes a real pattern: a complex weight on real numbers is two real ones.
+    The first convolution takes real numbers, on which a complex weight is two real ones.
     """
 
     def __init__(self, a: Arithmetic, dims: int, inputs: int, widths: Sequence[int], blocks: int) -> None:

@@ -25,8 +25,8 @@ class Retriever(nn.Module):
 
     shape: px, of the pattern.  window: px, the box in the middle that holds the object.
     conditioned: whether the network is told the support; outside of one that is given the object is 0 in any case.
-    autocorrelation: whether the network also sees the intensity's Fourier transform, two channels that lie, as the
-    support does, in the object's space: another view of what was measured, from which it learns several times faster.
+    autocorrelation: whether the network also sees the intensity's Fourier transform, in two channels that lie in the
+    object's space as the support does. It tells nothing new, but from it a network learns far faster.
     widths: channels of the three stages and of the bottom, None for the kind's own.  blocks: of each stage.
     patch: pixels of a side that are folded into channels.
     supervision: share of the training's loss that looks at the true object; the rest looks at the pattern alone.

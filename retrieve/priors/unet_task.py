@@ -20,6 +20,8 @@ from .retriever import Retriever, twin
 SIGMAS = (0.0, 0.05)
 """Noise levels at which a network is validated, as shares of the amplitude's maximum."""
 
+STREAM = 1  # of a batch's random numbers: what is measured of its objects
+
 
 class UNetTask:
     """Train `module` on a source of objects; see `Task`.
@@ -61,7 +63,8 @@ class UNetTask:
         """Objects, supports as they are told, amplitudes and valid pixels; the noise of a batch is its number's."""
         for count, (x, support) in enumerate(self.source.batches(size, start, step)):
             x, support = self.prepared(x, support)
-            rng = torch.Generator().manual_seed(start + count * step)
+            seed = np.random.SeedSequence([start + count * step, STREAM]).generate_state(1)  # not the one of the objects
+            rng = torch.Generator().manual_seed(int(seed[0]))
             u = torch.rand(4, len(x), generator=rng)
             told = each(u[0] >= self.unknown, support)
             lost = self.lost * (2 * u[2] - 1).clamp(min=0)
@@ -99,7 +102,7 @@ class UNetTask:
             x, t, y = self.inverted(module, self.validation, sigma)
             axes = tuple(range(1, x.ndim))
             f = torch.fft.fftn(x, dim=axes, norm="ortho").abs()
-            found[f"complex@{sigma:g}"] = cosine(x, t)
+            found[f"complex@{sigma:g}"] = cosine(x, t).abs()
             found[f"amplitude@{sigma:g}"] = cosine(*(a.abs() - a.abs().mean(axes, keepdim=True) for a in (x, t)))
             found[f"chi2@{sigma:g}"] = 1 - cosine(f, y) ** 2
         return {name: float(values.mean()) for name, values in found.items()}
@@ -143,7 +146,7 @@ def each(values: Tensor, like: Tensor) -> Tensor:
 
 
 def cosine(a: Tensor, b: Tensor) -> Tensor:
-    """|⟨a,b⟩|/(‖a‖‖b‖) of arrays (batch, *shape), (batch,); 0 where one is empty."""
+    """⟨a,b⟩/(‖a‖‖b‖) of arrays (batch, *shape), (batch,); 0 where one is empty."""
     axes = tuple(range(1, a.ndim))
     norms = (a.abs().square().sum(axes) * b.abs().square().sum(axes)).sqrt()
-    return (a.conj() * b).sum(axes).abs() / (norms + 1e-20)
+    return (a.conj() * b).sum(axes) / (norms + 1e-20)

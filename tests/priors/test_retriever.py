@@ -135,9 +135,26 @@ def test_zero_frequency_is_in_the_middle_for_the_network(made):
     assert pattern.count_nonzero() == 1
 
 
+def test_the_autocorrelation_is_the_object_s(made):
+    network, seen = made(autocorrelation=True), []
+    network.network.encoder.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    x = torch.zeros(1, 16, 16, dtype=torch.complex64)
+    x[0, 8, 8], x[0, 9, 11] = 1.0, 1j
+    y = torch.fft.fft2(x).abs()
+    network.reconstruct(y, y > -1)
+    _, _, re, im = torch.nn.functional.pixel_shuffle(seen[0], 2)[0]
+    got = torch.complex(re, im)
+    at = {tuple(place) for place in torch.nonzero(got.abs() > 1e-3).tolist()}
+    assert at == {(8, 8), (9, 11), (7, 5)}  # 0 and the distance between the two points, both ways
+    assert got[8, 8].real == pytest.approx(math.log1p(16))
+    assert got[9, 11] / got[9, 11].abs() == pytest.approx(1j, abs=1e-4)
+    assert got[7, 5] / got[7, 5].abs() == pytest.approx(-1j, abs=1e-4)
+
+
 @KINDS
-def test_a_pattern_and_an_object_of_three_axes(made, kind):
-    network = made(kind, (16, 8, 8), (12, 8, 6))
+@pytest.mark.parametrize("autocorrelation", [False, True])
+def test_a_pattern_and_an_object_of_three_axes(made, kind, autocorrelation):
+    network = made(kind, (16, 8, 8), (12, 8, 6), autocorrelation=autocorrelation)
     y = drawn(2, 16, 8, 8).abs()
     got = network.reconstruct(y, y > 0)
     assert got.shape == (2, 16, 8, 8)
@@ -166,7 +183,7 @@ def test_a_pattern_of_another_shape(made):
 
 @KINDS
 def test_weights_come_back(made, kind, tmp_path):
-    network = made(kind, conditioned=False, blocks=2)
+    network = made(kind, conditioned=False, blocks=2, autocorrelation=True)
     path = weights.save(network, {"architecture": network.settings}, tmp_path / "unet.safetensors")
     again = weights.load(path)
     y = drawn(1, 16, 16).abs()

@@ -111,7 +111,10 @@ class UNetOptions:
     window: str = option("auto", "pixels of each axis that hold the object, 48 or 32x48; auto: the least that hold the objects")
     conditioned: bool = option(True, "tell the network the support, in a channel of its own")
     unknown: float = option(0.15, "share of the objects whose support a conditioned network is not told", ge=0, le=1)
-    widths: str = option("32,64,96,128", "channels of the stages and the bottom, each of half the resolution of the last")
+    autocorrelation: bool = option(True, "show the network the pattern's autocorrelation, too; the paper shows the pattern alone")
+    widths: str = option(
+        "auto", "channels of three stages and the bottom, each of half the resolution of the last; auto: the kind's"
+    )
     blocks: int = option(1, "residual blocks a stage", ge=1)
     patch: int = option(2, "pixels of a side folded into channels", ge=1)
     sigma: float = option(0.1, "largest noise, of the amplitude as a share of its maximum", ge=0)
@@ -121,14 +124,16 @@ class UNetOptions:
 
     def __post_init__(self) -> None:
         validate(self)
-        numbers("widths", self.widths)
+        if self.widths != "auto":
+            numbers("widths", self.widths)
 
     @classmethod
     def of(cls, card: Mapping[str, Any]) -> UNetOptions:
         """The options that gave a card. Raises `InputError` for one of another kind of network."""
         told = dict(_of_kind(card["architecture"], ("complex-unet", "real-unet")))
         told.pop("shape")
-        window, widths = "x".join(map(str, told.pop("window"))), _text(told.pop("widths"))
+        told.setdefault("autocorrelation", False)
+        window, widths = "x".join(map(str, told.pop("window"))), _text(told.pop("widths") or "auto")
         more = {**card.get("measurement", {}), **({"supervision": card["loss"]["supervision"]} if "loss" in card else {})}
         return cls(window=window, widths=widths, **told, **more)
 
@@ -139,7 +144,8 @@ class UNetOptions:
             "shape": list(shape),
             "window": window_for(self.window, reach, self.patch),
             "conditioned": self.conditioned,
-            "widths": numbers("widths", self.widths),
+            "autocorrelation": self.autocorrelation,
+            "widths": None if self.widths == "auto" else numbers("widths", self.widths),
             "blocks": self.blocks,
             "patch": self.patch,
         }

@@ -28,7 +28,7 @@ def solve(
     solver: Solver,
     problem: Problem,
     *,
-    starts: int = 1,
+    starts: int | None = None,
     seed: int = 0,
     device: str = "auto",
     on_step: Callable[[Progress], object] | None = None,
@@ -43,6 +43,7 @@ def solve(
 ) -> Result:
     """Run `solver` from `starts` random starts and choose the one that predicts the held-out pixels best.
 
+    `starts` is the solver's own number unless given: 8 for diffusion, 1 for most.
     Start k draws from the generator seeded by (seed, k): a start gives the same estimate whatever the
     number of starts. `hold_out` is the share of measured pixels kept from the solver, in islands of a
     speckle's size; 0 keeps none, and the working χ² then chooses. `batch` starts run in one array, as
@@ -55,6 +56,7 @@ def solve(
     Raises `InputError` for arguments out of range, `SolverError` for a failed start (all of them, when
     not `strict`).
     """
+    starts = solver.starts if starts is None else starts
     batch = solver.batch if batch is None else batch
     agree = solver.agree if agree is None else agree
     _check(starts, seed, hold_out, batch, score_every, x0, problem)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .problem import Problem
     from .solvers.base import Solver
 
-RECORDED = ("retrieve-phase", "numpy", "scipy", "array-api-compat", "h5py", "torch", "cupy")
+RECORDED = ("retrieve-phase", "numpy", "scipy", "array-api-compat", "h5py", "torch", "cupy", "safetensors")
 
 
 def versions() -> dict[str, str]:
@@ -41,6 +41,7 @@ def manifest_of(solver: Solver, problem: Problem, seed: int, device: Device, set
     return {
         "solver": solver.name,
         "options": values_of(solver),
+        "record": solver.record(),
         "seed": seed,
         **settings,
         "likelihood": {"name": type(problem.likelihood).__name__.lower(), **values_of(problem.likelihood)},

@@ -50,7 +50,10 @@ def replayed(path: Path, out: Path | None, console: Console, quiet: bool) -> int
         "keep": manifest.get("keep"),
     }
     given |= {name: manifest[name] for name in ("starts", "seed", "device", "hold_out")}
+    given |= {"agree": manifest.get("agree", 0.0), "samples": manifest.get("samples", 0)}
     solver = build(find("solvers", manifest["solver"]), manifest["options"])
+    if solver.record() != manifest.get("record", {}):
+        raise InputError(f"{path}: the weights {manifest['options'].get('weights')} have changed since; put the old ones back")
     result = run(solver, problem_from(source["path"], given, stored_likelihood(manifest["likelihood"])), given, console, quiet)
     if out is not None:
         result.save(out)

@@ -22,7 +22,19 @@ COMBINE = ("best", "common-mode")
 @click.command("run", cls=SolverCommand, short_help="phase a diffraction pattern")
 @click.argument("file", required=False)
 @click.option("--solver", default="recipe", show_default=True, metavar="NAME[:OPTION=VALUE,...]", help="see `retrieve solvers`")
-@click.option("--starts", type=click.IntRange(1), default=1, show_default=True, help="independent random starts")
+@click.option("--starts", type=click.IntRange(1), help="independent random starts  [8 for diffusion, 1 for others]")
+@click.option(
+    "--agree",
+    type=click.FloatRange(0, 1),
+    help="run no more starts when the two best correlate so; 0 for never  [the solver's: 0.95 for diffusion, 0 for others]",
+)
+@click.option(
+    "--samples",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="draws from the posterior around the best start, by solvers that can; the spread is then theirs",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="seed of starts and held-out pixels")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N, torch or torch:cuda:N")
 @click.option(
@@ -61,6 +73,7 @@ def command(file: str | None, solver: str, replay: Path | None, quiet: bool, **g
     if file is None:
         raise click.UsageError("name a FILE, an example such as example:crystal3d, or --replay RESULT")
     chosen = solver_from(solver, given_flags(given))
+    given["starts"] = given["starts"] or chosen.starts
     least = 1 if given["combine"] == "best" else given["keep"] or 2
     if given["starts"] < least:
         raise click.UsageError(f"--combine {given['combine']} keeps {least} starts; --starts {given['starts']} is too few")
@@ -92,6 +105,8 @@ def run(chosen: Any, problem: Any, given: dict[str, Any], console: Console, quie
             seed=given["seed"],
             device=given["device"],
             hold_out=given["hold_out"],
+            agree=given["agree"],
+            samples=given["samples"],
             on_step=lambda told: on_step(told) or interrupt.asked,
             strict=given["starts"] == 1,
             budget=Budget(seconds=given["seconds"]),
@@ -169,4 +184,9 @@ def _summary(result: Any, console: Console) -> None:
         table.add_row(str(k), f"{score.chi2:.4g}", free, ratio, filled, mark)
     console.print(table)
     cost = result.cost
-    console.print(f"{cost.seconds:.1f} s, {cost.steps} steps, {cost.ffts} transforms")
+    networks = f", {cost.network_evaluations} network evaluations" * bool(cost.network_evaluations)
+    console.print(f"{cost.seconds:.1f} s, {cost.steps} steps, {cost.ffts} transforms{networks}")
+    if result.samples is not None:
+        console.print(f"{len(result.samples)} posterior samples; the spread is theirs")
+    elif len(result.scores) < result.manifest["starts"] and not result.interrupted:
+        console.print(f"the best starts agree; {result.manifest['starts'] - len(result.scores)} of the starts were not needed")

@@ -65,13 +65,14 @@ class Solver(ABC):
     """Hyper-parameters and nothing else; subclasses are frozen dataclasses of `option` fields.
 
     name: how the command line calls it.  library: "any" for array-API code, "torch" for networks.
-    source: the paper.  batch: starts that it likes to run in one array.
+    source: the paper.  starts: how many it is best given.  batch: how many it likes to run in one array.
     agree: correlation of the best starts at which more are not worth their while, 0 for never.
     """
 
     name: ClassVar[str] = ""
     library: ClassVar[str] = "any"
     source: ClassVar[str] = ""
+    starts: ClassVar[int] = 1
     batch: ClassVar[int] = 1
     agree: ClassVar[float] = 0.0
 
@@ -87,6 +88,10 @@ class Solver(ABC):
 
     def check(self, problem: Problem) -> None:  # noqa: B027
         """Raise `InputError` where this solver cannot do the problem; called before any work."""
+
+    def record(self) -> dict[str, Any]:
+        """What a manifest keeps besides the options, such as the SHA-256 of weights."""
+        return {}
 
     def start(self, problem: Problem, rng: Streams) -> Array:
         """The first x, on the host: the measured amplitudes with random phases, transformed back."""

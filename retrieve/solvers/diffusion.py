@@ -31,6 +31,7 @@ class Diffusion(Learned):
     """
 
     name: ClassVar[str] = "diffusion"
+    starts: ClassVar[int] = 8
     batch: ClassVar[int] = 4
     agree: ClassVar[float] = 0.95
     source: ClassVar[str] = (
@@ -58,7 +59,7 @@ class Diffusion(Learned):
             for step in RRR(iterations=self.search).steps(problem, x, rng):
                 yield step
             x = step.estimate if problem.support is not None else centred(step.estimate)
-        prior = self.prior().to(x.device)
+        prior = self.prior(x.device)
         scaled, scale = normalise(problem, prior.window)
         denoise = self.symmetric(prior, problem, rng)
         x = x / scale
@@ -78,7 +79,7 @@ class Diffusion(Learned):
         phases (`posterior_field`), x given z by the reverse diffusion from σ = ρ to 0.
         Source: Wu et al., Principled probabilistic imaging using diffusion models as plug-and-play priors, NeurIPS 2024.
         """
-        prior = self.prior().to(x.device)
+        prior = self.prior(x.device)
         scaled, scale = normalise(problem, prior.window)
         denoise = self.symmetric(prior, problem, rng)
         x = x / scale

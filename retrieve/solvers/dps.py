@@ -60,7 +60,7 @@ class DPS(Learned):
 
         from ..priors.symmetry import arithmetic
 
-        prior = self.prior().to(x.device)
+        prior = self.prior(x.device)
         scaled, scale = normalise(problem, prior.window)
         y, valid = scaled.amplitude, scaled.valid
         inside = _box(x, prior.window)

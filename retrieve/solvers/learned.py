@@ -24,12 +24,24 @@ PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True)
-class Learned(Solver):
-    """A solver that has a denoiser as its prior."""
+class Weighted(Solver):
+    """A solver that is a network, or has one; the manifest keeps which."""
 
     library: ClassVar[str] = "torch"
-    weights: str = option("domains2d", "the prior: shipped weights by name (see `retrieve weights`), or a .safetensors file")
+    weights: str = option("none", "the network: shipped weights by name (see `retrieve weights`), or a .safetensors file")
 
+    def record(self) -> dict[str, Any]:
+        """The SHA-256 of the weights."""
+        from ..priors.weights import path_of, sha256
+
+        return {"weights_sha256": sha256(path_of(self.weights))}
+
+
+@dataclass(frozen=True)
+class Learned(Weighted):
+    """A solver that has a denoiser as its prior."""
+
+    weights: str = option("domains2d", "the prior: shipped weights by name (see `retrieve weights`), or a .safetensors file")
     precision: str = option("auto", "of the network: bfloat16 where the machine computes in it", choices=PRECISIONS)
 
     def symmetric(self, prior: Any, problem: Problem, rng: Streams) -> Symmetric:
@@ -40,36 +52,35 @@ class Learned(Solver):
 
         return Symmetric(prior, problem.support, lambda: torch.from_numpy(rng.uniform((2,))), self.precision)
 
-    def prior(self) -> Any:
+    def prior(self, device: Any = "cpu") -> Any:
         """The denoiser of `weights`. Raises `InputError` where there is none, or the file is not one."""
         from ..priors.denoiser import Denoiser
         from ..priors.weights import load
 
-        module = load(self.weights)
+        module = load(self.weights, device)
         if not isinstance(module, Denoiser):
-            raise InputError(
-                f"weights {self.weights!r} are of a {type(module).__name__}, not of a denoiser; see `retrieve weights`"
-            )
+            kind = type(module).__name__
+            raise InputError(f"weights {self.weights!r} are of a {kind}, not of a denoiser; see `retrieve weights`")
         return module
 
     def check(self, problem: Problem) -> None:
         """Raise `InputError` where the prior was not trained for the problem's geometry."""
         window = self.prior().window
-        told = f"weights {self.weights!r} are for objects within {_by(window)} px"
+        told = f"weights {self.weights!r} are for objects within {by(window)} px"
         if len(problem.shape) != len(window):
             raise InputError(f"{told}, the problem has {len(problem.shape)} axes; take a prior of as many, or a classical solver")
         if any(n < w for n, w in zip(problem.shape, window, strict=True)):
-            raise InputError(f"{told}, the object's array has {_by(problem.shape)}; pad the data, or train a smaller prior")
+            raise InputError(f"{told}, the object's array has {by(problem.shape)}; pad the data, or train a smaller prior")
         if problem.support is None:
             extent = autocorrelation.extent(problem)
             if any(e > 1.1 * w for e, w in zip(extent, window, strict=True)):
-                raise InputError(f"{told}, the object spans about {_by(extent)} by its autocorrelation; bin or crop the data")
+                raise InputError(f"{told}, the object spans about {by(extent)} by its autocorrelation; bin or crop the data")
         else:
             extent = extent_of(to_numpy(problem.support))
             if any(e > w for e, w in zip(extent, window, strict=True)):
                 raise InputError(
-                    f"{told}, the support spans {_by(extent)}; bin or crop the data to coarser pixels, "
-                    f"down to {_by(window)}, or train a prior of a larger window (`retrieve train diffusion --window`)"
+                    f"{told}, the support spans {by(extent)}; bin or crop the data to coarser pixels, "
+                    f"down to {by(window)}, or train a prior of a larger window (`retrieve train diffusion --window`)"
                 )
 
 
@@ -82,7 +93,8 @@ def extent_of(support: np.ndarray) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _by(shape: Sequence[float]) -> str:
+def by(shape: Sequence[float]) -> str:
+    """A shape in words."""
     return " × ".join(f"{n:.0f}" for n in shape)
 
 

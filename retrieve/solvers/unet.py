@@ -12,14 +12,14 @@ from ..arrays import Array, like, to_numpy
 from ..errors import InputError
 from ..options import build, option
 from ..problem import Problem
-from .base import Solver, Step, Streams
+from .base import Step, Streams
 from .iterative import iterate
-from .learned import extent_of, fitted, is_plain
+from .learned import Weighted, by, extent_of, fitted, is_plain
 from .recipe import PARTS
 
 
 @dataclass(frozen=True)
-class UNet(Solver):
+class UNet(Weighted):
     """x = c N(y, S) with N trained to invert patterns y of objects within S, and c the scale that fits best.
 
     Nothing is drawn: every start gives the same object, among those that the data cannot tell apart the one
@@ -27,7 +27,6 @@ class UNet(Solver):
     """
 
     name: ClassVar[str] = "unet"
-    library: ClassVar[str] = "torch"
     source: ClassVar[str] = "Yu et al., npj Comput. Mater. 10, 24 (2024)"
     weights: str = option(
         "unet2d-complex", "the network: shipped weights by name (see `retrieve weights`), or a .safetensors file"
@@ -54,10 +53,10 @@ class UNet(Solver):
     def check(self, problem: Problem) -> None:
         """Raise `InputError` where the network was not trained for such patterns."""
         module = self.network()
-        told = f"weights {self.weights!r} are for patterns of {_by(module.shape)} px"
+        told = f"weights {self.weights!r} are for patterns of {by(module.shape)} px"
         if tuple(problem.shape) != module.shape:
             remedy = "bin, crop or pad the data to that, or train a network of their shape (`retrieve train unet`)"
-            raise InputError(f"{told}, the problem's has {_by(problem.shape)}; {remedy}")
+            raise InputError(f"{told}, the problem's has {by(problem.shape)}; {remedy}")
         if not is_plain(problem):
             what = type(problem.detector or problem.operator).__name__
             raise InputError(
@@ -67,7 +66,7 @@ class UNet(Solver):
             extent = extent_of(to_numpy(problem.support))
             if any(e > w for e, w in zip(extent, module.window, strict=True)):
                 remedy = "crop the pattern to coarser pixels of the object, or train a network of a larger window"
-                raise InputError(f"{told} and objects within {_by(module.window)}, the support spans {_by(extent)}; {remedy}")
+                raise InputError(f"{told} and objects within {by(module.window)}, the support spans {by(extent)}; {remedy}")
 
     def start(self, problem: Problem, rng: Streams) -> Array:
         """Zeros: a start makes no difference."""
@@ -82,7 +81,3 @@ class UNet(Solver):
         yield Step(x, inside if inside is None else inside.expand(x.shape), {"stage": "network", "evaluations": 1})
         if self.refine != "none":
             yield from iterate([build(PARTS[self.refine], {"iterations": self.iterations})], problem, x)
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return " × ".join(map(str, shape))

@@ -27,9 +27,6 @@ class White:
     def __init__(self, window, share):
         self.window, self.variance = window, 0.5 / share
 
-    def to(self, device):
-        return self
-
     def denoise(self, x, sigma, support=None):
         sigma = torch.as_tensor(sigma, dtype=torch.float32).reshape(-1, *[1] * (x.ndim - 1))
         d = x * (self.variance / (self.variance + sigma**2))
@@ -40,7 +37,8 @@ class White:
 def white(easy, monkeypatch):
     """`easy` with the exact prior of its support in the place of the weights."""
     prior = White((32, 32), float(np.mean(easy.support)))
-    monkeypatch.setattr(learned.Learned, "prior", lambda self: prior)
+    monkeypatch.setattr(learned.Learned, "prior", lambda self, device="cpu": prior)
+    monkeypatch.setattr(learned.Learned, "record", lambda self: {})
     return easy.replace(likelihood=Gaussian(float(easy.amplitude.max()) * 1e-3))
 
 
@@ -140,11 +138,11 @@ def test_what_the_prior_was_not_trained_for_is_refused(white, monkeypatch):
 
     volume, inside = blobs((16, 16, 16), seed=0, fill=0.1)
     refused(Problem.from_arrays(intensity=measure(volume), support=inside), "has 3 axes")
-    monkeypatch.setattr(learned.Learned, "prior", lambda self: White((16, 16), 1.0))
+    monkeypatch.setattr(learned.Learned, "prior", lambda self, device="cpu": White((16, 16), 1.0))
     wide = np.zeros((32, 32), bool)
     wide[6:26, 12:20] = True
     refused(white.replace(support=wide), "the support spans 20 × 8")
-    monkeypatch.setattr(learned.Learned, "prior", lambda self: White((40, 40), 1.0))
+    monkeypatch.setattr(learned.Learned, "prior", lambda self, device="cpu": White((40, 40), 1.0))
     refused(white, "the object's array has 32 × 32; pad the data")
 
 

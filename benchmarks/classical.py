@@ -16,7 +16,7 @@ import argparse
 import dataclasses
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ def main() -> None:
         print(f"{number}/{len(cells)} {name} σ={level:g}: {'done' if fresh else 'kept'}, {hours:.2f} h", flush=True)
         if part.settings["interrupted"]:
             sys.exit(130)
-    whole = joined(parts, given)
+    whole = joined(parts, about(given))
     given.out.parent.mkdir(parents=True, exist_ok=True)
     write_text({name: value for name, value in to_dict(whole).items() if name != "rows"}, given.out)
     if given.report is not None:
@@ -98,12 +98,8 @@ def one_cell(name: str, level: float, given: argparse.Namespace) -> tuple[Compar
     """Every solver on one set at one noise level, from its file where that is of the same solvers and settings."""
     path = given.parts / f"{name}-{level:g}-{given.objects}-{given.long}x{given.starts}.json"
     wanted = {label: {"name": s.name, "options": values_of(s)} for label, s in (made(SHORT) | made(LONGER)).items()}
-    try:
-        kept = read_json(path)
-        if kept.solvers == wanted and not kept.settings["interrupted"]:
-            return kept, False
-    except InputError:
-        pass
+    if (part := kept(path)) is not None and part.solvers == wanted:
+        return part, False
     benchmark = benchmarks.Benchmark((name,))
     pair = []
     for table, ffts, objects in ((SHORT, FFTS, given.objects), (LONGER, LONG, given.long)):
@@ -111,21 +107,36 @@ def one_cell(name: str, level: float, given: argparse.Namespace) -> tuple[Compar
         pair.append(compare(made(table), cases, starts=given.starts, budget=Budget(ffts=ffts), workers=given.workers))
         if pair[-1].settings["interrupted"]:
             break
-    part = joined(pair, given)
-    given.parts.mkdir(parents=True, exist_ok=True)
-    kept = read_json(write_json(part, path))  # as it will be read again, to the same digits
-    return dataclasses.replace(kept, pictures=part.pictures), True
+    return stored(joined(pair, about(given)), path), True
 
 
-def joined(parts: Sequence[Comparison], given: argparse.Namespace) -> Comparison:
+def kept(path: Path) -> Comparison | None:
+    """A finished cell from its file, None where there is none."""
+    try:
+        part = read_json(path)
+    except InputError:
+        return None
+    return None if part.settings["interrupted"] else part
+
+
+def stored(part: Comparison, path: Path) -> Comparison:
+    """Write a cell; returns it as it will be read again, to the same digits, with its pictures."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return dataclasses.replace(read_json(write_json(part, path)), pictures=part.pictures)
+
+
+def about(given: argparse.Namespace) -> dict[str, Any]:
+    return {"benchmark": "classical", "objects": {"all": given.objects, "long": given.long}, "ffts": {"all": FFTS, "long": LONG}}
+
+
+def joined(parts: Sequence[Comparison], about: Mapping[str, Any]) -> Comparison:
     """One comparison of several; objects and pictures as they come."""
-    about = {"benchmark": "classical", "objects": {"all": given.objects, "long": given.long}, "ffts": {"all": FFTS, "long": LONG}}
     settings = {**parts[0].settings, **about, "interrupted": any(part.settings["interrupted"] for part in parts)}
     settings["stopped_by_budget"] = sorted({label for part in parts for label in part.settings["stopped_by_budget"]})
     return dataclasses.replace(
         parts[0],
         settings=settings,
-        solvers={label: about for part in parts for label, about in part.solvers.items()},
+        solvers={label: told for part in parts for label, told in part.solvers.items()},
         rows=tuple(row for part in parts for row in part.rows),
         pictures=tuple(picture for part in parts for picture in part.pictures),
     )
@@ -133,10 +144,6 @@ def joined(parts: Sequence[Comparison], given: argparse.Namespace) -> Comparison
 
 def markdown(whole: Comparison) -> str:
     """A table a set: solvers down, noise levels across, the rate of success and its interval."""
-    found = summarise(whole)
-    summaries = {(s.group, s.noise, s.solver, s.best): s for s in found}
-    groups, solvers = dict.fromkeys(s.group for s in found), dict.fromkeys(s.solver for s in found)
-    levels = dict.fromkeys(s.noise for s in found)
     starts, objects = whole.settings["starts"], whole.settings["objects"]
     lines = [
         "# Classical solvers on simulated objects",
@@ -146,13 +153,22 @@ def markdown(whole: Comparison) -> str:
         f"complex correlation: with one start (mean of {starts}), then in bold with the best of {starts} by the free score, and",
         "its 95 % interval.",
     ]
+    for group, rows in tables(summarise(whole), field):
+        lines += ["", f"## {group}", "", *rows]
+    return "\n".join(lines) + "\n"
+
+
+def tables(found: Sequence[Summary], field: Callable[[Summary | None, Summary | None], str]) -> Iterator[tuple[str, list[str]]]:
+    """The Markdown table of each set: solvers down, noise levels across, in each what `field` says of one start and the best."""
+    summaries = {(s.group, s.noise, s.solver, s.best): s for s in found}
+    groups, solvers = dict.fromkeys(s.group for s in found), dict.fromkeys(s.solver for s in found)
+    levels = dict.fromkeys(s.noise for s in found)
     for group in groups:
-        lines += ["", f"## {group}", "", "| solver | " + " | ".join(f"σ = {level:g}" for level in levels) + " |"]
-        lines.append("|---|" + "---|" * len(levels))
+        lines = ["| solver | " + " | ".join(f"σ = {level:g}" for level in levels) + " |", "|---|" + "---|" * len(levels)]
         for solver in solvers:
             cells = [field(*(summaries.get((group, level, solver, best)) for best in (False, True))) for level in levels]
             lines.append(f"| {solver} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        yield group, lines
 
 
 def field(alone: Summary | None, best: Summary | None) -> str:

@@ -64,6 +64,7 @@ class DPS(Learned):
         scaled, scale = normalise(problem, prior.window)
         y, valid = scaled.amplitude, scaled.valid
         inside = _box(x, prior.window)
+        support = None if problem.support is None else problem.support[None]
         bars = self.alpha_bar().tolist()[::-1]
         x = complex_normal(rng, x.shape[1:], x) * inside
         for bar, before in zip(bars, [*bars[1:], 1.0], strict=True):
@@ -71,7 +72,7 @@ class DPS(Learned):
             with torch.enable_grad():
                 sigma = ((1 - bar) / bar) ** 0.5
                 with arithmetic(self.precision, x.device):
-                    x0 = prior.denoise(x / bar**0.5, sigma, problem.support)
+                    x0 = prior.denoise(x / bar**0.5, sigma, support)
                 flat = ((y - scaled.modulus(x0)) * valid).flatten(1)
                 l2 = flat.norm(dim=1) if self.norm == "plain" else flat.square().sum(1)
                 loss = self.l1 * flat.abs().sum(1) / y.numel() ** 0.5 + self.l2 * l2

@@ -1,0 +1,139 @@
+"""The diffusion solver by itself: its speed, whether its spread is honest, and strong-phase patterns that were measured.
+
+    python benchmarks/diffusion.py                   # all
+    python benchmarks/diffusion.py speed spread      # some
+
+The data folder of `frames` is RETRIEVE_DATA, by default ../shared/data beside the checkout. Prints a line a run and
+writes benchmarks/results/diffusion.json. Simulated objects are of the test seed; no run looks at a truth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from foundation import DATA
+
+import retrieve as rt
+from retrieve.arrays import cores
+from retrieve.ensemble import correlation_matrix, upper
+from retrieve.evaluate import align
+from retrieve.manifest import versions
+from retrieve.plugins import find
+from retrieve.simulate import TEST_SEED, Noise, named
+
+HERE = Path(__file__).resolve().parent
+KINDS = ("cells", "blobs")
+SOLVERS = ("recipe", "hio", "unet", "dps", "diffusion")
+OFFSETS = (-8, 8, -16, 16, -26, 26)
+
+
+def speed(given: argparse.Namespace) -> dict[str, Any]:
+    """Seconds of one reconstruction, eight starts of 64², all of them run; the second of two, when the weights are read."""
+    problem = named("domains2d-50-cells").problem(0, TEST_SEED, Noise(sigma=0.05))
+    solver = _solver("diffusion", given)
+    taken = [rt.solve(solver, problem, starts=8, batch=8, agree=0, seed=seed, device=given.device).cost for seed in (0, 1)]
+    found = {"seconds": round(taken[1].seconds, 2), "cores": cores(), "evaluations": taken[1].network_evaluations}
+    print(f"speed: {found}", flush=True)
+    return found
+
+
+def spread(given: argparse.Namespace) -> dict[str, Any]:
+    """Coverage of 80 % intervals of the amplitude from 64 samples inside the support, and Spearman of error and spread."""
+    from scipy.stats import spearmanr
+
+    found: dict[str, Any] = {}
+    for kind in KINDS:
+        rows = []
+        for number in range(given.objects):
+            problem = named(f"domains2d-50-{kind}").problem(number, TEST_SEED, Noise(sigma=0.05))
+            result = rt.solve(_solver("diffusion", given), problem, starts=8, samples=64, device=given.device)
+            inside, onto = problem.support, align(result.object, problem.truth)
+            drawn = np.abs(np.array([align(x, problem.truth).object for x in result.samples]))[:, inside]
+            truth = np.abs(problem.truth)[inside]
+            low, high = np.quantile(drawn, [0.1, 0.9], axis=0)
+            covered = float(np.mean((low <= truth) & (truth <= high)))
+            rank = float(spearmanr(np.abs(drawn.mean(axis=0) - truth), drawn.std(axis=0)).statistic)
+            rows.append((covered, rank, onto.correlation))
+            print(f"spread {kind} {number}: covered {covered:.3f}, Spearman {rank:.2f}, right {onto.correlation:.3f}", flush=True)
+        every = np.array(rows)
+        right = every[every[:, 2] > 0.95]
+        found[kind] = {
+            "objects": len(every),
+            "coverage": _mean(every[:, 0]),
+            "spearman": _mean(every[:, 1]),
+            "solved": len(right),
+            "coverage_solved": _mean(right[:, 0]),
+            "spearman_solved": _mean(right[:, 1]),
+        }
+        print(f"spread {kind}: {found[kind]}", flush=True)
+    return found
+
+
+def frames(given: argparse.Namespace) -> dict[str, Any]:
+    """Off-peak frames of a gold crystal, support unknown: free χ² and agreement of four independent runs of each solver.
+
+    The patterns are cropped to 64², the networks' grid. The prior was not trained for crystals.
+    """
+    found: dict[str, Any] = {}
+    with np.load(DATA / "aps34idc_s0054_frames2d.npz") as file:
+        stack, masks, offsets = file["intensity"], file["mask"], file["offsets"].tolist()
+    for offset in OFFSETS:
+        pattern, mask = (a[offsets.index(offset)] for a in (stack, masks))
+        peak = np.unravel_index(np.argmax(np.where(mask, pattern, 0)), pattern.shape)
+        first = [min(max(0, int(p) - 32), n - 64) for p, n in zip(peak, pattern.shape, strict=True)]
+        window = tuple(slice(f, f + 64) for f in first)
+        problem = rt.Problem.from_arrays(intensity=pattern[window], mask=mask[window])
+        for name in SOLVERS:
+            solver = _solver(name, given)
+            try:
+                runs = [rt.solve(solver, problem, starts=1 if name in ("unet", "dps") else 4, seed=seed) for seed in range(4)]
+            except rt.RetrieveError as error:
+                found[f"{offset} {name}"] = {"refused": str(error)}
+                print(f"frames {offset:+d} {name}: {error}", flush=True)
+                continue
+            alike = upper(correlation_matrix(np.array([run.object for run in runs])))
+            found[f"{offset} {name}"] = {
+                "chi2": [round(run.score.chi2, 5) for run in runs],
+                "free": [round(float(run.score.free or np.nan), 5) for run in runs],
+                "agreement": round(float(alike.mean()), 4),
+                "seconds": round(float(np.mean([run.cost.seconds for run in runs])), 2),
+            }
+            print(f"frames {offset:+d} {name}: {found[f'{offset} {name}']}", flush=True)
+    return found
+
+
+def _solver(name: str, given: argparse.Namespace) -> Any:
+    solver = find("solvers", name)
+    return solver(weights=given.weights) if given.weights and name in ("dps", "diffusion") else solver()
+
+
+def _mean(values: np.ndarray) -> float | None:
+    return round(float(values.mean()), 4) if len(values) else None
+
+
+PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {"speed": speed, "spread": spread, "frames": frames}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all unless given")
+    parser.add_argument("--objects", type=int, default=40, help="of each kind, for the spread")
+    parser.add_argument("--weights", help="another prior than the shipped one")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--out", type=Path, default=HERE / "results" / "diffusion.json")
+    given = parser.parse_args()
+    kept = json.loads(given.out.read_text()) if given.out.exists() else {}
+    for name in given.parts or PARTS:
+        begun = time.perf_counter()
+        kept[name] = {**PARTS[name](given), "versions": versions(), "took": round(time.perf_counter() - begun, 1)}
+        given.out.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

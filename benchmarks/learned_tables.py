@@ -1,0 +1,115 @@
+"""What a table of learned solvers tells: paired tests of the diffusion solver with every other, and Markdown."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from classical import field, tables
+
+from retrieve.compare import Paired, Summary, paired, summarise
+from retrieve.comparison import Comparison
+from retrieve.summary import SUCCESS, mcnemar
+
+OURS, LIMIT = "diffusion", "limit, from the truth"
+
+
+def pairs(whole: Comparison) -> list[dict[str, Any]]:
+    """The diffusion solver against every other on the same objects: start 0 of each, and the best of all starts.
+
+    Besides McNemar's test of what each solves: on how many objects the one correlates better, and the sign test's p.
+    """
+    best = [row for row in whole.rows if row.start is None and row.solver != LIMIT]
+    alone = [dataclasses.replace(row, start=None) for row in whole.rows if row.start == 0 and row.solver != LIMIT]
+    tests = []
+    for starts, rows in (("one", alone), ("best", best)):
+        values = {(r.group, r.noise, r.solver, r.object): r.metrics.get(SUCCESS, 0.0) for r in rows}
+        calls = {(s.group, s.noise, s.solver): s.network_evaluations for s in summarise(Comparison({}, {}, tuple(rows)))}
+        for test in paired(Comparison({}, {}, tuple(rows))):
+            if OURS not in (test.a, test.b):
+                continue
+            t = test if test.a == OURS else Paired(test.group, test.noise, OURS, test.a, *swapped(test))
+            where = (t.group, t.noise)
+            shared = [k[3] for k in values if k[:3] == (*where, t.b) and (*where, OURS, k[3]) in values]
+            gain = np.array([values[(*where, OURS, n)] - values[(*where, t.b, n)] for n in shared])
+            better, worse = int((gain > 0).sum()), int((gain < 0).sum())
+            solved = {"objects": len(shared), "a_solves": t.both + t.only_a, "b_solves": t.both + t.only_b}
+            more = {"a_better": better, "b_better": worse, "p_better": mcnemar(better, worse), "gain": float(np.median(gain))}
+            spent = {"a_evaluations": calls[(*where, OURS)], "b_evaluations": calls[(*where, t.b)]}
+            tests.append({"starts": starts, **dataclasses.asdict(t), **solved, **more, **spent})
+    return tests
+
+
+def swapped(test: Paired) -> tuple[int, int, int, int, float]:
+    return test.both, test.only_b, test.only_a, test.neither, test.p
+
+
+def told(test: Mapping[str, Any]) -> str:
+    head = f"{test['group']} σ={test['noise']:g} {test['starts']} start{'' if test['starts'] == 'one' else ' of all'}"
+    solved = f"{test['a']} solves {test['a_solves']}, {test['b']} {test['b_solves']} of {test['objects']} (p = {test['p']:.2g})"
+    return f"{head}: {solved}, better on {test['a_better']}, worse on {test['b_better']} (p = {test['p_better']:.2g})"
+
+
+def markdown(whole: Comparison, tests: Sequence[Mapping[str, Any]]) -> str:
+    """Success, correlation, cost and paired tests, each a Markdown table a set."""
+    summaries, objects, left = summarise(whole), whole.settings["objects"], whole.settings["left_out"]
+    lines = [
+        "# Learned and classical solvers on simulated objects",
+        "",
+        f"Made by `benchmarks/learned.py` on {', '.join(whole.settings['device'])}: known support, every solver with its own",
+        "iterations. The limit starts from the truth and is no contestant: it is about the best that the noise allows.",
+        *([f"Left out: {', '.join(left)}, without weights."] if left else []),
+        "",
+        "| solver | objects | starts | s a start | transforms a start | network evaluations a start | failed |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for label, starts in whole.settings["starts"].items():
+        own = [s for s in summaries if s.solver == label and not s.best]
+        failed = sum(s.failures for s in own)
+        seconds, ffts, calls = (float(np.mean([s[k] for s in map(spent, own)])) for k in range(3))
+        lines.append(f"| {label} | {objects[label]} | {starts} | {seconds:.3g} | {ffts:.0f} | {calls:.0f} | {failed} |")
+    parts: tuple[tuple[str, Callable[[Summary | None, Summary | None], str]], ...] = (
+        ("Objects (%) above 0.95 in complex correlation: one start; **the best by the free score** [95 % interval].", field),
+        ("Median complex correlation: one start; **the best by the free score**.", middle),
+    )
+    drawn = [(caption, dict(tables(summaries, entry))) for caption, entry in parts]
+    for group in dict.fromkeys(s.group for s in summaries):
+        lines += ["", f"## {group}"]
+        for caption, each in drawn:
+            lines += ["", caption, "", *each[group]]
+        lines += [
+            "",
+            f"{OURS} against the others on the same objects: objects that each solves, McNemar's p.",
+            *versus(group, tests),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def spent(s: Summary) -> tuple[float, int, int]:
+    return s.seconds, s.ffts, s.network_evaluations
+
+
+def middle(alone: Summary | None, best: Summary | None) -> str:
+    if alone is None or best is None:
+        return "–"
+    return f"{alone.medians.get(SUCCESS, math.nan):.3f}, **{best.medians.get(SUCCESS, math.nan):.3f}**"
+
+
+def versus(group: str, tests: Sequence[Mapping[str, Any]]) -> list[str]:
+    own = [test for test in tests if test["group"] == group]
+    levels = list(dict.fromkeys(test["noise"] for test in own))
+    lines = [
+        "",
+        "| against | starts | " + " | ".join(f"σ = {level:g}" for level in levels) + " |",
+        "|---|---|" + "---|" * len(levels),
+    ]
+    for other, starts in dict.fromkeys((test["b"], test["starts"]) for test in own):
+        at = {test["noise"]: test for test in own if (test["b"], test["starts"]) == (other, starts)}
+        fields = [
+            f"{t['a_solves']} : {t['b_solves']} of {t['objects']}, p = {t['p']:.2g}" if (t := at.get(v)) else "–" for v in levels
+        ]
+        lines.append(f"| {other} | {starts} | " + " | ".join(fields) + " |")
+    return lines

@@ -24,8 +24,9 @@ class Diffusion(Learned):
 
     The search is RRR, whose iterations cost a hundredth of a call of the network: it brings most starts so near
     that the denoiser finds the rest. m is the data step: argmin nll(m) + ‖A(m − x)‖²/2r² with r = `trust`·σ, in
-    closed form. σ falls from `high` to `low`, in units of the object's rms over the prior's window: much above it D
-    is all but zero and forgets the start. Each call of the denoiser sees the object under a random global phase,
+    closed form. σ falls slowly from `high` to `middle`, in units of the object's rms over the prior's window, where the
+    iteration wanders until it finds the solution, then quickly to `low`. Much above, D is all but zero and forgets
+    the start; much below, it holds on to whatever it is given. Each call of the denoiser sees the object under a random global phase,
     and every other time as its twin, which the data cannot tell apart. The scale of the measurement follows from
     its power and is fitted on the way.
     """
@@ -37,11 +38,13 @@ class Diffusion(Learned):
     source: ClassVar[str] = (
         "RRR: Elser et al. 2018; RAAR: Luke 2005; prior: Karras et al., NeurIPS 2022; samples: Wu et al., NeurIPS 2024"
     )
-    search: int = option(4000, "iterations of RRR before the denoiser comes in", ge=0)
-    evaluations: int = option(100, "calls of the denoiser a start", ge=2)
+    search: int = option(2000, "iterations of RRR before the denoiser comes in", ge=0)
+    evaluations: int = option(440, "calls of the denoiser a start", ge=2)
     beta: float = option(0.95, "relaxation; the nearer 1, the wider the search", gt=0, le=1)
-    high: float = option(2.0, "first noise level of the denoiser", gt=0, le=60)
-    low: float = option(0.15, "last noise level of the denoiser", gt=0, le=10)
+    high: float = option(1.3, "noise level of the denoiser at first", gt=0, le=60)
+    middle: float = option(0.7, "noise level at the end of the wide search", gt=0, le=60)
+    low: float = option(0.15, "last noise level", gt=0, le=10)
+    anneal: float = option(0.15, "share of the calls for the fall from the middle to the last noise level", gt=0, lt=1)
     trust: float = option(1.0, "how far the data step may go, in units of the denoiser's noise level", gt=0)
     fit: float = option(0.1, "share by which the fitted scale is renewed each step; 0 keeps that of the power", ge=0, le=1)
     sweeps: int = option(12, "Gibbs sweeps before a posterior sample is taken", ge=1)
@@ -51,6 +54,12 @@ class Diffusion(Learned):
     def total(self) -> int | None:
         """Its iterations and evaluations."""
         return self.search + self.evaluations
+
+    def levels(self) -> list[float]:
+        """σ of each call."""
+        fall = max(1, round(self.anneal * self.evaluations))
+        wide = np.geomspace(self.high, self.middle, self.evaluations - fall)
+        return [*wide.tolist(), *np.geomspace(self.middle, self.low, fall + 1)[1:].tolist()]
 
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """Search from x; then every step shows the denoiser's estimate."""
@@ -64,7 +73,7 @@ class Diffusion(Learned):
         denoise = self.symmetric(prior, problem, rng)
         x = x / scale
         c = xp.ones((x.shape[0], *[1] * (x.ndim - 1)), dtype=scaled.amplitude.dtype, device=x.device)
-        for sigma in np.geomspace(self.high, self.low, self.evaluations).tolist():
+        for sigma in self.levels():
             m = scaled.proximal(x * c, self.trust * sigma) / c
             d = denoise(2 * m - x, sigma)
             x = self.beta * (x + d - m) + (1 - self.beta) * m

@@ -77,6 +77,20 @@ def test_samples_come_with_their_spread(white):
         solve(DPS(), white, samples=2)
 
 
+def test_dps_passes_the_support_with_the_batch(white, monkeypatch):
+    shapes = []
+
+    class Told(White):
+        def denoise(self, x, sigma, support=None):
+            shapes.append(tuple(support.shape))
+            return super().denoise(x, sigma, support)
+
+    monkeypatch.setattr(learned.Learned, "prior", lambda self, device="cpu": Told((32, 32), 0.06))
+    solve(DPS(timesteps=3), white, starts=2)
+    solve(Diffusion(search=0, evaluations=2), white, starts=2, agree=0)
+    assert set(shapes) <= {(1, 32, 32), (2, 32, 32)}
+
+
 def test_dps_needs_its_guidance_and_counts_three_evaluations_a_step(white):
     result = solve(DPS(timesteps=60), white, starts=2)
     blind = solve(DPS(timesteps=60, step=1e-9), white, starts=2)
@@ -100,6 +114,13 @@ def test_dps_refines_downhill(white):
     plain = solve(DPS(timesteps=20), white)
     refined = solve(DPS(timesteps=20, refine=30, refine_step=0.5), white)
     assert refined.score.chi2 < plain.score.chi2
+
+
+def test_the_noise_level_falls_slowly_and_then_quickly():
+    levels = Diffusion(evaluations=100, high=1.3, middle=0.7, low=0.1, anneal=0.2).levels()
+    assert len(levels) == 100
+    assert np.all(np.diff(levels) < 0)
+    assert_allclose([levels[0], levels[79], levels[-1]], [1.3, 0.7, 0.1])
 
 
 @pytest.mark.parametrize("name", ["linear", "cosine"])

@@ -28,7 +28,7 @@ class Diffusion(Learned):
     iteration wanders until it finds the solution, then quickly to `low`. Much above, D is all but zero and forgets
     the start; much below, it holds on to whatever it is given. Each call of the denoiser sees the object under a random global phase,
     and every other time as its twin, which the data cannot tell apart. The scale of the measurement follows from
-    its power and is fitted on the way.
+    its power and is fitted in the fall.
     """
 
     name: ClassVar[str] = "diffusion"
@@ -46,7 +46,7 @@ class Diffusion(Learned):
     low: float = option(0.15, "last noise level", gt=0, le=10)
     anneal: float = option(0.15, "share of the calls for the fall from the middle to the last noise level", gt=0, lt=1)
     trust: float = option(1.0, "how far the data step may go, in units of the denoiser's noise level", gt=0)
-    fit: float = option(0.1, "share by which the fitted scale is renewed each step; 0 keeps that of the power", ge=0, le=1)
+    fit: float = option(0.1, "share by which the fitted scale is renewed each step of the fall; 0 keeps the power's", ge=0, le=1)
     sweeps: int = option(12, "Gibbs sweeps before a posterior sample is taken", ge=1)
     inner: int = option(6, "denoiser calls in the prior's half of a sweep", ge=2)
 
@@ -77,7 +77,7 @@ class Diffusion(Learned):
             m = scaled.proximal(x * c, self.trust * sigma) / c
             d = denoise(2 * m - x, sigma)
             x = self.beta * (x + d - m) + (1 - self.beta) * m
-            if self.fit:
+            if sigma < self.middle and self.fit:  # above, D shrinks its estimate and would drag the scale along
                 c = (1 - self.fit) * c + self.fit * xp.clip(fitted(scaled, d), 0.5, 2.0)
             yield Step(d * (c * scale), info={"evaluations": 1, "stage": "diffusion"})
 

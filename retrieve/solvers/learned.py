@@ -28,7 +28,17 @@ class Weighted(Solver):
     """A solver that is a network, or has one; the manifest keeps which."""
 
     library: ClassVar[str] = "torch"
-    weights: str = option("none", "the network: shipped weights by name (see `retrieve weights`), or a .safetensors file")
+    weights: str
+
+    def network(self, kind: type, what: str, device: Any = "cpu") -> Any:
+        """The module of `weights`. Raises `InputError` where there is none, or it is not of `kind`, `what` in words."""
+        from ..priors.weights import load
+
+        module = load(self.weights, device)
+        if not isinstance(module, kind):
+            found = type(module).__name__
+            raise InputError(f"weights {self.weights!r} are of a {found}, not of {what}; see `retrieve weights`")
+        return module
 
     def record(self) -> dict[str, Any]:
         """The SHA-256 of the weights."""
@@ -55,13 +65,8 @@ class Learned(Weighted):
     def prior(self, device: Any = "cpu") -> Any:
         """The denoiser of `weights`. Raises `InputError` where there is none, or the file is not one."""
         from ..priors.denoiser import Denoiser
-        from ..priors.weights import load
 
-        module = load(self.weights, device)
-        if not isinstance(module, Denoiser):
-            kind = type(module).__name__
-            raise InputError(f"weights {self.weights!r} are of a {kind}, not of a denoiser; see `retrieve weights`")
-        return module
+        return self.network(Denoiser, "a denoiser", device)
 
     def check(self, problem: Problem) -> None:
         """Raise `InputError` where the prior was not trained for the problem's geometry."""

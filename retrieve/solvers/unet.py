@@ -39,20 +39,15 @@ class UNet(Weighted):
         """The pass and the iterations."""
         return 1 if self.refine == "none" else 1 + self.iterations
 
-    def network(self, device: Any = "cpu") -> Any:
+    def retriever(self, device: Any = "cpu") -> Any:
         """The `Retriever` of `weights`. Raises `InputError` where there is none, or the file is of something else."""
         from ..priors.retriever import Retriever
-        from ..priors.weights import load
 
-        module = load(self.weights, device)
-        if not isinstance(module, Retriever):
-            kind = type(module).__name__
-            raise InputError(f"weights {self.weights!r} are of a {kind}, which inverts no patterns; see `retrieve weights`")
-        return module
+        return self.network(Retriever, "a network that inverts patterns", device)
 
     def check(self, problem: Problem) -> None:
         """Raise `InputError` where the network was not trained for such patterns."""
-        module = self.network()
+        module = self.retriever()
         told = f"weights {self.weights!r} are for patterns of {by(module.shape)} px"
         if tuple(problem.shape) != module.shape:
             remedy = "bin, crop or pad the data to that, or train a network of their shape (`retrieve train unet`)"
@@ -75,7 +70,7 @@ class UNet(Weighted):
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """The pass, then the iterations; x gives the shape alone."""
         inside = None if problem.support is None else problem.support[None]
-        found = self.network(x.device).reconstruct(problem.amplitude[None], problem.valid[None], inside)
+        found = self.retriever(x.device).reconstruct(problem.amplitude[None], problem.valid[None], inside)
         found = found * fitted(problem, found)
         x = found.expand(x.shape).clone()
         yield Step(x, inside if inside is None else inside.expand(x.shape), {"stage": "network", "evaluations": 1})

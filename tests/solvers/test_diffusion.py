@@ -9,7 +9,7 @@ import torch
 from numpy.testing import assert_allclose
 
 import retrieve.solvers.learned as learned
-from retrieve.driver import solve
+from retrieve.driver import Budget, solve
 from retrieve.errors import InputError
 from retrieve.evaluate import align
 from retrieve.likelihood import Gaussian, Poisson
@@ -66,6 +66,23 @@ def test_it_stops_when_the_best_starts_agree(white):
     assert len(few.estimates) < 16
     assert len(solve(solver, white, starts=16, agree=0).estimates) == 16
     assert few.manifest["agree"] == 0.9
+
+
+def test_network_evaluations_can_be_bounded(white):
+    result = solve(Diffusion(search=0, evaluations=120), white, starts=2, batch=2, agree=0, budget=Budget(evaluations=7))
+    assert result.cost.network_evaluations == 2 * 7
+
+
+def test_the_scale_is_fitted_where_the_power_was_not_measured(white):
+    q = np.fft.fftfreq(32, 1 / 32)
+    hidden = white.replace(valid=white.valid & (q[:, None] ** 2 + q**2 > 3**2))
+    told = [
+        align(
+            solve(Diffusion(search=0, evaluations=120, fit=fit), hidden, starts=4, agree=0).object, white.truth, scale=True
+        ).scale
+        for fit in (0.0, 0.1)
+    ]
+    assert abs(np.log(told[1])) < abs(np.log(told[0]))
 
 
 def test_samples_come_with_their_spread(white):

@@ -145,7 +145,7 @@ def test_weights_that_are_not_there_or_of_another_kind(easy, tmp_path):
     with pytest.raises(InputError, match="nowhere"):
         solve(UNet(weights="nowhere"), easy)
     path = saved(EDM((24, 24), SMALL), tmp_path / "edm.safetensors")
-    with pytest.raises(InputError, match="EDM, which inverts no patterns"):
+    with pytest.raises(InputError, match="of a EDM, not of a network that inverts patterns"):
         solve(UNet(weights=path), easy)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import Array, Device, find_device
-from .batch import Batch, Budget, Plan, Progress, run_batch
+from .batch import Batch, Budget, Plan, Progress, run_parted
 from .ensemble import align_all, correlation_matrix, spread
 from .errors import InputError, SolverError
 from .evaluate import align, shift_to_centre
@@ -73,7 +73,7 @@ def solve(
     begun = time.perf_counter()
     for first in range(0, starts, batch):
         numbers = range(first, min(first + batch, starts))
-        runs.append(run_batch(solver, plan, numbers, None if own is None else own[first : numbers.stop]))
+        runs.append(run_parted(solver, plan, numbers, None if own is None else own[first : numbers.stop]))
         if runs[-1].interrupted or (agree > 0 and numbers.stop < starts and _agreed(runs, agree)):
             break
     settings = {"starts": starts, "hold_out": hold_out, "batch": batch, "agree": agree, "score_every": score_every}
@@ -114,7 +114,7 @@ def _with_samples(solver: Solver, plan: Plan, result: Result, samples: int, thre
     for first in range(0, samples, batch):
         last = min(first + batch, samples)
         numbers = range(len(result.scores) + first, len(result.scores) + last)
-        runs.append(run_batch(_Chains(solver), plan, numbers, points[first:last]))
+        runs.append(run_parted(_Chains(solver), plan, numbers, points[first:last]))
         if runs[-1].interrupted:
             break
     drawn = align_all(np.concatenate([result.object[None], *(run.estimate for run in runs)]), 0)[1:]

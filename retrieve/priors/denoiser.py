@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -40,15 +40,17 @@ class Denoiser(nn.Module):
     """A U-Net with its preconditioning, which subclasses give.
 
     window: px, the box that the network sees.  conditioned: whether it is told the support.
-    network: options of `UNet`.
+    network: options of `UNet`.  inputs, outputs: further channels of it, which a subclass may need.
     """
 
     kind: str
 
-    def __init__(self, window: Sequence[int], network: dict[str, Any], *, conditioned: bool = True) -> None:
+    def __init__(
+        self, window: Sequence[int], network: dict[str, Any], *, conditioned: bool = True, inputs: int = 0, outputs: int = 0
+    ) -> None:
         super().__init__()
         self.window, self.conditioned = tuple(window), conditioned
-        self.network = UNet(len(self.window), 2 + conditioned, 2, **network)
+        self.network = UNet(len(self.window), 2 + conditioned + inputs, 2 + outputs, **network)
         if any(n % self.network.multiple for n in self.window):
             raise InputError(f"window {self.window}: every axis must be a multiple of {self.network.multiple} for this network")
         self.settings = {
@@ -86,15 +88,19 @@ class Denoiser(nn.Module):
         out[inside] = torch.view_as_complex(estimate.float().movedim(1, -1).contiguous())
         return out
 
-    def run(self, x: Tensor, level: Tensor, support: Tensor) -> Tensor:
-        """The network on x (batch, 2, *window), told the support where it is conditioned."""
-        if self.conditioned:
-            x = torch.cat([x, support.to(x.dtype)], dim=1)
+    def run(self, x: Tensor, level: Tensor, support: Tensor, *more: Tensor) -> Tensor:
+        """The network on x (batch, 2, *window) and more channels, told the support where it is conditioned."""
+        x = torch.cat([x, *([support.to(x.dtype)] if self.conditioned else []), *more], dim=1)
         return self.network(x.contiguous(memory_format=_FORMAT[x.ndim]), level).float()
 
 
 class EDM(Denoiser):
-    """D = c_skip x + c_out F(c_in x, ¼ ln σ), by which F always sees and gives unit variance (Karras et al. 2022).
+    """D = c_skip x + c_out (F + Σₖ gₖ uₖ), by which F always sees and gives unit variance (Karras et al. 2022).
+
+    F and the gates gₖ are the network's, of c_in x, ¼ ln σ and uₖ = (wₖ Gₖx − c_skip x)/c_out. Gₖx are means of x under
+    Gaussians of `scales` (px) inside the support, wₖ is c_skip for their lesser noise. So what noise hides in x at small σ,
+    and what is left of x at large σ, come to the network at unit size, where bfloat16 would have lost them. |uₖ| levels
+    off at `steep`, which it passes at edges alone.
 
     Trained on ln(σ/σ_data) ~ N(mean, width²), and for every fifth object ln σ even over `low` to `high`,
     with the loss weighted to unit size at every σ.
@@ -103,6 +109,15 @@ class EDM(Denoiser):
     kind = "edm"
     mean, width = -0.6, 1.3
     low, high = 0.02, 60.0
+    steep = 4.0
+
+    def __init__(
+        self, window: Sequence[int], network: dict[str, Any], *, conditioned: bool = True, scales: Sequence[float] = ()
+    ) -> None:
+        super().__init__(window, network, conditioned=conditioned, inputs=2 * len(scales), outputs=len(scales))
+        self.scales = tuple(scales)
+        if scales:
+            self.settings["scales"] = list(scales)
 
     @property
     def sigmas(self) -> Tensor:
@@ -114,8 +129,22 @@ class EDM(Denoiser):
         s = sigma.reshape(-1, *[1] * (x.ndim - 1))
         total = s**2 + SIGMA_DATA**2
         level = sigma.clamp(self.low, self.high).log()  # beyond them the network was never asked
-        f = self.run(x / total.sqrt(), 250 * level, support)
-        return x * (SIGMA_DATA**2 / total) + f * (s * SIGMA_DATA / total.sqrt())
+        skip, out = SIGMA_DATA**2 / total, s * SIGMA_DATA / total.sqrt()
+        u = []
+        for mean, share in self.means(x, support):
+            each = (mean * (SIGMA_DATA**2 / (SIGMA_DATA**2 + s**2 * share)) - skip * x) / out.clamp(min=1e-6)
+            u.append(each / (1 + each.square().sum(1, keepdim=True) / self.steep**2).sqrt())
+        f = self.run(x / total.sqrt(), 250 * level, support, *u)
+        gated = [gate * each for gate, each in zip(f[:, 2:].split(1, dim=1), u, strict=bool(u))]
+        return x * skip + sum(gated, f[:, :2]) * out
+
+    def means(self, x: Tensor, support: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """For each of `scales`: the mean of x under a Gaussian inside the support, and the noise's share of variance in it."""
+        inside = (support if self.conditioned else torch.ones_like(support)).to(x.dtype)
+        for scale in self.scales:
+            mass = blurred(inside, scale).clamp(min=1e-6)
+            share = blurred(inside, scale / math.sqrt(2)) / mass**2
+            yield blurred(x * inside, scale) / mass * inside, share * inside
 
     def forward(self, x0: Tensor, support: Tensor, rng: torch.Generator) -> Tensor:
         """λ(σ)‖D − x₀‖² of each object, averaged over its pixels, with λ = 1/c_out²."""
@@ -163,6 +192,15 @@ class Epsilon(Denoiser):
         noise = torch.randn(x0.shape, generator=rng).to(x0.device)
         found = self.run(bar.sqrt() * x0 + (1 - bar).sqrt() * noise, t.to(x0.device).float() + 1, support)
         return ((noise - found) ** 2).flatten(1).mean(1)
+
+
+def blurred(x: Tensor, scale: float) -> Tensor:
+    """Sums of x (batch, channels, *window) under Gaussians exp(−r²/2 scale²), scale in px, with zeros around."""
+    for axis in range(2, x.ndim):
+        n = torch.arange(x.shape[axis], device=x.device, dtype=x.dtype)
+        kernel = torch.exp(-((n[:, None] - n) ** 2) / (2 * scale**2))
+        x = torch.tensordot(x, kernel, ([axis], [0])).movedim(-1, axis)
+    return x
 
 
 _FORMAT = {4: torch.channels_last, 5: torch.channels_last_3d}

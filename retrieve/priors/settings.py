@@ -63,9 +63,12 @@ class DenoiserOptions:
     attention: str = option("1", "levels with self-attention, from 0, or none; the paper's 2")
     embedding: int = option(256, "width of the embedding of the noise level; the paper's 512", ge=1)
     patch: int = option(2, "pixels of a side folded into channels; the paper's 1", ge=1)
+    scales: str = option("auto", "widths of the Gaussians whose means edm is shown (px), or none; auto: 0.7,1,1.5,2.2,3.5")
 
     def __post_init__(self) -> None:
         validate(self)
+        if self.lengths() and self.kind != "edm":
+            raise OptionError(f"option scales={self.scales} is for kind=edm, not {self.kind}; leave it out")
         levels = len(numbers("widths", self.widths))
         if any(level >= levels for level in numbers("attention", self.attention, least=0)):
             raise OptionError(
@@ -77,6 +80,7 @@ class DenoiserOptions:
         """The options that gave a card, or of an older one its architecture alone. Raises `InputError` for another kind."""
         architecture = _of_kind(card["architecture"], ("edm", "epsilon"))
         told = {name: _text(value) for name, value in architecture["network"].items()}
+        told["scales"] = _text(architecture.get("scales", []))
         more = {"unknown": card["support_unknown"]} if architecture["conditioned"] and "support_unknown" in card else {}
         window = "x".join(map(str, architecture["window"]))
         return cls(kind=architecture["kind"], conditioned=architecture["conditioned"], window=window, **told, **more)
@@ -96,7 +100,20 @@ class DenoiserOptions:
             "patch": self.patch,
         }
         window = window_for(self.window, reach, self.patch * 2 ** (len(widths) - 1))
-        return {"kind": self.kind, "window": window, "conditioned": self.conditioned, "network": network}
+        scales = {"scales": self.lengths()} if self.lengths() else {}
+        return {"kind": self.kind, "window": window, "conditioned": self.conditioned, "network": network, **scales}
+
+    def lengths(self) -> list[float]:
+        """The numbers of `scales`. Raises `OptionError`."""
+        if self.scales == "auto":
+            return [0.7, 1.0, 1.5, 2.2, 3.5] if self.kind == "edm" else []
+        try:
+            found = [] if self.scales == "none" else [float(part) for part in self.scales.split(",")]
+        except ValueError:
+            found = [0.0]
+        if not all(0 < each < float("inf") for each in found):
+            raise OptionError(f"option scales={self.scales!r} must be lengths above 0 with ',' between, auto or none")
+        return found
 
     def task(self) -> dict[str, Any]:
         """What `DiffusionTask` takes."""

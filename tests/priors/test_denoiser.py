@@ -7,7 +7,13 @@ from retrieve.errors import InputError
 from retrieve.priors.denoiser import EDM, SIGMA_DATA, Epsilon, window_of
 from retrieve.priors.weights import build, complete
 
-KINDS = [EDM, Epsilon]
+
+def scaled(*given, **more):
+    """An `EDM` that is shown means of three scales."""
+    return EDM(*given, **more, scales=(0.7, 1.5, 3.0))
+
+
+KINDS = [EDM, scaled, Epsilon]
 
 
 @pytest.fixture
@@ -20,6 +26,28 @@ def test_a_network_of_zero_leaves_the_best_single_factor(small, x):
     for sigma in (1e-3, 0.3, 50.0):
         torch.testing.assert_close(prior.denoise(x, sigma), x * (SIGMA_DATA**2 / (SIGMA_DATA**2 + sigma**2)))
     torch.testing.assert_close(prior.denoise(x, 1e-4), x, rtol=1e-6, atol=1e-6)
+
+
+def test_means_inside_the_support_and_what_they_leave_of_noise(small):
+    """A constant is its own mean up to the edge; white noise loses as much of its variance as is told."""
+    prior = scaled((16, 20), small)
+    support = torch.zeros(1, 1, 16, 20)
+    support[..., 4:11, 5:16] = 1
+    noise = torch.randn(4000, 2, 16, 20, generator=torch.Generator().manual_seed(0))
+    for (flat, _), (mean, share) in zip(prior.means(support * 3, support), prior.means(noise, support), strict=True):
+        torch.testing.assert_close(flat, support * 3)
+        torch.testing.assert_close(mean.var(dim=(0, 1)), share[0, 0], rtol=0.1, atol=1e-6)
+
+
+def test_a_gate_alone_smooths(small):
+    """With F = 0 and the gate of the widest mean open, D is that mean, where it is not an edge."""
+    prior = scaled((16, 20), small)
+    with torch.no_grad():
+        prior.network.last.bias[2 + 2] = 1.0
+    support = torch.ones(1, 1, 16, 20)
+    x = 1 + 0.01 * torch.randn(1, 2, 16, 20, generator=torch.Generator().manual_seed(0))
+    mean, _ = list(prior.means(x, support))[2]
+    torch.testing.assert_close(prior.estimate(x, torch.tensor([0.03]), support), mean, rtol=2e-3, atol=2e-3)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -93,7 +121,7 @@ def test_epsilon_is_asked_at_the_nearest_level(small, monkeypatch):
     assert asked[3].tolist() == [1, 500]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [EDM, Epsilon])
 def test_the_true_answer_of_the_network_has_no_loss(small, monkeypatch, kind):
     """A network that knew object and noise would be right at all levels: the two forms agree on what is predicted."""
     prior = kind((8, 12), small)
@@ -153,7 +181,7 @@ def test_a_window_that_does_not_halve(small):
 def test_settings_build_it_again(small, kind):
     prior = kind((8, 12), small)
     again = build(prior.settings)
-    assert type(again) is kind
+    assert type(again) is type(prior)
     assert again.settings == prior.settings
     assert {n: p.shape for n, p in again.state_dict().items()} == {n: p.shape for n, p in prior.state_dict().items()}
 

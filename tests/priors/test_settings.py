@@ -26,7 +26,14 @@ def test_progress_and_rate():
         Training(minutes=None)
 
 
-@pytest.mark.parametrize("options", [DenoiserOptions(kind="epsilon", attention="none", window="32x48"), UNetOptions(window="48")])
+@pytest.mark.parametrize(
+    "options",
+    [
+        DenoiserOptions(kind="epsilon", attention="none", window="32x48", scales="none"),
+        DenoiserOptions(scales="0.5,2.0"),
+        UNetOptions(window="48"),
+    ],
+)
 def test_options_come_back_from_a_card(options):
     architecture = options.architecture((64, 64), (13, 20))
     card = {"architecture": architecture, "support_unknown": 0.15, "measurement": {"sigma": 0.1, "lost": 0.06, "stop": 3.0}}
@@ -49,7 +56,12 @@ def test_windows():
 
 
 @pytest.mark.parametrize(
-    "given", [{"widths": "1,x"}, {"widths": "0"}, {"widths": ""}, {"attention": "3"}, {"attention": "-1"}, {"base": 1}], ids=str
+    "given",
+    [
+        *({"widths": "1,x"}, {"widths": "0"}, {"widths": ""}, {"attention": "3"}, {"attention": "-1"}, {"base": 1}),
+        *({"scales": "1,x"}, {"scales": "0"}, {"scales": "nan"}, {"scales": "1", "kind": "epsilon"}),
+    ],
+    ids=str,
 )
 def test_options_that_make_no_network(given):
     with pytest.raises(OptionError, match=next(iter(given))):

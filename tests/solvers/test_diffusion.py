@@ -9,6 +9,7 @@ import torch
 from numpy.testing import assert_allclose
 
 import retrieve.solvers.learned as learned
+from retrieve import batch
 from retrieve.driver import Budget, solve
 from retrieve.errors import InputError
 from retrieve.evaluate import align
@@ -58,6 +59,47 @@ def test_a_start_is_the_same_whatever_the_batch(white):
     solver = Diffusion(search=0, evaluations=6)
     one = solve(solver, white, starts=3, batch=1, agree=0).estimates
     assert_allclose(solve(solver, white, starts=3, batch=3, agree=0).estimates, one, atol=1e-4 * np.abs(one).max())
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3])
+def test_starts_are_shared_out_among_the_cores(white, monkeypatch, cores):
+    """A batch in parts side by side gives what it gives in one, and tells of its steps once."""
+    threads = torch.get_num_threads()
+    monkeypatch.setattr(batch, "cores", lambda: cores)
+    told = []
+    solver = Diffusion(search=4, evaluations=6)
+    result = solve(solver, white, starts=5, batch=5, agree=0, on_step=told.append)
+    alone = solve(solver, white, starts=5, batch=1, agree=0)
+    assert_allclose(result.estimates, alone.estimates, atol=1e-4 * np.abs(alone.estimates).max())
+    assert [score.chi2 for score in result.scores] == pytest.approx([score.chi2 for score in alone.scores], rel=1e-3)
+    assert [step.step for step in told] == list(range(1, 11))
+    assert (result.cost.network_evaluations, result.cost.ffts) == (alone.cost.network_evaluations, alone.cost.ffts)
+    assert result.cost.steps == 10
+    assert torch.get_num_threads() == threads
+
+
+@pytest.mark.parametrize("cores", [1, 3])
+def test_a_shared_out_batch_is_stopped_as_one(white, monkeypatch, cores):
+    monkeypatch.setattr(batch, "cores", lambda: cores)
+    result = solve(Diffusion(search=0, evaluations=5000), white, starts=3, batch=3, agree=0, on_step=lambda t: t.step == 4)
+    assert result.interrupted
+    assert len(result.estimates) == 3
+    assert np.isfinite([score.chi2 for score in result.scores]).all()
+
+
+@pytest.mark.parametrize("wrong", [0, 2])
+def test_an_error_in_one_part_ends_the_others(white, monkeypatch, wrong):
+    monkeypatch.setattr(batch, "cores", lambda: 3)
+    inner = batch.run_batch
+
+    def run(solver, plan, numbers, x0=None):
+        if wrong in numbers:
+            raise ValueError("this part is broken")
+        return inner(solver, plan, numbers, x0)
+
+    monkeypatch.setattr(batch, "run_batch", run)
+    with pytest.raises(ValueError, match="this part is broken"):
+        solve(Diffusion(search=10**9, evaluations=5000), white, starts=3, batch=3, agree=0)
 
 
 def test_it_stops_when_the_best_starts_agree(white):

@@ -32,6 +32,7 @@ _OPTIONS = (
     click.argument("source", default=DEFAULT),
     click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="of all that is written"),
     click.option("--name", help="of the weights, FOLDER/NAME.safetensors  [default: SOURCE-KIND]"),
+    click.option("--init", metavar="WEIGHTS", help="weights to begin with, a name or a file; the network is then theirs"),
     click.option("--data-seed", type=click.IntRange(0), help="of simulated objects  [default: 1000000, or that of before]"),
     click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="a CPU or card"),
     click.option("--threads", type=click.IntRange(1), help="of a CPU  [default: its cores]"),
@@ -76,7 +77,7 @@ def command() -> None:
     """
 
 
-def train(kind: str, network: Any, source: str, out: Path, name: str | None, quiet: bool, **given: Any) -> None:
+def train(kind: str, network: Any, source: str, out: Path, name: str | None, init: str | None, quiet: bool, **given: Any) -> None:
     """Train, or go on with, what is in `out`, and write its weights."""
     import torch
 
@@ -84,7 +85,7 @@ def train(kind: str, network: Any, source: str, out: Path, name: str | None, qui
     from ..priors import training
     from ..priors.parallel import rank
     from ..priors.state import read_checkpoint
-    from ..priors.weights import save
+    from ..priors.weights import begin_with, card_of, path_of, save, sha256
 
     first = rank() == 0
     console = Console(quiet=quiet or not first, highlight=False)
@@ -94,8 +95,11 @@ def train(kind: str, network: Any, source: str, out: Path, name: str | None, qui
     objects = _source(source, given.pop("data_seed"), before)
     asked = given_flags(given)
     settings = _changed(_settings(before), asked, "minutes" if "objects" in asked and "minutes" not in asked else None)
-    options = _changed(network() if before is None else network.of(before.get("card", before)), asked)
+    likeness = before.get("card", before) if before is not None else card_of(init) if init else None
+    options = _changed(network() if likeness is None else network.of(likeness), asked)
     task = _task(kind, options, objects, settings.seed)
+    if init and before is None:
+        begin_with(task.module, init)
     data = task.card()["data"]
     name = _file_name(name or f"{data.get('set') or data['folder']}-{options.kind}")
     size = sum(p.numel() for p in task.module.parameters())
@@ -125,7 +129,7 @@ def train(kind: str, network: Any, source: str, out: Path, name: str | None, qui
     card = {
         "name": name,
         **task.card(),
-        "training": training.record(settings, show.last, device),
+        "training": training.record(settings, show.last, device) | ({"init_sha256": sha256(path_of(init))} if init else {}),
         "licence": "BSD-3-Clause",
         "version": _version(),
     }

@@ -27,6 +27,7 @@ class Prior(Protocol):
     window: the object's box, in the middle of any larger array; the objects have an rms of 1 over it.
     denoise: x complex (batch, *shape), sigma (batch,) or a number, in units of that rms, and the
     support, bool (batch or 1, *shape), where known → E[x₀] complex (batch, *shape), 0 outside the window.
+    A prior that has a number `multiple` takes arrays smaller than its window, too, of multiples of it.
     """
 
     window: tuple[int, ...]
@@ -51,8 +52,9 @@ class Denoiser(nn.Module):
         super().__init__()
         self.window, self.conditioned = tuple(window), conditioned
         self.network = UNet(len(self.window), 2 + conditioned + inputs, 2 + outputs, **network)
-        if any(n % self.network.multiple for n in self.window):
-            raise InputError(f"window {self.window}: every axis must be a multiple of {self.network.multiple} for this network")
+        self.multiple = self.network.multiple
+        if any(n % self.multiple for n in self.window):
+            raise InputError(f"window {self.window}: every axis must be a multiple of {self.multiple} for this network")
         self.settings = {
             "kind": self.kind,
             "window": list(self.window),
@@ -76,14 +78,17 @@ class Denoiser(nn.Module):
     def denoise(self, x: Tensor, sigma: Tensor | float, support: Tensor | None = None) -> Tensor:
         """E[x₀] of complex x (batch, *shape), which is 0 outside the window; see `Prior`.
 
-        The network computes in float32 whatever the precision of x. Raises `InputError` for an array that does
-        not hold the window.
+        The network computes in float32 whatever the precision of x. An array smaller than the window it sees whole.
+        Raises `InputError` for one whose axis is neither as long as the window's nor a multiple of `multiple`.
         """
-        inside = window_of(x.shape[1:], self.window)
+        shape = tuple(x.shape[1:])
+        whole = len(shape) == len(self.window) and not any(n % self.multiple for n in shape)
+        box = tuple(map(min, shape, self.window)) if whole else self.window
+        inside = window_of(shape, box)
         sigma = torch.as_tensor(sigma, dtype=torch.float32, device=x.device).expand(x.shape[0])
         pair = torch.view_as_real(x[inside].resolve_conj()).movedim(-1, 1).float()
         known = torch.ones((), device=x.device) if support is None else support[inside].float()
-        estimate = self.estimate(pair, sigma, known.expand(x.shape[0], *self.window)[:, None])
+        estimate = self.estimate(pair, sigma, known.expand(x.shape[0], *box)[:, None])
         out = torch.zeros_like(x)
         out[inside] = torch.view_as_complex(estimate.float().movedim(1, -1).contiguous())
         return out
@@ -205,6 +210,22 @@ def blurred(x: Tensor, scale: float) -> Tensor:
 
 _FORMAT = {4: torch.channels_last, 5: torch.channels_last_3d}
 KINDS: dict[str, type[Denoiser]] = {cls.kind: cls for cls in (EDM, Epsilon)}
+
+
+def box_for(reach: Sequence[int], window: Sequence[int], multiple: int) -> tuple[int, ...]:
+    """The least box, of multiples of `multiple` px up to the window, for objects that reach so far from the middle, and twins."""
+    return tuple(min(w, -(-(2 * r + 1) // multiple) * multiple) for r, w in zip(reach, window, strict=True))
+
+
+def reach_of(support: Tensor) -> Tensor:
+    """How far supports (batch, *shape) reach from N//2 along each axis, px, (batch, axes)."""
+    axes = range(1, support.ndim)
+    found = []
+    for axis in axes:
+        used = support.bool().movedim(axis, -1).flatten(1, -2).any(1)
+        away = (torch.arange(used.shape[1], device=used.device) - used.shape[1] // 2).abs()
+        found.append((used * away).amax(1))
+    return torch.stack(found, dim=1)
 
 
 def window_of(shape: Sequence[int], window: Sequence[int]) -> tuple[slice, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import InputError
-from .denoiser import SIGMA_DATA, Denoiser
+from .denoiser import SIGMA_DATA, Denoiser, box_for, reach_of, window_of
 from .objects import Source, draws
 
 BINS = tuple(float(s) for s in np.geomspace(0.03, 10, 11))
@@ -39,11 +40,13 @@ def framed(x: Tensor, window: Sequence[int]) -> Tensor:
 
 
 class DiffusionTask:
-    """Train `module` on a source of objects; see `Task`.
+    """Train `module` on a source of objects; see `Task`. Each batch is cut down to the box that holds its objects.
 
     unknown: share of the objects whose support the network is not told.  validation: objects to validate on.
     Raises `InputError` where the window does not hold the objects and their twins.
     """
+
+    pool = 8
 
     def __init__(self, module: Denoiser, source: Source, *, unknown: float = 0.15, validation: int = 256) -> None:
         self.module, self.source, self.unknown, self.validation = module, source, unknown, validation
@@ -69,22 +72,40 @@ class DiffusionTask:
             told = torch.rand(len(x), generator=draws(start + count * step, 1)) >= self.unknown
             yield x, torch.where(told.reshape(-1, *[1] * (support.ndim - 1)), support, torch.ones_like(support))
 
+    def arranged(self, pool: Sequence[tuple[Tensor, ...]], number: int) -> list[tuple[Tensor, ...]]:
+        """The objects of several batches in as many, each of objects of about the same box, in an order drawn for `number`."""
+        x, support = (torch.cat(parts) for parts in zip(*pool, strict=True))
+        parts = self.boxed(support, len(pool[0][0]))
+        order = torch.randperm(len(parts), generator=draws(number, 2)).tolist()
+        return [tuple(a[parts[k][0]][(slice(None), *parts[k][1])].contiguous() for a in (x, support)) for k in order]
+
+    def boxed(self, support: Tensor, size: int) -> list[tuple[Tensor, tuple[slice, ...]]]:
+        """Which of the supports (objects, 1, *window) go together, `size` at a time, and the box (1, *axes) that holds them."""
+        window, multiple = self.module.window, self.module.multiple
+        reach = reach_of(support[:, 0])
+        boxes = torch.tensor([box_for(r, window, multiple) for r in reach.tolist()])
+        order = sorted(range(len(boxes)), key=lambda k: (int(boxes[k].prod()), *boxes[k].tolist(), k))
+        parts = torch.tensor(order).split(size)
+        return [(part, window_of(window, boxes[part].amax(0).tolist())) for part in parts]
+
     @torch.no_grad()
     def validate(self, module: nn.Module) -> dict[str, float]:
         """Mean squared error per pixel, in units of the object's mean square, at each noise level of `BINS`."""
         x, support = self.prepared(*self.source.held(self.validation))
+        parts = self.boxed(support, 32)
         where = next(module.parameters()).device
         rng = torch.Generator().manual_seed(0)
         found = {}
         for level in BINS:
             noise = torch.randn(x.shape, generator=rng)
             error = 0.0
-            for part in torch.arange(len(x)).split(32):
-                noisy = (x[part] + level * SIGMA_DATA * noise[part]).to(where)
+            for part, box in parts:
+                clean, within = x[part][(slice(None), *box)], support[part][(slice(None), *box)]
+                noisy = (clean + level * SIGMA_DATA * noise[part][(slice(None), *box)]).to(where)
                 sigma = torch.full((len(part),), level * SIGMA_DATA, device=where)
-                d = module.estimate(noisy, sigma, support[part].to(where)).cpu()  # type: ignore[operator]
-                error += float((d - x[part]).square().sum(1).flatten(1).mean(1).sum())
-            found[f"mse@{level:.3g}"] = error / len(x)
+                d = module.estimate(noisy, sigma, within.to(where)).cpu()  # type: ignore[operator]
+                error += float((d - clean).square().sum())
+            found[f"mse@{level:.3g}"] = error / (len(x) * math.prod(self.module.window))
         return found
 
     def picture(self, module: nn.Module, path: Path) -> None:

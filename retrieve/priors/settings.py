@@ -46,6 +46,10 @@ class Training:
         return self.rate * (0.001 + 0.999 * 0.5 * (1 + math.cos(math.pi * (progress - self.warmup) / (1 - self.warmup))))
 
 
+SCALES = [0.7, 1.0, 1.5, 2.2, 3.5]
+"""Widths (px) of the Gaussians whose means an EDM denoiser is shown unless others are asked for."""
+
+
 @dataclass(frozen=True)
 class DenoiserOptions:
     """A denoiser: its preconditioning, the size of its U-Net, and what it is told.
@@ -80,7 +84,8 @@ class DenoiserOptions:
         """The options that gave a card, or of an older one its architecture alone. Raises `InputError` for another kind."""
         architecture = _of_kind(card["architecture"], ("edm", "epsilon"))
         told = {name: _text(value) for name, value in architecture["network"].items()}
-        told["scales"] = _text(architecture.get("scales", []))
+        scales = architecture.get("scales", [])
+        told["scales"] = "auto" if scales == SCALES else _text(scales)
         more = {"unknown": card["support_unknown"]} if architecture["conditioned"] and "support_unknown" in card else {}
         window = "x".join(map(str, architecture["window"]))
         return cls(kind=architecture["kind"], conditioned=architecture["conditioned"], window=window, **told, **more)
@@ -106,7 +111,7 @@ class DenoiserOptions:
     def lengths(self) -> list[float]:
         """The numbers of `scales`. Raises `OptionError`."""
         if self.scales == "auto":
-            return [0.7, 1.0, 1.5, 2.2, 3.5] if self.kind == "edm" else []
+            return SCALES if self.kind == "edm" else []
         try:
             found = [] if self.scales == "none" else [float(part) for part in self.scales.split(",")]
         except ValueError:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .denoiser import Prior
+from .denoiser import Prior, box_for, reach_of, window_of
 from .state import precision_of
 
 
@@ -27,17 +27,30 @@ class Symmetric:
     """A denoiser that sees each object under a random global phase, and every other time as its twin.
 
     uniform: gives numbers in [0, 1), float32 (batch, 2), for each call. In the course of a run this averages
-    the network over both symmetries at no cost.
+    the network over both symmetries at no cost. Where the support is known, a prior that can sees no more than
+    the least box that holds it.
     """
 
     def __init__(self, prior: Prior, support: Tensor | None, uniform: Callable[[], Tensor], precision: str = "float32") -> None:
         self.prior, self.uniform, self.precision = prior, uniform, precision
-        self.support = None if support is None else support[None]
-        self.inverse = None if self.support is None else conjugate_inverse(self.support)
+        self.support = self.inverse = self.box = None
+        if support is not None:
+            self.support = support[None]
+            if multiple := getattr(prior, "multiple", None):
+                self.box = box_for(reach_of(self.support)[0].tolist(), prior.window, multiple)
+                self.support = self.support[window_of(support.shape, self.box)]
+            self.inverse = conjugate_inverse(self.support)
 
     @torch.no_grad()
     def __call__(self, x: Tensor, sigma: float) -> Tensor:
         """E[x₀ | x] complex (batch, *shape) at noise level σ."""
+        if self.box is not None:
+            out, inside = torch.zeros_like(x), window_of(x.shape[1:], self.box)
+            out[inside] = self._within(x[inside], sigma)
+            return out
+        return self._within(x, sigma)
+
+    def _within(self, x: Tensor, sigma: float) -> Tensor:
         u = self.uniform().to(x.device)
         shape = (-1, *[1] * (x.ndim - 1))
         turn = torch.polar(torch.ones_like(u[:, 0]), 2 * torch.pi * u[:, 0]).reshape(shape)

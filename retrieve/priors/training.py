@@ -5,11 +5,12 @@ Run under ``torchrun`` it trains data-parallel, each process on its own share of
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Protocol
@@ -36,6 +37,7 @@ class Task(Protocol):
 
     module: its forward gives the loss of each object of a batch, and takes a generator for its noise.
     batches: endless, from batch number `start` on, every `step`-th.
+    arranged: batches that follow each other, `pool` of them, as many again in which the objects are shared out otherwise.
     validate: losses by name of the given module on objects that are not trained on.
     picture: write a PNG of what it can do.  card: what to tell of the weights: `architecture` and more.
     """
@@ -45,8 +47,17 @@ class Task(Protocol):
         """The network with its loss."""
         ...
 
+    @property
+    def pool(self) -> int:
+        """How many batches are arranged together; 1 where they stay as they are."""
+        ...
+
     def batches(self, size: int, start: int, step: int) -> Iterator[tuple[Tensor, ...]]:
         """What the module's forward takes, but for the generator."""
+        ...
+
+    def arranged(self, pool: Sequence[tuple[Tensor, ...]], number: int) -> list[tuple[Tensor, ...]]:
+        """The objects of a pool of batches, arranged; `number` is of its first batch."""
         ...
 
     def validate(self, module: nn.Module) -> dict[str, float]:
@@ -86,7 +97,7 @@ def train(
         if settings.compile:
             getattr(task.module, "network", task.module).compile()
         step = _stepping(state, world.wrapped(task.module))
-        batches = iter(_batches(task, settings, state.objects, world))
+        batches = _batches(task, settings, state.objects, world)
         try:
             while state.progress < 1 and not state.asked:
                 step(next(batches))
@@ -160,15 +171,22 @@ class _Stream(IterableDataset[tuple[Tensor, ...]]):
         return self.task.batches(self.size, self.start + first * self.step, self.step * of)
 
 
-def _batches(task: Task, settings: Training, done: int, world: World) -> DataLoader:
+def _batches(task: Task, settings: Training, done: int, world: World) -> Iterator[tuple[Tensor, ...]]:
     """The batches after so many objects, each process its own share."""
     card = world.device.type == "cuda"
     workers = settings.workers
     if workers is None:
         workers = min(WORKERS, max(1, cores() // world.size)) if card else 0
-    start = -(-done // settings.batch) + world.rank
+    pool = 1 if settings.compile else task.pool  # compiled, a network wants one shape
+    pools, skipped = divmod(-(-done // settings.batch) // world.size, pool)
+    start = pools * pool * world.size + world.rank
     stream = _Stream(task, settings.batch, start, world.size)
-    return DataLoader(stream, batch_size=None, num_workers=workers, pin_memory=card, worker_init_fn=_undisturbed)
+    made = iter(DataLoader(stream, batch_size=None, num_workers=workers, pin_memory=card, worker_init_fn=_undisturbed))
+    if pool == 1:
+        return made
+    numbers = itertools.count(start, pool * world.size)
+    arranged = (batch for number in numbers for batch in task.arranged(list(itertools.islice(made, pool)), number))
+    return itertools.islice(arranged, skipped, None)
 
 
 def _undisturbed(worker: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ class UNetTask:
     unknown: share of the objects whose support the network is not told.
     supervision: share of the loss that looks at the true object, the rest looks at its pattern alone.
     """
+
+    pool = 1
 
     def __init__(
         self,
@@ -70,6 +72,10 @@ class UNetTask:
             lost = self.lost * (2 * u[2] - 1).clamp(min=0)
             stop = self.stop * (4 * u[3] - 3).clamp(min=0)
             yield x, support | ~told, *self.measure(x, self.sigma * u[1] ** 2, lost, stop, rng)
+
+    def arranged(self, pool: Sequence[tuple[Tensor, ...]], number: int) -> list[tuple[Tensor, ...]]:
+        """As they are."""
+        return list(pool)
 
     def measure(self, x: Tensor, sigma: Tensor, lost: Tensor, stop: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """Amplitudes, 0 where not valid, and valid pixels, (batch, *shape), zero frequency at index 0.

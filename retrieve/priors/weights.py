@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,30 @@ def _load(path: Path, changed: int, device: str) -> nn.Module:
     except (RuntimeError, SafetensorError) as error:
         raise InputError(f"{path}: its weights are not those of its card's architecture: {str(error).splitlines()[0]}") from error
     return module.requires_grad_(False).eval().to(device)
+
+
+def begin_with(module: nn.Module, name: str | Path) -> None:
+    """Give a module the weights of shipped ones or of a file.
+
+    Where its first and last layer have more channels, the further ones begin at zero and change nothing. Raises
+    `InputError` where the file's network is another one.
+    """
+    from safetensors.torch import load_file
+
+    card_of(name)  # for its errors
+    mine, theirs = module.state_dict(), load_file(path_of(name))
+    for key in sorted(set(mine) | set(theirs)):
+        new, old = mine.get(key), theirs.get(key)
+        wider = key.rpartition(".")[0] in ("network.first", "network.last")
+        if new is None or old is None or not (new.shape == old.shape or wider and _holds(new.shape, old.shape)):
+            shapes = " and ".join("none" if t is None else "×".join(map(str, t.shape)) for t in (old, new))
+            raise InputError(f"weights {name!r} are of another network: {key} is {shapes}; leave out what changes its size")
+        new.zero_()
+        new[tuple(slice(n) for n in old.shape)] = old.to(new.dtype)
+
+
+def _holds(larger: Sequence[int], smaller: Sequence[int]) -> bool:
+    return len(larger) == len(smaller) and all(a >= b for a, b in zip(larger, smaller, strict=True))
 
 
 def build(architecture: Mapping[str, Any]) -> nn.Module:

@@ -51,7 +51,7 @@ def test_a_training_leaves_weights_with_their_card(run, tmp_path):
     for words in ("edm of 0.0", f"for {FILM}, on cpu", "100%", "loss", "objects/s", "written: new/run/domains2d-edm.safetensors"):
         assert words in told.replace("\n", "")
     out = tmp_path / "new" / "run"
-    assert {p.name for p in out.iterdir()} == {
+    assert {p.name for p in out.iterdir() if not p.name.startswith("events.")} == {
         ".lock", "checkpoint.pt", "domains2d-edm.safetensors", "log.csv", "picture-000000064.png",
     }  # fmt: skip
     card = weights.card_of(out / "domains2d-edm.safetensors")
@@ -101,6 +101,24 @@ def test_the_paper_s_kind(run, tmp_path):
     assert card["architecture"]["conditioned"] is False
     assert card["support_unknown"] == 1
     assert card["sigma"] == pytest.approx([0.01414, 163], rel=0.01)
+
+
+def test_it_begins_with_other_weights(run, tmp_path):
+    """The network is then theirs, the card tells of them, and the loss starts below that of fresh ones."""
+    run("diffusion", FILM, "--out", "first", *SMALL, *BRIEF, "--objects", 256, "--rate", "3e-3", "-q")
+    first = "first/domains2d-edm.safetensors"
+    words = [*BRIEF, "--objects", 8, "--rate", "1e-9"]
+    assert run("diffusion", FILM, "--out", "second", "--init", first, *words, "-q")[0] == 0
+    card = weights.card_of(tmp_path / "second/domains2d-edm.safetensors")
+    assert card["architecture"] == weights.card_of(tmp_path / first)["architecture"]
+    assert card["training"]["init_sha256"] == weights.sha256(tmp_path / first)
+    assert run("diffusion", FILM, "--out", "fresh", *SMALL, *words, "-q")[0] == 0
+    cards = (weights.card_of(tmp_path / folder / "domains2d-edm.safetensors") for folder in ("second", "fresh"))
+    losses = [card["training"]["validation"]["mse@0.979"] for card in cards]
+    assert losses[0] < 0.9 * losses[1]
+    code, _, told = run("diffusion", FILM, "--out", "third", "--init", first, "--base", 16, *BRIEF, "-q")
+    assert code == 2
+    assert "of another network" in told
 
 
 def test_a_folder_of_objects(run, tmp_path):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from retrieve.errors import InputError
-from retrieve.priors.denoiser import EDM, SIGMA_DATA, Epsilon, window_of
+from retrieve.priors.denoiser import EDM, SIGMA_DATA, Epsilon, box_for, reach_of, window_of
 from retrieve.priors.weights import build, complete
 
 
@@ -48,6 +48,26 @@ def test_a_gate_alone_smooths(small):
     x = 1 + 0.01 * torch.randn(1, 2, 16, 20, generator=torch.Generator().manual_seed(0))
     mean, _ = list(prior.means(x, support))[2]
     torch.testing.assert_close(prior.estimate(x, torch.tensor([0.03]), support), mean, rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_box_smaller_than_the_window_is_seen_whole(small, awake, kind):
+    prior = awake(kind((16, 20), small | {"widths": [1]}))
+    x = torch.randn(2, 12, 11, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
+    d = prior.denoise(x, 0.5)
+    alone = kind((12, 11), small | {"widths": [1]})
+    alone.load_state_dict(prior.state_dict())
+    torch.testing.assert_close(d, alone.denoise(x, 0.5))
+
+
+def test_the_box_of_a_support_holds_its_twin():
+    support = torch.zeros(2, 16, 20, dtype=torch.bool)
+    support[0, 8 - 3 : 8 + 2, 10] = True
+    support[1, 8, 10 - 5 : 10 + 8] = True
+    assert reach_of(support).tolist() == [[3, 0], [0, 7]]
+    assert box_for((3, 7), (16, 20), 2) == (8, 16)
+    assert box_for((3, 7), (16, 20), 4) == (8, 16)
+    assert box_for((3, 9), (16, 16), 8) == (8, 16)  # never beyond the window
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from retrieve.priors.denoiser import EDM, SIGMA_DATA, Epsilon, window_of
 from retrieve.priors.diffusion_task import BINS, DiffusionTask, framed, sample, unit_rms
 from retrieve.priors.objects import Simulated
 from retrieve.priors.pictures import image_grid
-from retrieve.simulate import TRAIN_SEED
+from retrieve.simulate import TRAIN_SEED, Domains2D
 
 
 def pair_of(made):
@@ -48,6 +50,40 @@ def test_some_supports_are_not_told(task, film, small):
     assert 0.2 < (told == 1).flatten(1).all(1).float().mean() < 0.4
     again = next(DiffusionTask(EDM((12, 12), small), Simulated(film), unknown=0.3).batches(200, 0, 1))[1]
     assert torch.equal(told, again)
+
+
+def varied(task):
+    """A task on ellipses of many sizes, the window's box in steps of 4 px."""
+    film = Domains2D(size=32, domains=3, kind="blobs", fill=0.2, aspect=1.5, vary=True)
+    return task(window=(32, 32), source=Simulated(film), widths=[1, 2, 2])
+
+
+def test_objects_of_a_pool_are_arranged_by_their_boxes(task):
+    made = varied(task)
+    pool = list(itertools.islice(made.batches(8, 0, 1), made.pool))
+    arranged = made.arranged(pool, 0)
+    assert [len(x) for x, _ in arranged] == [8] * made.pool
+    shapes = {tuple(x.shape[2:]) for x, _ in arranged}
+    assert len(shapes) > 1
+    assert (32, 32) in shapes  # of those that are not told their support
+    assert all(n % made.module.multiple == 0 for shape in shapes for n in shape)
+    before, after = (torch.cat([x.square().sum((1, 2, 3)) for x, _ in each]).sort().values for each in (pool, arranged))
+    torch.testing.assert_close(before, after)  # nothing is cut off, nothing lost
+    for x, support in arranged:
+        assert x.shape[2:] == support.shape[2:]
+        assert not x.abs().sum(1, keepdim=True)[support == 0].any()
+    assert all(torch.equal(a, b) for a, b in zip(arranged[0], made.arranged(pool, 0)[0], strict=True))
+
+
+def test_errors_in_a_box_are_those_of_the_window(task, awake):
+    made = varied(task)
+    made.module.estimate = lambda x, sigma, support: 0.5 * x * support
+    x, support = made.prepared(*made.source.held(made.validation))
+    rng = torch.Generator().manual_seed(0)
+    noise = torch.randn(x.shape, generator=rng)
+    level = BINS[0]
+    error = ((0.5 * (x + level * SIGMA_DATA * noise) * support - x) ** 2).sum(1).mean((1, 2)).mean()
+    assert made.validate(made.module)[f"mse@{level:.3g}"] == pytest.approx(float(error), rel=1e-5)
 
 
 def test_which_supports_are_told_does_not_go_with_the_phase(film, small):

@@ -19,11 +19,26 @@ def test_workers_make_the_same_objects(task, brief, same):
         assert same(plain, shared)
 
 
-def test_each_process_has_its_own_objects(task, brief, same):
+def powers(batches):
+    """What tells objects apart whatever their order, sorted."""
+    return torch.cat([x.abs().sum((1, 2, 3)) for x, _ in batches]).sort().values
+
+
+def test_each_process_has_its_own_objects(task, brief):
+    pool = task().pool
     worlds = [World(torch.device("cpu"), rank, 2) for rank in (0, 1)]
-    mine, theirs = (list(itertools.islice(_batches(task(), brief(), 32, world), 2)) for world in worlds)
-    alone = list(itertools.islice(_batches(task(), brief(), 32, World(torch.device("cpu"))), 4))
-    assert same([mine[0], theirs[0], mine[1], theirs[1]], alone)
+    mine, theirs = (list(itertools.islice(_batches(task(), brief(), 0, world), pool)) for world in worlds)
+    alone = list(itertools.islice(_batches(task(), brief(), 0, World(torch.device("cpu"))), 2 * pool))
+    torch.testing.assert_close(powers(mine + theirs), powers(alone))
+    assert len(set(powers(mine).tolist()) & set(powers(theirs).tolist())) == 0
+
+
+def test_batches_go_on_within_a_pool(task, brief, same):
+    world = World(torch.device("cpu"))
+    whole = list(itertools.islice(_batches(task(), brief(), 0, world), 20))
+    for done in (5, 8, 13):
+        rest = list(itertools.islice(_batches(task(), brief(), 8 * done, world), 20 - done))
+        assert same(rest, whole[done:])
 
 
 TWO = """

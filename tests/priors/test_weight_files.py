@@ -137,3 +137,24 @@ def test_what_ships(path):
     assert card["licence"] == "BSD-3-Clause"
     assert {"architecture", "scale", "data", "geometry", "training", "version"} <= set(card)
     assert all(p.isfinite().all() for p in weights.load(path.stem).parameters())
+
+
+def test_a_network_begins_with_another_one_s_weights(module, file, small):
+    again = EDM((8, 12), small)
+    weights.begin_with(again, file)
+    for name, t in weights.load(file).state_dict().items():
+        assert torch.equal(again.state_dict()[name], t)
+
+
+def test_further_channels_begin_without_effect(module, file, small):
+    wider = EDM((8, 12), small, scales=(1.0, 2.0))
+    weights.begin_with(wider, file)
+    x = torch.randn(2, 8, 12, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(wider.denoise(x, 0.5), weights.load(file).denoise(x, 0.5))
+
+
+def test_another_network_s_weights_are_refused(file, small):
+    with pytest.raises(InputError, match="of another network"):
+        weights.begin_with(EDM((8, 12), small | {"base": 4}), file)
+    with pytest.raises(InputError, match="of another network"):
+        weights.begin_with(EDM((8, 12), small | {"blocks": 2}), file)

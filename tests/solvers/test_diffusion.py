@@ -243,6 +243,25 @@ def test_the_twin_has_the_same_pattern_and_is_its_own_inverse(shape, random_comp
     assert torch.equal(conjugate_inverse(twin), x)
 
 
+def test_a_prior_that_can_sees_the_support_s_box_alone(random_complex):
+    seen = []
+
+    class Boxed(White):
+        multiple = 4
+
+        def denoise(self, x, sigma, support=None):
+            seen.append((tuple(x.shape), tuple(support.shape)))
+            return super().denoise(x, sigma, support)
+
+    support = torch.zeros(32, 32, dtype=torch.bool)
+    support[16 - 5 : 16 + 3, 16 - 2 : 16 + 4] = True
+    x = torch.from_numpy(random_complex(3, 32, 32))
+    rng = torch.Generator().manual_seed(0)
+    d = Symmetric(Boxed((32, 32), 0.1), support, lambda: torch.rand(3, 2, generator=rng))(x, 0.3)
+    torch.testing.assert_close(d, White((32, 32), 0.1).denoise(x, 0.3, support[None]))
+    assert seen == [((3, 12, 8), (3, 12, 8))]
+
+
 def test_symmetric_calls_undo_what_they_turned(random_complex):
     class Half:
         window = (8, 8)

@@ -136,12 +136,12 @@ def record(settings: Training, told: Told, device: str) -> dict[str, Any]:
     }
 
 
-def _stepping(state: State, module: nn.Module) -> Callable[[list[Tensor]], None]:
+def _stepping(state: State, module: nn.Module) -> Callable[[Sequence[Tensor]], None]:
     """A function that takes one step of the optimiser on a batch."""
     settings, where, optimiser, scaler = state.settings, state.world.device, state.optimiser, state.scaler
     torch.backends.cudnn.benchmark = where.type == "cuda"
 
-    def step(batch: list[Tensor]) -> None:
+    def step(batch: Sequence[Tensor]) -> None:
         for group in optimiser.param_groups:
             group["lr"] = settings.rate_at(state.progress)
         batch = [part.to(where, non_blocking=True) for part in batch]

@@ -64,6 +64,8 @@ def main() -> None:
     if given.workers > 1:
         os.environ.update(dict.fromkeys(THREADS, "1"))
     cells = [(name, level, label) for name in given.sets for level in given.noise for label in chosen]
+    if given.gather:
+        cells = [each for each in cells if found(*each, chosen[each[2]], given) is not None]
     begun, parts = time.perf_counter(), []
     for number, (name, level, label) in enumerate(cells, start=1):
         part, fresh = cell(name, level, label, chosen[label], given)
@@ -90,6 +92,7 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--objects", type=int, default=100, help="of each set")
     parser.add_argument("--long-objects", type=int, default=100, help="of them, how many the long classical runs get")
+    parser.add_argument("--long", type=int, default=10_000, help="iterations of the long classical runs")
     parser.add_argument("--dps-objects", type=int, default=LEAST, help="of them, how many dps gets")
     parser.add_argument("--starts", type=int, default=8)
     parser.add_argument("--dps-starts", type=int, default=1)
@@ -104,6 +107,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=HERE / "results" / "learned2d.json")
     parser.add_argument("--markdown", type=Path, help="a Markdown table too")
     parser.add_argument("--parts", type=Path, default=HERE.parent / "build" / "learned", help="where finished cells are kept")
+    parser.add_argument("--gather", action="store_true", help="run nothing: the table of the cells that are finished")
     parser.add_argument("--quick", action="store_true", help=argparse.SUPPRESS)  # a trial of the script, of no other use
     return parser
 
@@ -123,8 +127,8 @@ def entries(given: argparse.Namespace) -> tuple[dict[str, Entry], dict[str, str]
     few, nets = min(given.dps_objects, given.objects), {"objects": given.objects, "starts": 1}
     everything = {
         "hio": Entry("hio", {"iterations": 500}, given.objects, given.starts),
-        "hio long": Entry("hio", {"iterations": 200 if quick else 20_000}, long, given.starts),
-        "rrr long": Entry("rrr", {"iterations": 200 if quick else 20_000, "beta": 0.5}, long, given.starts),
+        "hio long": Entry("hio", {"iterations": 200 if quick else given.long}, long, given.starts),
+        "rrr long": Entry("rrr", {"iterations": 200 if quick else given.long, "beta": 0.5}, long, given.starts),
         "unet": Entry("unet", {"weights": given.unet}, **nets),  # deterministic: one start is all there is
         "unet real": Entry("unet", {"weights": given.unet_real}, **nets),
         "dps": Entry("dps", prior | ({"timesteps": 10} if quick else {}), few, given.dps_starts),

@@ -46,7 +46,7 @@ class DiffusionTask:
     Raises `InputError` where the window does not hold the objects and their twins.
     """
 
-    pool = 8
+    pool = 32
 
     def __init__(self, module: Denoiser, source: Source, *, unknown: float = 0.15, validation: int = 256) -> None:
         self.module, self.source, self.unknown, self.validation = module, source, unknown, validation

@@ -39,10 +39,10 @@ class Diffusion(Learned):
         "RRR: Elser et al. 2018; RAAR: Luke 2005; prior: Karras et al., NeurIPS 2022; samples: Wu et al., NeurIPS 2024"
     )
     search: int = option(2000, "iterations of RRR before the denoiser comes in", ge=0)
-    evaluations: int = option(440, "calls of the denoiser a start", ge=2)
+    evaluations: int = option(300, "calls of the denoiser a start", ge=2)
     beta: float = option(0.95, "relaxation; the nearer 1, the wider the search", gt=0, le=1)
-    high: float = option(1.3, "noise level of the denoiser at first", gt=0, le=60)
-    middle: float = option(0.7, "noise level at the end of the wide search", gt=0, le=60)
+    high: float = option(0.9, "noise level of the denoiser at first", gt=0, le=60)
+    middle: float = option(0.5, "noise level at the end of the wide search", gt=0, le=60)
     low: float = option(0.15, "last noise level", gt=0, le=10)
     anneal: float = option(0.15, "share of the calls for the fall from the middle to the last noise level", gt=0, lt=1)
     trust: float = option(1.0, "how far the data step may go, in units of the denoiser's noise level", gt=0)

@@ -35,9 +35,9 @@ def test_each_process_has_its_own_objects(task, brief):
 
 def test_batches_go_on_within_a_pool(task, brief, same):
     world = World(torch.device("cpu"))
-    whole = list(itertools.islice(_batches(task(), brief(), 0, world), 20))
-    for done in (5, 8, 13):
-        rest = list(itertools.islice(_batches(task(), brief(), 8 * done, world), 20 - done))
+    whole = list(itertools.islice(_batches(task(), brief(), 0, world), 40))
+    for done in (5, 32, 37):
+        rest = list(itertools.islice(_batches(task(), brief(), 8 * done, world), 40 - done))
         assert same(rest, whole[done:])
 
 

@@ -62,9 +62,9 @@ class Metric:
 
 def metrics() -> dict[str, Metric]:
     """All registered metrics by name, those of plugins included."""
-    from .plugins import find, registered
+    from .plugins import usable
 
-    return {name: find("metrics", name) for name in registered("metrics")}
+    return usable("metrics")
 
 
 def evaluate(

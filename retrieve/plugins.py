@@ -33,6 +33,7 @@ KINDS = {
     "operators": "retrieve.operators.base:Operator",
     "readers": "retrieve.io.records:Reader",
     "metrics": "retrieve.metrics:Metric",
+    "priors": "collections.abc:Callable",
 }
 """What can be registered: for the first two subclasses of the class, for the others instances."""
 

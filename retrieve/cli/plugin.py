@@ -1,0 +1,52 @@
+"""``retrieve plugin``: a new one, and whether one does what is asked of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+KINDS = ("solver", "operator", "prior", "metric", "reader")
+
+
+@click.group("plugin", short_help="write a new plugin, or check an installed one")
+def command() -> None:
+    """Write a new plugin, or check whether an installed one does what is asked of it."""
+
+
+@command.command("new", short_help="write a package with one worked file")
+@click.argument("name")
+@click.option("--kind", type=click.Choice(KINDS), default="solver", show_default=True, help="what it adds")
+@click.option("--into", type=click.Path(path_type=Path), default=".", show_default=True, help="the folder it is written into")
+def new(name: str, kind: str, into: Path) -> None:
+    """Write the package NAME, with one worked file, its test and its entry point: ready to install and to change."""
+    from ..scaffold import new_plugin
+
+    folder = new_plugin(name, kind, into)
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        click.echo(path)
+    click.echo(f"next: pip install -e {folder}, then retrieve plugin check {name}")
+
+
+@command.command("check", short_help="run the conformance kit on an installed plugin")
+@click.argument("package")
+@click.option("--seconds", type=click.FloatRange(1), default=60.0, show_default=True, help="that one run of a solver may take")
+def check(package: str, seconds: float) -> None:
+    """Run every check on all that the installed PACKAGE registers, and tell reasons.
+
+    Exit code 1 where something failed, 2 where no such plugin is installed.
+    """
+    from ..testing.package import check_package
+
+    console = Console(highlight=False)
+    table = Table("subject", "check", "result", "reason", box=None, pad_edge=False)
+    counts: Counter[str] = Counter()
+    for found in check_package(package, seconds):
+        counts[found.status] += 1
+        table.add_row(*(cell.replace("[", r"\[") for cell in (found.subject, found.check, found.status, found.reason)))
+    console.print(table)
+    console.print(", ".join(f"{counts[status]} {status}" for status in ("passed", "failed", "skipped")))
+    raise SystemExit(1 if counts["failed"] else 0)

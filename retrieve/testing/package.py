@@ -130,8 +130,8 @@ def check_package(package: str, seconds: float = 60.0) -> Iterator[Outcome]:
 def _points(package: str) -> list[importlib.metadata.EntryPoint]:
     known: dict[str, list[importlib.metadata.EntryPoint]] = {}
     for point in importlib.metadata.entry_points(group=GROUP):
-        for name in {name_of(point)[1], point.value.partition(":")[0].partition(".")[0], point.name}:
-            known.setdefault(_normal(name), []).append(point)
+        for name in {_normal(name) for name in (name_of(point)[1], point.value.partition(":")[0].partition(".")[0], point.name)}:
+            known.setdefault(name, []).append(point)
     if _normal(package) not in known:
         names = {name_of(point)[1] for points in known.values() for point in points}
         hint = unknown("plugin", package, names) if names else f"unknown plugin {package!r}; none is installed"

@@ -89,7 +89,8 @@ class Trial:
         except AssertionError as error:
             return Outcome(self.label, one.name, "failed", str(error), error)
         except Exception as error:  # whatever a foreign subject raises is its failure, not the kit's
-            return Outcome(self.label, one.name, "failed", f"{type(error).__name__}: {error}", error)
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            return Outcome(self.label, one.name, "failed", reason, error)
         return Outcome(self.label, one.name, "passed")
 
 

@@ -21,7 +21,7 @@ SLEEPS = "import time\n\ntime.sleep(0.3)\n"
 def site(tmp_path, monkeypatch):
     """A folder on the path, in which packages lie as pip would put them; installs one that was written into it."""
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("COLUMNS", "250")
+    monkeypatch.setenv("COLUMNS", "500")
     before = set(sys.modules)
 
     def install(folder, change=lambda code: code):

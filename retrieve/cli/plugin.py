@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import groupby
 from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 KINDS = ("solver", "operator", "prior", "metric", "reader")
@@ -42,11 +44,12 @@ def check(package: str, seconds: float) -> None:
     from ..testing.package import check_package
 
     console = Console(highlight=False)
-    table = Table("subject", "check", "result", "reason", box=None, pad_edge=False)
     counts: Counter[str] = Counter()
-    for found in check_package(package, seconds):
-        counts[found.status] += 1
-        table.add_row(*(cell.replace("[", r"\[") for cell in (found.subject, found.check, found.status, found.reason)))
-    console.print(table)
+    for subject, outcomes in groupby(check_package(package, seconds), key=lambda found: found.subject):
+        table = Table("check", "result", "reason", title=escape(subject), title_justify="left", box=None, pad_edge=False)
+        for found in outcomes:
+            counts[found.status] += 1
+            table.add_row(found.check, found.status, escape(found.reason))
+        console.print(table, "")
     console.print(", ".join(f"{counts[status]} {status}" for status in ("passed", "failed", "skipped")))
     raise SystemExit(1 if counts["failed"] else 0)

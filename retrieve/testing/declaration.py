@@ -109,7 +109,7 @@ def built_from_flags(case: SolverCase) -> None:
         clash = own & {*parameter.opts, *parameter.secondary_opts}
         require(not clash, f"flag {', '.join(clash)} is one of `retrieve run`'s own; give the option another name")
     typed = list(_typed(case.solver))
-    context = click.Command("solver", params=parameters).make_context("solver", typed)
+    context = click.Command("solver", params=parameters).make_context("solver", list(typed))
     made = build(case.kind, given_flags(dict(context.params)))
     require(made == case.solver, f"{' '.join(typed)} makes {made}, not {case.solver}")
 

@@ -89,9 +89,9 @@ def recognises(case: Case) -> None:
 def refuses_others(case: Case) -> None:
     """`sniff` says no to other formats, text, noise and nothing, whatever the suffix, and does not raise."""
     with case.file() as own:
-        head = own.read_bytes()[:8]
+        magic = own.read_bytes()[:4]
     for what, content in FOREIGN.items():
-        if content()[:8] == head:
+        if content()[:4] == magic:
             continue  # the reader's own format
         with case.file(content()) as path:
             require(not case.sniff(path), f"sniff says yes to {what}; test the first bytes of the format")

@@ -30,7 +30,8 @@ class Run(NamedTuple):
     """What a solver did. Arrays are on the host.
 
     start: what it began with.  last: its last estimate, (starts, *shape), whatever its shape.
-    shapes, dtypes: of all steps.  steps: how many.  ended: whether by itself.
+    shapes, dtypes: of all steps.  libraries: the types of their arrays, where they are not the start's.
+    steps: how many.  ended: whether by itself.
     touched: the global generators that moved.  changed: the problem's arrays that are no longer what they were.
     """
 
@@ -38,6 +39,7 @@ class Run(NamedTuple):
     last: np.ndarray
     shapes: set[tuple[int, ...]]
     dtypes: set[str]
+    libraries: set[str]
     steps: int
     ended: bool
     touched: tuple[str, ...]
@@ -112,7 +114,7 @@ class SolverCase:
         arrays = {name: getattr(problem, name) for name in ("amplitude", "valid", "support")}
         before = {name: np.array(to_numpy(a)) for name, a in arrays.items() if a is not None}
         begun, ended = time.perf_counter(), True
-        n, shapes, dtypes = 0, set(), set()
+        n, shapes, dtypes, libraries = 0, set(), set(), set()
         with global_seed(world):
             states = global_state()
             rng = Streams.of(seed, starts)
@@ -121,6 +123,8 @@ class SolverCase:
             for n, step in enumerate(self.solver.steps(problem, x, rng), start=1):
                 shapes.add(tuple(step.x.shape))
                 dtypes.add(str(step.x.dtype).removeprefix("torch.").removeprefix("array_api_strict."))
+                if type(step.x) is not type(x):
+                    libraries.add(f"{type(step.x).__module__}.{type(step.x).__name__}")
                 if n == steps or (steps is None and time.perf_counter() - begun > 0.8 * self.seconds):
                     ended = False
                     break
@@ -128,7 +132,7 @@ class SolverCase:
             after = global_state()
         touched = tuple(name for name, state in states.items() if after[name] != state)
         changed = tuple(name for name, a in before.items() if not np.array_equal(to_numpy(arrays[name]), a, equal_nan=True))
-        return Run(start, last, shapes, dtypes, n, ended, touched, changed)
+        return Run(start, last, shapes, dtypes, libraries, n, ended, touched, changed)
 
     @cached_property
     def whole(self) -> Run | BaseException:

@@ -7,14 +7,13 @@ from unittest import SkipTest
 
 import numpy as np
 
-from ..arrays import find_device
 from ..batch import Progress
 from ..errors import InputError
 from ..problem import Problem
 from .declaration import DECLARATION, constructs
 from .problems import SHAPES, one_bright_pixel, small, weak
 from .solver_case import Run, SolverCase
-from .trial import Check, check, distance, require
+from .trial import Check, check, device_for, distance, require
 
 CLOSE = 1e-2
 """What rounding may make of a run of a few steps in another library or batch, relative."""
@@ -207,11 +206,11 @@ def dark(case: SolverCase) -> None:
 def _on(device: str, case: SolverCase) -> None:
     if case.solver.library != "any":
         raise SkipTest(f"it claims library {case.solver.library!r} alone")
-    try:
-        find_device(device)
-    except (InputError, ImportError) as error:
-        raise SkipTest(str(error)) from None
-    away = distance(case.run(device=device, steps=5).last, case.run(steps=5).last)
+    device_for(device)
+    there = case.run(device=device, steps=5)
+    foreign = ", ".join(there.libraries)
+    require(not foreign, f"steps are {foreign}, the start is not; take every function from retrieve.arrays.namespace(x)")
+    away = distance(there.last, case.run(steps=5).last)
     require(away < CLOSE, f"five steps there differ from those on NumPy by {away:.2g}")
 
 

@@ -11,6 +11,7 @@ from unittest import SkipTest
 
 import numpy as np
 
+from ..arrays import Device, find_device
 from ..errors import InputError
 from ..options import unknown
 
@@ -123,6 +124,16 @@ def require(truth: Any, message: str) -> None:
     """Raise AssertionError with the message unless `truth`."""
     if not truth:
         raise AssertionError(message)
+
+
+def device_for(name: str) -> Device:
+    """The device called `name`; skips the check where it is not to be had."""
+    try:
+        return find_device(name)
+    except InputError as error:
+        raise SkipTest(str(error)) from None
+    except ImportError as error:
+        raise SkipTest(f"{error.name} is not installed; pip install {(error.name or name).replace('_', '-')}") from None
 
 
 def distance(a: Any, b: Any) -> float:

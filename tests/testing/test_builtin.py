@@ -44,7 +44,7 @@ def test_solvent_flipping(check):
     check()
 
 
-@parametrize_with_checks([DPS(timesteps=4)], excused={"beats its start": "four reverse steps of 500 are only a beginning"})
+@parametrize_with_checks([DPS(timesteps=2)], excused={"beats its start": "two reverse steps of 500 are only a beginning"})
 def test_dps(check):
     check()
 

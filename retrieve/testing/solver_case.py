@@ -85,9 +85,9 @@ class SolverCase:
         raise SkipTest(f"it accepts none of the problems tried ({refusals[0]}); give the kit problems=[…] that it does")
 
     def refusal(self, problem: Problem) -> str | None:
-        """Why the solver's `check` refuses a problem, None where it does not."""
+        """Why the solver's `check` refuses a problem, None where it does not. Raises TimeoutError where it hangs."""
         try:
-            self.solver.check(fresh(problem))
+            within(self.seconds, lambda: self.solver.check(fresh(problem)))
         except InputError as error:
             return str(error)
         return None

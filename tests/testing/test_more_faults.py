@@ -4,7 +4,6 @@ import dataclasses
 import time
 from dataclasses import dataclass
 from typing import ClassVar
-from unittest import SkipTest
 
 import numpy as np
 import pytest
@@ -13,9 +12,8 @@ from retrieve.arrays import namespace
 from retrieve.errors import InputError
 from retrieve.options import option
 from retrieve.solvers import Solver, Step, first_support
-from retrieve.testing import checks_of, parametrize_with_checks, run_checks, trial_of
+from retrieve.testing import run_checks
 from retrieve.testing.problems import small
-from retrieve.testing.trial import NOT_ASKED, within
 
 
 @dataclass(frozen=True)
@@ -308,68 +306,3 @@ def test_a_long_run_is_no_hang():
     assert found["finishes"].status == "skipped"
     assert "of 100 steps took 0.8 s; give the kit fewer iterations or more seconds" in found["finishes"].reason
     assert found["shape of the steps"].status == found["beats its start"].status == "passed"
-
-
-# the kit itself ----------------------------------------------------------------------------------
-
-
-def test_an_excuse_is_told_where_the_check_fails_and_only_there():
-    found = {o.check: o for o in run_checks(GetsWorse(), excused={"beats its start": "on purpose", "finite": "never needed"})}
-    assert (found["beats its start"].status, found["beats its start"].reason) == ("skipped", "excused: on purpose")
-    assert found["finite"].status == "passed"
-    with pytest.raises(InputError, match="unknown check 'beats'; known|unknown check 'beats'; did you mean"):
-        run_checks(GetsWorse(), excused={"beats": "x"})
-
-
-def test_pairs_of_a_name_and_a_check_work_without_pytest():
-    pairs = dict(checks_of(GetsWorse()))
-    pairs["finite"]()
-    with pytest.raises(AssertionError, match="χ² inside the support goes from"):
-        pairs["beats its start"]()
-    with pytest.raises(SkipTest, match="claims library|No module|not installed|no CUDA"):
-        pairs["runs on CuPy"]()
-    with pytest.raises(SkipTest, match=f"{NOT_ASKED} 'finishes' fails"):
-        dict(checks_of(Raises()))["finite"]()
-    with pytest.raises(ZeroDivisionError):
-        dict(checks_of(Raises()))["finishes"]()
-
-
-def test_the_mark_names_subject_and_check():
-    mark = parametrize_with_checks([Plain()])
-    names = [parameter.id for parameter in mark.args[1]]
-    assert "solver plain: finishes" in names
-    assert len(set(names)) == len(names) == len(list(trial_of(Plain())))
-
-
-@pytest.mark.parametrize(
-    ("subject", "settings", "words"),
-    [(3, {}, "the kit knows no int; give a Solver"), (object, {}, "the kit knows no object")],
-)
-def test_what_the_kit_does_not_know(subject, settings, words):
-    with pytest.raises(InputError, match=words):
-        trial_of(subject, **settings)
-
-
-def test_within_returns_raises_and_stops():
-    assert within(5, lambda: 3) == 3
-    with pytest.raises(KeyError, match="x"):
-        within(5, lambda: {}["x"])
-    ticks = []
-
-    def forever():
-        while True:
-            ticks.append(1)
-
-    with pytest.raises(TimeoutError, match=r"not done after 0.1 s"):
-        within(0.1, forever)
-    before = len(ticks)
-    time.sleep(0.05)
-    assert len(ticks) == before  # it was stopped, not left alone
-
-
-def test_global_generators_are_given_back():
-    np.random.seed(5)  # noqa: NPY002
-    wanted = np.random.random()  # noqa: NPY002
-    np.random.seed(5)  # noqa: NPY002
-    run_checks(Plain())
-    assert np.random.random() == wanted  # noqa: NPY002

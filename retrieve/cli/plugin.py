@@ -35,7 +35,13 @@ def new(name: str, kind: str, into: Path) -> None:
 
 @command.command("check", short_help="run the conformance kit on an installed plugin")
 @click.argument("package")
-@click.option("--seconds", type=click.FloatRange(1), default=60.0, show_default=True, help="that one run of a solver may take")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1),
+    default=60.0,
+    show_default=True,
+    help="that the import, and each run of a solver, may take",
+)
 def check(package: str, seconds: float) -> None:
     """Run every check on all that the installed PACKAGE registers, and tell reasons.
 

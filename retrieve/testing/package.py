@@ -21,15 +21,16 @@ from .trial import BoundCheck, Check, Outcome, Trial, check, require
 
 @dataclass(frozen=True)
 class PluginCase:
-    """An entry point under test."""
+    """An entry point under test, whose import may take so many seconds."""
 
     point: importlib.metadata.EntryPoint
+    seconds: float
 
     @cached_property
     def importing(self) -> Importing:
-        """Its import, done."""
+        """Its import, done or given up."""
         importing = Importing(self.point)
-        importing.join()
+        importing.join(self.seconds)
         return importing
 
     def items(self) -> Iterator[tuple[str, str, Any]]:
@@ -53,6 +54,7 @@ class PluginCase:
 @check("imports")
 def imports(case: PluginCase) -> None:
     """The entry point's module imports."""
+    require(not case.importing.is_alive(), f"{case.point.value}: its import is not done after {case.seconds:g} s")
     if case.importing.error is not None:
         raise AssertionError(f"{case.point.value}: {type(case.importing.error).__name__}: {case.importing.error}")
 
@@ -110,10 +112,10 @@ CHECKS: tuple[Check, ...] = (imports, quick, hooks_fit, registers, own_names, ta
 def package_checks(package: str, seconds: float = 60.0) -> Iterator[BoundCheck]:
     """The checks of a package: by the name of its distribution, its module or its entry point.
 
-    seconds: how long a run of a solver may take. Raises `InputError` where no such plugin is installed.
+    seconds: how long the import, and each run of a solver, may take. Raises `InputError` where no such plugin is installed.
     """
     for point in _points(package):
-        case = PluginCase(point)
+        case = PluginCase(point, seconds)
         trial = Trial(f"plugin {name_of(point)[0]}", case, CHECKS)
         yield from trial
         if trial.outcome(hooks_fit).status == "passed" and trial.outcome(registers).status == "passed":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from unittest import SkipTest
 
 import numpy as np
 
-from ..arrays import find_device, to_numpy
+from ..arrays import Array, find_device, to_numpy
 from ..batch import Budget
 from ..driver import solve
 from ..errors import InputError
@@ -101,15 +101,27 @@ class SolverCase:
         device: str = "cpu",
         steps: int | None = ENOUGH,
         world: int = 0,
+        samples: bool = False,
     ) -> Run:
         """Run the starts of these numbers in one batch for so many steps, None to the end, within the time.
 
-        world: the seed of the global generators. Raises TimeoutError, or what the solver raises.
+        world: the seed of the global generators.  samples: draw posterior samples in the place of the search.
+        Raises TimeoutError, or what the solver raises.
         """
         given = fresh(problem or self.problem)
-        return within(self.seconds, lambda: self._run(given, starts, seed, device, steps, world))
+        generate = self.solver.samples if samples else self.solver.steps
+        return within(self.seconds, lambda: self._run(generate, given, starts, seed, device, steps, world))
 
-    def _run(self, given: Problem, starts: Sequence[int], seed: int, device: str, steps: int | None, world: int) -> Run:
+    def _run(
+        self,
+        generate: Callable[[Problem, Array, Streams], Iterator[Step]],
+        given: Problem,
+        starts: Sequence[int],
+        seed: int,
+        device: str,
+        steps: int | None,
+        world: int,
+    ) -> Run:
         problem = given.to(find_device(device, self.solver.library))
         arrays = {name: getattr(problem, name) for name in ("amplitude", "valid", "support")}
         before = {name: np.array(to_numpy(a)) for name, a in arrays.items() if a is not None}
@@ -120,7 +132,7 @@ class SolverCase:
             rng = Streams.of(seed, starts)
             x = self.solver.start(problem, rng)
             start, step = np.array(to_numpy(x)), Step(x)
-            for n, step in enumerate(self.solver.steps(problem, x, rng), start=1):
+            for n, step in enumerate(generate(problem, x, rng), start=1):
                 shapes.add(tuple(step.x.shape))
                 dtypes.add(str(step.x.dtype).removeprefix("torch.").removeprefix("array_api_strict."))
                 if type(step.x) is not type(x):

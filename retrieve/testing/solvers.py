@@ -10,6 +10,7 @@ import numpy as np
 from ..batch import Progress
 from ..errors import InputError
 from ..problem import Problem
+from ..solvers.base import Solver
 from .declaration import DECLARATION, constructs
 from .problems import SHAPES, one_bright_pixel, small, weak
 from .solver_case import Run, SolverCase
@@ -116,7 +117,7 @@ def leaves_the_problem_alone(case: SolverCase) -> None:
     require(not changed, f"it writes into problem.{' and problem.'.join(changed)}; work on a copy")
 
 
-@check("masked pixels have no say", *SOUND)
+@check("masked pixels have no say", *SOUND, leaves_the_problem_alone)
 def respects_the_mask(case: SolverCase) -> None:
     """Values stored under pixels that are not valid change nothing."""
     problem = case.problem
@@ -203,6 +204,18 @@ def dark(case: SolverCase) -> None:
     _runs_or_refuses(case, weak(case.problem))
 
 
+@check("posterior samples", *SOUND)
+def samples(case: SolverCase) -> None:
+    """Where it draws samples, they have the problem's shape, no NaN, and are the same for the same seed."""
+    if type(case.solver).samples is Solver.samples:
+        raise SkipTest("it draws no posterior samples")
+    one, other = case.run(steps=1, samples=True), case.run(steps=1, samples=True)
+    wanted = (1, *case.problem.shape)
+    require(one.last.shape == wanted, f"a sample has shape {one.last.shape}, the problem's is {wanted}")
+    require(np.isfinite(one.last).all(), "a sample holds NaN or infinite values")
+    require(np.array_equal(one.last, other.last), "two samples of one seed differ; draw from the `rng` passed to `samples`")
+
+
 def _on(device: str, case: SolverCase) -> None:
     if case.solver.library != "any":
         raise SkipTest(f"it claims library {case.solver.library!r} alone")
@@ -240,6 +253,7 @@ CHECKS: tuple[Check, ...] = (
     three_axes,
     unknown_support,
     dark,
+    samples,
     *LIBRARIES,
 )
 

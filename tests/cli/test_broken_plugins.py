@@ -18,6 +18,7 @@ PLUGINS = {
     "duplicate": HEAD.format("", "return {'hio': ER}"),
     "slow_import": "import time\ntime.sleep(30)\n",
     "lazy": HEAD.format("", "return {'lazy': 'not_there_at_all:Solver'}"),
+    "silent": HEAD.format("", "return {'silent': Silent}") + "\n\nclass Silent(ER):\n    pass\n",
     "good": HEAD.format("", "return {'good': ER}"),
 }
 NAMED = {
@@ -66,7 +67,7 @@ def test_help_does_not_even_look_at_them(site):
 def test_solvers_lists_the_others(site):
     told = retrieve(site, "solvers")
     assert told.returncode == 0
-    for words in ("hio", "recipe", "good (acme-good)"):
+    for words in ("hio", "recipe", "good (acme-good)", "silent (acme-silent)"):
         assert words in told.stdout
     assert "wrong" not in told.stdout
     for name, reason in NAMED.items():

@@ -186,3 +186,13 @@ def test_what_is_broken_is_told(site, capsys, check, monkeypatch):
     (line,) = [line for line in text.splitlines() if " failed " in line and "passed" not in line]
     assert check in line
     assert words in line
+
+
+@pytest.mark.filterwarnings("ignore:plugin acme-forever")
+def test_an_import_that_does_not_end_is_given_up(site, capsys, monkeypatch):
+    monkeypatch.setenv("RETRIEVE_PLUGIN_SECONDS", "0.1")
+    name = site(new_plugin("acme-forever", "solver", site.into), lambda code: "import time\n\ntime.sleep(20)\n")
+    code, text = told(capsys, "plugin", "check", name, "--seconds", "1")
+    assert code == 1
+    assert "acme_forever: its import is not done after 1 s" in text
+    assert "0 passed, 1 failed, 5 skipped" in text

@@ -79,6 +79,8 @@ def test_weights_lists_them(capsys):
         main(["weights"])
     assert stop.value.code == 0
     assert "white: a prior of plugin acme (acme-priors)" in capsys.readouterr().out
+    main(["weights", "white"])
+    assert capsys.readouterr().out == "white: a prior of plugin acme (acme-priors)\n"
 
 
 def test_its_window_is_checked():

@@ -194,6 +194,20 @@ class DividesByTheData(Plain):
             yield Step(step.x * (dark / dark if dark else float("nan")))
 
 
+class SamplesOfAnotherShape(Plain):
+    """Its samples lose a row."""
+
+    def samples(self, problem, x, rng):
+        yield Step(x[:, 1:])
+
+
+class SamplesFromNowhere(Plain):
+    """Its samples know no seed."""
+
+    def samples(self, problem, x, rng):
+        yield Step(x * np.random.default_rng().random())
+
+
 class NumPyAlone(Plain):
     """It is not written in the array API."""
 
@@ -224,6 +238,8 @@ FAULTS = {
     TwoAxesAlone: ("three axes, or a clear refusal", "two axes are wanted"),
     RefusesWhileItRuns: ("three axes, or a clear refusal", "refuse in `check`, before any work"),
     NeedsASupport: ("unknown support, or a clear refusal", "TypeError"),
+    SamplesOfAnotherShape: ("posterior samples", "a sample has shape (1, 31, 28)"),
+    SamplesFromNowhere: ("posterior samples", "two samples of one seed differ"),
     DividesByTheData: ("finite on dark data", "values are NaN or infinite"),
 }
 

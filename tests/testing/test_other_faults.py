@@ -3,19 +3,16 @@
 import dataclasses
 import math
 
-import h5py
 import numpy as np
 import pytest
-import scipy.io
-import tifffile
 import torch
 
 from retrieve.errors import InputError
-from retrieve.io import RawFile, Reader, builtin_readers
+from retrieve.io import RawFile, Reader
 from retrieve.metrics import Metric
 from retrieve.operators import FarField, Operator, Pad
 from retrieve.priors.denoiser import window_of
-from retrieve.testing import parametrize_with_checks, run_checks
+from retrieve.testing import run_checks
 
 
 def failing(subject):
@@ -202,29 +199,6 @@ def test_metrics(check):
 
 
 # readers -----------------------------------------------------------------------------------------
-
-SAMPLES = {
-    "npz": lambda path, a: np.savez(path, intensity=a),
-    "npy": lambda path, a: np.save(path, a),
-    "CXI": lambda path, a: _h5(path, a, "entry_1/data_1/data"),
-    "HDF5/NeXus": lambda path, a: _h5(path, a, "entry/data/data"),
-    "TIFF": lambda path, a: tifffile.imwrite(path, a),
-    "MATLAB 5": lambda path, a: scipy.io.savemat(path, {"intensity": a}, do_compression=True),
-}
-
-
-def _h5(path, a, name):
-    with h5py.File(path, "w") as file:
-        file["cxi_version"] = 150
-        file[name] = a
-
-
-@parametrize_with_checks(
-    [dataclasses.replace(reader, sample=SAMPLES[reader.name]) for reader in builtin_readers() if reader.name in SAMPLES]
-)
-def test_builtin_readers(check):
-    check()
-
 
 HEAD = b"ACME"
 

@@ -30,7 +30,8 @@ def new(name: str, kind: str, into: Path) -> None:
     folder = new_plugin(name, kind, into)
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         click.echo(path)
-    click.echo(f"next: pip install -e {folder}, then retrieve plugin check {name}")
+    place = folder if folder.is_absolute() else f"./{folder}"  # pip takes a bare name for one of the index
+    click.echo(f"next: pip install -e {place}, then retrieve plugin check {name}")
 
 
 @command.command("check", short_help="run the conformance kit on an installed plugin")

@@ -186,6 +186,7 @@ def test_a_name_that_is_built_in_stays_so(install):
         ("operators", FarField((8, 8)), "register a subclass of Operator"),
         ("readers", len, "register a Reader"),
         ("metrics", HIO, "register a Metric"),
+        ("priors", 3, "register a Callable"),
     ],
 )
 def test_something_else_than_was_promised(install, kind, wrong, words):

@@ -12,7 +12,7 @@ from retrieve.arrays import namespace
 from retrieve.errors import InputError
 from retrieve.options import option
 from retrieve.solvers import Solver, Step, first_support
-from retrieve.testing import run_checks
+from retrieve.testing import checks_of, run_checks
 from retrieve.testing.problems import small
 
 
@@ -318,7 +318,8 @@ class TooLong(Plain):
 
 
 def test_a_long_run_is_no_hang():
-    found = {outcome.check: outcome for outcome in run_checks(TooLong(iterations=100), seconds=1)}
-    assert found["finishes"].status == "skipped"
-    assert "of 100 steps took 0.8 s; give the kit fewer iterations or more seconds" in found["finishes"].reason
-    assert found["shape of the steps"].status == found["beats its start"].status == "passed"
+    pairs = dict(checks_of(TooLong(iterations=100), seconds=1))
+    found = pairs["finishes"].outcome()
+    assert found.status == "skipped"
+    assert "of 100 steps took 0.8 s; give the kit fewer iterations or more seconds" in found.reason
+    assert pairs["shape of the steps"].outcome().status == pairs["beats its start"].outcome().status == "passed"

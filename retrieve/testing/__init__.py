@@ -25,27 +25,34 @@ from ..operators import Operator
 from ..solvers.base import Solver
 from .trial import BoundCheck, Check, Outcome, Trial
 
-MODULES = {Solver: "solvers", Operator: "operators", Metric: "metrics", Reader: "readers"}
+BASES: dict[str, type] = {"solvers": Solver, "operators": Operator, "metrics": Metric, "readers": Reader}
+"""What the kinds are told by; each has its checks in the module of its name, as priors have, which are told by `denoise`."""
 
 __all__ = ["BoundCheck", "Check", "Outcome", "Trial", "checks_of", "parametrize_with_checks", "run_checks", "trial_of"]
 
 
-def trial_of(subject: Any, *, label: str = "", excused: Mapping[str, str] | None = None, **settings: Any) -> Trial:
+def trial_of(
+    subject: Any, *, kind: str = "", label: str = "", excused: Mapping[str, str] | None = None, **settings: Any
+) -> Trial:
     """The checks of a subject: a solver, operator, prior, metric or reader.
 
-    subject: an instance; of a solver, operator or prior also the class.  label: what reports call it.
+    subject: an instance; of a solver, operator or prior also the class, of a prior any function that makes one.
+    kind: ``solvers``, ``operators``, ``priors``, ``metrics`` or ``readers``, where it is not to be told from the subject.
+    label: what reports call it.
     excused: by the name of a check, why the subject need not pass it.
     settings: for a solver, ``problems`` to run it on and ``seconds`` that a run may take (60).
     Raises `InputError` for anything else.
     """
-    kind = subject if isinstance(subject, type) else type(subject)
-    module = next((module for base, module in MODULES.items() if issubclass(kind, base)), None)
-    module = module or ("priors" if hasattr(subject, "denoise") else None)
-    if module is None:
-        raise InputError(f"the kit knows no {kind.__name__}; give a Solver, Operator, Metric, Reader, or a prior with `denoise`")
-    if settings and module != "solvers":
-        raise InputError(f"settings {', '.join(settings)} are for solvers; {kind.__name__} takes none")
-    checks = importlib.import_module(f".{module}", __name__)
+    cls = subject if isinstance(subject, type) else type(subject)
+    kind = kind or next((kind for kind, base in BASES.items() if issubclass(cls, base)), "")
+    kind = kind or ("priors" if hasattr(subject, "denoise") else "")
+    if kind not in (*BASES, "priors"):
+        raise InputError(
+            f"the kit knows no {kind or cls.__name__}; give a Solver, Operator, Metric, Reader, or a prior with `denoise`"
+        )
+    if settings and kind != "solvers":
+        raise InputError(f"settings {', '.join(settings)} are for solvers; {cls.__name__} takes none")
+    checks = importlib.import_module(f".{kind}", __name__)
     return Trial(label or checks.label(subject), checks.Case(subject, **settings), checks.CHECKS, excused)
 
 

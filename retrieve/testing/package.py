@@ -121,7 +121,7 @@ def package_checks(package: str, seconds: float = 60.0) -> Iterator[BoundCheck]:
         if trial.outcome(hooks_fit).status == "passed" and trial.outcome(registers).status == "passed":
             for kind, name, target in case.found():
                 settings: dict[str, Any] = {"seconds": seconds} if kind == "solvers" else {}
-                yield from trial_of(target, label=f"{kind[:-1]} {name}", **settings)
+                yield from trial_of(target, kind=kind, label=f"{kind[:-1]} {name}", **settings)
 
 
 def check_package(package: str, seconds: float = 60.0) -> Iterator[Outcome]:

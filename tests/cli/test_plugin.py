@@ -188,6 +188,17 @@ def test_what_is_broken_is_told(site, capsys, check, monkeypatch):
     assert words in line
 
 
+@pytest.mark.parametrize(
+    ("made", "failed", "words"),
+    [("lambda: AcmePrior()", 0, "16 passed, 0 failed"), ("lambda: 1 / 0", 1, "failed   ZeroDivisionError: division by zero")],
+)
+def test_a_prior_may_come_of_a_function(site, capsys, made, failed, words):
+    change = lambda code: code.replace('{"acme-prior": AcmePrior}', f'{{"acme-prior": {made}}}')  # noqa: E731
+    code, text = told(capsys, "plugin", "check", site(new_plugin("acme-prior", "prior", site.into), change))
+    assert code == failed
+    assert words in text
+
+
 @pytest.mark.filterwarnings("ignore:plugin acme-forever")
 def test_an_import_that_does_not_end_is_given_up(site, capsys, monkeypatch):
     monkeypatch.setenv("RETRIEVE_PLUGIN_SECONDS", "0.1")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from retrieve.errors import InputError
+from retrieve.operators import FarField
 from retrieve.options import option
 from retrieve.solvers import ER
 from retrieve.testing import checks_of, parametrize_with_checks, run_checks, trial_of
@@ -76,7 +77,12 @@ def test_the_mark_names_subject_and_check():
 
 @pytest.mark.parametrize(
     ("subject", "settings", "words"),
-    [(3, {}, "the kit knows no int; give a Solver"), (object, {}, "the kit knows no object")],
+    [
+        (3, {}, "the kit knows no int; give a Solver"),
+        (object, {}, "the kit knows no object"),
+        (Calm(), {"kind": "samplers"}, "the kit knows no samplers"),
+        (FarField((8, 8)), {"seconds": 3}, "settings seconds are for solvers; FarField takes none"),
+    ],
 )
 def test_what_the_kit_does_not_know(subject, settings, words):
     with pytest.raises(InputError, match=words):

@@ -29,3 +29,11 @@ def register_readers() -> Mapping[str, Any]:  # type: ignore[empty-body]
 @hookspec
 def register_metrics() -> Mapping[str, Any]:  # type: ignore[empty-body]
     """`retrieve.metrics.Metric` instances by name, or lazy ``"module:METRIC"`` targets."""
+
+
+@hookspec
+def register_priors() -> Mapping[str, Any]:  # type: ignore[empty-body]
+    """Classes or functions that make a `retrieve.priors.denoiser.Prior` when called, by name, or lazy targets.
+
+    The solvers with a learned prior take them by `weights`.
+    """

@@ -7,6 +7,7 @@ P = |A x|² and the measured I, as amplitudes on the valid pixels V.  Plugins ad
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -62,9 +63,9 @@ class Metric:
 
 def metrics() -> dict[str, Metric]:
     """All registered metrics by name, those of plugins included."""
-    from .plugins import find, registered
+    from .plugins import usable
 
-    return {name: find("metrics", name) for name in registered("metrics")}
+    return usable("metrics")
 
 
 def evaluate(
@@ -89,7 +90,19 @@ def evaluate(
         if x.shape != t.shape:
             raise InputError(f"estimate has shape {x.shape}, the truth {t.shape}; crop or pad one of them")
         arguments["truth"] = (x if raw else align(x, t, ramp=ramp, scale=True).object, t, truth_mask(t))
-    return {name: metric(*arguments[metric.needs]) for name, metric in metrics().items() if metric.needs in arguments}
+    known = {name: metric for name, metric in metrics().items() if metric.needs in arguments}
+    return {name: value for name, metric in known.items() if (value := _value(metric, arguments[metric.needs])) is not None}
+
+
+def _value(metric: Metric, arguments: tuple[object, ...]) -> float | None:
+    """The metric's value; None, with a warning, where one of a plugin raises: the others are wanted all the same."""
+    try:
+        return metric(*arguments)
+    except Exception as error:
+        if metric in BUILTIN:
+            raise
+        warnings.warn(f"metric {metric.name!r} was left out: {type(error).__name__}: {error}", stacklevel=3)
+        return None
 
 
 def truth_mask(truth: ArrayLike, threshold: float = INSIDE) -> Mask:

@@ -242,6 +242,22 @@ def test_a_metric_that_is_declared_wrong_is_refused(change, message):
         dataclasses.replace(m.nrmse, **change)
 
 
+def test_a_plugin_s_metric_that_fails_costs_no_other(truth, monkeypatch):
+    broken = dataclasses.replace(m.nrmse, name="broken", function=lambda x, t, mask: 1 / 0)
+    monkeypatch.setattr(m, "metrics", lambda: {"broken": broken, "nrmse": m.nrmse})
+    with pytest.warns(UserWarning, match="metric 'broken' was left out: ZeroDivisionError: division by zero"):
+        assert list(m.evaluate(truth, problem_of(truth))) == ["nrmse"]
+
+
+def test_a_built_in_metric_that_fails_is_an_error(truth, monkeypatch):
+    def fail(*arguments):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(type(m.nrmse), "__call__", fail)
+    with pytest.raises(ZeroDivisionError):
+        m.evaluate(truth, problem_of(truth))
+
+
 @pytest.mark.parametrize("module", ["metrics", "ensemble", "modes", "resolution", "evaluate"])
 def test_importing_loads_nothing_heavy(module):
     code = f"import sys, retrieve.{module}; print(*({{'torch', 'sklearn', 'matplotlib'}} & set(sys.modules)))"

@@ -1,5 +1,6 @@
 import importlib.metadata
 import sys
+import threading
 import types
 import warnings
 from types import SimpleNamespace
@@ -9,8 +10,9 @@ import pytest
 from retrieve import plugins
 from retrieve.errors import InputError, PluginError
 from retrieve.hookspecs import hookimpl
+from retrieve.io import Reader, readers
 from retrieve.operators import FarField
-from retrieve.solvers import HIO, Recipe
+from retrieve.solvers import ER, HIO, HPR, RAAR, Recipe
 
 
 class Point:
@@ -74,7 +76,7 @@ def test_a_solver_of_a_third_party(install):
 
 
 def test_a_lazy_target_is_imported_when_it_is_used(install, tmp_path, monkeypatch):
-    (tmp_path / "acme_lazy.py").write_text("class Slow:\n    pass\n")
+    (tmp_path / "acme_lazy.py").write_text("from retrieve.solvers import HIO as Slow\n")
     monkeypatch.syspath_prepend(tmp_path)
     install(Point("acme", lambda: module_of(register_solvers=hook({"slow": "acme_lazy:Slow"}))))
     assert "slow" in plugins.registered("solvers")
@@ -101,6 +103,10 @@ def fail(error):
     return load
 
 
+def wrong_signature():
+    return module_of(register_operators=hook({}), register_solvers=lambda config: {"acme": HIO})
+
+
 def unknown_hook():
     return module_of(register_coffee=hook({}))
 
@@ -110,6 +116,8 @@ def unknown_hook():
     [
         (fail(ImportError("no libacme.so")), "ImportError: no libacme.so"),
         (fail(SyntaxError("bad")), "SyntaxError"),
+        (fail(SystemExit("no licence")), "SystemExit: no licence"),
+        (wrong_signature, "Argument(s) {'config'} are declared"),
         (unknown_hook, "unknown hook 'register_coffee'"),
     ],
 )
@@ -140,16 +148,94 @@ def test_an_entry_point_without_a_distribution(install):
         plugins.loaded()
 
 
-@pytest.mark.parametrize("name", ["hio", "acme"])
-def test_two_of_one_name(install, name):
-    install(
-        Point("one", lambda: module_of(register_solvers=hook({name: HIO})), "dist-one"),
-        Point("two", lambda: module_of(register_solvers=hook({name: HIO})), "dist-two"),
+def two(name):
+    return (
+        Point("one", lambda: module_of(register_solvers=hook({name: RAAR, "fine": ER})), "dist-one"),
+        Point("two", lambda: module_of(register_solvers=hook({name: HPR})), "dist-two"),
     )
-    first, second = ("retrieve", "one (dist-one)") if name == "hio" else ("one (dist-one)", "two (dist-two)")
-    with pytest.raises(PluginError) as error:
-        plugins.find("solvers", "er")
-    assert f"solver {name!r} is registered by {first} and by {second}" in str(error.value)
+
+
+def test_a_name_of_two_plugins_is_nobodys(install):
+    install(*two("acme"))
+    with pytest.warns(
+        UserWarning, match=r"plugin two \(dist-two\) was left out: solver 'acme' is registered by one \(dist-one\) and"
+    ):
+        assert plugins.find("solvers", "fine") is ER
+    with pytest.raises(PluginError, match=r"registered by one \(dist-one\) and by two \(dist-two\); uninstall or rename one"):
+        plugins.find("solvers", "acme")
+    with pytest.warns(UserWarning, match="plugin one"):
+        assert "acme" not in plugins.usable("solvers")
+    assert plugins.find("solvers", "hio") is HIO
+
+
+def test_a_name_that_is_built_in_stays_so(install):
+    install(*two("hio"))
+    with pytest.warns(UserWarning, match="was left out: solver 'hio'") as told:
+        assert plugins.find("solvers", "hio") is HIO
+    assert len(told) == 2
+    assert "solver 'hio' is registered by retrieve and by one (dist-one)" in plugins.loaded().broken["one (dist-one)"]
+    assert "two (dist-two)" in plugins.loaded().broken
+    assert plugins.find("solvers", "fine") is ER
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "words"),
+    [
+        ("solvers", HIO(), "register a subclass of Solver"),
+        ("solvers", FarField, "register a subclass of Solver"),
+        ("operators", FarField((8, 8)), "register a subclass of Operator"),
+        ("readers", len, "register a Reader"),
+        ("metrics", HIO, "register a Metric"),
+        ("priors", 3, "register a Callable"),
+    ],
+)
+def test_something_else_than_was_promised(install, kind, wrong, words):
+    install(Point("acme", lambda: module_of(**{f"register_{kind}": hook({"acme": wrong})})))
+    with pytest.raises(PluginError, match=rf"{kind[:-1]} 'acme' of plugin acme \(acme-solvers\) is .*; {words}"):
+        plugins.find(kind, "acme")
+    with pytest.warns(UserWarning, match="was left out"):
+        rest = plugins.usable(kind)
+    assert rest or kind == "priors"
+    assert "acme" not in rest
+
+
+def test_a_reader_of_a_name_that_is_taken_is_left_out(install):
+    made = Reader("npz", (".acme",), lambda path, key: None)
+    install(Point("acme", lambda: module_of(register_readers=hook({"acme": made}))))
+    with pytest.warns(UserWarning, match="reader 'npz' has the name of another one"):
+        assert readers()["npz"].suffixes == (".npz",)
+
+
+class Slow:
+    """An import that is done when it is told to."""
+
+    def __init__(self):
+        self.done = threading.Event()
+
+    def __call__(self):
+        self.done.wait(20)
+        return module_of(register_solvers=hook({"late": HIO}))
+
+
+def test_a_slow_import_is_not_waited_for_until_its_name_is_asked_for(install, monkeypatch):
+    monkeypatch.setenv("RETRIEVE_PLUGIN_SECONDS", "0.05")
+    slow = Slow()
+    install(Point("slow", slow))
+    with pytest.warns(UserWarning, match=r"plugin slow \(acme-solvers\) was left out: its import is not done after 0.05 s"):
+        assert plugins.find("solvers", "hio") is HIO
+    assert "slow (acme-solvers)" in plugins.loaded().broken
+    assert "late" not in plugins.registered("solvers")
+    slow.done.set()
+    assert plugins.find("solvers", "late") is HIO
+    assert plugins.loaded().broken == {}
+    assert 0 < plugins.loaded().seconds["slow (acme-solvers)"] < 20
+
+
+def test_the_patience_must_be_a_number(install, monkeypatch):
+    monkeypatch.setenv("RETRIEVE_PLUGIN_SECONDS", "soon")
+    install(Point("acme", Slow()))
+    with pytest.raises(InputError, match="RETRIEVE_PLUGIN_SECONDS='soon' is no number; give"):
+        plugins.loaded()
 
 
 @pytest.mark.parametrize(

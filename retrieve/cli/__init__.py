@@ -19,6 +19,7 @@ COMMANDS = {
     "train": "train a prior, or a network that inverts patterns",
     "weights": "list the weights that ship, or show what a file of them is",
     "solvers": "list the solvers, or the options of one",
+    "plugin": "write a new plugin, or check an installed one",
     "doctor": "versions, backends, plugins and transform speed",
 }
 

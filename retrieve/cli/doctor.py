@@ -12,9 +12,12 @@ from rich.table import Table
 
 from ..arrays import _cuda_devices, cores, fftn, threads_for
 from ..manifest import versions
-from ..plugins import loaded, registered
+from ..plugins import KINDS, LAZY, loaded, usable
 
 SHAPES = ((64, 64), (256, 256), (1024, 1024), (64, 64, 64), (128, 128, 128))
+
+SLOW = 1.0
+"""Seconds of an import that are worth telling."""
 
 
 @click.command("doctor", short_help="versions, backends, plugins and transform speed")
@@ -30,10 +33,13 @@ def command() -> None:
         there = "there" if importlib.util.find_spec(package) else f"not installed (extra {extra})"
         console.print(f"{package:20} {there}")
     plugins = loaded()
-    counts = {kind: len(registered(kind)) for kind in ("solvers", "operators", "readers")}
+    counts = {kind: len(usable(kind)) for kind in KINDS}
     console.print(f"{'plugins':20} {', '.join(plugins.origin)}; " + ", ".join(f"{n} {k}" for k, n in counts.items()))
     for name, reason in plugins.broken.items():
-        console.print(f"{'broken plugin':20} {name}: {reason}", markup=False)
+        console.print(f"{'broken plugin':20} {name}: {reason}", markup=False, soft_wrap=True)
+    for name, seconds in plugins.seconds.items():
+        if seconds > SLOW:
+            console.print(f"{'slow plugin':20} {name}: its import took {seconds:.1f} s; {LAZY}", markup=False, soft_wrap=True)
     table = Table(
         "shape", "threads", "transform", title="complex64 Fourier transform", title_justify="left", box=None, pad_edge=False
     )

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..options import options_of
-from ..plugins import find, registered
+from ..plugins import find, registered, usable
 
 
 @click.command("solvers", short_help="list the solvers, or the options of one")
@@ -17,8 +17,9 @@ def command(name: str | None) -> None:
     console = Console(highlight=False)
     if name is None:
         table = Table("solver", "what it does", "from", box=None, pad_edge=False)
-        for key, (_, plugin) in sorted(registered("solvers").items()):
-            table.add_row(key, _first_line(find("solvers", key)), plugin)
+        origin = registered("solvers")
+        for key, solver in sorted(usable("solvers").items()):
+            table.add_row(key, _first_line(solver), origin[key][1])
         console.print(table)
         return
     solver = find("solvers", name)
@@ -32,4 +33,4 @@ def command(name: str | None) -> None:
 
 
 def _first_line(solver: type) -> str:
-    return (solver.__doc__ or "").strip().splitlines()[0].replace("[", r"\[")
+    return (solver.__doc__ or "").strip().partition("\n")[0].replace("[", r"\[")

@@ -16,15 +16,20 @@ from rich.table import Table
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="print JSON")
 def command(name: str | None, as_json: bool) -> None:
-    """List the weights that ship and check them; with NAME, or a .safetensors FILE, show its card.
+    """List the weights that ship and check them, and the priors of plugins; with NAME, or a .safetensors FILE, show its card.
 
     Exit code 1 where a shipped file is not the one that its SHA-256 tells of.
     """
+    from ..priors.registered import of_plugins, prior_of
     from ..priors.weights import path_of, shipped, verify
 
     console = Console(highlight=False)
     checked = verify()
     files = shipped()
+    foreign = of_plugins()
+    if name in foreign and not as_json and prior_of(name) is not None:
+        console.print(f"{name}: a prior of plugin {foreign[name]}", markup=False, soft_wrap=True)
+        return
     if name is not None:
         path = path_of(name)
         told = _about(path, checked.get(name) if files.get(name) == path else None)
@@ -41,6 +46,8 @@ def command(name: str | None, as_json: bool) -> None:
         click.echo(json.dumps(there, indent=1))
     else:
         _show(there, console)
+        for key, plugin in foreign.items():
+            console.print(f"{key}: a prior of plugin {plugin}", markup=False, soft_wrap=True)
     raise SystemExit(0 if all(checked.values()) else 1)
 
 

@@ -52,6 +52,8 @@ def read_frames(path: Path, key: str | None) -> RawFile:
         raise InputError(f"{path} needs the package fabio; {DETECTORS}") from None
     with fabio.open(str(path)) as file:
         frames = [np.asarray(file.get_frame(i).data) for i in range(file.nframes)]
+        if getattr(file, "incomplete_file", False):  # fabio fills a truncated EDF with zeros, and says so here alone
+            raise InputError(f"{path} is truncated: its header tells of more data than there is; copy it again")
     if len({frame.shape for frame in frames}) > 1:
         raise InputError(f"{path} holds frames of several shapes: {sorted({f.shape for f in frames})}; save those of one shape")
     data = frames[0] if len(frames) == 1 else np.stack(frames)

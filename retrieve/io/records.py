@@ -71,12 +71,14 @@ class Reader:
         reader recognises the content.
     target: a function ``(path, key) -> RawFile`` or its lazy name ``"module:function"``.
     sniff: ``(first 1024 bytes, path) -> bool``, True when the content is of this format.
+    sample: a function ``(path, intensity)`` that writes a file of this format, by which `retrieve.testing` tries the reader.
     """
 
     name: str
     suffixes: tuple[str, ...]
     target: str | Callable[[Path, str | None], RawFile]
     sniff: Callable[[bytes, Path], bool] = _by_suffix_only
+    sample: Callable[[Path, NDArray[Any]], None] | None = None
 
     def read(self, path: Path, key: str | None = None) -> RawFile:
         """Read the measurement, or the array that `key` names."""

@@ -58,28 +58,33 @@ def builtin_readers() -> tuple[Reader, ...]:
 def readers(extra: Iterable[Reader] = ()) -> dict[str, Reader]:
     """All readers by name, in the order in which they are tried: `extra`, those of plugins, the built-in ones.
 
-    Raises `PluginError` when two have one name.
+    A plugin's reader of a name that is taken is a warning and left out. Raises `PluginError` when two of the
+    others have one name.
     """
     table: dict[str, Reader] = {}
     builtin = builtin_readers()
-    for reader in (*extra, *_plugin_readers({r.name for r in builtin}), *builtin):
+    taken = {reader.name for reader in (*extra, *builtin)}
+    for reader in (*extra, *_plugin_readers(taken), *builtin):
         if reader.name in table:
             raise PluginError(f"two readers are named {reader.name!r}: {table[reader.name].target}, {reader.target}; rename one")
         table[reader.name] = reader
     return table
 
 
-def _plugin_readers(builtin: set[str]) -> Iterator[Reader]:
-    """What third parties registered; one that does not import is a warning, since the other formats still work."""
-    from ..plugins import find, registered
+def _plugin_readers(taken: set[str]) -> Iterator[Reader]:
+    """What third parties registered, of other names than those `taken`."""
+    from ..plugins import OWN, loaded, registered, usable
 
-    for name, (_, plugin) in registered("readers").items():
-        if name in builtin and plugin == "retrieve":
+    origin = registered("readers")
+    for key, reader in usable("readers").items():
+        plugin = origin[key][1]
+        if plugin == OWN:
             continue
-        try:
-            yield find("readers", name)
-        except PluginError as error:
-            warnings.warn(f"reader left out: {error}", stacklevel=3)
+        if reader.name in taken:
+            loaded().leave_out(plugin, f"reader {reader.name!r} has the name of another one; rename it")
+            continue
+        taken.add(reader.name)
+        yield reader
 
 
 def split(path: str | Path, key: str | None = None) -> tuple[Path, str | None]:

@@ -11,12 +11,14 @@ from ..arrays import Array, Device
 class Operator(ABC):
     """A linear map on arrays (batch, *in_shape) → (batch, *out_shape).
 
-    `isometry` promises adjoint(forward(x)) == x for every x.
+    `isometry` promises adjoint(forward(x)) == x for every x.  `intensity` says that it takes intensities, real and
+    non-negative, rather than complex fields.
     """
 
     in_shape: tuple[int, ...]
     out_shape: tuple[int, ...]
     isometry: bool = False
+    intensity: bool = False
 
     @abstractmethod
     def forward(self, x: Array) -> Array:
@@ -53,6 +55,7 @@ class Composed(Operator):
         self.outer, self.inner = outer, inner
         self.in_shape, self.out_shape = inner.in_shape, outer.out_shape
         self.isometry = outer.isometry and inner.isometry
+        self.intensity = inner.intensity
 
     def forward(self, x: Array) -> Array:
         """Outer(inner(x))."""

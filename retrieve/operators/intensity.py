@@ -22,6 +22,8 @@ class Binning(Operator):
     `in_shape` is a multiple of `factor` and the centre N//2 of both grids falls in the same block.
     """
 
+    intensity = True
+
     def __init__(self, in_shape: tuple[int, ...], factor: int | Sequence[int]) -> None:
         self.factor = (factor,) * len(in_shape) if isinstance(factor, int) else tuple(factor)
         if len(self.factor) != len(in_shape) or any(f < 1 or n % f for n, f in zip(in_shape, self.factor, strict=False)):
@@ -54,6 +56,8 @@ class PartialCoherence(Operator):
     kernel: real, non-negative, (*shape) or one for each of a batch, its centre at index 0.
     Source: Clark et al., Nat. Commun. 3, 993 (2012).
     """
+
+    intensity = True
 
     def __init__(self, kernel: Any, shape: tuple[int, ...] | None = None) -> None:
         self.kernel = kernel

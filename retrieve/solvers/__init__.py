@@ -3,7 +3,7 @@
 from .base import Solver, Step, Streams
 from .gradient import ConjugateGradient
 from .guided import Guided
-from .iterative import Coherence, Constraint, Iterative
+from .iterative import Coherence, Constraint, Iterative, first_support
 from .projections import ALGORITHMS, ASR, DM, ER, HIO, HPR, OSS, PCHIO, RAAR, RRR, SF
 from .recipe import Recipe
 from .shrinkwrap import ShrinkWrap
@@ -30,4 +30,5 @@ __all__ = [
     "Solver",
     "Step",
     "Streams",
+    "first_support",
 ]

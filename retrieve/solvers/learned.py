@@ -51,7 +51,9 @@ class Weighted(Solver):
 class Learned(Weighted):
     """A solver that has a denoiser as its prior."""
 
-    weights: str = option("domains2d", "the prior: shipped weights by name (see `retrieve weights`), or a .safetensors file")
+    weights: str = option(
+        "domains2d", "the prior: shipped weights or a plugin's prior by name (see `retrieve weights`), or a .safetensors file"
+    )
     precision: str = option("auto", "of the network: bfloat16 where the machine computes in it", choices=PRECISIONS)
 
     def symmetric(self, prior: Any, problem: Problem, rng: Streams) -> Symmetric:
@@ -65,8 +67,17 @@ class Learned(Weighted):
     def prior(self, device: Any = "cpu") -> Any:
         """The denoiser of `weights`. Raises `InputError` where there is none, or the file is not one."""
         from ..priors.denoiser import Denoiser
+        from ..priors.registered import prior_of
 
-        return self.network(Denoiser, "a denoiser", device)
+        made = prior_of(self.weights, device)
+        return self.network(Denoiser, "a denoiser", device) if made is None else made
+
+    def record(self) -> dict[str, Any]:
+        """The SHA-256 of the weights, or the plugin of the prior."""
+        from ..priors.registered import plugin_of
+
+        plugin = plugin_of(self.weights)
+        return super().record() if plugin is None else {"prior_plugin": plugin}
 
     def check(self, problem: Problem) -> None:
         """Raise `InputError` where the prior was not trained for the problem's geometry."""

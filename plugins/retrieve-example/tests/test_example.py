@@ -7,8 +7,14 @@ import retrieve as rt
 from retrieve.evaluate import align
 from retrieve.plugins import find, registered
 from retrieve.simulate import blobs, measure
+from retrieve.testing import parametrize_with_checks
 
 DRAP = pytest.importorskip("retrieve_example", reason="not installed: pip install plugins/retrieve-example").DRAP
+
+
+@parametrize_with_checks([DRAP(iterations=20)])
+def test_it_conforms(check):
+    check()
 
 
 def test_it_is_found_through_its_entry_point():

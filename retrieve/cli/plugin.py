@@ -1,0 +1,62 @@
+"""``retrieve plugin``: a new one, and whether one does what is asked of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import groupby
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+KINDS = ("solver", "operator", "prior", "metric", "reader")
+
+
+@click.group("plugin", short_help="write a new plugin, or check an installed one")
+def command() -> None:
+    """Write a new plugin, or check whether an installed one does what is asked of it."""
+
+
+@command.command("new", short_help="write a package with one worked file")
+@click.argument("name")
+@click.option("--kind", type=click.Choice(KINDS), default="solver", show_default=True, help="what it adds")
+@click.option("--into", type=click.Path(path_type=Path), default=".", show_default=True, help="the folder it is written into")
+def new(name: str, kind: str, into: Path) -> None:
+    """Write the package NAME, with one worked file, its test and its entry point: ready to install and to change."""
+    from ..scaffold import new_plugin
+
+    folder = new_plugin(name, kind, into)
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        click.echo(path)
+    place = folder if folder.is_absolute() else f"./{folder}"  # pip takes a bare name for one of the index
+    click.echo(f"next: pip install -e {place}, then retrieve plugin check {name}")
+
+
+@command.command("check", short_help="run the conformance kit on an installed plugin")
+@click.argument("package")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1),
+    default=60.0,
+    show_default=True,
+    help="that the import, and each run of a solver, may take",
+)
+def check(package: str, seconds: float) -> None:
+    """Run every check on all that the installed PACKAGE registers, and tell reasons.
+
+    Exit code 1 where something failed, 2 where no such plugin is installed.
+    """
+    from ..testing.package import check_package
+
+    console = Console(highlight=False)
+    counts: Counter[str] = Counter()
+    for subject, outcomes in groupby(check_package(package, seconds), key=lambda found: found.subject):
+        table = Table("check", "result", "reason", title=escape(subject), title_justify="left", box=None, pad_edge=False)
+        for found in outcomes:
+            counts[found.status] += 1
+            table.add_row(found.check, found.status, escape(found.reason))
+        console.print(table, "")
+    console.print(", ".join(f"{counts[status]} {status}" for status in ("passed", "failed", "skipped")))
+    raise SystemExit(1 if counts["failed"] else 0)

@@ -1,0 +1,55 @@
+"""Priors of plugins, which solvers find by name as they find weights."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ..errors import InputError, PluginError
+from ..plugins import find, loaded, registered
+from .weights import shipped
+
+
+def of_plugins() -> dict[str, str]:
+    """The priors that plugins add, by name, with the plugin."""
+    return {name: plugin for name, (_, plugin) in registered("priors").items()}
+
+
+def prior_of(name: str, device: Any = "cpu") -> Any:
+    """The prior that a plugin registered by this name, on a device; None for weights that ship, a file, and any other name.
+
+    It is made once for each device and is everybody's. Raises `PluginError` where it cannot be made.
+    """
+    if name in shipped() or Path(name).is_file():
+        return None
+    try:
+        make = find("priors", name)
+    except InputError:
+        return None
+    try:
+        return _made(make, str(device))
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise PluginError(f"prior {name!r} of plugin {registered('priors')[name][1]} cannot be made: {reason}") from error
+
+
+@lru_cache(maxsize=4)
+def _made(make: Callable[[], Any], device: str) -> Any:
+    prior = make()
+    return prior.requires_grad_(False).eval().to(device) if isinstance(prior, nn.Module) else prior
+
+
+def plugin_of(name: str) -> str | None:
+    """The plugin, and its distribution's version, of a prior that `prior_of` would give; None where there is none."""
+    if prior_of(name) is None:
+        return None
+    plugin = registered("priors")[name][1]
+    try:
+        return f"{plugin} {importlib.metadata.version(loaded().origin[plugin])}"
+    except importlib.metadata.PackageNotFoundError:
+        return plugin

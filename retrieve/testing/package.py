@@ -1,0 +1,145 @@
+"""Checks of an installed plugin: that it loads, fits the hooks, and that everything it registers conforms."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pluggy
+
+from .. import hookspecs
+from ..errors import InputError
+from ..options import unknown
+from ..plugins import GROUP, KINDS, LAZY, Importing, find, loaded, name_of, patience, registered
+from . import trial_of
+from .trial import BoundCheck, Check, Outcome, Trial, check, require
+
+
+@dataclass(frozen=True)
+class PluginCase:
+    """An entry point under test, whose import may take so many seconds."""
+
+    point: importlib.metadata.EntryPoint
+    seconds: float
+
+    @cached_property
+    def importing(self) -> Importing:
+        """Its import, done or given up."""
+        importing = Importing(self.point)
+        importing.join(self.seconds)
+        return importing
+
+    def items(self) -> Iterator[tuple[str, str, Any]]:
+        """What it registers: kind, name, target."""
+        for kind in KINDS:
+            hook = getattr(self.importing.module, f"register_{kind}", None)
+            for name, target in dict(hook() if hook else {}).items():
+                yield kind, name, target
+
+    def found(self) -> Iterator[tuple[str, str, Any]]:
+        """The same with targets that are loaded; those that do not load are left out."""
+        mine = name_of(self.point)[0]
+        for kind, name, _ in self.items():
+            if registered(kind).get(name, (None, ""))[1] == mine:
+                try:
+                    yield kind, name, find(kind, name)
+                except Exception:  # `targets_load` tells why
+                    continue
+
+
+@check("imports")
+def imports(case: PluginCase) -> None:
+    """The entry point's module imports."""
+    require(not case.importing.is_alive(), f"{case.point.value}: its import is not done after {case.seconds:g} s")
+    if case.importing.error is not None:
+        raise AssertionError(f"{case.point.value}: {type(case.importing.error).__name__}: {case.importing.error}")
+
+
+@check("imports quickly", imports)
+def quick(case: PluginCase) -> None:
+    """The import is done before `retrieve` goes on without it."""
+    seconds = case.importing.seconds
+    require(seconds < patience(), f"its import takes {seconds:.1f} s, {patience():g} s are waited for; {LAZY}")
+
+
+@check("hooks fit", imports)
+def hooks_fit(case: PluginCase) -> None:
+    """Its hooks are known, and take what they are given."""
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hookspecs)
+    manager.register(case.importing.module)
+    manager.check_pending()
+
+
+@check("registers something", hooks_fit)
+def registers(case: PluginCase) -> None:
+    """At least one of its hooks names something."""
+    hooks = ", ".join(f"register_{kind}" for kind in KINDS)
+    require(list(case.items()), f"{case.point.value} registers nothing; give one of {hooks}, marked @hookimpl")
+
+
+@check("names are its own", registers)
+def own_names(case: PluginCase) -> None:
+    """No name is another plugin's, and things go by the name that they have themselves."""
+    mine = name_of(case.point)[0]
+    for kind, name, _ in case.items():
+        registered(kind)
+        clash = loaded().clashes.get((kind, name))
+        require(clash is None, f"{kind[:-1]} {name!r} is registered by {' and by '.join(clash or ())}; rename yours")
+        owner = registered(kind).get(name, (None, mine))[1]
+        require(owner == mine, f"{kind[:-1]} {name!r} is registered by {owner}; rename yours")
+    for kind, name, target in case.found():
+        if kind in ("solvers", "metrics"):  # results keep its name, and are replayed by it
+            require(target.name == name, f"{kind[:-1]} {name!r} has the name {target.name!r}; give both the same")
+
+
+@check("targets load", registers)
+def targets_load(case: PluginCase) -> None:
+    """Everything that is registered imports, and is what the hook promises."""
+    mine = name_of(case.point)[0]
+    for kind, name, _ in case.items():
+        if registered(kind).get(name, (None, mine))[1] == mine and (kind, name) not in loaded().clashes:
+            find(kind, name)
+
+
+CHECKS: tuple[Check, ...] = (imports, quick, hooks_fit, registers, own_names, targets_load)
+
+
+def package_checks(package: str, seconds: float = 60.0) -> Iterator[BoundCheck]:
+    """The checks of a package: by the name of its distribution, its module or its entry point.
+
+    seconds: how long the import, and each run of a solver, may take. Raises `InputError` where no such plugin is installed.
+    """
+    for point in _points(package):
+        case = PluginCase(point, seconds)
+        trial = Trial(f"plugin {name_of(point)[0]}", case, CHECKS)
+        yield from trial
+        if trial.outcome(hooks_fit).status == "passed" and trial.outcome(registers).status == "passed":
+            for kind, name, target in case.found():
+                settings: dict[str, Any] = {"seconds": seconds} if kind == "solvers" else {}
+                yield from trial_of(target, kind=kind, label=f"{kind[:-1]} {name}", **settings)
+
+
+def check_package(package: str, seconds: float = 60.0) -> Iterator[Outcome]:
+    """What each of `package_checks` finds, one after the other."""
+    return (bound.outcome() for bound in package_checks(package, seconds))
+
+
+def _points(package: str) -> list[importlib.metadata.EntryPoint]:
+    known: dict[str, list[importlib.metadata.EntryPoint]] = {}
+    for point in importlib.metadata.entry_points(group=GROUP):
+        for name in {_normal(name) for name in (name_of(point)[1], point.value.partition(":")[0].partition(".")[0], point.name)}:
+            known.setdefault(name, []).append(point)
+    if _normal(package) not in known:
+        names = {name_of(point)[1] for points in known.values() for point in points}
+        hint = unknown("plugin", package, names) if names else f"unknown plugin {package!r}; none is installed"
+        raise InputError(f"{hint}; install it into this Python first: pip install ./{package}")
+    return known[_normal(package)]
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -67,11 +67,12 @@ def picture(result: Result, path: str | Path | None = None) -> Figure:
     """
     figure = plot(result)
     if path is not None:
-        _write(figure, Path(path))
+        write_figure(figure, Path(path))
     return figure
 
 
-def _write(figure: Figure, path: Path) -> None:
+def write_figure(figure: Figure, path: Path) -> None:
+    """Write a figure beside its place and rename it; raises InputError for a suffix that cannot be drawn."""
     kind = path.suffix[1:].lower() or "png"
     known = figure.canvas.get_supported_filetypes()
     if kind not in known:

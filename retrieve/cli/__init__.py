@@ -14,6 +14,7 @@ from ..errors import InputError, RetrieveError
 COMMANDS = {
     "run": "phase a diffraction pattern",
     "compare": "solvers side by side on files or a benchmark",
+    "prepare": "detector frames to a pattern",
     "inspect": "what is in a file, and what to expect of it",
     "simulate": "objects with known truth, and their measurements",
     "train": "train a prior, or a network that inverts patterns",

@@ -1,0 +1,162 @@
+"""Frames of a detector, read block by block, so that a file may be larger than the memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..io.choosing import choose, parse_meta, resolve
+from ..io.conventions import flagged, measured
+from ..io.hdf5 import arrays_of, default_signal, opened, readable
+from ..io.registry import read_file, readers, split
+
+BLOCK = 32 * 2**20  # bytes of float32 that are read at once
+
+
+class Stack(NamedTuple):
+    """Frames of one array: `read` gives some of them, (frames, rows, columns), as they are stored."""
+
+    source: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    read: Callable[[slice], NDArray[Any]]
+    chunk: int = 1
+    mask: NDArray[np.bool_] | None = None
+    meta: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """Frames of one shape (rows, columns) from one or several arrays, numbered through.
+
+    mask: bool (rows, columns), True = measured, where a file holds one.  meta: what the first file says of itself.
+    """
+
+    stacks: tuple[Stack, ...]
+    mask: NDArray[np.bool_] | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Frames, rows, columns."""
+        return (sum(s.shape[0] for s in self.stacks), *self.stacks[0].shape[1:])  # type: ignore[return-value]
+
+    @property
+    def source(self) -> str:
+        """Where they are from, in words."""
+        return self.stacks[0].source + (f" and {len(self.stacks) - 1} more" if len(self.stacks) > 1 else "")
+
+    def blocks(self, bytes_: int = BLOCK) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """The frames in order: which they are, and their values, float32 (block, rows, columns), NaN where flagged."""
+        first = 0
+        for stack in self.stacks:
+            size = 4 * stack.shape[1] * stack.shape[2]
+            step = max(1, bytes_ // size)
+            step = step // stack.chunk * stack.chunk if step > stack.chunk else step
+            for start in range(0, stack.shape[0], step):
+                stop = min(start + step, stack.shape[0])
+                yield slice(first + start, first + stop), _values(stack.read(slice(start, stop)))
+            first += stack.shape[0]
+
+
+def _values(block: NDArray[Any]) -> NDArray[np.float32]:
+    flags, _ = flagged(block, detector=True)
+    values = block.astype(np.float32)
+    if flags is not None:
+        values[flags] = np.nan
+    return values
+
+
+@contextmanager
+def frames_of(paths: Sequence[str | Path], key: str | None = None, axis: int = 0) -> Iterator[Frames]:
+    """Open the frames of files, each a stack or a single frame; they are read when asked for.
+
+    axis: which axis of a stack counts the frames.  HDF5 files are read in slices and npy files mapped; other
+    formats are read whole.  Raises InputError for files that cannot be read, or frames of different shapes.
+    """
+    with ExitStack() as files:
+        stacks = [stack for path in paths for stack in _stacks(path, key, axis, files)]
+        first = stacks[0]
+        for stack in stacks[1:]:
+            if stack.shape[1:] != first.shape[1:]:
+                raise InputError(
+                    f"{stack.source} has frames of {_by(stack.shape[1:])}, {first.source} of {_by(first.shape[1:])}; "
+                    "frames of one shape are needed: leave some files out, or crop them"
+                )
+        masks = [stack.mask for stack in stacks if stack.mask is not None]
+        yield Frames(tuple(stacks), np.logical_and.reduce(masks) if masks else None, first.meta)
+
+
+def _stacks(path: str | Path, key: str | None, axis: int, files: ExitStack) -> Iterator[Stack]:
+    source, key = split(path, key)
+    table = readers()
+    if source.is_file() and h5py.is_hdf5(source):
+        yield from _of_hdf5(source, key, axis, files)
+        return
+    raw = read_file(source, key, table)
+    data = np.load(source, mmap_mode="r") if source.suffix == ".npy" else raw.data
+    yield _stack(str(source), data, axis, 1, raw.mask, raw.meta)
+
+
+def _of_hdf5(source: Path, key: str | None, axis: int, files: ExitStack) -> Iterator[Stack]:
+    file = files.enter_context(opened(source))
+    arrays = arrays_of(file)
+    marked = default_signal(file)
+    name = resolve(source, arrays, key) if key else marked if marked in arrays else choose(source, arrays)[0]
+    names = [name] if isinstance(file.get(name), h5py.Dataset) else _parts(file, name)
+    group = name.rpartition("/")[0]
+    beside = (f"{group}/{leaf}".lstrip("/") for leaf in ("pixel_mask", "mask"))
+    place = next((p for p in beside if isinstance(file.get(p), h5py.Dataset)), None)
+    mask = measured(place, readable(file[place])[()])[0] if place else None
+    meta = parse_meta(file["meta"][()]) if isinstance(file.get("meta"), h5py.Dataset) else {}
+    for part in names:
+        item = readable(file[part])
+        chunk = item.chunks[axis] if item.chunks and axis < item.ndim else 1
+        yield _stack(f"{source}:/{part}", item, axis, chunk, mask, meta)
+
+
+def _parts(file: h5py.File, name: str) -> list[str]:
+    """The datasets of an Eiger stack, data_000001, data_000002, …"""
+    group = file[name.rpartition("/")[0]] if "/" in name else file
+    return [f"{group.name}/{leaf}".strip("/") for leaf in sorted(group) if re.fullmatch(r"data_\d{6}", leaf)]
+
+
+def _stack(source: str, data: Any, axis: int, chunk: int, mask: NDArray[np.bool_] | None, meta: Mapping[str, Any]) -> Stack:
+    """An array, or a dataset, as frames along its first axis."""
+    if data.dtype.kind not in "iuf":
+        raise InputError(f"{source} holds {data.dtype}; frames are real numbers: name another array with --key")
+    if data.ndim == 2:
+        return Stack(source, (1, *data.shape), data.dtype, lambda part: np.asarray(data)[None][part], 1, _flat(mask), meta)
+    if data.ndim != 3:
+        raise InputError(
+            f"{source} has {data.ndim} axes, {_by(data.shape)}; frames are a stack of three: reshape it, or name another"
+        )
+    if not 0 <= axis < 3:
+        raise InputError(f"axis={axis} counts no frames of {_by(data.shape)}; give 0, 1 or 2 with --axis")
+    if mask is not None and mask.ndim == 3:
+        mask = np.moveaxis(mask, axis, 0) if mask.shape == data.shape else mask
+    shape = (data.shape[axis], *(n for a, n in enumerate(data.shape) if a != axis))
+
+    def read(part: slice) -> NDArray[Any]:
+        where = tuple(part if a == axis else slice(None) for a in range(3))
+        return np.moveaxis(np.asarray(data[where]), axis, 0)
+
+    return Stack(source, shape, data.dtype, read, chunk, _flat(mask), meta)
+
+
+def _flat(mask: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    """A mask of all frames: True where measured in every one."""
+    return mask.all(axis=0) if mask is not None and mask.ndim == 3 else mask
+
+
+def _by(shape: Sequence[int]) -> str:
+    return "×".join(map(str, shape))

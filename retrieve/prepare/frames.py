@@ -55,12 +55,12 @@ class Frames:
         """Where they are from, in words."""
         return self.stacks[0].source + (f" and {len(self.stacks) - 1} more" if len(self.stacks) > 1 else "")
 
-    def blocks(self, bytes_: int = BLOCK) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    def blocks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         """The frames in order: which they are, and their values, float32 (block, rows, columns), NaN where flagged."""
         first = 0
         for stack in self.stacks:
             size = 4 * stack.shape[1] * stack.shape[2]
-            step = max(1, bytes_ // size)
+            step = max(1, BLOCK // size)
             step = step // stack.chunk * stack.chunk if step > stack.chunk else step
             for start in range(0, stack.shape[0], step):
                 stop = min(start + step, stack.shape[0])
@@ -155,7 +155,7 @@ def _stack(source: str, data: Any, axis: int, chunk: int, mask: NDArray[np.bool_
 
 def _flat(mask: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
     """A mask of all frames: True where measured in every one."""
-    return mask.all(axis=0) if mask is not None and mask.ndim == 3 else mask
+    return np.asarray(mask.all(axis=0)) if mask is not None and mask.ndim == 3 else mask
 
 
 def _by(shape: Sequence[int]) -> str:

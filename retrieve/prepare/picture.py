@@ -22,7 +22,7 @@ def train_picture(train: Train, path: str | Path | None = None) -> Figure:
     """Mean of all frames, each frame's correlation with it, and the prepared sums; written where a path is given."""
     columns = 1 + len(train.problems)
     figure = _figure(4.6 * columns, 7.2)
-    top, bottom = figure.subfigures(2, 1, height_ratios=(1, 0.75))
+    top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=(1, 0.75))[:, 0]
     axes = np.atleast_1d(top.subplots(1, columns))
     draw_counts(axes[0], train.mean, "before: mean of all frames")
     for axis, problem, own in zip(axes[1:], train.problems, train.members, strict=True):

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from ..errors import InputError
 from ..options import option, validate, values_of
@@ -30,6 +31,12 @@ class Pulses:
 
     border: int = option(0, "subtract from each frame its mean over a border so wide (px); 0 for none", ge=0)
     threshold: float = option(0.25, "drop frames whose Pearson correlation with the mean is below", ge=-1, le=1, source=PAPER)
+    detail: float = option(
+        0.0,
+        "correlate what is finer than so many pixels only: tells films of one outline apart; 4 is good, 0 for all",
+        ge=0,
+        le=100,
+    )
     rounds: int = option(1, "times that the mean is taken, after the first over the frames kept before", ge=1, le=10)
     ranges: str = option(
         ":", "kept frames that are summed, START:STOP,... as Python counts them; :24,-55: in the paper", source=PAPER
@@ -120,12 +127,10 @@ def _select(frames: Frames, calibration: Calibration, options: Pulses, found: Su
     for k in range(options.rounds):
         correlation = np.full(frames.shape[0], np.nan)
         total, kept = np.zeros(frames.shape[1:]), np.zeros(frames.shape[0], bool)
-        m = mean[found.valid] - mean[found.valid].mean()
+        m = _shape_of(mean[None].astype(np.float32), found.valid, options.detail)[0]
         for where, block in corrected(frames, calibration, options.border):
-            x = block[:, found.valid]
-            x -= x.mean(axis=1, keepdims=True)
-            norms = np.linalg.norm(x, axis=1) * np.linalg.norm(m)
-            correlation[where] = np.where(found.usable[where], (x @ m.astype(np.float32)) / np.where(norms > 0, norms, 1), np.nan)
+            alike = _shape_of(block, found.valid, options.detail) @ m
+            correlation[where] = np.where(found.usable[where], alike, np.nan)
             kept[where] = correlation[where] >= options.threshold
             if k + 1 < options.rounds:
                 total += np.nan_to_num(block[kept[where]]).sum(axis=0, dtype=float)
@@ -134,6 +139,21 @@ def _select(frames: Frames, calibration: Calibration, options: Pulses, found: Su
             raise InputError(_none_kept(correlation, options.threshold, found))
         mean = total / kept.sum()
     return Selection(correlation, kept)
+
+
+def _shape_of(block: NDArray[np.float32], valid: NDArray[np.bool_], detail: float) -> NDArray[np.float32]:
+    """The valid pixels (frames, pixels) of each frame with mean 0 and norm 1, those of a flat frame 0.
+
+    detail: px, of the Gaussian whose mean over the valid pixels around is taken off first; 0 for none.
+    """
+    if detail:
+        around = [np.where(valid, values, 0).astype(np.float32) for values in (block, np.ones_like(block[:1]))]
+        total, weight = (gaussian_filter(values, (0, detail, detail)) for values in around)
+        block = block - total / np.maximum(weight, 1e-6)
+    x = block.reshape(len(block), -1) if valid.all() else block[:, valid]
+    x = x - x.mean(axis=1, keepdims=True)
+    norms = np.linalg.norm(x, axis=1, keepdims=True)
+    return np.asarray(x / np.where(norms > 0, norms, 1))
 
 
 def _none_kept(correlation: NDArray[np.float64], threshold: float, found: Survey) -> str:

@@ -18,7 +18,10 @@ SMOOTH, ROUGH = 0.3, 0.7  # roughness of a profile below which it is no row of p
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """mean: (rows, columns) over usable frames.  valid: bool, measured in all of them.  usable: bool (frames,).  steps: in words."""
+    """What a first look at the frames found.
+
+    mean: (rows, columns) over usable frames.  valid: bool, measured in all of them.  usable: bool (frames,).  steps: in words.
+    """
 
     mean: NDArray[np.float64]
     valid: NDArray[np.bool_]
@@ -102,7 +105,10 @@ def _check_axes(frames: Frames, mean: NDArray[np.float64], valid: NDArray[np.boo
 
 
 def _roughness(values: NDArray[np.float64]) -> float:
-    """Mean squared difference of neighbours over twice the variance: 1 for independent values, 0 for smooth ones; von Neumann 1941."""
+    """Mean squared difference of neighbours over twice the variance: 1 for independent values, 0 for smooth ones.
+
+    Source: von Neumann 1941, Ann. Math. Stat. 12, 367.
+    """
     variance = float(np.var(values)) if values.size >= 8 else 0.0
     return float(np.mean(np.diff(values) ** 2)) / (2 * variance) if variance else 0.5
 

@@ -100,7 +100,11 @@ def record(objects: ObjectSet, train: PulseTrain, seed: int, number: int = 0) ->
             light = energy[k] * (scale * _seen(x[1], shape) if of_film else holder if kind < 0.5 else 0)
         counts = rng.poisson((light + stray) * flat) + rng.normal(0, train.readout, shape)
         frames[k] = np.where(mask, np.clip(np.rint(dark + gain * counts), 0, 65534), 0)
-    meta = {"source": f"simulated pulse train of {type(objects).__name__}", "set": values_of(objects), "train": values_of(train)}
+    meta: dict[str, Any] = {
+        "source": f"simulated pulse train of {type(objects).__name__}",
+        "set": values_of(objects),
+        "train": values_of(train),
+    }
     meta |= {"seed": seed, "object": number}
     return Recording(frames, dark, gain, flat, stray, mask, good, energy, x[0], support[0], meta)
 

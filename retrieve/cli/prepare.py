@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from ..errors import InputError
 from ..options import build
 from ..prepare.pulses import Pulses
+from ..prepare.scan import Scan
 from .options import flags, given_flags
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def pulses(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     targets, picture = _targets(files, given, count)
     with frames_of(files, given["key"], given["axis"] or 0) as frames, _progress(console, quiet) as on_block:
         console.print("{} frames of {}×{} px in {}".format(*frames.shape, frames.source), markup=False)
-        calibration, said = read_calibration(frames.shape, frames.mask, **_calibration(given))
+        calibration, said = read_calibration(frames.shape, frames.always, **_calibration(given))
         train = prepare_pulses(
             frames,
             options,
@@ -99,6 +100,34 @@ def pulses(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
 
 
 pulses.params += flags(Pulses)
+
+
+@command.command("scan", short_help="a rocking scan, cleaned, centred and binned")
+@_with_options
+def scan(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
+    """Make the pattern of the rocking scan in FILE..., a stack of frames or one file a frame.
+
+    In order: dark, gain, flat field and background; hot and dead pixels; alien spots; centring; crop or padding; binning;
+    threshold.
+    """
+    from ..prepare import frames_of, prepare_scan, read_calibration
+    from ..prepare.picture import scan_picture
+
+    console = Console(quiet=quiet, highlight=False)
+    options: Scan = build(Scan, given_flags(given))
+    [target], picture = _targets(files, given, 1)
+    with frames_of(files, given["key"], given["axis"] or 0) as frames, _progress(console, quiet) as on_block:
+        console.print("{} frames of {}×{} px in {}".format(*frames.shape, frames.source), markup=False)
+        calibration, said = read_calibration(frames.shape, frames.ever, **_calibration(given))
+        made = prepare_scan(frames, options, calibration, bad_pixels=given["bad_pixels"], said=said, on_block=on_block)
+    _write(made.problem, target)
+    if picture is not None:
+        scan_picture(made, picture)
+    _told((*said, *made.steps), [target, picture], console)
+    console.print(f"{target}: {_facts(made.problem)}", markup=False)
+
+
+scan.params += flags(Scan)
 
 
 def _calibration(given: dict[str, Any]) -> dict[str, str | None]:

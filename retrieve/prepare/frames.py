@@ -38,7 +38,8 @@ class Stack(NamedTuple):
 class Frames:
     """Frames of one shape (rows, columns) from one or several arrays, numbered through.
 
-    mask: bool (rows, columns), True = measured, where a file holds one.  meta: what the first file says of itself.
+    mask: bool (rows, columns) or (frames, rows, columns), True = measured, where a file holds one.
+    meta: what the first file says of itself.
     """
 
     stacks: tuple[Stack, ...]
@@ -49,6 +50,16 @@ class Frames:
     def shape(self) -> tuple[int, int, int]:
         """Frames, rows, columns."""
         return (sum(s.shape[0] for s in self.stacks), *self.stacks[0].shape[1:])  # type: ignore[return-value]
+
+    @property
+    def always(self) -> NDArray[np.bool_] | None:
+        """The mask of pixels that are measured in all frames, (rows, columns)."""
+        return np.asarray(self.mask.all(axis=0)) if self.mask is not None and self.mask.ndim == 3 else self.mask
+
+    @property
+    def ever(self) -> NDArray[np.bool_] | None:
+        """The mask of pixels that are measured in any frame, (rows, columns)."""
+        return np.asarray(self.mask.any(axis=0)) if self.mask is not None and self.mask.ndim == 3 else self.mask
 
     @property
     def source(self) -> str:
@@ -92,8 +103,30 @@ def frames_of(paths: Sequence[str | Path], key: str | None = None, axis: int = 0
                     f"{stack.source} has frames of {_by(stack.shape[1:])}, {first.source} of {_by(first.shape[1:])}; "
                     "frames of one shape are needed: leave some files out, or crop them"
                 )
-        masks = [stack.mask for stack in stacks if stack.mask is not None]
-        yield Frames(tuple(stacks), np.logical_and.reduce(masks) if masks else None, first.meta)
+        yield Frames(tuple(stacks), _mask_of(stacks), first.meta)
+
+
+def _mask_of(stacks: Sequence[Stack]) -> NDArray[np.bool_] | None:
+    """One mask for all frames where each file has one for all of its own, else one a frame."""
+    masks = [stack.mask for stack in stacks if stack.mask is not None]
+    for stack in stacks:
+        if stack.mask is not None and stack.mask.shape not in (stack.shape, stack.shape[1:]):
+            raise InputError(_misfit(stack))
+    if not masks or all(mask.ndim == 2 for mask in masks):
+        return np.logical_and.reduce(masks) if masks else None
+    return np.concatenate([np.broadcast_to(True if s.mask is None else s.mask, s.shape) for s in stacks])
+
+
+def _misfit(stack: Stack) -> str:
+    mask = () if stack.mask is None else stack.mask.shape
+    for axis in (1, 2):
+        if mask == tuple(n for a, n in enumerate(stack.shape) if a != axis):
+            return (
+                f"{stack.source}: its mask is {_by(mask)}: frames seem to lie along axis {axis} of the array; give --axis {axis}"
+            )
+    return (
+        f"{stack.source}: its mask is {_by(mask)}, the frames {_by(stack.shape[1:])}; they must agree: name the frames with --key"
+    )
 
 
 def _stacks(path: str | Path, key: str | None, axis: int, files: ExitStack) -> Iterator[Stack]:
@@ -135,7 +168,7 @@ def _stack(source: str, data: Any, axis: int, chunk: int, mask: NDArray[np.bool_
     if data.dtype.kind not in "iuf":
         raise InputError(f"{source} holds {data.dtype}; frames are real numbers: name another array with --key")
     if data.ndim == 2:
-        return Stack(source, (1, *data.shape), data.dtype, lambda part: np.asarray(data)[None][part], 1, _flat(mask), meta)
+        return Stack(source, (1, *data.shape), data.dtype, lambda part: np.asarray(data)[None][part], 1, mask, meta)
     if data.ndim != 3:
         raise InputError(
             f"{source} has {data.ndim} axes, {_by(data.shape)}; frames are a stack of three: reshape it, or name another"
@@ -150,12 +183,7 @@ def _stack(source: str, data: Any, axis: int, chunk: int, mask: NDArray[np.bool_
         where = tuple(part if a == axis else slice(None) for a in range(3))
         return np.moveaxis(np.asarray(data[where]), axis, 0)
 
-    return Stack(source, shape, data.dtype, read, chunk, _flat(mask), meta)
-
-
-def _flat(mask: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
-    """A mask of all frames: True where measured in every one."""
-    return np.asarray(mask.all(axis=0)) if mask is not None and mask.ndim == 3 else mask
+    return Stack(source, shape, data.dtype, read, chunk, mask, meta)
 
 
 def _by(shape: Sequence[int]) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from .pulses import Train
+    from .scan import Rocking
 
 
 def train_picture(train: Train, path: str | Path | None = None) -> Figure:
@@ -50,8 +51,10 @@ def pattern_of(problem: Problem) -> NDArray[np.float32]:
     return np.fft.fftshift(values).astype(np.float32)
 
 
-def draw_counts(axes: Axes, values: NDArray, title: str, labels: tuple[str, str] = ("qx (px)", "qy (px)")) -> None:
-    """Counts (2D) on a logarithmic scale, grey where NaN, dark where 0."""
+def draw_counts(
+    axes: Axes, values: NDArray, title: str, labels: tuple[str, str] = ("qx (px)", "qy (px)"), index: bool = False
+) -> None:
+    """Counts (2D) on a logarithmic scale, grey where NaN, dark where 0; axes from the middle, or from 0 with `index`."""
     from matplotlib import colormaps
     from matplotlib.colors import LogNorm
 
@@ -60,9 +63,9 @@ def draw_counts(axes: Axes, values: NDArray, title: str, labels: tuple[str, str]
     low = min(max(float(np.quantile(seen, 0.02)) if seen.size else 0.1, top * 10.0**-DECADES), top / 10)
     scale: dict[str, Any] = {"cmap": colormaps["inferno"].with_extremes(bad=UNMEASURED), "norm": LogNorm(low, top)}
     shown = np.where(np.isfinite(values), np.maximum(values, low), np.nan)
-    edges = [(-(n // 2) - 0.5, n - n // 2 - 0.5) for n in values.shape]
+    edges = [(-0.5 - (0 if index else n // 2), n - 0.5 - (0 if index else n // 2)) for n in values.shape]
     extent = (*edges[1], *edges[0][::-1])
-    image = axes.imshow(shown, extent=extent, interpolation="nearest", **scale)
+    image = axes.imshow(shown, extent=extent, interpolation="nearest", aspect="auto" if index else "equal", **scale)
     axes.set_title(title, fontsize=10)
     axes.set_xlabel(labels[0], fontsize=9)
     axes.set_ylabel(labels[1], fontsize=9)
@@ -81,3 +84,21 @@ def written(figure: Figure, path: str | Path | None) -> Figure:
     if path is not None:
         write_figure(figure, Path(path))
     return figure
+
+
+def scan_picture(scan: Rocking, path: str | Path | None = None) -> Figure:
+    """Cuts through the peak before (what was masked is outlined) and through the middle after; written where a path is given."""
+    figure = _figure(13.5, 8)
+    rows = figure.subplots(2, 3)
+    names = ("frame", "row", "column")
+    after = pattern_of(scan.problem)
+    for k, (top, bottom) in enumerate(rows.T):
+        labels = tuple(name for a, name in enumerate(names) if a != k)[::-1]
+        where = tuple(scan.peak[k] if a == k else slice(None) for a in range(3))
+        draw_counts(top, scan.before[where], f"before: {names[k]} {scan.peak[k]}", (labels[0], labels[1]), index=True)
+        outline = scan.removed.any(axis=k)
+        if outline.any():
+            top.contour(outline, [0.5], colors="tab:cyan", linewidths=0.8)
+        middle = tuple(after.shape[k] // 2 if a == k else slice(None) for a in range(3))
+        draw_counts(bottom, after[middle], f"after: {names[k]} in the middle", (labels[0], labels[1]))
+    return written(figure, path)

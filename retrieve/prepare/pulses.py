@@ -106,7 +106,7 @@ def prepare_pulses(
 
     Raises InputError for NaN that is not to be masked, a train of which no frame is kept, or an empty range.
     """
-    options, calibration = options or Pulses(), calibration or Calibration(mask=frames.mask)
+    options, calibration = options or Pulses(), calibration or Calibration(mask=frames.always)
     found = survey(frames, calibration, options.border, bad_pixels, check_axes, on_block)
     selection = _select(frames, calibration, options, found, on_block)
     chosen = np.flatnonzero(selection.kept)

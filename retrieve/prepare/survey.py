@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,7 +77,7 @@ def survey(
     steps = []
     if empty.size or torn:
         if bad_pixels != "mask":
-            raise InputError(_nan(frames, empty, np.flatnonzero(usable & (known < known.max())), torn))
+            raise InputError(nan_found(frames, empty, np.flatnonzero(usable & (known < known.max())), torn))
         steps = [f"{empty.size} frames of nothing but NaN left out, {torn} pixels that are NaN in some frames not measured"]
     if not valid.any():
         raise InputError(f"no pixel of {frames.source} is measured in all frames; leave bad frames out")
@@ -113,12 +113,13 @@ def _roughness(values: NDArray[np.float64]) -> float:
     return float(np.mean(np.diff(values) ** 2)) / (2 * variance) if variance else 0.5
 
 
-def _nan(frames: Frames, empty: Sequence[int] | NDArray, torn_in: NDArray, torn: int) -> str:
+def nan_found(frames: Frames, empty: NDArray, torn_in: NDArray, torn: int) -> str:
+    """What to say of NaN: frames (numbers) of nothing else, and so many torn pixels, which are NaN in other frames only."""
     parts = [f"{len(empty)} of {frames.shape[0]} frames are NaN on every pixel ({_some(empty)})"] if len(empty) else []
     parts += [f"{torn} pixels are NaN in some frames only ({_some(torn_in)})"] if torn else []
     return f"{frames.source}: {', '.join(parts)}; leave them out with --bad-pixels mask, or mask them in the file"
 
 
-def _some(numbers: Sequence[int] | NDArray, most: int = 6) -> str:
+def _some(numbers: NDArray, most: int = 6) -> str:
     shown = ", ".join(str(int(k)) for k in numbers[:most])
     return f"frames {shown}" + (f" and {len(numbers) - most} more" if len(numbers) > most else "")

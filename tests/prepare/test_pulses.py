@@ -29,7 +29,7 @@ print(train.selection.kept.sum(), float(train.problems[0].power), resource.getru
 def prepared(path, options=None, **arguments):
     with frames_of([path]) as frames:
         roles = {role: f"{path}:/{role}" for role in ("dark", "gain", "flat", "background")}
-        calibration, said = read_calibration(frames.shape, frames.mask, **roles)
+        calibration, said = read_calibration(frames.shape, frames.always, **roles)
         return prepare_pulses(frames, options, calibration, said=said, **arguments)
 
 

@@ -25,7 +25,7 @@ def test_a_train_is_what_it_says():
     totals = np.nanmean(seen, axis=(1, 2))
     assert made.frames.shape == (140, 128, 102)
     assert (~made.good).sum() == 62
-    assert np.nanmean(seen[made.good] / made.energy[made.good][:, None, None]) == pytest.approx(0.5, rel=0.05)
+    assert np.nanmean(seen[made.good] / made.energy[made.good][:, None, None]) == pytest.approx(0.5, rel=0.1)
     assert np.std(made.energy) == pytest.approx(0.4, abs=0.08)
     dim = totals < 0.05
     assert 15 < dim.sum() < 47  # no beam
@@ -37,7 +37,7 @@ def test_a_train_is_what_it_says():
 
 def test_the_beam_moves_over_the_object():
     still, moving = (record(named("crystal2d"), PulseTrain(bad=0, fluctuation=0, photons=50, jitter=j), 0) for j in (0, 2))
-    spread = [np.nanstd(counts(made), axis=0)[made.mask].sum() for made in (still, moving)]
+    spread = [np.std(counts(made)[:, made.mask], axis=0).sum() for made in (still, moving)]
     assert spread[1] > 1.2 * spread[0]
 
 

@@ -108,9 +108,9 @@ def prepare_scan(
         raise InputError(f"{frames.source} has no counts on its measured pixels; check the file, --key and the calibration")
     removed = _outliers(values, valid, options, steps)
     peak = find_peak(values, valid & ~removed) if options.centre == "peak" else _numbers("centre", options.centre)
+    _check_edge(peak, before.shape, steps)
     spots = _aliens(values, valid, removed, peak, options, steps)
     steps.append(f"voxel {peak} put in the middle" + ", the peak" * (options.centre == "peak"))
-    _check_edge(peak, before.shape, steps)
     counts = Counts(np.where(removed, 0, values).astype(np.float32), valid & ~removed)
     counts = _finished(counts, peak, options, steps)
     about = {"prepare": {"kind": "scan", **values_of(options)}, "peak": list(peak), "source_file": frames.source}
@@ -153,11 +153,11 @@ def _negative(values: NDArray[np.float32]) -> list[str]:
 
 def _outliers(values: NDArray[np.float32], valid: NDArray[np.bool_], options: Scan, steps: list[str]) -> NDArray[np.bool_]:
     """Voxels of hot and dead pixels, and single hot voxels."""
-    removed = np.zeros(values.shape, bool)
-    hot, dead = hot_and_dead(values, valid, options.hot or np.inf)
+    once = np.zeros(values.shape, bool) if options.hot is None else spikes(values, valid, 2 * options.hot)
+    hot, dead = hot_and_dead(values, valid & ~once, options.hot or np.inf)
+    removed = once.copy()
     if options.hot is not None:
-        once = spikes(values, valid & ~hot, 2 * options.hot)
-        removed |= hot | once
+        removed |= hot
         steps.append(f"{int(hot.sum())} hot pixels and {int(once.sum())} single hot voxels masked")
     if options.dead:
         removed |= dead

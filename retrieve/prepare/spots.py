@@ -37,8 +37,8 @@ def hot_and_dead(values: Volume, valid: Mask, ratio: float) -> tuple[Mask, Mask]
     ring[1, 1] = False
     brightest = ndimage.maximum_filter(around, footprint=ring, mode="constant")
     hot = seen & (total > ratio * brightest + 5 * np.sqrt(np.maximum(brightest, 1)) + SURE)
-    near = ndimage.convolve(around, ring.astype(float), mode="constant")
-    count = ndimage.convolve(seen.astype(float), ring.astype(float), mode="constant")
+    near = ndimage.convolve(np.where(hot, 0, around), ring.astype(float), mode="constant")
+    count = ndimage.convolve((seen & ~hot).astype(float), ring.astype(float), mode="constant")
     dead = seen & (total == 0) & (near > SURE * np.maximum(count, 1))
     return hot, dead
 

@@ -154,7 +154,7 @@ def _negative(values: NDArray[np.float32]) -> list[str]:
 def _outliers(values: NDArray[np.float32], valid: NDArray[np.bool_], options: Scan, steps: list[str]) -> NDArray[np.bool_]:
     """Voxels of hot and dead pixels, and single hot voxels."""
     once = np.zeros(values.shape, bool) if options.hot is None else spikes(values, valid, 2 * options.hot)
-    hot, dead = hot_and_dead(values, valid & ~once, options.hot or np.inf)
+    hot, dead = hot_and_dead(values, valid & ~once, options.hot or 1e30)
     removed = once.copy()
     if options.hot is not None:
         removed |= hot

@@ -49,7 +49,7 @@ def test_hot_dead_and_single_hot_voxels_are_masked(peak):
     assert "1 hot pixels and 1 single hot voxels masked" in made.steps
     assert "1 dead pixels masked" in made.steps
     assert not valid_of(made)[:, 10, 12].any()
-    kept = prepare_scan(stack_of(scan), Scan(hot=None, dead=False))
+    kept = prepare_scan(stack_of(scan), Scan(hot=None, dead=False, aliens=None))
     assert not kept.removed.any()
 
 

@@ -15,7 +15,9 @@ from retrieve.cli import COMMANDS, app
 from retrieve.metrics import metrics
 from retrieve.options import options_of
 from retrieve.plugins import find, registered
+from retrieve.prepare import Pulses, Scan
 from retrieve.priors.settings import DenoiserOptions, Training, UNetOptions
+from retrieve.simulate import PulseTrain
 
 TARGET = Path(__file__).with_name("reference.md")
 OWN = "retrieve"  # the plugin of the built-in ones; what else is installed does not belong here
@@ -27,11 +29,9 @@ def lines() -> Iterator[str]:
     for name, summary in COMMANDS.items():
         command = app.get_command(click.Context(app), name)
         assert command is not None
-        yield f"\n### retrieve {name}\n\n{_flat(command.help) or summary}\n\n| option | default | meaning |\n|---|---|---|"
-        for option in command.params:
-            if isinstance(option, click.Option):
-                default = str(option.default) if type(option.default) in (str, int, float) else ""
-                yield f"| `{', '.join(option.opts)}` | {default} | {_cell(option.help or '')} |"
+        yield from _command(name, command, summary)
+        for part, inner in (command.commands if isinstance(command, click.Group) else {}).items():
+            yield from _command(f"{name} {part}", inner)
     yield "\n## Solvers"
     for name, (_, plugin) in sorted(registered("solvers").items()):
         if plugin != OWN:
@@ -39,6 +39,10 @@ def lines() -> Iterator[str]:
         solver = find("solvers", name)
         yield f"\n### {name}\n\n{_flat(solver.__doc__)}\n\nSource: {solver.source}.\n"
         yield from _options(solver)
+    yield "\n## Preparing"
+    for title, declared in (("prepare pulses", Pulses), ("prepare scan", Scan), ("simulate pulses", PulseTrain)):
+        yield f"\n### Options of `retrieve {title}`\n\n{_flat(declared.__doc__)}\n"
+        yield from _options(declared)
     yield "\n## Training"
     for title, declared in (("diffusion", DenoiserOptions), ("unet", UNetOptions), ("of either", Training)):
         yield f"\n### Options {title if title == 'of either' else f'of `retrieve train {title}`'}\n\n{_flat(declared.__doc__)}\n"
@@ -48,6 +52,15 @@ def lines() -> Iterator[str]:
         low, high = metric.range
         cells = (name, metric.formula, f"{low:g} to {high:g}", metric.direction, metric.needs, metric.source)
         yield "| " + " | ".join(_cell(cell) for cell in cells) + " |"
+
+
+def _command(name: str, command: click.Command, summary: str = "") -> Iterator[str]:
+    """A command's help and its own options; those of solvers, preparations and trainings have tables of their own."""
+    yield f"\n### retrieve {name}\n\n{_flat(command.help) or summary}\n\n| option | default | meaning |\n|---|---|---|"
+    for option in command.params:
+        if isinstance(option, click.Option) and not str(option.name).startswith("solver__"):
+            default = str(option.default) if type(option.default) in (str, int, float) else ""
+            yield f"| `{', '.join(option.opts)}` | {default} | {_cell(option.help or '')} |"
 
 
 def _options(declared: type) -> Iterator[str]:

@@ -26,7 +26,9 @@ _OPTIONS = (
     click.argument("files", nargs=-1, required=True, metavar="FILE..."),
     click.option("--key", help="which array or dataset of the file"),
     click.option(
-        "--axis", type=click.IntRange(0, 2), help="which axis of the array counts the frames  [0, refused where it seems wrong]"
+        "--axis",
+        type=click.IntRange(0, 2),
+        help="which axis of the array counts the frames  [default: 0, which is refused where it seems wrong]",
     ),
     click.option("--dark", metavar="FILE", help="dark image in raw units, FILE or FILE.h5:/dataset; a stack is averaged"),
     click.option("--gain", metavar="FILE", help="raw units a count"),
@@ -41,7 +43,7 @@ _OPTIONS = (
         help="NaN where other frames have none: refuse, or leave out",
     ),
     click.option(
-        "--out", type=click.Path(path_type=Path), help=".cxi or .npz; several patterns are numbered  [FILE.prepared.cxi]"
+        "--out", type=click.Path(path_type=Path), help=".cxi or .npz; several patterns are numbered  [default: FILE.prepared.cxi]"
     ),
     click.option("--picture", type=click.Path(path_type=Path), help="before and after  [default: beside the pattern, .png]"),
     click.option("--no-picture", is_flag=True, help="draw no picture"),
@@ -119,7 +121,15 @@ def scan(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     with frames_of(files, given["key"], given["axis"] or 0) as frames, _progress(console, quiet) as on_block:
         console.print("{} frames of {}×{} px in {}".format(*frames.shape, frames.source), markup=False)
         calibration, said = read_calibration(frames.shape, frames.ever, **_calibration(given))
-        made = prepare_scan(frames, options, calibration, bad_pixels=given["bad_pixels"], said=said, on_block=on_block)
+        made = prepare_scan(
+            frames,
+            options,
+            calibration,
+            bad_pixels=given["bad_pixels"],
+            check_axes=given["axis"] is None,
+            said=said,
+            on_block=on_block,
+        )
     _write(made.problem, target)
     if picture is not None:
         scan_picture(made, picture)

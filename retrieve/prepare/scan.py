@@ -89,17 +89,21 @@ def prepare_scan(
     calibration: Calibration | None = None,
     *,
     bad_pixels: str = "error",
+    check_axes: bool = True,
     said: Sequence[str] = (),
     on_block: Callable[[str, int, int], Any] = lambda stage, done, total: None,
 ) -> Rocking:
     """Clean, centre, cut and bin a rocking scan, which is held in memory.
 
     bad_pixels: what to do with NaN that is not in all frames of a pixel: "error", or "mask" to take it as not measured.
-    said: steps taken before.  on_block: told the stage, and how many of how many frames are read.
+    check_axes: refuse a stack of which another axis would give square frames.  said: steps taken before.  on_block: told
+    the stage, and how many of how many frames are read.
 
     Raises InputError for NaN that is not to be masked, or a scan without counts.  Warns of a peak that touches the edge.
     """
     options, calibration = options or Scan(), calibration or Calibration()
+    if check_axes:
+        _check_axes(frames)
     before = _read(frames, calibration, bad_pixels, on_block)
     valid = np.isfinite(before)
     values = np.where(valid, before, 0)
@@ -117,6 +121,17 @@ def prepare_scan(
     meta = {**frames.meta, **about, "steps": [*frames.meta.get("steps", ()), *said, *steps]}
     problem = Problem.from_arrays(intensity=counts.values, mask=counts.valid, meta=meta)
     return Rocking(problem, before, peak, tuple(spots), removed, tuple(steps))
+
+
+def _check_axes(frames: Frames) -> None:
+    """Raise InputError where frames are not square and those along another axis would be."""
+    n, rows, columns = frames.shape
+    if rows != columns and n in (rows, columns):
+        axis = 2 if n == rows else 1
+        raise InputError(
+            f"{frames.source}: its {n} frames along axis 0 are {rows}×{columns}, those along axis {axis} would be {n}×{n}, as "
+            f"detectors are; give --axis {axis}, or --axis 0 if it is right"
+        )
 
 
 def _read(

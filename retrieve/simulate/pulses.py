@@ -40,7 +40,9 @@ class PulseTrain:
     readout: float = option(0.1, "standard deviation of the readout noise (photons)", ge=0)
     gap: int = option(2, "width of the gaps between chips of 64 px (px)", ge=0, le=32)
     bad: float = option(0.44, "share of bad pulses", ge=0, lt=1)
-    elsewhere: float = option(0.0, "share of the bad pulses that hit another object of the set", ge=0, le=1)
+    elsewhere: float = option(
+        0.0, "share of the bad pulses that hit the film elsewhere: each another object of the set", ge=0, le=1
+    )
 
     def __post_init__(self) -> None:
         validate(self)
@@ -78,7 +80,7 @@ def record(objects: ObjectSet, train: PulseTrain, seed: int, number: int = 0) ->
         raise InputError(f"objects of shape {objects.shape} make no train; give a square set in 2D, such as crystal2d")
     if max(train.rows, train.columns) > side:
         raise InputError(f"rows={train.rows}, columns={train.columns} do not fit a pattern of {side} px; give at most {side}")
-    x, support = objects.objects(2, seed, number)
+    x, support = objects.objects(1, seed, number)
     rng = stream(seed, number, NOISE)
     shape = (train.rows, train.columns)
     scale = train.photons / _seen(x[0], shape).mean()
@@ -94,10 +96,14 @@ def record(objects: ObjectSet, train: PulseTrain, seed: int, number: int = 0) ->
     mask = _chips(shape, train.gap)
     frames = np.empty((train.frames, *shape), np.uint16)
     for k in range(train.frames):
-        light = energy[k] * scale * _seen(_displaced(x[0], rng.normal(0, train.jitter, 2)), shape) if good[k] else np.zeros(shape)
-        if not good[k]:
-            kind, of_film = rng.random(), rng.random() < train.elsewhere
-            light = energy[k] * (scale * _seen(x[1], shape) if of_film else holder if kind < 0.5 else 0)
+        if good[k]:
+            light = scale * _seen(_displaced(x[0], rng.normal(0, train.jitter, 2)), shape)
+        elif rng.random() < train.elsewhere:
+            other, _ = objects.objects(1, seed, number + 1 + k)
+            light = scale * _seen(other[0], shape)
+        else:
+            light = holder if rng.random() < 0.5 else np.zeros(shape)
+        light = energy[k] * light
         counts = rng.poisson((light + stray) * flat) + rng.normal(0, train.readout, shape)
         frames[k] = np.where(mask, np.clip(np.rint(dark + gain * counts), 0, 65534), 0)
     meta: dict[str, Any] = {

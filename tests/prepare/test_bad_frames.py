@@ -84,6 +84,14 @@ def test_wrong_axis_order(frames_file, train_file, recording, calibrated, retrie
     assert code == 0, error  # who insists is believed
 
 
+def test_wrong_axis_order_of_a_scan(peak, frames_file, retrieve, out):
+    path = frames_file(frames=np.moveaxis(peak(), 0, 2))
+    told = retrieve("prepare", "scan", path, "--out", out)
+    refused(told, out, "its 64 frames along axis 0 are 64×40, those along axis 2 would be 64×64", "--axis 2")
+    for axis in (0, 2):
+        assert retrieve("prepare", "scan", path, "--axis", axis, "--out", out, "--no-picture")[0] == 0
+
+
 @pytest.mark.parametrize(
     ("changes", "flags", "words"),
     [

@@ -56,7 +56,7 @@ def test_the_good_frames_are_kept_and_both_sums_phase_to_one_object(train_file, 
     assert min(align(x, recording.truth, ramp=True).correlation for x in objects) >= 0.9
 
 
-@pytest.mark.parametrize("photons", [0.1, 0.5])
+@pytest.mark.parametrize("photons", [0.2, 0.5])
 def test_pulses_on_another_place_of_a_film_are_told_by_their_speckles(train_file, photons):
     """They share the film's outline, and so pass the threshold unless it is asked what is finer."""
     made = record(named("domains2d-50-cells"), PulseTrain(elsewhere=0.5, photons=photons), seed=0)

@@ -50,7 +50,7 @@ def _tiles(analysis: Analysis) -> list[Html]:
     made = [tile("Largest group", f"{largest} of {n}", analysis.verdict)]
     for name, matrix in analysis.pairs.items():
         values = upper(matrix)
-        made.append(tile(name.capitalize(), number(float(np.median(values))), f"median of {values.size} pairs: {PAIRS[name]}"))
+        made.append(tile(f"Likeness, {name}", number(float(np.median(values))), f"median of {values.size} pairs; {PAIRS[name]}"))
     error = analysis.errors["chi2_diffraction"]
     made.append(tile("Diffraction error", number(float(np.median(error))), "median; Σ(u − v)²/Σu² of the normalised amplitudes"))
     amplitude, phase = analysis.modes.amplitude, analysis.modes.phase

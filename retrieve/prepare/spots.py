@@ -64,29 +64,28 @@ def aliens(
     partner: a cluster of at least `least` counts is alien when it has `ratio` times the counts at the inverted
     place, itself measured.  The mask is grown by `grow` voxels, and never reaches into the peak's own cluster.
     """
-    level_of = np.where(valid, values, 0)
-    smooth = ndimage.uniform_filter(level_of, 3, mode="constant")
+    smooth = ndimage.uniform_filter(np.where(valid, values, 0), 3, mode="constant")
     labels, number = ndimage.label(smooth > level, np.ones((3,) * values.ndim))
     own = labels[tuple(peak)]
-    opposite, known = _inverted(level_of, valid, peak)
-    index = np.arange(1, number + 1)
-    counts, partner, share = (ndimage.sum_labels(a, labels, index) for a in (level_of, opposite, known.astype(np.float32)))
-    share = share / np.maximum(np.bincount(labels.ravel(), minlength=number + 1)[1:], 1)
-    alien = (index != own) & (counts >= least) & (share > 0.5) & (counts > ratio * np.maximum(partner, 1))
+    place = np.nonzero(labels)
+    label, here = labels[place], np.where(valid[place], values[place], 0)
+    there, known = _inverted(values, valid, place, peak)
+    size, counts, partner, share = (
+        np.bincount(label, weights, number + 1) for weights in (None, here, np.where(known, there, 0), known)
+    )
+    alien = (counts >= least) & (share > 0.5 * size) & (counts > ratio * np.maximum(partner, 1))
+    alien[[0, own]] = False
     boxes = ndimage.find_objects(labels)
-    found = [Spot(boxes[k], float(counts[k]), float(partner[k])) for k in np.flatnonzero(alien)]
-    inside = np.isin(labels, index[alien])
+    found = [Spot(boxes[k - 1], float(counts[k]), float(partner[k])) for k in np.flatnonzero(alien)]
+    inside = alien[labels]
     if grow and inside.any():
         inside = ndimage.binary_dilation(inside, iterations=grow) & ~((labels == own) & (own > 0))
     return inside, sorted(found, key=lambda spot: -spot.counts)
 
 
-def _inverted(values: Volume, valid: Mask, peak: Sequence[int]) -> tuple[Volume, Mask]:
-    """The values at the places inverted about the peak, 0 where there are none, and where there are some."""
-    at = [2 * p - np.arange(n) for p, n in zip(peak, values.shape, strict=True)]
-    inside = [(i >= 0) & (i < n) for i, n in zip(at, values.shape, strict=True)]
-    cut = np.ix_(*(np.clip(i, 0, n - 1) for i, n in zip(at, values.shape, strict=True)))
-    known = valid[cut]
-    for axis, ok in enumerate(inside):
-        known = known & ok.reshape([-1 if a == axis else 1 for a in range(values.ndim)])
-    return np.where(known, values[cut], 0), known
+def _inverted(values: Volume, valid: Mask, place: tuple[NDArray[np.intp], ...], peak: Sequence[int]) -> tuple[Volume, Mask]:
+    """The values (voxels,) at the places inverted about the peak, and whether there is one and it was measured."""
+    at = [2 * p - i for p, i in zip(peak, place, strict=True)]
+    inside = np.logical_and.reduce([(i >= 0) & (i < n) for i, n in zip(at, values.shape, strict=True)])
+    cut = tuple(np.where(inside, i, 0) for i in at)
+    return values[cut], inside & valid[cut]

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..ensemble import upper
+from ..figure import write_figure
 from ..modes import Modes
-from ..report import phase_scale, write_figure
+from ..report import phase_scale
 from ..resolution import threshold_of
 from .analyze import Analysis
 
@@ -45,7 +46,7 @@ def picture(analysis: Analysis, path: str | Path | None = None) -> Figure:
     _draw_matrix(left, analysis)
     _draw_curves(right, analysis)
     if path is not None:
-        write_figure(figure, Path(path))
+        write_figure(figure, path)
     return figure
 
 

@@ -51,6 +51,7 @@ def command(
     """
     from ..analysis import analyze, summary, write_summary
     from ..analysis.picture import picture as draw
+    from ..figure import check_picture
     from ..io.cxi import check_writable
     from ..io.results import read_result
     from ..page import write_page
@@ -59,6 +60,7 @@ def command(
     targets = out, picture or out.with_suffix(".png"), report or out.with_suffix(".html")
     if len(set(targets)) < 3:
         raise InputError(f"--out, --picture and --report must differ; they are {', '.join(map(str, targets))}")
+    check_picture(targets[1])
     for target in targets:
         check_writable(target)
         if any(target.exists() and file.exists() and target.samefile(file) for file in files):

@@ -146,6 +146,7 @@ def _calibration(given: dict[str, Any]) -> dict[str, str | None]:
 
 def _targets(files: Sequence[str], given: dict[str, Any], count: int) -> tuple[list[Path], Path | None]:
     """The places of patterns and picture, checked before any work."""
+    from ..figure import check_picture
     from ..io.cxi import check_writable
     from ..io.registry import split
 
@@ -155,6 +156,8 @@ def _targets(files: Sequence[str], given: dict[str, Any], count: int) -> tuple[l
         raise InputError(f"--out {out}: a pattern is written as CXI or npz; end it in .cxi or .npz")
     targets = [out] if count == 1 else [out.with_name(f"{out.stem}-{k + 1}{out.suffix}") for k in range(count)]
     picture = None if given["no_picture"] else given["picture"] or out.with_suffix(".png")
+    if picture is not None:
+        check_picture(picture)
     for target in [*targets, *([picture] if picture else [])]:
         check_writable(target)
         for file in files:

@@ -17,7 +17,7 @@ from ..errors import InputError
 from ..io.choosing import choose, parse_meta, resolve
 from ..io.conventions import flagged, measured
 from ..io.hdf5 import arrays_of, default_signal, opened, readable
-from ..io.registry import read_file, readers, split
+from ..io.registry import read_file, reader_for, readers, split
 
 BLOCK = 32 * 2**20  # bytes of float32 that are read at once
 
@@ -135,9 +135,18 @@ def _stacks(path: str | Path, key: str | None, axis: int, files: ExitStack) -> I
     if source.is_file() and h5py.is_hdf5(source):
         yield from _of_hdf5(source, key, axis, files)
         return
+    if key is None and source.is_file() and reader_for(source, table).name == "npy":
+        yield _stack(str(source), _mapped(source), axis, 1, None, {})
+        return
     raw = read_file(source, key, table)
-    data = np.load(source, mmap_mode="r") if source.suffix == ".npy" else raw.data
-    yield _stack(str(source), data, axis, 1, raw.mask, raw.meta)
+    yield _stack(str(source), raw.data, axis, 1, raw.mask, raw.meta)
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError as error:
+        raise InputError(f"{path} cannot be read as npy: {error}; it may be damaged, copy it again") from error
 
 
 def _of_hdf5(source: Path, key: str | None, axis: int, files: ExitStack) -> Iterator[Stack]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..figure import write_figure
 from ..problem import Problem
-from ..report import DECADES, UNMEASURED, write_figure
+from ..report import DECADES, UNMEASURED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,7 +83,7 @@ def _figure(width: float, height: float) -> Figure:
 def written(figure: Figure, path: str | Path | None) -> Figure:
     """The figure, written where a path is given."""
     if path is not None:
-        write_figure(figure, Path(path))
+        write_figure(figure, path)
     return figure
 
 

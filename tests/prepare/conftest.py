@@ -32,7 +32,7 @@ def calibrated():
 
 
 @pytest.fixture
-def retrieve(capsys):
+def call(capsys):
     """Exit code, output and errors of ``retrieve`` words."""
 
     def run(*words):

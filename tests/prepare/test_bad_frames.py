@@ -24,10 +24,10 @@ def out(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["pulses", "scan"])
-def test_frames_of_different_shapes(kind, frames_file, retrieve, out):
+def test_frames_of_different_shapes(kind, frames_file, call, out):
     paths = [frames_file("a.h5", frames=SPOT), frames_file("b.h5", frames=SPOT[:, :20])]
     refused(
-        retrieve("prepare", kind, *paths, "--out", out),
+        call("prepare", kind, *paths, "--out", out),
         out,
         "b.h5:/frames has frames of 20×32",
         "a.h5:/frames of 32×32",
@@ -35,9 +35,9 @@ def test_frames_of_different_shapes(kind, frames_file, retrieve, out):
     )
 
 
-def test_a_train_with_every_frame_rejected(frames_file, retrieve, out):
+def test_a_train_with_every_frame_rejected(frames_file, call, out):
     path = frames_file(frames=SPOT)
-    told = retrieve("prepare", "pulses", path, "--threshold", "0.999", "--out", out)
+    told = call("prepare", "pulses", path, "--threshold", "0.999", "--out", out)
     refused(
         told,
         out,
@@ -46,50 +46,50 @@ def test_a_train_with_every_frame_rejected(frames_file, retrieve, out):
         "the best by 0.",
         "lower --threshold",
     )
-    told = retrieve("prepare", "pulses", frames_file("flat.h5", frames=FLAT), "--out", out)
+    told = call("prepare", "pulses", frames_file("flat.h5", frames=FLAT), "--out", out)
     refused(told, out, "all 12 frames are rejected", "the best by 0.000")
 
 
 @pytest.mark.parametrize("kind", ["pulses", "scan"])
-def test_nan_frames(kind, frames_file, retrieve, out):
+def test_nan_frames(kind, frames_file, call, out):
     frames = SPOT.copy()
     frames[[2, 5]] = np.nan
-    told = retrieve("prepare", kind, frames_file(frames=frames), "--out", out)
+    told = call("prepare", kind, frames_file(frames=frames), "--out", out)
     refused(told, out, "2 of 12 frames are NaN on every pixel (frames 2, 5)", "--bad-pixels mask")
-    told = retrieve("prepare", kind, frames_file("all.h5", frames=frames * np.nan), "--out", out)
+    told = call("prepare", kind, frames_file("all.h5", frames=frames * np.nan), "--out", out)
     refused(told, out, "all 12 frames of", "are NaN on every pixel")
 
 
 @pytest.mark.parametrize("kind", ["pulses", "scan"])
 @pytest.mark.parametrize("role", ["dark", "flat", "mask"])
-def test_calibration_that_is_not_there(kind, role, frames_file, retrieve, out):
+def test_calibration_that_is_not_there(kind, role, frames_file, call, out):
     path = frames_file(frames=SPOT)
-    told = retrieve("prepare", kind, path, f"--{role}", path.parent / "calibratoin.h5", "--out", out)
+    told = call("prepare", kind, path, f"--{role}", path.parent / "calibratoin.h5", "--out", out)
     refused(told, out, "calibratoin.h5", "check the name")
-    refused(retrieve("prepare", kind, path, f"--{role}", f"{path}:/{role}", "--out", out), out, f"unknown array '/{role}'")
+    refused(call("prepare", kind, path, f"--{role}", f"{path}:/{role}", "--out", out), out, f"unknown array '/{role}'")
 
 
-def test_wrong_axis_order(frames_file, train_file, recording, calibrated, retrieve, out):
+def test_wrong_axis_order(frames_file, train_file, recording, calibrated, call, out):
     turned = np.ascontiguousarray(np.moveaxis(recording.frames, 0, 2))
     path = train_file(frames=turned)
-    told = retrieve("prepare", "pulses", path, *calibrated(path), "--out", out)
+    told = call("prepare", "pulses", path, *calibrated(path), "--out", out)
     refused(told, out, "its mask is 128×102", "along axis 2", "--axis 2")
     path = frames_file("turned.h5", frames=turned)
-    told = retrieve("prepare", "scan", path, "--dark", f"{train_file()}:/dark", "--out", out)
+    told = call("prepare", "scan", path, "--dark", f"{train_file()}:/dark", "--out", out)
     refused(told, out, "is 128×102, the frames are 102×140", "along axis 2", "--axis 2")
     path = frames_file(frames=np.where(recording.mask[..., None], turned - recording.dark[..., None], 0))
-    told = retrieve("prepare", "pulses", path, "--out", out)
+    told = call("prepare", "pulses", path, "--out", out)
     refused(told, out, "along axis 0 the 128 frames of 102×140 follow each other smoothly", "--axis 2")
-    code, _, error = retrieve("prepare", "pulses", path, "--axis", 0, "--out", out, "--no-picture")
+    code, _, error = call("prepare", "pulses", path, "--axis", 0, "--out", out, "--no-picture")
     assert code == 0, error  # who insists is believed
 
 
-def test_wrong_axis_order_of_a_scan(peak, frames_file, retrieve, out):
+def test_wrong_axis_order_of_a_scan(peak, frames_file, call, out):
     path = frames_file(frames=np.moveaxis(peak(), 0, 2))
-    told = retrieve("prepare", "scan", path, "--out", out)
+    told = call("prepare", "scan", path, "--out", out)
     refused(told, out, "its 64 frames along axis 0 are 64×40, those along axis 2 would be 64×64", "--axis 2")
     for axis in (0, 2):
-        assert retrieve("prepare", "scan", path, "--axis", axis, "--out", out, "--no-picture")[0] == 0
+        assert call("prepare", "scan", path, "--axis", axis, "--out", out, "--no-picture")[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -106,16 +106,25 @@ def test_wrong_axis_order_of_a_scan(peak, frames_file, retrieve, out):
         ({}, ["--axis", "3"], ["--axis", "0<=x<=2"]),
     ],
 )
-def test_pulses_that_do_not_go_together(changes, flags, words, frames_file, retrieve, out):
+def test_pulses_that_do_not_go_together(changes, flags, words, frames_file, call, out):
     path = frames_file(**{"frames": SPOT, "dark": np.zeros((32, 32), np.float32), **changes})
-    refused(retrieve("prepare", "pulses", path, "--key", "frames", "--dark", f"{path}:/dark", *flags, "--out", out), out, *words)
+    refused(call("prepare", "pulses", path, "--key", "frames", "--dark", f"{path}:/dark", *flags, "--out", out), out, *words)
 
 
-def test_output_that_is_no_pattern_or_the_input(frames_file, retrieve, out):
+def test_output_that_is_no_pattern_or_the_input(frames_file, call, out):
     path = frames_file(frames=SPOT)
-    refused(retrieve("prepare", "pulses", path, "--out", out.with_suffix(".tif")), out, "made.tif", ".cxi or .npz")
-    refused(retrieve("prepare", "pulses", path, "--out", out.parent / "nowhere" / "x.cxi"), out, "no directory")
+    refused(call("prepare", "pulses", path, "--out", out.with_suffix(".tif")), out, "made.tif", ".cxi or .npz")
+    refused(call("prepare", "pulses", path, "--out", out.parent / "nowhere" / "x.cxi"), out, "no directory")
+    told = call("prepare", "scan", path, "--out", out, "--picture", out.with_suffix(".bmp2"))
+    refused(told, out, "cannot draw a picture as 'made.bmp2'", "png")
 
 
-def test_no_file(retrieve, out):
-    refused(retrieve("prepare", "pulses", out.parent / "none.h5", "--out", out), out, "no file", "none.h5")
+def test_a_damaged_file(call, out):
+    path = out.parent / "cut.npy"
+    np.save(path, SPOT)
+    path.write_bytes(path.read_bytes()[:4000])
+    refused(call("prepare", "pulses", path, "--out", out), out, "cut.npy cannot be read as npy")
+
+
+def test_no_file(call, out):
+    refused(call("prepare", "pulses", out.parent / "none.h5", "--out", out), out, "no file", "none.h5")

@@ -124,9 +124,9 @@ def test_a_peak_that_touches_the_edge_warns(peak):
     assert any("touches the edge" in step for step in made.problem.meta["steps"])
 
 
-def test_the_command_warns_of_the_edge_and_goes_on(peak, frames_file, retrieve, tmp_path):
+def test_the_command_warns_of_the_edge_and_goes_on(peak, frames_file, call, tmp_path):
     out = tmp_path / "edge.cxi"
-    code, told, error = retrieve("prepare", "scan", frames_file(frames=peak(middle=(1, 32, 32))), "--out", out)
+    code, told, error = call("prepare", "scan", frames_file(frames=peak(middle=(1, 32, 32))), "--out", out)
     assert code == 0, error
     assert error.startswith("warning: the peak at (1, 32, 32) touches the edge, 1 px from the end of axis 0")
     assert "put in the middle, the peak" in told
@@ -155,7 +155,7 @@ def test_a_scan_without_counts():
 
 
 @pytest.mark.data
-def test_the_gold_crystal_comes_out_as_it_was_prepared(data_folder, retrieve, tmp_path):
+def test_the_gold_crystal_comes_out_as_it_was_prepared(data_folder, call, tmp_path):
     """The mask of bad pixels is given, the second grain is found; the prepared file took it out by hand."""
     with np.load(data_folder / "aps34idc_s0054_raw_crop.npz") as raw:
         np.savez(tmp_path / "scan.npz", counts=raw["intensity"])
@@ -164,7 +164,7 @@ def test_the_gold_crystal_comes_out_as_it_was_prepared(data_folder, retrieve, tm
         expected, mask = file["intensity"], file["mask"] > 0
     out = tmp_path / "scan.cxi"
     words = ["--mask", tmp_path / "mask.npy", "--size", "192,256,256", "--bin", "1,2,2", "--threshold", 2, "--no-picture"]
-    code, told, error = retrieve("prepare", "scan", tmp_path / "scan.npz", *words, "--out", out)
+    code, told, error = call("prepare", "scan", tmp_path / "scan.npz", *words, "--out", out)
     assert code == 0, error
     assert "1 alien spots masked" in told
     problem = rt.read(out)

@@ -17,6 +17,7 @@ from ..errors import InputError
 from ..io.choosing import choose, parse_meta, resolve
 from ..io.conventions import flagged, measured
 from ..io.hdf5 import arrays_of, default_signal, opened, readable
+from ..io.records import Stored
 from ..io.registry import read_file, reader_for, readers, split
 
 BLOCK = 32 * 2**20  # bytes of float32 that are read at once
@@ -155,15 +156,26 @@ def _of_hdf5(source: Path, key: str | None, axis: int, files: ExitStack) -> Iter
     marked = default_signal(file)
     name = resolve(source, arrays, key) if key else marked if marked in arrays else choose(source, arrays)[0]
     names = [name] if isinstance(file.get(name), h5py.Dataset) else _parts(file, name)
-    group = name.rpartition("/")[0]
-    beside = (f"{group}/{leaf}".lstrip("/") for leaf in ("pixel_mask", "mask"))
-    place = next((p for p in beside if isinstance(file.get(p), h5py.Dataset)), None)
-    mask = measured(place, readable(file[place])[()])[0] if place else None
+    place = _mask_place(name, arrays)
+    mask = measured(place, arrays[place].read())[0] if place else None
     meta = parse_meta(file["meta"][()]) if isinstance(file.get("meta"), h5py.Dataset) else {}
     for part in names:
         item = readable(file[part])
         chunk = item.chunks[axis] if item.chunks and axis < item.ndim else 1
         yield _stack(f"{source}:/{part}", item, axis, chunk, mask, meta)
+
+
+def _mask_place(name: str, arrays: Mapping[str, Stored]) -> str | None:
+    """The mask beside the frames, or the NeXus `pixel_mask` of their shape somewhere in the file."""
+    group = name.rpartition("/")[0]
+    beside = [place for leaf in ("pixel_mask", "mask") if (place := f"{group}/{leaf}".lstrip("/")) in arrays]
+    nexus = [n for n, a in arrays.items() if n.endswith("/pixel_mask") and sorted(a.shape) in _frame_shapes(arrays[name].shape)]
+    return beside[0] if beside else nexus[0] if len(nexus) == 1 else None
+
+
+def _frame_shapes(shape: Sequence[int]) -> list[list[int]]:
+    """The shapes, sorted, that frames of a stack may have, along whichever axis they lie."""
+    return [sorted(shape)] + [sorted(n for a, n in enumerate(shape) if a != axis) for axis in range(len(shape))]
 
 
 def _parts(file: h5py.File, name: str) -> list[str]:

@@ -115,10 +115,17 @@ def prepare_pulses(
         if not own.size:
             raise InputError(f"range {part!r} of the {chosen.size} kept frames is empty; give other --ranges")
     sums = _sums(frames, calibration, options.border, members, found, on_block)
-    steps = (*said, *calibration.steps, *found.steps, *_told(options, selection))
-    problems = tuple(_problem(total, own, found.valid, options, frames, steps) for total, own in zip(sums, members, strict=True))
+    common = (*calibration.steps, *found.steps, *_told(options, selection))
+    patterns = [_pattern(total, own, found.valid, options) for total, own in zip(sums, members, strict=True)]
+    problems = []
+    for (counts, own_steps), own in zip(patterns, members, strict=True):
+        about = {"prepare": {"kind": "pulses", **values_of(options)}, "frames": own.tolist(), "source_file": frames.source}
+        steps = [*frames.meta.get("steps", ()), *said, *common, *own_steps]
+        meta = {**frames.meta, **about, "steps": steps}
+        problems.append(Problem.from_arrays(intensity=counts.values, mask=counts.valid, meta=meta))
     mean = np.where(found.valid, found.mean, np.nan).astype(np.float32)
-    return Train(problems, tuple(members), selection, mean, tuple(problems[0].meta["steps"][len(said) :]))
+    steps = [*common, *(step for _, own_steps in patterns for step in own_steps)]
+    return Train(tuple(problems), tuple(members), selection, mean, tuple(steps))
 
 
 def _select(frames: Frames, calibration: Calibration, options: Pulses, found: Survey, on_block: OnBlock) -> Selection:
@@ -184,15 +191,10 @@ def _sums(
     return sums
 
 
-def _problem(
-    total: NDArray[np.float64],
-    own: NDArray[np.intp],
-    valid: NDArray[np.bool_],
-    options: Pulses,
-    frames: Frames,
-    steps: Sequence[str],
-) -> Problem:
-    """The pattern of one sum: non-positive pixels, padding, downsampling."""
+def _pattern(
+    total: NDArray[np.float64], own: NDArray[np.intp], valid: NDArray[np.bool_], options: Pulses
+) -> tuple[Counts, list[str]]:
+    """The pattern of one sum, clipped, padded and downsampled, and what was done to it."""
     said = [f"{own.size} frames summed, numbers {own[0]} to {own[-1]}"]
     counts = Counts(total.astype(np.float32), valid)
     if options.clip == "first":
@@ -206,10 +208,7 @@ def _problem(
         counts = binned(counts, (options.bin,) * 2)
         said.append(f"summed over {options.bin}×{options.bin} pixels, bins of which half is missing are not measured")
     counts = _clipped(counts, said) if options.clip == "last" else counts
-    about = {"prepare": {"kind": "pulses", **values_of(options)}, "frames": own.tolist(), "source_file": frames.source}
-    before = list(frames.meta.get("steps", ()))
-    meta = {**frames.meta, **about, "steps": [*before, *steps, *said]}
-    return Problem.from_arrays(intensity=counts.values, mask=counts.valid, meta=meta)
+    return counts, said
 
 
 def _clipped(counts: Counts, said: list[str]) -> Counts:
@@ -221,5 +220,7 @@ def _clipped(counts: Counts, said: list[str]) -> Counts:
 
 def _told(options: Pulses, selection: Selection) -> list[str]:
     kept, total = int(selection.kept.sum()), selection.kept.size
-    again = f", the mean taken {options.rounds} times" if options.rounds > 1 else ""
-    return [f"{kept} of {total} frames kept, which correlate with the mean by {options.threshold:g} or more{again}"]
+    said = [f"from each frame its mean over a border of {options.border} px subtracted"] * bool(options.border)
+    how = f" in what is finer than {options.detail:g} px" * bool(options.detail)
+    again = f", the mean taken {options.rounds} times" * (options.rounds > 1)
+    return [*said, f"{kept} of {total} frames kept, which correlate with the mean{how} by {options.threshold:g} or more{again}"]

@@ -25,7 +25,9 @@ def eiger(tmp_path):
     with h5py.File(tmp_path / "master.h5", "w") as file:
         file["entry/data/data_000001"] = FRAMES[:4]
         file["entry/data/data_000002"] = FRAMES[4:]
-        file["entry/instrument/detector/pixel_mask"] = np.zeros((24, 20), np.uint32)
+        bad = np.zeros((24, 20), np.uint32)
+        bad[5, 6] = 8
+        file["entry/instrument/detector/pixel_mask"] = bad
     return tmp_path / "master.h5"
 
 
@@ -35,6 +37,11 @@ def test_a_stack_in_any_format(tmp_path, frames_file, eiger):
     tifffile.imwrite(tmp_path / "a.tif", FRAMES)
     for path in (tmp_path / "a.npy", tmp_path / "a.npz", tmp_path / "a.tif", frames_file(frames=FRAMES), eiger):
         assert_array_equal(all_of(path), FRAMES)
+
+
+def test_the_pixel_mask_of_a_master_file(eiger):
+    with frames_of([eiger]) as frames:
+        assert_array_equal(np.argwhere(~frames.mask), [[5, 6]])
 
 
 def test_one_file_a_frame(tmp_path):

@@ -102,7 +102,8 @@ def test_the_command_writes_patterns_that_run_reads(train_file, calibrated, call
     first = rt.read(tmp_path / "set-1.npz")
     assert len(first.meta["frames"]) == 24
     assert first.meta["prepare"]["threshold"] == 0.25
-    assert any("24 frames summed" in step for step in first.meta["steps"])
+    assert [step for step in first.meta["steps"] if "frames summed" in step] == ["24 frames summed, numbers 2 to 42"]
+    assert told.count("frames summed") == 2
     code, _, told = call(
         "run", tmp_path / "set-2.npz", "--solver", "er:iterations=3", "--no-picture", "-q", "--out", tmp_path / "x.cxi"
     )
@@ -126,6 +127,20 @@ def test_frames_in_several_files_along_another_axis(frames_file, recording, call
     code, told, wrong = call("prepare", "pulses", *paths, "--axis", 2, *flags, "--out", tmp_path / "a.cxi", "--no-picture")
     assert code == 0, wrong
     assert "140 frames of 128×102" in told
+
+
+def test_steps_follow_those_that_the_file_tells_of(recording, frames_file):
+    meta = json.dumps({"steps": ["cooled"], "energy_keV": 8.8})
+    path = frames_file(frames=recording.frames, dark=recording.dark, gain=recording.gain, mask=recording.mask, meta=meta)
+    with frames_of([path]) as frames:
+        calibration, said = read_calibration(frames.shape, frames.always, dark=f"{path}:/dark")
+        train = prepare_pulses(frames, Pulses(border=2, detail=4), calibration, said=said)
+    steps = train.problems[0].meta["steps"]
+    assert steps[:3] == ["cooled", f"dark from {path}:/dark", "dark subtracted"]
+    assert tuple(steps[2:]) == train.steps
+    assert "from each frame its mean over a border of 2 px subtracted" in steps
+    assert any("in what is finer than 4 px" in step for step in steps)
+    assert train.problems[0].meta["energy_keV"] == 8.8
 
 
 def test_ranges(rng):

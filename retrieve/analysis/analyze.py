@@ -21,6 +21,7 @@ from ..modes import Shared, shared
 from ..report import roll_to_middle
 from ..resolution import Curve, Resolution, frc, prtf, resolution
 from ..result import Result, Score
+from .groups import natural_threshold, verdict_of
 
 OF = ("auto", "starts", "samples")
 ERRORS = {"chi2_diffraction": chi2_diffraction, "chi2": chi2, "diffraction_correlation": diffraction_correlation}
@@ -65,15 +66,7 @@ class Analysis:
     @property
     def verdict(self) -> str:
         """Whether there is one solution or several, in words."""
-        n, sizes = len(self.members), [len(cluster.members) for cluster in self.clusters]
-        several = [str(size) for size in sizes if size > 1]
-        if sizes[0] == n:
-            return f"one solution: all {n} agree, by {self.threshold:g} or more on average"
-        if not several:
-            return f"no solution is found twice: no two of {n} agree by {self.threshold:g}"
-        if len(several) == 1:
-            return f"one solution is found {sizes[0]} times of {n}; the other {n - sizes[0]} agree with none"
-        return f"several solutions: groups of {', '.join(several)} among {n} agree within themselves only"
+        return verdict_of(self.clusters, self.matrix)
 
     def between(self, quantity: str) -> NDArray[np.float64]:
         """Mean of a pairwise quantity within each file and between files, (files, files); NaN where there is no pair."""
@@ -89,12 +82,13 @@ def analyze(
     *,
     of: str = "auto",
     modes: int = 2,
-    threshold: float = 0.9,
+    threshold: float | None = None,
 ) -> Analysis:
     """Analyse the starts or the posterior samples of results of one shape.
 
     of: "starts", "samples", or "auto": the samples where every result has them.  modes: k of both decompositions.
-    threshold: mean correlation within a cluster.
+    threshold: mean correlation within a cluster; None for the one at which the ensemble falls apart, if it does (see
+    `natural_threshold`).
 
     Members are aligned by shift, twin and phase to the one that `ensemble.select` trusts, those of another file also
     by scale and phase ramp, since its exposure and the middle of its pattern may be others.  Failed starts are left out.
@@ -111,6 +105,7 @@ def analyze(
         )
     members, reference = _aligned(estimates, groups, [score.rank for score in scores], threshold)
     matrix = agreement_matrix(members)
+    threshold = natural_threshold(matrix) if threshold is None else threshold
     return Analysis(
         names=tuple(names or [f"result {k + 1}" for k in range(len(results))]),
         kind=kind,
@@ -160,13 +155,14 @@ def _gathered(results: Sequence[Result], of: str) -> tuple[str, list[NDArray[np.
 
 
 def _aligned(
-    estimates: NDArray[np.complex64], groups: NDArray[np.intp], rank: Sequence[float], threshold: float
+    estimates: NDArray[np.complex64], groups: NDArray[np.intp], rank: Sequence[float], threshold: float | None
 ) -> tuple[NDArray[np.complex64], int]:
     """The members on the one to trust, rolled together so that its centre of mass is at N//2, and its number."""
     several = groups.max() > 0
     reference = int(np.argmin(rank))
     if not several:  # scores of one file only can be compared
-        reference = select(clusters_of(agreement_matrix(align_all(estimates, reference)), threshold), rank)
+        rough = agreement_matrix(align_all(estimates, reference))
+        reference = select(clusters_of(rough, natural_threshold(rough) if threshold is None else threshold), rank)
     target = estimates[reference]
     members = [
         align(x, target, ramp=True, scale=True).object if g != groups[reference] else align(x, target).object

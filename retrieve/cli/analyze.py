@@ -24,9 +24,7 @@ OF = ("auto", "starts", "samples")
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1, min_open=True),
-    default=0.9,
-    show_default=True,
-    help="mean correlation within a group that counts as one solution",
+    help="mean correlation within a group that counts as one solution  [default: where groups stand apart, if they do]",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="the figures, JSON  [default: RESULT's name with .analysis.json]")
 @click.option("--picture", type=click.Path(path_type=Path), help="the picture  [default: beside the figures, .png]")
@@ -38,7 +36,7 @@ def command(
     files: tuple[Path, ...],
     of: str,
     modes: int,
-    threshold: float,
+    threshold: float | None,
     out: Path | None,
     picture: Path | None,
     report: Path | None,

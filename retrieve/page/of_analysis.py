@@ -159,7 +159,7 @@ def _resolution(analysis: Analysis) -> list[Html]:
 
 
 def _made(analysis: Analysis) -> list[Html]:
-    said = f"Groups are of members that correlate by {analysis.threshold:g} or more on average, once aligned."
+    said = f"Groups are of members that correlate by {analysis.threshold:.3g} or more on average, once aligned."
     return [
         tag("p", said),
         tag("p", "Files: ", ", ".join(analysis.names)),

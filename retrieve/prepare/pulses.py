@@ -42,9 +42,10 @@ class Pulses:
         ":", "kept frames that are summed, START:STOP,... as Python counts them; :24,-55: in the paper", source=PAPER
     )
     clip: str = option(
-        "last",
-        "when sums below zero are set to zero; first, as in the paper, adds the noise of dark pixels up",
+        "first",
+        "when sums below zero are set to zero: before padding and downsampling, or last, when the noise has averaged out",
         choices=("first", "last"),
+        source=PAPER,
     )
     square: bool = option(True, "pad symmetrically to a square; what is added is not measured", source=PAPER)
     bin: int = option(2, "downsample by sums over so many pixels along each axis", ge=1, le=64, source=PAPER)

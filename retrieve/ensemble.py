@@ -77,6 +77,18 @@ def correlation_matrix(estimates: Stack, usable: ArrayLike | None = None) -> NDA
     return matrix
 
 
+def agreement_matrix(aligned: Stack) -> NDArray[np.float64]:
+    """Complex correlation (starts, starts), 0 to 1, of each pair of a stack that is aligned already; 1 on the diagonal.
+
+    As `correlation_matrix`, but without an alignment of each pair.
+    """
+    rows = aligned.reshape(len(aligned), -1).astype(complex)
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-30)
+    matrix = np.abs(rows @ rows.conj().T).clip(0, 1)
+    np.fill_diagonal(matrix, 1)
+    return np.asarray((matrix + matrix.T) / 2)
+
+
 def pairwise(
     aligned: Stack, usable: ArrayLike | None = None, *, mask: ArrayLike | None = None, problem: Problem | None = None
 ) -> dict[str, NDArray[np.float64]]:

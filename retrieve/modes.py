@@ -12,8 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .ensemble import common_mode
 from .errors import InputError
+from .evaluate import ramp_of, tilt
 from .metrics import unit
+from .report import SHOWN, crop_to
 
 
 class Modes(NamedTuple):
@@ -31,6 +34,44 @@ class Modes(NamedTuple):
     fractions: NDArray[np.float64]
     explained: float
     mean: NDArray[np.float64]
+
+
+class Shared(NamedTuple):
+    """What a stack of aligned samples shares, in the box around their common mode.
+
+    stack: complex (N, *box), without the common mode's phase ramp and offset.  origin: index of N//2 on each axis.
+    inside: bool (*box), where the mean amplitude exceeds a tenth of its maximum.  amplitude, phase: modes.
+    spread: (*box), standard deviation of the amplitude.  phase_spread: (*box), 1 − |mean of exp(iφ)|, NaN outside.
+    common: share of the energy in the leading complex mode.
+    """
+
+    stack: NDArray[np.complexfloating]
+    origin: list[int]
+    inside: NDArray[np.bool_]
+    amplitude: Modes
+    phase: Modes
+    spread: NDArray[np.float64]
+    phase_spread: NDArray[np.float64]
+    common: float
+
+
+def shared(aligned: NDArray[np.complexfloating], k: int = 2) -> Shared:
+    """Modes and spread of aligned samples (N, *shape), their common centre of mass at N//2.
+
+    Raises InputError as `nmf` and `circular_svd` do.
+    """
+    mode, share = common_mode(aligned)
+    gradient = -ramp_of(mode)
+    crop = crop_to(mode, None)
+    origin = [n // 2 - cut.start for n, cut in zip(mode.shape, crop, strict=True)]
+    flat = tilt(mode, gradient)
+    turn = np.exp(-1j * np.angle(np.sum(flat * np.abs(flat))))
+    stack = np.stack([(tilt(x, gradient) * turn)[crop] for x in aligned])
+    mean = np.abs(stack).mean(axis=0)
+    inside = mean > SHOWN * mean.max()
+    spread = np.abs(stack).std(axis=0, ddof=1)
+    turning = np.where(inside, 1 - np.abs(unit(stack).mean(axis=0)), np.nan)
+    return Shared(stack, origin, inside, nmf(stack, k), circular_svd(stack, inside, k), spread, turning, share)
 
 
 def nmf(amplitudes: ArrayLike, k: int = 2, seed: int = 0) -> Modes:

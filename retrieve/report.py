@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InputError
 from .evaluate import remove_ramp
+from .figure import write_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,21 +66,8 @@ def picture(result: Result, path: str | Path | None = None) -> Figure:
     """
     figure = plot(result)
     if path is not None:
-        _write(figure, Path(path))
+        write_figure(figure, path)
     return figure
-
-
-def _write(figure: Figure, path: Path) -> None:
-    kind = path.suffix[1:].lower() or "png"
-    known = figure.canvas.get_supported_filetypes()
-    if kind not in known:
-        raise InputError(f"cannot draw a picture as {path.name!r}; end it in one of {', '.join(sorted(known))}")
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        figure.savefig(beside, format=kind)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _panels(figure: Figure, ndim: int, spread: bool) -> dict[str, Axes]:

@@ -140,6 +140,11 @@ def resolution(curve: Curve, criterion: str | float | None = None, voxel_nm: Arr
     return Resolution(at, half, nm, label, how)
 
 
+def threshold_of(curve: Curve, criterion: str | float | None = None) -> NDArray[np.float64]:
+    """What a curve is held against, (shells,); its own criterion unless given. Raises InputError for an unknown one."""
+    return _threshold(curve, curve.criterion if criterion is None else criterion)[1]
+
+
 def _threshold(curve: Curve, criterion: str | float) -> tuple[str, NDArray[np.float64]]:
     if criterion == "half-bit":
         return "half-bit", half_bit(curve.pixels)

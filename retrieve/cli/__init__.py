@@ -14,7 +14,9 @@ from ..errors import InputError, RetrieveError
 COMMANDS = {
     "run": "phase a diffraction pattern",
     "compare": "solvers side by side on files or a benchmark",
+    "prepare": "detector frames to a pattern",
     "inspect": "what is in a file, and what to expect of it",
+    "analyze": "what the starts or samples of results say together",
     "simulate": "objects with known truth, and their measurements",
     "train": "train a prior, or a network that inverts patterns",
     "weights": "list the weights that ship, or show what a file of them is",

@@ -146,12 +146,15 @@ class Targets(NamedTuple):
 
 def _targets(file: str, given: dict[str, Any]) -> Targets:
     """The places to write to, checked before any work."""
+    from ..figure import check_picture
     from ..io.cxi import check_writable
 
     name = Path(file.replace("example:", "example-")).name
     out = given["out"] or Path(Path(name).stem + ".retrieved.cxi")
     picture = None if given["no_picture"] else given["picture"] or out.with_suffix(".png")
     targets = Targets(out, picture, given["report"])
+    if picture is not None:
+        check_picture(picture)
     for target in targets:
         if target is not None:
             check_writable(target)

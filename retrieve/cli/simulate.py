@@ -43,11 +43,16 @@ class Sets(click.Group):
         """The names of the sets."""
         from ..simulate import names
 
-        return list(names())
+        return [*names(), "pulses"]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command:
-        """The command of one set. Raises InputError for an unknown name."""
+        """The command of one set, or of pulse trains. Raises InputError for an unknown name."""
         from ..simulate import Noise, named
+
+        if name == "pulses":
+            from .simulate_pulses import command
+
+            return command
 
         chosen = named(name)
         told = ", ".join(f"{key}={value}" for key, value in _own(chosen).items())
@@ -67,6 +72,7 @@ def command() -> None:
 
     Object k of a seed is always the same. Seeds from 1000000 on are for training, from 2000000 for
     tuning and from 3000000 for tests and benchmarks. `retrieve simulate NAME --help` lists the options.
+    `retrieve simulate pulses` makes the raw frames of a pulse train.
     """
 
 

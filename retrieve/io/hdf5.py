@@ -101,6 +101,11 @@ def stored(item: h5py.Dataset) -> Stored:
 
 def read_values(item: h5py.Dataset) -> NDArray[Any]:
     """A dataset's values; loads hdf5plugin when a compression filter needs it."""
+    return np.asarray(readable(item)[()])
+
+
+def readable(item: h5py.Dataset) -> h5py.Dataset:
+    """The dataset, with hdf5plugin loaded when its compression needs it; raises `InputError` when nothing can read it."""
     unavailable = _missing_filters(item)
     if unavailable:
         try:
@@ -112,7 +117,7 @@ def read_values(item: h5py.Dataset) -> NDArray[Any]:
                 f"{item.file.filename}: {item.name!r} is compressed with {unavailable}, which hdf5plugin does not "
                 f"know; write it again with gzip (h5repack -f GZIP=4)"
             )
-    return np.asarray(item[()])
+    return item
 
 
 def _missing_filters(item: h5py.Dataset) -> str:

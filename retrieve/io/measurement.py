@@ -122,11 +122,11 @@ def load(
     notes = list(raw.notes)
     valid, own_support = raw.mask, raw.support
     if mask is not None:
-        name, array = _role(mask, "mask", table)
+        name, array = companion(mask, "mask", table)
         valid, said = measured(name, _role_frame(array, raw.data, frame))
         notes.append(f"{said}, from {mask}")
     if support is not None:
-        _, own_support = _role(support, "support", table)
+        _, own_support = companion(support, "support", table)
         notes.append(f"support from {support}")
     valid, spread = _spread(valid, raw.data.shape, source)
     notes += spread
@@ -186,9 +186,13 @@ def _check(raw: RawFile, source: Path) -> None:
         raise InputError(f"{what} has shape {data.shape}; a measurement has 2 or 3 axes: name another array with --key")
 
 
-def _role(spec: str | Path, role: str, table: Mapping[str, Reader]) -> tuple[str, NDArray[Any]]:
-    """The mask or support of another file: what its key names, else its array of that name, else its only array."""
+def companion(spec: str | Path, role: str, table: Mapping[str, Reader] | None = None) -> tuple[str, NDArray[Any]]:
+    """The mask, support, dark, … of another file: what its key names, else its array of that name, else its only array.
+
+    Returns the array's name and the array without axes of length 1. Raises `InputError` for a file without one.
+    """
     path, key = split(spec)
+    table = readers() if table is None else table
     if key is not None:
         raw = read_file(path, key, table)
         return raw.name, raw.data

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from zipfile import ZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InputError
 from .choosing import assemble
 from .records import RawFile, Stored
+
+if TYPE_CHECKING:
+    from ..problem import Problem
 
 
 def read_npz(path: Path, key: str | None) -> RawFile:
@@ -43,3 +48,39 @@ def read_npy(path: Path, key: str | None) -> RawFile:
     with path.open("rb") as file:
         shape, dtype = _header(file)
     return assemble(path, {path.stem: Stored(shape, dtype, lambda: np.load(path, allow_pickle=False))}, path.stem)
+
+
+def write_npz(problem: Problem, path: str | Path) -> Path:
+    """Write a measurement with what is known of it as an npz; `load` reads it back. Returns the path.
+
+    Raises `InputError` when the place cannot be written.
+    """
+    from ..options import values_of
+    from .cxi import to_json
+
+    likelihood = {"name": type(problem.likelihood).__name__.lower(), **values_of(problem.likelihood)}
+    known = {"support": problem.support, "truth": problem.truth}
+    return save_arrays(
+        path,
+        intensity=np.fft.fftshift(np.asarray(problem.amplitude, np.float32)) ** 2,
+        mask=np.fft.fftshift(np.asarray(problem.valid)).astype(np.uint8),
+        meta=np.array(to_json({**problem.meta, "likelihood": likelihood})),
+        **{name: np.asarray(array) for name, array in known.items() if array is not None},
+    )
+
+
+def save_arrays(path: str | Path, **arrays: NDArray[Any]) -> Path:
+    """Write an npz that takes its place only when it is complete. Raises `InputError` when it cannot be written."""
+    from .cxi import check_writable
+
+    path = check_writable(path)
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        with partial.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+        os.replace(partial, path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}; free some space or choose another place") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return path

@@ -1,4 +1,4 @@
-"""The page: a result or a comparison as one self-contained HTML file that any browser opens without a network."""
+"""The page: a result, a comparison or an analysis as one self-contained HTML file that any browser opens without a network."""
 
 from __future__ import annotations
 
@@ -7,20 +7,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ..analysis import Analysis
     from ..comparison import Comparison
     from ..result import Result
 
 __all__ = ["page", "write_page"]
 
 
-def page(content: Result | Comparison) -> str:
-    """The HTML document of a result or a comparison.
+def page(content: Result | Comparison | Analysis) -> str:
+    """The HTML document of a result, a comparison or an analysis.
 
     Everything is in it: pictures as PNG data, charts as SVG, style and script; a content security policy
     forbids it to fetch anything. The same content gives the same text.
     """
+    from ..analysis import Analysis
     from ..comparison import Comparison
 
+    if isinstance(content, Analysis):
+        from .of_analysis import analysis_page
+
+        return analysis_page(content)
     if isinstance(content, Comparison):
         from .of_comparison import comparison_page
 
@@ -30,8 +36,8 @@ def page(content: Result | Comparison) -> str:
     return result_page(content)
 
 
-def write_page(content: Result | Comparison, path: str | Path) -> Path:
-    """Write the page of a result or a comparison; returns the path.
+def write_page(content: Result | Comparison | Analysis, path: str | Path) -> Path:
+    """Write the page of a result, a comparison or an analysis; returns the path.
 
     The file is written beside its place and renamed. Raises `InputError` when the place cannot be written.
     """

@@ -227,6 +227,28 @@ def history_chart(curves: Sequence[Curve], title: str, alt: str, note: str | Non
     return drawn.svg
 
 
+def histogram_chart(values: NDArray, title: str, alt: str, xlabel: str, series: int = 0, note: str | None = None) -> Html:
+    """How often values (n,) occur; the line is the median."""
+    values = np.asarray(values, float)
+    with chart(title, alt, note=note) as drawn:
+        bins = min(24, max(5, int(np.sqrt(values.size))))
+        drawn.axes.hist(values, bins=bins, color=colour(series), alpha=0.6)
+        drawn.axes.axvline(float(np.median(values)), color=INK, lw=1.6)
+        drawn.axes.set(xlabel=xlabel, ylabel="number")
+        drawn.axes.locator_params(axis="x", nbins=5)
+    return drawn.svg
+
+
+def frequency_chart(curves: Sequence[tuple[NDArray, NDArray, NDArray]], title: str, alt: str) -> Html:
+    """Curves over spatial frequency, each (frequency, value, threshold), its threshold dashed."""
+    with chart(title, alt, size=(1.25 * SIZE[0], SIZE[1])) as drawn:
+        for series, (frequency, value, threshold) in enumerate(curves):
+            drawn.axes.plot(frequency, value, color=colour(series), lw=1.8)
+            drawn.axes.plot(frequency, threshold, color=colour(series), lw=1, ls=(0, (4, 2)))
+        drawn.axes.set(xlabel="spatial frequency (1/px)", ylim=(-0.05, 1.1))
+    return drawn.svg
+
+
 def _dodge(place: int, among: int, width: float) -> float:
     return (place - (among - 1) / 2) * width
 

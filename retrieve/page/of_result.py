@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..evaluate import align
+from ..modes import shared
 from ..report import amplitude_unit, crop_to, intensity_range, patterns, support_of, to_middle, unit_of
 from ..result import Result
 from .charts import Curve, history_chart, swatch
@@ -33,7 +34,7 @@ def result_page(result: Result) -> str:
         "Diffraction": [_diffraction(measured, calculated, unit)],
         "Convergence": _convergence(result),
         "Starts": [starts_table(result, agreement), starts_charts(result, agreement)],
-        "Spread and modes": modes_view(result, agreement, amplitude_unit(unit)),
+        "Spread and modes": modes_view(agreement and shared(agreement.aligned), result.problem.meta, amplitude_unit(unit)),
         "How this was made": _made(result),
     }
     return document(_title(result), _lead(result), sections)
@@ -64,26 +65,26 @@ def _in_short(result: Result, agreement: Agreement | None, truth: float | None) 
     score, support = result.score, support_of(result)
     ratio = ratio_of(score)
     held = 0.0 if result.held is None else float(np.mean(result.held))
-    tiles = [_tile("Misfit χ²", number(score.chi2), "on the pixels that were fitted; 0 is perfect")]
+    tiles = [tile("Misfit χ²", number(score.chi2), "on the pixels that were fitted; 0 is perfect")]
     if score.free is None:
-        tiles.append(_tile("Free χ²", NONE, "no pixels were held out, so over-fitting would not show"))
+        tiles.append(tile("Free χ²", NONE, "no pixels were held out, so over-fitting would not show"))
     else:
-        tiles.append(_tile("Free χ²", number(score.free), f"on the {held:.1%} of the pixels that the solver never saw"))
-        tiles.append(_tile("Free over fitted", number(ratio), _ratio_says(ratio)))
+        tiles.append(tile("Free χ²", number(score.free), f"on the {held:.1%} of the pixels that the solver never saw"))
+        tiles.append(tile("Free over fitted", number(ratio), _ratio_says(ratio)))
     tiles.append(_starts_tile(result))
     if agreement:
         most, of = len(agreement.clusters[0].members), len(agreement.starts)
         says = "no two" if most < 2 else f"all {of}" if most == of else f"{most} of {of}"
         says += " found the same object"
-        tiles.append(_tile("Agreement of starts", number(agreement.median), f"median correlation of pairs; {says}"))
+        tiles.append(tile("Agreement of starts", number(agreement.median), f"median correlation of pairs; {says}"))
     if support is not None:
-        tiles.append(_tile("Support", f"{support.mean():.2%}", "share of the array that the object fills"))
+        tiles.append(tile("Support", f"{support.mean():.2%}", "share of the array that the object fills"))
     if truth is not None:
-        tiles.append(_tile("Against the truth", number(truth, 4), "complex correlation; 1 is perfect"))
+        tiles.append(tile("Against the truth", number(truth, 4), "complex correlation; 1 is perfect"))
     cost = result.cost
     spent = f"{number(cost.ffts)} transforms"
     spent += f", {number(cost.network_evaluations)} network evaluations" * bool(cost.network_evaluations)
-    tiles.append(_tile("Cost", f"{number(cost.seconds)} s", spent))
+    tiles.append(tile("Cost", f"{number(cost.seconds)} s", spent))
     return [tag("dl", *tiles, class_="tiles"), *_warnings(result)]
 
 
@@ -95,7 +96,7 @@ def _starts_tile(result: Result) -> Html:
     else:
         says = f"start {result.chosen} was chosen" if starts > 1 else "there is no other to compare it with"
     value = f"{starts - failed} of {starts}" if failed else str(starts)
-    return _tile("Starts", value, says + f"; {failed} failed" * bool(failed))
+    return tile("Starts", value, says + f"; {failed} failed" * bool(failed))
 
 
 def _warnings(result: Result) -> list[Html]:
@@ -112,7 +113,8 @@ def _ratio_says(ratio: float | None) -> str:
     )
 
 
-def _tile(name: str, value: str, says: str) -> Html:
+def tile(name: str, value: str, says: str) -> Html:
+    """A headline number: its name, its value, and what it says."""
     return tag("div", tag("dt", name), tag("dd", value, class_="value"), tag("dd", says, class_="says"))
 
 

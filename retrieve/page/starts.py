@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ensemble import Cluster, align_all, clusters_of, common_mode, pairwise, upper
-from ..evaluate import ramp_of, tilt
-from ..metrics import unit
-from ..modes import Modes, circular_svd, nmf
-from ..report import SHOWN, crop_to, roll_to_middle
+from ..ensemble import Cluster, agreement_matrix, align_all, clusters_of, pairwise, upper
+from ..modes import Modes, Shared
+from ..report import roll_to_middle
 from ..result import Result, Score
 from .charts import distribution_chart
 from .html import NONE, Cell, Column, Html, number, table, tag
@@ -49,11 +48,8 @@ def agreement_of(result: Result) -> Agreement | None:
     aligned = align_all(result.estimates, reference, usable)[usable]
     roll = roll_to_middle(result.estimates[reference])
     aligned = np.roll(aligned, roll, axis=range(1, aligned.ndim))
-    rows = aligned.reshape(len(aligned), -1).astype(complex)
-    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-30)
-    matrix = np.abs(rows @ rows.conj().T).clip(0, 1)
-    np.fill_diagonal(matrix, 1)
-    return Agreement(starts, aligned, matrix, clusters_of((matrix + matrix.T) / 2))
+    matrix = agreement_matrix(aligned)
+    return Agreement(starts, aligned, matrix, clusters_of(matrix))
 
 
 def ratio_of(score: Score) -> float | None:
@@ -125,53 +121,42 @@ def starts_charts(result: Result, agreement: Agreement | None) -> Html | None:
     return tag("div", *made, class_="charts small")
 
 
-def modes_view(result: Result, agreement: Agreement | None, unit_name: str) -> list[Html]:
-    """Mean, leading modes and spread of amplitude and phase over the starts."""
-    if agreement is None:
+def modes_view(found: Shared | None, meta: Mapping[str, Any], unit_name: str, who: str = "starts") -> list[Html]:
+    """Mean, leading modes and spread of amplitude and phase; `who` is what they are of."""
+    if found is None:
         return []
-    stack = agreement.aligned
-    mode, share = common_mode(stack)
-    gradient = -ramp_of(mode)
-    crop = crop_to(mode, None)
-    origin = [n // 2 - cut.start for n, cut in zip(mode.shape, crop, strict=True)]
-    flat = tilt(mode, gradient)
-    turn = np.exp(-1j * np.angle(np.sum(flat * np.abs(flat))))
-    stack = np.stack([(tilt(x, gradient) * turn)[crop] for x in stack])
-    mean = np.abs(stack).mean(axis=0)
-    inside = mean > SHOWN * mean.max()
-    amplitude, phase = nmf(stack), circular_svd(stack, inside)
-    look = look_of([np.where(inside, mean * np.exp(1j * np.nan_to_num(phase.mean)), 0)], None, unit_name)
-    differing = np.abs(stack).std(axis=0, ddof=1)
-    turning = np.where(inside, 1 - np.abs(unit(stack).mean(axis=0)), np.nan)
-    std = Scale("magma", 0.0, float(differing.max()) or 1.0, f"standard deviation ({unit_name})")
-    random = Scale("magma", 0.0, max(float(np.nanquantile(turning, 0.98)), 0.01), "1 − |mean of exp(iφ)|")
+    amplitude, phase = found.amplitude, found.phase
+    mean = np.where(found.inside, amplitude.mean * np.exp(1j * np.nan_to_num(phase.mean)), 0)
+    look = look_of([mean], None, unit_name)
+    std = Scale("magma", 0.0, float(found.spread.max()) or 1.0, f"standard deviation ({unit_name})")
+    random = Scale("magma", 0.0, max(float(np.nanquantile(found.phase_spread, 0.98)), 0.01), "1 − |mean of exp(iφ)|")
     relative = Scale("viridis", 0.0, 1.0, "mode, relative to its maximum")
     tops = [float(m.max()) or 1.0 for m in amplitude.modes]
     rows: dict[str, list[Panel | None]] = {
         "Amplitude": [
-            Panel("mean", mean, look.amplitude, "mean amplitude of the starts"),
+            Panel("mean", amplitude.mean, look.amplitude, f"mean amplitude of the {who}"),
             *(
                 Panel(_titled(k, amplitude), m / tops[k], relative, f"mode {k + 1} of the amplitude")
                 for k, m in enumerate(amplitude.modes)
             ),
-            Panel("spread", differing, std, "standard deviation of the amplitude over the starts"),
+            Panel("spread", found.spread, std, f"standard deviation of the amplitude over the {who}"),
         ],
         "Phase": [
-            Panel("circular mean", phase.mean, look.phase, "mean phase of the starts"),
+            Panel("circular mean", phase.mean, look.phase, f"mean phase of the {who}"),
             *(
                 Panel(_titled(k, phase), m, phase_scale_of(m, f"phase of mode {k + 1} (rad)"), f"mode {k + 1} of the phase")
                 for k, m in enumerate(phase.modes)
             ),
-            Panel("spread", turning, random, "disagreement of the phase over the starts, 0 to 1"),
+            Panel("spread", found.phase_spread, random, f"disagreement of the phase over the {who}, 0 to 1"),
         ],
     }
     note = (
-        f"Amplitude modes by non-negative factorisation: two explain {amplitude.explained:.1%} of the energy. "
+        f"Amplitude modes by non-negative factorisation: {len(amplitude.modes)} explain {amplitude.explained:.1%} of the energy. "
         f"Phase modes by circular SVD, with their shares of the variance. "
-        f"The complex common mode (leading singular vector) holds {share:.1%} of the energy of the aligned starts."
+        f"The complex common mode (leading singular vector) holds {found.common:.1%} of the energy of the aligned {who}."
     )
-    size, length = voxel_of(result.problem.meta, mode.ndim)
-    return [viewer(rows, origin, size, length, note)]
+    size, length = voxel_of(meta, mean.ndim)
+    return [viewer(rows, found.origin, size, length, note)]
 
 
 def _titled(k: int, modes: Modes) -> str:

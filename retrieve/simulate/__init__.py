@@ -22,6 +22,7 @@ from .domains import Domains2D, Domains3D
 from .examples import EXAMPLES, Example, example
 from .mixtures import blobs
 from .noise import Noise, beam_stop, measure, problem
+from .pulses import PulseTrain, Recording, record
 from .seeds import TEST_SEED, TRAIN_SEED, TUNE_SEED
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ __all__ = [
     "Example",
     "Noise",
     "ObjectSet",
+    "PulseTrain",
+    "Recording",
     "beam_stop",
     "blobs",
     "crystal",
@@ -48,6 +51,7 @@ __all__ = [
     "named",
     "names",
     "problem",
+    "record",
     "torch_dataset",
 ]
 

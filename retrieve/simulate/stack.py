@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
-from ..io.cxi import check_writable, to_json
+from ..io.cxi import to_json
+from ..io.numpy_files import save_arrays
 from ..options import values_of
 from ..problem import Problem
 
@@ -22,7 +21,6 @@ def write_stack(problems: Sequence[Problem], path: str | Path) -> Path:
     for each.  `load(path, frame=k)` reads one of them back.  The file takes its place only when it is
     complete.  Raises InputError when it cannot be written.
     """
-    path = check_writable(path)
     axes = tuple(range(1, problems[0].amplitude.ndim + 1))
     each = {"object": [p.meta["object"] for p in problems], "sigma": [values_of(p.likelihood)["sigma"] for p in problems]}
     arrays = {
@@ -33,13 +31,4 @@ def write_stack(problems: Sequence[Problem], path: str | Path) -> Path:
     }
     if all(p.support is not None for p in problems):
         arrays["support"] = np.array([p.support for p in problems], np.uint8)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        with partial.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-        os.replace(partial, path)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}; free some space or choose another place") from error
-    finally:
-        partial.unlink(missing_ok=True)
-    return path
+    return save_arrays(path, **arrays)

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from retrieve.analysis import analyze
 from retrieve.page import write_page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install playwright)")
@@ -164,3 +165,17 @@ def test_full_comparison_opens_quickly(comparison_of, tmp_path, opened, record_p
     page.screenshot(path=tmp_path / "comparison.png", full_page=True)
     assert path.stat().st_size < 6e6
     assert milliseconds < 10_000  # the bar is 2 s on a machine that does nothing else
+
+
+def test_an_analysis_opens_and_its_tables_sort(result_of, tmp_path, opened):
+    made = analyze([result_of((16, 20, 24), starts=4), result_of((16, 20, 24), starts=3)], ["one.cxi", "two.cxi"])
+    page = opened(write_page(made, tmp_path / "page.html"))
+    assert page.locator("h2").all_inner_texts()[0] == "In short"
+    page.locator("#between-table th").nth(2).get_by_role("button").click()
+    values = [float(v) for v in column(page, "between-table", 2)]
+    assert values == sorted(values)
+    image = page.locator(".viewer img").first
+    before = image.get_attribute("src")
+    page.locator(".viewer input").first.focus()
+    page.keyboard.press("ArrowRight")
+    wait_for_change(page, image, before)

@@ -1,0 +1,96 @@
+"""``retrieve analyze``: what the starts or samples of results say together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ..errors import InputError
+
+OF = ("auto", "starts", "samples")
+
+
+@click.command("analyze", short_help="what the starts or samples of results say together")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RESULT...")
+@click.option(
+    "--of", type=click.Choice(OF), default="auto", show_default=True, help="auto: the samples, where all results have some"
+)
+@click.option(
+    "--modes", type=click.IntRange(1, 10), default=2, show_default=True, help="of amplitude (NMF) and phase (circular SVD)"
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="mean correlation within a group that counts as one solution  [default: where groups stand apart, if they do]",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="the figures, JSON  [default: RESULT's name with .analysis.json]")
+@click.option("--picture", type=click.Path(path_type=Path), help="the picture  [default: beside the figures, .png]")
+@click.option(
+    "--report", type=click.Path(path_type=Path), help="a self-contained HTML page  [default: beside the figures, .html]"
+)
+@click.option("--quiet", "-q", is_flag=True, help="print nothing but errors")
+def command(
+    files: tuple[Path, ...],
+    of: str,
+    modes: int,
+    threshold: float | None,
+    out: Path | None,
+    picture: Path | None,
+    report: Path | None,
+    quiet: bool,
+) -> None:
+    """Analyse the ensemble in RESULT..., files that `retrieve run` wrote with several --starts or --samples, of one shape.
+
+    How alike the members are, pair by pair; how well they fit; whether there is one solution or several; what they share
+    and in what they differ; how fine they are.
+    """
+    from ..analysis import analyze, summary, write_summary
+    from ..analysis.picture import picture as draw
+    from ..figure import check_picture
+    from ..io.cxi import check_writable
+    from ..io.results import read_result
+    from ..page import write_page
+
+    out = out or Path(files[0].name.removesuffix(".cxi").removesuffix(".retrieved") + ".analysis.json")
+    targets = out, picture or out.with_suffix(".png"), report or out.with_suffix(".html")
+    if len(set(targets)) < 3:
+        raise InputError(f"--out, --picture and --report must differ; they are {', '.join(map(str, targets))}")
+    check_picture(targets[1])
+    for target in targets:
+        check_writable(target)
+        if any(target.exists() and file.exists() and target.samefile(file) for file in files):
+            raise InputError(f"output {target} is an input; name another file")
+    console = Console(quiet=quiet, highlight=False)
+    with console.status("reading"):
+        results = [read_result(file) for file in files]
+    with console.status("analysing"):
+        made = analyze(results, [file.name for file in files], of=of, modes=modes, threshold=threshold)
+    write_summary(made, targets[0])
+    draw(made, targets[1])
+    write_page(made, targets[2])
+    _print(summary(made), console)
+    console.print("written: " + ", ".join(map(str, targets)), markup=False)
+
+
+def _print(figures: dict, console: Console) -> None:
+    left_out = f", {figures['left_out']} failed and left out" * bool(figures["left_out"])
+    console.print(f"{figures['members']} {figures['kind']}{left_out}", markup=False)
+    table = Table("", "median", "mean", "5 %", "95 %")
+    rows = {f"{name} correlation of pairs": values for name, values in figures["pairwise"].items()}
+    rows |= {"diffraction error": figures["errors"]["chi2_diffraction"], "χ²": figures["errors"]["chi2"]}
+    for name, values in rows.items():
+        table.add_row(name, *(f"{values[key]:.4g}" for key in ("median", "mean", "from", "to")))
+    console.print(table)
+    between = figures["between_files"] or {}
+    if between:
+        told = ", ".join(f"{name} {matrix[0][1]:.3g}" for name, matrix in between.items())
+        console.print(f"first file against second, means: {told}", markup=False)
+    for name, what in (("nmf", "amplitude modes, NMF"), ("circular_svd", "phase modes, circular SVD")):
+        shares = ", ".join(f"{share:.1%}" for share in figures[name]["fractions"])
+        console.print(f"{what}: {shares}; together {figures[name]['explained']:.1%}", markup=False)
+    for curve in figures["curves"]:
+        console.print(f"{curve['resolution']['how']} ({curve['of']})", markup=False)
+    console.print(figures["verdict"], markup=False)

@@ -1,0 +1,205 @@
+"""``retrieve prepare``: detector frames to a pattern that `retrieve run` reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from ..errors import InputError
+from ..options import build
+from ..prepare.pulses import Pulses
+from ..prepare.scan import Scan
+from .options import flags, given_flags
+
+if TYPE_CHECKING:
+    from ..problem import Problem
+
+FORMATS = (".cxi", ".npz")
+
+_OPTIONS = (
+    click.argument("files", nargs=-1, required=True, metavar="FILE..."),
+    click.option("--key", help="which array or dataset of the file"),
+    click.option(
+        "--axis",
+        type=click.IntRange(0, 2),
+        help="which axis of the array counts the frames  [default: 0, which is refused where it seems wrong]",
+    ),
+    click.option("--dark", metavar="FILE", help="dark image in raw units, FILE or FILE.h5:/dataset; a stack is averaged"),
+    click.option("--gain", metavar="FILE", help="raw units a count"),
+    click.option("--flat", metavar="FILE", help="flat field; dead and weak pixels of it are not measured"),
+    click.option("--background", metavar="FILE", help="counts of a frame without object, subtracted"),
+    click.option("--mask", metavar="FILE", help="mask (1 measured)"),
+    click.option(
+        "--bad-pixels",
+        type=click.Choice(["error", "mask"]),
+        default="error",
+        show_default=True,
+        help="NaN where other frames have none: refuse, or leave out",
+    ),
+    click.option(
+        "--out", type=click.Path(path_type=Path), help=".cxi or .npz; several patterns are numbered  [default: FILE.prepared.cxi]"
+    ),
+    click.option("--picture", type=click.Path(path_type=Path), help="before and after  [default: beside the pattern, .png]"),
+    click.option("--no-picture", is_flag=True, help="draw no picture"),
+    click.option("--quiet", "-q", is_flag=True, help="print nothing but errors"),
+)
+
+
+def _with_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for decorate in reversed(_OPTIONS):
+        command = decorate(command)
+    return command
+
+
+@click.group("prepare", short_help="detector frames to a pattern")
+def command() -> None:
+    """Turn detector frames into a pattern that `retrieve run` reads; the steps taken stand in its file and in a picture.
+
+    `retrieve prepare pulses --help` and `retrieve prepare scan --help` list the options.
+    """
+
+
+@command.command("pulses", short_help="sums over the good frames of a pulse train")
+@_with_options
+def pulses(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
+    """Sum the frames in FILE... of a pulse train that resemble their mean.
+
+    In order: dark, gain, flat field and background; selection; sums over ranges; padding; downsampling. Files may be
+    larger than the memory.
+    """
+    from ..prepare import frames_of, prepare_pulses, read_calibration
+    from ..prepare.picture import train_picture
+
+    console = Console(quiet=quiet, highlight=False)
+    options: Pulses = build(Pulses, given_flags(given))
+    count = len(options.slices())
+    targets, picture = _targets(files, given, count)
+    with frames_of(files, given["key"], given["axis"] or 0) as frames, _progress(console, quiet) as on_block:
+        console.print("{} frames of {}×{} px in {}".format(*frames.shape, frames.source), markup=False)
+        calibration, said = read_calibration(frames.shape, frames.always, **_calibration(given))
+        train = prepare_pulses(
+            frames,
+            options,
+            calibration,
+            bad_pixels=given["bad_pixels"],
+            check_axes=given["axis"] is None,
+            said=said,
+            on_block=on_block,
+        )
+    for problem, target in zip(train.problems, targets, strict=True):
+        _write(problem, target)
+    if picture is not None:
+        train_picture(train, picture)
+    _told((*said, *train.steps), [*targets, picture], console)
+    for problem, target in zip(train.problems, targets, strict=True):
+        console.print(f"{target}: {_facts(problem)}", markup=False)
+
+
+pulses.params += flags(Pulses)
+
+
+@command.command("scan", short_help="a rocking scan, cleaned, centred and binned")
+@_with_options
+def scan(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
+    """Make the pattern of the rocking scan in FILE..., a stack of frames or one file a frame.
+
+    In order: dark, gain, flat field and background; hot and dead pixels; alien spots; centring; crop or padding; binning;
+    threshold.
+    """
+    from ..prepare import frames_of, prepare_scan, read_calibration
+    from ..prepare.picture import scan_picture
+
+    console = Console(quiet=quiet, highlight=False)
+    options: Scan = build(Scan, given_flags(given))
+    [target], picture = _targets(files, given, 1)
+    with frames_of(files, given["key"], given["axis"] or 0) as frames, _progress(console, quiet) as on_block:
+        console.print("{} frames of {}×{} px in {}".format(*frames.shape, frames.source), markup=False)
+        calibration, said = read_calibration(frames.shape, frames.ever, **_calibration(given))
+        made = prepare_scan(
+            frames,
+            options,
+            calibration,
+            bad_pixels=given["bad_pixels"],
+            check_axes=given["axis"] is None,
+            said=said,
+            on_block=on_block,
+        )
+    _write(made.problem, target)
+    if picture is not None:
+        scan_picture(made, picture)
+    _told((*said, *made.steps), [target, picture], console)
+    console.print(f"{target}: {_facts(made.problem)}", markup=False)
+
+
+scan.params += flags(Scan)
+
+
+def _calibration(given: dict[str, Any]) -> dict[str, str | None]:
+    return {role: given[role] for role in ("dark", "gain", "flat", "background", "mask")}
+
+
+def _targets(files: Sequence[str], given: dict[str, Any], count: int) -> tuple[list[Path], Path | None]:
+    """The places of patterns and picture, checked before any work."""
+    from ..figure import check_picture
+    from ..io.cxi import check_writable
+    from ..io.registry import split
+
+    source = split(files[0])[0]
+    out = given["out"] or Path(source.stem + ".prepared.cxi")
+    if out.suffix not in FORMATS:
+        raise InputError(f"--out {out}: a pattern is written as CXI or npz; end it in .cxi or .npz")
+    targets = [out] if count == 1 else [out.with_name(f"{out.stem}-{k + 1}{out.suffix}") for k in range(count)]
+    picture = None if given["no_picture"] else given["picture"] or out.with_suffix(".png")
+    if picture is not None:
+        check_picture(picture)
+    for target in [*targets, *([picture] if picture else [])]:
+        check_writable(target)
+        for file in files:
+            path = split(file)[0]
+            if target.exists() and path.exists() and target.samefile(path):
+                raise InputError(f"output {target} is the input itself; name another file with --out")
+    return targets, picture
+
+
+def _write(problem: Problem, target: Path) -> None:
+    from ..io.cxi import write_problem
+    from ..io.numpy_files import write_npz
+
+    (write_npz if target.suffix == ".npz" else write_problem)(problem, target)
+
+
+def _told(steps: Sequence[str], written: Sequence[Path | None], console: Console) -> None:
+    for step in steps:
+        console.print(f"  {step}", markup=False)
+    console.print("written: " + ", ".join(str(path) for path in written if path is not None), markup=False)
+
+
+def _facts(problem: Problem) -> str:
+    shape = "×".join(map(str, problem.amplitude.shape))
+    return f"{shape}, {float(problem.power):.4g} counts, {problem.valid.mean():.1%} measured"
+
+
+@contextmanager
+def _progress(console: Console, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """A line a stage: what is done, how much of it, and the time left."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(24),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=quiet) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=total)
+            bar.update(tasks[stage], completed=done)
+
+        yield show

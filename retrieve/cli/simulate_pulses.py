@@ -1,0 +1,44 @@
+"""``retrieve simulate pulses``: a train of raw, weak frames with known truth, as `retrieve prepare pulses` takes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from ..errors import InputError
+from ..simulate.pulses import PulseTrain
+from .options import flags, given_flags
+
+
+@click.command("pulses", short_help="raw frames of a pulse train, some of them bad")
+@click.option("--set", "name", default="crystal2d", show_default=True, help="the set of the object, square and in 2D")
+@click.option("--object", "number", type=click.IntRange(0), default=0, show_default=True, help="number of the object")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="seed of object and train")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("pulses.h5"), show_default=True, help="an HDF5 file")
+@click.option("--quiet", "-q", is_flag=True, help="print nothing but errors")
+def command(name: str, number: int, seed: int, out: Path, quiet: bool, **given: Any) -> None:
+    """A train of raw detector frames of one object, with calibration, stray light, gaps and planted bad pulses.
+
+    The file holds frames, dark, gain, flat, background and mask; under known/ are truth, support, and which pulses are good.
+    """
+    from ..io.cxi import check_writable
+    from ..options import build
+    from ..simulate import named
+    from ..simulate.pulses import record, write_recording
+
+    if out.suffix not in (".h5", ".hdf5"):
+        raise InputError(f"--out {out}: a train is written as HDF5; end it in .h5")
+    check_writable(out)
+    console = Console(quiet=quiet, highlight=False)
+    train = build(PulseTrain, given_flags(given))
+    with console.status(f"{train.frames} pulses"):
+        made = record(named(name), train, seed, number)
+        write_recording(made, out)
+    told = f"written: {train.frames} pulses of object {number} of {name}, seed {seed}, {(~made.good).sum()} of them bad, in {out}"
+    console.print(told, markup=False)
+
+
+command.params += flags(PulseTrain)

@@ -1,0 +1,211 @@
+"""Frames of a detector, read block by block, so that a file may be larger than the memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..io.choosing import choose, parse_meta, resolve
+from ..io.conventions import flagged, measured
+from ..io.hdf5 import arrays_of, default_signal, opened, readable
+from ..io.records import Stored
+from ..io.registry import read_file, reader_for, readers, split
+
+BLOCK = 32 * 2**20  # bytes of float32 that are read at once
+
+
+class Stack(NamedTuple):
+    """Frames of one array: `read` gives some of them, (frames, rows, columns), as they are stored."""
+
+    source: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    read: Callable[[slice], NDArray[Any]]
+    chunk: int = 1
+    mask: NDArray[np.bool_] | None = None
+    meta: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """Frames of one shape (rows, columns) from one or several arrays, numbered through.
+
+    mask: bool (rows, columns) or (frames, rows, columns), True = measured, where a file holds one.
+    meta: what the first file says of itself.
+    """
+
+    stacks: tuple[Stack, ...]
+    mask: NDArray[np.bool_] | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Frames, rows, columns."""
+        return (sum(s.shape[0] for s in self.stacks), *self.stacks[0].shape[1:])  # type: ignore[return-value]
+
+    @property
+    def always(self) -> NDArray[np.bool_] | None:
+        """The mask of pixels that are measured in all frames, (rows, columns)."""
+        return np.asarray(self.mask.all(axis=0)) if self.mask is not None and self.mask.ndim == 3 else self.mask
+
+    @property
+    def ever(self) -> NDArray[np.bool_] | None:
+        """The mask of pixels that are measured in any frame, (rows, columns)."""
+        return np.asarray(self.mask.any(axis=0)) if self.mask is not None and self.mask.ndim == 3 else self.mask
+
+    @property
+    def source(self) -> str:
+        """Where they are from, in words."""
+        return self.stacks[0].source + (f" and {len(self.stacks) - 1} more" if len(self.stacks) > 1 else "")
+
+    def blocks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """The frames in order: which they are, and their values, float32 (block, rows, columns), NaN where flagged."""
+        first = 0
+        for stack in self.stacks:
+            size = 4 * stack.shape[1] * stack.shape[2]
+            step = max(1, BLOCK // size)
+            step = step // stack.chunk * stack.chunk if step > stack.chunk else step
+            for start in range(0, stack.shape[0], step):
+                stop = min(start + step, stack.shape[0])
+                yield slice(first + start, first + stop), _values(stack.read(slice(start, stop)))
+            first += stack.shape[0]
+
+
+def _values(block: NDArray[Any]) -> NDArray[np.float32]:
+    flags, _ = flagged(block, detector=True)
+    values = block.astype(np.float32)
+    if flags is not None:
+        values[flags] = np.nan
+    return values
+
+
+@contextmanager
+def frames_of(paths: Sequence[str | Path], key: str | None = None, axis: int = 0) -> Iterator[Frames]:
+    """Open the frames of files, each a stack or a single frame; they are read when asked for.
+
+    axis: which axis of a stack counts the frames.  HDF5 files are read in slices and npy files mapped; other
+    formats are read whole.  Raises InputError for files that cannot be read, or frames of different shapes.
+    """
+    with ExitStack() as files:
+        stacks = [stack for path in paths for stack in _stacks(path, key, axis, files)]
+        first = stacks[0]
+        for stack in stacks[1:]:
+            if stack.shape[1:] != first.shape[1:]:
+                raise InputError(
+                    f"{stack.source} has frames of {_by(stack.shape[1:])}, {first.source} of {_by(first.shape[1:])}; "
+                    "frames of one shape are needed: leave some files out, or crop them"
+                )
+        yield Frames(tuple(stacks), _mask_of(stacks), first.meta)
+
+
+def _mask_of(stacks: Sequence[Stack]) -> NDArray[np.bool_] | None:
+    """One mask for all frames where each file has one for all of its own, else one a frame."""
+    masks = [stack.mask for stack in stacks if stack.mask is not None]
+    for stack in stacks:
+        if stack.mask is not None and stack.mask.shape not in (stack.shape, stack.shape[1:]):
+            raise InputError(_misfit(stack))
+    if not masks or all(mask.ndim == 2 for mask in masks):
+        return np.logical_and.reduce(masks) if masks else None
+    return np.concatenate([np.broadcast_to(True if s.mask is None else s.mask, s.shape) for s in stacks])
+
+
+def _misfit(stack: Stack) -> str:
+    mask = () if stack.mask is None else stack.mask.shape
+    for axis in (1, 2):
+        if mask == tuple(n for a, n in enumerate(stack.shape) if a != axis):
+            return (
+                f"{stack.source}: its mask is {_by(mask)}: frames seem to lie along axis {axis} of the array; give --axis {axis}"
+            )
+    return (
+        f"{stack.source}: its mask is {_by(mask)}, the frames {_by(stack.shape[1:])}; they must agree: name the frames with --key"
+    )
+
+
+def _stacks(path: str | Path, key: str | None, axis: int, files: ExitStack) -> Iterator[Stack]:
+    source, key = split(path, key)
+    table = readers()
+    if source.is_file() and h5py.is_hdf5(source):
+        yield from _of_hdf5(source, key, axis, files)
+        return
+    if key is None and source.is_file() and reader_for(source, table).name == "npy":
+        yield _stack(str(source), _mapped(source), axis, 1, None, {})
+        return
+    raw = read_file(source, key, table)
+    yield _stack(str(source), raw.data, axis, 1, raw.mask, raw.meta)
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError as error:
+        raise InputError(f"{path} cannot be read as npy: {error}; it may be damaged, copy it again") from error
+
+
+def _of_hdf5(source: Path, key: str | None, axis: int, files: ExitStack) -> Iterator[Stack]:
+    file = files.enter_context(opened(source))
+    arrays = arrays_of(file)
+    marked = default_signal(file)
+    name = resolve(source, arrays, key) if key else marked if marked in arrays else choose(source, arrays)[0]
+    names = [name] if isinstance(file.get(name), h5py.Dataset) else _parts(file, name)
+    place = _mask_place(name, arrays)
+    mask = measured(place, arrays[place].read())[0] if place else None
+    meta = parse_meta(file["meta"][()]) if isinstance(file.get("meta"), h5py.Dataset) else {}
+    for part in names:
+        item = readable(file[part])
+        chunk = item.chunks[axis] if item.chunks and axis < item.ndim else 1
+        yield _stack(f"{source}:/{part}", item, axis, chunk, mask, meta)
+
+
+def _mask_place(name: str, arrays: Mapping[str, Stored]) -> str | None:
+    """The mask beside the frames, or the NeXus `pixel_mask` of their shape somewhere in the file."""
+    group = name.rpartition("/")[0]
+    beside = [place for leaf in ("pixel_mask", "mask") if (place := f"{group}/{leaf}".lstrip("/")) in arrays]
+    nexus = [n for n, a in arrays.items() if n.endswith("/pixel_mask") and sorted(a.shape) in _frame_shapes(arrays[name].shape)]
+    return beside[0] if beside else nexus[0] if len(nexus) == 1 else None
+
+
+def _frame_shapes(shape: Sequence[int]) -> list[list[int]]:
+    """The shapes, sorted, that frames of a stack may have, along whichever axis they lie."""
+    return [sorted(shape)] + [sorted(n for a, n in enumerate(shape) if a != axis) for axis in range(len(shape))]
+
+
+def _parts(file: h5py.File, name: str) -> list[str]:
+    """The datasets of an Eiger stack, data_000001, data_000002, …"""
+    group = file[name.rpartition("/")[0]] if "/" in name else file
+    return [f"{group.name}/{leaf}".strip("/") for leaf in sorted(group) if re.fullmatch(r"data_\d{6}", leaf)]
+
+
+def _stack(source: str, data: Any, axis: int, chunk: int, mask: NDArray[np.bool_] | None, meta: Mapping[str, Any]) -> Stack:
+    """An array, or a dataset, as frames along its first axis."""
+    if data.dtype.kind not in "iuf":
+        raise InputError(f"{source} holds {data.dtype}; frames are real numbers: name another array with --key")
+    if data.ndim == 2:
+        return Stack(source, (1, *data.shape), data.dtype, lambda part: np.asarray(data)[None][part], 1, mask, meta)
+    if data.ndim != 3:
+        raise InputError(
+            f"{source} has {data.ndim} axes, {_by(data.shape)}; frames are a stack of three: reshape it, or name another"
+        )
+    if not 0 <= axis < 3:
+        raise InputError(f"axis={axis} counts no frames of {_by(data.shape)}; give 0, 1 or 2 with --axis")
+    if mask is not None and mask.ndim == 3:
+        mask = np.moveaxis(mask, axis, 0) if mask.shape == data.shape else mask
+    shape = (data.shape[axis], *(n for a, n in enumerate(data.shape) if a != axis))
+
+    def read(part: slice) -> NDArray[Any]:
+        where = tuple(part if a == axis else slice(None) for a in range(3))
+        return np.moveaxis(np.asarray(data[where]), axis, 0)
+
+    return Stack(source, shape, data.dtype, read, chunk, mask, meta)
+
+
+def _by(shape: Sequence[int]) -> str:
+    return "×".join(map(str, shape))

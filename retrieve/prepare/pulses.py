@@ -1,0 +1,227 @@
+"""A pulse train: frames chosen by their likeness to the mean, summed in groups, made square.
+
+Source: Lee, Yu, Lin, Yoo & Robinson 2026, section 4.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from ..errors import InputError
+from ..options import option, validate, values_of
+from ..problem import Problem
+from .calibration import Calibration
+from .counts import Counts, binned, by, placed
+from .frames import Frames
+from .survey import Survey, corrected, survey
+
+OnBlock = Callable[[str, int, int], Any]
+PAPER = "Lee et al. 2026, section 4.3"
+
+
+@dataclass(frozen=True)
+class Pulses:
+    """The steps from the calibrated frames of a pulse train to its patterns, in this order."""
+
+    border: int = option(0, "subtract from each frame its mean over a border so wide (px); 0 for none", ge=0)
+    threshold: float = option(0.25, "drop frames whose Pearson correlation with the mean is below", ge=-1, le=1, source=PAPER)
+    detail: float = option(
+        0.0,
+        "correlate what is finer than so many pixels only: tells films of one outline apart; 4 is good, 0 for all",
+        ge=0,
+        le=100,
+    )
+    rounds: int = option(1, "times that the mean is taken, after the first over the frames kept before", ge=1, le=10)
+    ranges: str = option(
+        ":", "kept frames that are summed, START:STOP,... as Python counts them; :24,-55: in the paper", source=PAPER
+    )
+    clip: str = option(
+        "first",
+        "when sums below zero are set to zero: before padding and downsampling, or last, when the noise has averaged out",
+        choices=("first", "last"),
+        source=PAPER,
+    )
+    square: bool = option(True, "pad symmetrically to a square; what is added is not measured", source=PAPER)
+    bin: int = option(2, "downsample by sums over so many pixels along each axis", ge=1, le=64, source=PAPER)
+
+    def __post_init__(self) -> None:
+        validate(self)
+        self.slices()
+
+    def slices(self) -> list[slice]:
+        """The ranges. Raises InputError for what is none."""
+        made = []
+        for text in self.ranges.split(","):
+            ends = text.strip().split(":")
+            try:
+                start, stop = (int(end) if end else None for end in ends)
+            except ValueError:
+                raise InputError(f"ranges={self.ranges!r}: {text!r} is no range; write START:STOP, such as :24,-55:") from None
+            made.append(slice(start, stop))
+        return made
+
+
+class Selection(NamedTuple):
+    """correlation: (frames,), of each with the mean, NaN where it was left out before.  kept: bool (frames,)."""
+
+    correlation: NDArray[np.float64]
+    kept: NDArray[np.bool_]
+
+
+class Train(NamedTuple):
+    """A prepared train.
+
+    problems: one a range, centred patterns.  members: of each, the numbers of its frames.  selection: of all frames.
+    mean: (rows, columns), of all frames that could be read, NaN where not measured.  steps: what was done, in words.
+    """
+
+    problems: tuple[Problem, ...]
+    members: tuple[NDArray[np.intp], ...]
+    selection: Selection
+    mean: NDArray[np.float32]
+    steps: tuple[str, ...]
+
+
+def prepare_pulses(
+    frames: Frames,
+    options: Pulses | None = None,
+    calibration: Calibration | None = None,
+    *,
+    bad_pixels: str = "error",
+    check_axes: bool = True,
+    said: Sequence[str] = (),
+    on_block: OnBlock = lambda stage, done, total: None,
+) -> Train:
+    """Choose and sum the frames of a train; they are read in blocks, 2 + `rounds` times, and never held all at once.
+
+    bad_pixels: what to do with frames that hold NaN where others do not: "error", or "mask": frames of nothing but
+    NaN are left out, other such pixels count as not measured in all frames.  check_axes: refuse a stack whose frames
+    seem to lie along another axis.  said: steps taken before.
+    on_block: told the stage, and how many of how many frames are done.
+
+    Raises InputError for NaN that is not to be masked, a train of which no frame is kept, or an empty range.
+    """
+    options, calibration = options or Pulses(), calibration or Calibration(mask=frames.always)
+    found = survey(frames, calibration, options.border, bad_pixels, check_axes, on_block)
+    selection = _select(frames, calibration, options, found, on_block)
+    chosen = np.flatnonzero(selection.kept)
+    members = [chosen[part] for part in options.slices()]
+    for part, own in zip(options.ranges.split(","), members, strict=True):
+        if not own.size:
+            raise InputError(f"range {part!r} of the {chosen.size} kept frames is empty; give other --ranges")
+    sums = _sums(frames, calibration, options.border, members, found, on_block)
+    common = (*calibration.steps, *found.steps, *_told(options, selection))
+    patterns = [_pattern(total, own, found.valid, options) for total, own in zip(sums, members, strict=True)]
+    problems = []
+    for (counts, own_steps), own in zip(patterns, members, strict=True):
+        about = {"prepare": {"kind": "pulses", **values_of(options)}, "frames": own.tolist(), "source_file": frames.source}
+        steps = [*frames.meta.get("steps", ()), *said, *common, *own_steps]
+        meta = {**frames.meta, **about, "steps": steps}
+        problems.append(Problem.from_arrays(intensity=counts.values, mask=counts.valid, meta=meta))
+    mean = np.where(found.valid, found.mean, np.nan).astype(np.float32)
+    steps = [*common, *(step for _, own_steps in patterns for step in own_steps)]
+    return Train(tuple(problems), tuple(members), selection, mean, tuple(steps))
+
+
+def _select(frames: Frames, calibration: Calibration, options: Pulses, found: Survey, on_block: OnBlock) -> Selection:
+    """Pearson correlation of each frame with the mean on the valid pixels, and whether it reaches the threshold."""
+    mean = found.mean
+    for k in range(options.rounds):
+        correlation = np.full(frames.shape[0], np.nan)
+        total, kept = np.zeros(frames.shape[1:]), np.zeros(frames.shape[0], bool)
+        m = _shape_of(mean[None].astype(np.float32), found.valid, options.detail)[0]
+        for where, block in corrected(frames, calibration, options.border):
+            alike = _shape_of(block, found.valid, options.detail) @ m
+            correlation[where] = np.where(found.usable[where], alike, np.nan)
+            kept[where] = correlation[where] >= options.threshold
+            if k + 1 < options.rounds:
+                total += np.nan_to_num(block[kept[where]]).sum(axis=0, dtype=float)
+            on_block(f"likeness {k + 1}" if options.rounds > 1 else "likeness", where.stop, frames.shape[0])
+        if not kept.any():
+            raise InputError(_none_kept(correlation, options.threshold, found))
+        mean = total / kept.sum()
+    return Selection(correlation, kept)
+
+
+def _shape_of(block: NDArray[np.float32], valid: NDArray[np.bool_], detail: float) -> NDArray[np.float32]:
+    """The valid pixels (frames, pixels) of each frame with mean 0 and norm 1, those of a flat frame 0.
+
+    detail: px, of the Gaussian whose mean over the valid pixels around is taken off first; 0 for none.
+    """
+    if detail:
+        around = [np.where(valid, values, 0).astype(np.float32) for values in (block, np.ones_like(block[:1]))]
+        total, weight = (gaussian_filter(values, (0, detail, detail)) for values in around)
+        block = block - total / np.maximum(weight, 1e-6)
+    x = block.reshape(len(block), -1) if valid.all() else block[:, valid]
+    x = x - x.mean(axis=1, keepdims=True)
+    norms = np.linalg.norm(x, axis=1, keepdims=True)
+    return np.asarray(x / np.where(norms > 0, norms, 1))
+
+
+def _none_kept(correlation: NDArray[np.float64], threshold: float, found: Survey) -> str:
+    known = correlation[~np.isnan(correlation)]
+    left_out = f"{correlation.size - known.size} hold nothing but NaN, " if known.size < correlation.size else ""
+    return (
+        f"all {correlation.size} frames are rejected: {left_out}{known.size} correlate with their mean by less than "
+        f"threshold={threshold:g}, the best by {known.max():.3f}; lower --threshold, or check dark, mask and --axis"
+    )
+
+
+def _sums(
+    frames: Frames,
+    calibration: Calibration,
+    border: int,
+    members: Sequence[NDArray[np.intp]],
+    found: Survey,
+    on_block: OnBlock,
+) -> list[NDArray[np.float64]]:
+    """The sum of each group of frames, (rows, columns), 0 where not measured."""
+    sums = [np.zeros(frames.shape[1:]) for _ in members]
+    for where, block in corrected(frames, calibration, border):
+        for total, own in zip(sums, members, strict=True):
+            inside = own[(own >= where.start) & (own < where.stop)] - where.start
+            if inside.size:
+                total += np.where(found.valid, block[inside].sum(axis=0, dtype=float), 0)
+        on_block("sums", where.stop, frames.shape[0])
+    return sums
+
+
+def _pattern(
+    total: NDArray[np.float64], own: NDArray[np.intp], valid: NDArray[np.bool_], options: Pulses
+) -> tuple[Counts, list[str]]:
+    """The pattern of one sum, clipped, padded and downsampled, and what was done to it."""
+    said = [f"{own.size} frames summed, numbers {own[0]} to {own[-1]}"]
+    counts = Counts(total.astype(np.float32), valid)
+    if options.clip == "first":
+        counts = _clipped(counts, said)
+    side = max(total.shape)
+    shape = [-(-(side if options.square else n) // options.bin) * options.bin for n in total.shape]
+    if tuple(shape) != total.shape:
+        said.append(f"padded from {by(total.shape)} to {by(shape)}, what was added is not measured")
+        counts = placed(counts, [n // 2 for n in total.shape], shape)
+    if options.bin > 1:
+        counts = binned(counts, (options.bin,) * 2)
+        said.append(f"summed over {options.bin}×{options.bin} pixels, bins of which half is missing are not measured")
+    counts = _clipped(counts, said) if options.clip == "last" else counts
+    return counts, said
+
+
+def _clipped(counts: Counts, said: list[str]) -> Counts:
+    """The counts without negative values; how many there were is added to `said`."""
+    negative = counts.valid & (counts.values < 0)
+    said.append(f"{int(negative.sum())} negative sums set to zero, {-counts.values[negative].sum():.3g} counts in all")
+    return Counts(np.maximum(counts.values, 0), counts.valid)
+
+
+def _told(options: Pulses, selection: Selection) -> list[str]:
+    kept, total = int(selection.kept.sum()), selection.kept.size
+    said = [f"from each frame its mean over a border of {options.border} px subtracted"] * bool(options.border)
+    how = f" in what is finer than {options.detail:g} px" * bool(options.detail)
+    again = f", the mean taken {options.rounds} times" * (options.rounds > 1)
+    return [*said, f"{kept} of {total} frames kept, which correlate with the mean{how} by {options.threshold:g} or more{again}"]

@@ -1,0 +1,266 @@
+"""A rocking scan of a Bragg peak: cleaned, centred, cut to a quick size, binned."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..io.conventions import find_peak
+from ..options import option, validate, values_of
+from ..problem import Problem
+from .calibration import Calibration
+from .counts import Counts, binned, by, fast_size, placed
+from .frames import Frames
+from .spots import Spot, aliens, hot_and_dead, spikes
+from .survey import nan_found
+
+NEAR = 0.05  # share of an axis, from its end, within which a peak touches the edge
+SIZES = ("crop", "pad")
+
+
+@dataclass(frozen=True)
+class Scan:
+    """The steps from the calibrated frames of a rocking scan to its pattern, in this order."""
+
+    hot: float | None = option(5.0, "a pixel so many times as bright as its neighbours, over the scan or once, is hot", gt=1)
+    dead: bool = option(True, "pixels without a count among neighbours of 20 or more are dead")
+    aliens: float | None = option(
+        6.0, "a cluster apart from the peak with so many times the counts of the inverted place is alien", gt=1
+    )
+    alien_level: float = option(0.5, "mean counts over 3 px that join voxels to a cluster", gt=0)
+    alien_counts: float = option(100.0, "counts that a cluster must have to be alien", gt=0)
+    alien_grow: int = option(3, "voxels by which an alien is grown before it is masked", ge=0, le=50)
+    centre: str = option("peak", "where the middle goes: the peak, or ROW,… of a voxel, one number an axis")
+    size: str = option("crop", "crop or pad to a quick size, or N,N,N in voxels before binning, one number an axis")
+    bin: str = option("1,1,1", "downsample by sums over so many voxels, one number an axis")
+    threshold: float = option(0.0, "counts up to which a bin counts as zero", ge=0)
+
+    def __post_init__(self) -> None:
+        validate(self)
+        if min(self.factors) < 1:
+            raise InputError(f"bin={self.bin!r} is out of range; give three numbers of at least 1")
+        if self.size not in SIZES:
+            _numbers("size", self.size)
+        if self.centre != "peak":
+            _numbers("centre", self.centre)
+
+    @property
+    def factors(self) -> tuple[int, ...]:
+        """Of the binning, one an axis."""
+        return _numbers("bin", self.bin)
+
+
+def _numbers(name: str, text: str) -> tuple[int, ...]:
+    try:
+        numbers = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) != 3:
+        raise InputError(f"{name}={text!r} is not understood; give three whole numbers, frames,rows,columns, such as 1,2,2")
+    return numbers
+
+
+class Rocking(NamedTuple):
+    """A prepared scan.
+
+    problem: the centred pattern.  before: the calibrated counts, NaN where not measured.  peak: the voxel that was
+    put in the middle.  spots: what was masked as alien.  removed: bool, voxels that were masked as hot, dead or alien.
+    steps: what was done, in words.
+    """
+
+    problem: Problem
+    before: NDArray[np.float32]
+    peak: tuple[int, ...]
+    spots: tuple[Spot, ...]
+    removed: NDArray[np.bool_]
+    steps: tuple[str, ...]
+
+
+def prepare_scan(
+    frames: Frames,
+    options: Scan | None = None,
+    calibration: Calibration | None = None,
+    *,
+    bad_pixels: str = "error",
+    check_axes: bool = True,
+    said: Sequence[str] = (),
+    on_block: Callable[[str, int, int], Any] = lambda stage, done, total: None,
+) -> Rocking:
+    """Clean, centre, cut and bin a rocking scan, which is held in memory.
+
+    bad_pixels: what to do with NaN that is not in all frames of a pixel: "error", or "mask" to take it as not measured.
+    check_axes: refuse a stack of which another axis would give square frames.  said: steps taken before.  on_block: told
+    the stage, and how many of how many frames are read.
+
+    Raises InputError for NaN that is not to be masked, or a scan without counts.  Warns of a peak that touches the edge.
+    """
+    options, calibration = options or Scan(), calibration or Calibration()
+    if check_axes:
+        _check_axes(frames)
+    before = _read(frames, calibration, bad_pixels, on_block)
+    valid = np.isfinite(before)
+    values = np.where(valid, before, 0)
+    steps = [*calibration.steps, *_negative(values)]
+    if not values.any():
+        raise InputError(f"{frames.source} has no counts on its measured pixels; check the file, --key and the calibration")
+    removed = _outliers(values, valid, options, steps)
+    peak = find_peak(values, valid & ~removed) if options.centre == "peak" else _numbers("centre", options.centre)
+    _check_edge(peak, before.shape, steps)
+    spots = _aliens(values, valid, removed, peak, options, steps)
+    steps.append(f"voxel {peak} put in the middle" + ", the peak" * (options.centre == "peak"))
+    counts = Counts(np.where(removed, 0, values).astype(np.float32), valid & ~removed)
+    counts = _finished(counts, peak, options, steps)
+    about = {"prepare": {"kind": "scan", **values_of(options)}, "peak": list(peak), "source_file": frames.source}
+    meta = {**frames.meta, **about, "steps": [*frames.meta.get("steps", ()), *said, *steps]}
+    problem = Problem.from_arrays(intensity=counts.values, mask=counts.valid, meta=meta)
+    return Rocking(problem, before, peak, tuple(spots), removed, tuple(steps))
+
+
+def _check_axes(frames: Frames) -> None:
+    """Raise InputError where frames are not square and those along another axis would be."""
+    n, rows, columns = frames.shape
+    if rows != columns and n in (rows, columns):
+        axis = 2 if n == rows else 1
+        raise InputError(
+            f"{frames.source}: its {n} frames along axis 0 are {rows}×{columns}, those along axis {axis} would be {n}×{n}, as "
+            f"detectors are; give --axis {axis}, or --axis 0 if it is right"
+        )
+
+
+def _read(
+    frames: Frames, calibration: Calibration, bad_pixels: str, on_block: Callable[[str, int, int], Any]
+) -> NDArray[np.float32]:
+    """All frames, calibrated, NaN where not measured."""
+    volume = np.empty(frames.shape, np.float32)
+    for where, raw in frames.blocks():
+        volume[where] = raw
+        on_block("frames", where.stop, frames.shape[0])
+    masked = np.zeros((), bool) if frames.mask is None else ~frames.mask
+    bad = ~np.isfinite(volume) & ~masked
+    bad &= ~np.isnan(volume).all(axis=0)  # a pixel without any value is a gap
+    empty = np.flatnonzero((~np.isfinite(volume) | masked).all(axis=(1, 2)))
+    if empty.size == frames.shape[0]:
+        raise InputError(f"all {empty.size} frames of {frames.source} are NaN on every pixel; check the file, --key and the mask")
+    if bad.any() and bad_pixels != "mask":
+        whole = np.zeros(frames.shape[0], bool)
+        whole[empty] = True
+        torn = bad[~whole]
+        numbers = np.flatnonzero(~whole)[torn.any(axis=(1, 2))]
+        raise InputError(nan_found(frames, empty[bad[empty].any(axis=(1, 2))], numbers, int(torn.any(axis=0).sum())))
+    volume[np.broadcast_to(masked, volume.shape)] = np.nan
+    return np.where(np.isfinite(volume), calibration.apply(volume), np.float32(np.nan))
+
+
+def _negative(values: NDArray[np.float32]) -> list[str]:
+    """Negative counts set to zero, in place: what dark and background leave of pixels without light."""
+    negative = values < 0
+    total = -float(values[negative].sum(dtype=float))
+    values[negative] = 0
+    return [f"{int(negative.sum())} negative values set to zero, {total:.3g} counts in all"] if negative.any() else []
+
+
+def _outliers(values: NDArray[np.float32], valid: NDArray[np.bool_], options: Scan, steps: list[str]) -> NDArray[np.bool_]:
+    """Voxels of hot and dead pixels, and single hot voxels."""
+    once = np.zeros(values.shape, bool) if options.hot is None else spikes(values, valid, 2 * options.hot)
+    hot, dead = hot_and_dead(values, valid & ~once, options.hot or 1e30)
+    removed = once.copy()
+    if options.hot is not None:
+        removed |= hot
+        steps.append(f"{int(hot.sum())} hot pixels and {int(once.sum())} single hot voxels masked")
+    if options.dead:
+        removed |= dead
+        steps.append(f"{int(dead.sum())} dead pixels masked")
+    return removed & valid
+
+
+def _aliens(
+    values: NDArray[np.float32],
+    valid: NDArray[np.bool_],
+    removed: NDArray[np.bool_],
+    peak: Sequence[int],
+    options: Scan,
+    steps: list[str],
+) -> list[Spot]:
+    """Alien spots, added to what is `removed`."""
+    if options.aliens is None:
+        return []
+    where, spots = aliens(
+        values,
+        valid & ~removed,
+        peak,
+        ratio=options.aliens,
+        level=options.alien_level,
+        least=options.alien_counts,
+        grow=options.alien_grow,
+    )
+    removed |= where & valid
+    told = [f"{s.counts:.0f} counts at {_box(s)} with {s.opposite:.0f} opposite" for s in spots]
+    steps.append(f"{len(spots)} alien spots masked" + f": {'; '.join(told)}" * bool(told))
+    return spots
+
+
+def _box(spot: Spot) -> str:
+    return ",".join(f"{part.start}:{part.stop}" for part in spot.box)
+
+
+def _check_edge(peak: Sequence[int], shape: Sequence[int], steps: list[str]) -> None:
+    if any(not 0 <= p < n for p, n in zip(peak, shape, strict=True)):
+        raise InputError(f"centre {tuple(peak)} lies outside the scan of {by(shape)}; give a voxel of it")
+    for axis, (p, n) in enumerate(zip(peak, shape, strict=True)):
+        distance = min(p, n - 1 - p)
+        if distance < max(2, NEAR * n):
+            said = (
+                f"the peak at {tuple(peak)} touches the edge, {distance} px from the end of axis {axis} (0 to {n - 1}): "
+                "half of the pattern is missing and is taken as not measured; measure again with the peak in the middle"
+            )
+            warnings.warn(said, stacklevel=3)
+            steps.append(said)
+
+
+def _finished(counts: Counts, peak: Sequence[int], options: Scan, steps: list[str]) -> Counts:
+    """Cut or padded around the peak, binned, and without what is at or below the threshold."""
+    shape = _size(counts.values.shape, peak, options)
+    lost = float(counts.values.sum(dtype=float))
+    counts = placed(counts, peak, shape)
+    lost -= float(counts.values.sum(dtype=float))
+    steps.append(f"cut or padded to {by(shape)} voxels, {lost:.4g} counts outside, what was added is not measured")
+    if max(options.factors) > 1:
+        counts = binned(counts, options.factors)
+        steps.append(f"summed over {by(options.factors)} voxels, bins of which half is missing are not measured")
+    if options.threshold:
+        low = counts.valid & (counts.values > 0) & (counts.values <= options.threshold)
+        steps.append(
+            f"{int(low.sum())} values up to {options.threshold:g} set to zero, {counts.values[low].sum():.4g} counts in all"
+        )
+        counts = counts._replace(values=np.where(low, 0, counts.values))
+    return counts
+
+
+def _size(shape: Sequence[int], peak: Sequence[int], options: Scan) -> tuple[int, ...]:
+    """The voxels of the window: given, quick and as large as the scan, or quick and with all of it around the peak."""
+    if options.size not in SIZES:
+        size = _numbers("size", options.size)
+        if any(n < 4 * f or n % f for n, f in zip(size, options.factors, strict=True)):
+            raise InputError(
+                f"size={options.size!r} does not go with bin={options.bin!r}; give multiples, and at least 4 bins an axis"
+            )
+        return size
+    if options.size == "pad":
+        needed = [2 * max(p, n - p) for p, n in zip(peak, shape, strict=True)]
+        return tuple(fast_size(n, f) for n, f in zip(needed, options.factors, strict=True))
+    return tuple(_quick_below(n, f) for n, f in zip(shape, options.factors, strict=True))
+
+
+def _quick_below(n: int, factor: int) -> int:
+    """The largest N ≤ n (or the least above 4 bins) that is a multiple of `factor` with N/factor even and quick to transform."""
+    m = max(4, n // factor)
+    while m > 4 and (m % 2 or scipy.fft.next_fast_len(m) != m):
+        m -= 1
+    return m * factor

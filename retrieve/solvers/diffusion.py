@@ -26,7 +26,8 @@ class Diffusion(Learned):
     that the denoiser finds the rest. m is the data step: argmin nll(m) + ‖A(m − x)‖²/2r² with r = `trust`·σ, in
     closed form. σ falls slowly from `high` to `middle`, in units of the object's rms over the prior's window, where the
     iteration wanders until it finds the solution, then quickly to `low`. Much above, D is all but zero and forgets
-    the start; much below, it holds on to whatever it is given. Each call of the denoiser sees the object under a
+    the start; much below, it holds on to whatever it is given. A better denoiser wants lower levels: these are
+    tuned for the prior that ships. Each call of the denoiser sees the object under a
     random global phase, and every other time as its twin, which the data cannot tell apart. The scale of the
     measurement follows from its power and is fitted in the fall.
     """
@@ -41,7 +42,7 @@ class Diffusion(Learned):
     search: int = option(2000, "iterations of RRR before the denoiser comes in", ge=0)
     evaluations: int = option(300, "calls of the denoiser a start", ge=2)
     beta: float = option(0.95, "relaxation; the nearer 1, the wider the search", gt=0, le=1)
-    high: float = option(0.9, "noise level of the denoiser at first", gt=0, le=60)
+    high: float = option(0.8, "noise level of the denoiser at first", gt=0, le=60)
     middle: float = option(0.5, "noise level at the end of the wide search", gt=0, le=60)
     low: float = option(0.15, "last noise level", gt=0, le=10)
     anneal: float = option(0.15, "share of the calls for the fall from the middle to the last noise level", gt=0, lt=1)

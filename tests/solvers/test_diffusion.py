@@ -120,7 +120,9 @@ def test_the_scale_is_fitted_where_the_power_was_not_measured(white):
     hidden = white.replace(valid=white.valid & (q[:, None] ** 2 + q**2 > 3**2))
     told = [
         align(
-            solve(Diffusion(search=0, evaluations=120, fit=fit), hidden, starts=4, agree=0).object, white.truth, scale=True
+            solve(Diffusion(search=0, evaluations=120, high=1.3, middle=0.7, fit=fit), hidden, starts=4, agree=0).object,
+            white.truth,
+            scale=True,
         ).scale
         for fit in (0.0, 0.1)
     ]

@@ -30,7 +30,7 @@ from learned_tables import LIMIT, OURS, markdown, pairs, told
 
 from retrieve import benchmarks
 from retrieve.arrays import cores, find_device
-from retrieve.compare import THREADS, Case, compare, summarise
+from retrieve.compare import Case, compare, summarise
 from retrieve.comparison import Comparison, Picture, Row
 from retrieve.driver import solve
 from retrieve.errors import InputError, SolverError
@@ -38,6 +38,7 @@ from retrieve.evaluate import align
 from retrieve.manifest import versions
 from retrieve.metrics import evaluate
 from retrieve.options import values_of
+from retrieve.processes import THREADS
 from retrieve.result import Cost
 from retrieve.solvers import Solver
 from retrieve.tables import to_dict, write_text

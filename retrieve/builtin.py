@@ -51,3 +51,9 @@ def register_metrics() -> dict[str, Any]:
     from .metrics import BUILTIN
 
     return {metric.name: metric for metric in BUILTIN}
+
+
+@hookimpl
+def register_executors() -> dict[str, Any]:
+    """The executors of this machine."""
+    return {name: f"retrieve.executors:{name}" for name in ("serial", "threads", "processes")}

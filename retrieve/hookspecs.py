@@ -37,3 +37,12 @@ def register_priors() -> Mapping[str, Any]:  # type: ignore[empty-body]
 
     The solvers with a learned prior take them by `weights`.
     """
+
+
+@hookspec
+def register_executors() -> Mapping[str, Any]:  # type: ignore[empty-body]
+    """`retrieve.executors.Factory` functions by name, or lazy ``"module:function"`` targets.
+
+    ``--executor NAME:WHERE`` calls one with the text after the colon and the number of workers; it gives a
+    `concurrent.futures.Executor` to be entered.
+    """

@@ -34,6 +34,7 @@ KINDS = {
     "readers": "retrieve.io.records:Reader",
     "metrics": "retrieve.metrics:Metric",
     "priors": "collections.abc:Callable",
+    "executors": "collections.abc:Callable",
 }
 """What can be registered: for the first two subclasses of the class, for the others instances."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from .source import data_options, problem_from
 
 if TYPE_CHECKING:
     from ..compare import Case, Entrant
+    from ..store import Store
 
 
 @click.command("compare", short_help="solvers side by side on files or a benchmark")
@@ -40,9 +41,15 @@ if TYPE_CHECKING:
     help="share of measured pixels kept from the solvers; they choose among the starts",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N, torch or torch:cuda:N")
-@click.option("--workers", type=click.IntRange(1), help="processes that share the work  [the cores; 1 on a card]")
+@click.option("--workers", type=click.IntRange(1), help="workers that share the work  [the cores; 1 on a card]")
+@click.option(
+    "--executor",
+    metavar="NAME[:WHERE]",
+    help="what works: serial, threads, processes, or a plugin's, as dask:ADDRESS  [processes; serial with one worker]",
+)
 @click.option("--metric", "metrics", multiple=True, help="shown in the table; repeat for more  [complex_correlation]")
 @click.option("--json", "json_", type=click.Path(path_type=Path), help="write everything as JSON")
+@click.option("--resume", is_flag=True, help="go on from what an earlier run kept beside the JSON, in NAME.rows.jsonl")
 @click.option("--csv", "csv_", type=click.Path(path_type=Path), help="write a line a row")
 @click.option("--report", type=click.Path(path_type=Path), help="write a page, one HTML file")
 @click.option("--quiet", "-q", is_flag=True, help="print nothing but errors")
@@ -66,9 +73,12 @@ def command(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     device = find_device(given["device"]).name
     cases, count, about = _cases(files, given, entrants, console)
     total = count * len(entrants)
-    workers = min(given["workers"] or (cores() if device == "cpu" else 1), total)
-    console.print(f"{len(entrants)} entrants on {count} problems, {given['starts']} start(s), {workers} process(es) on {device}")
-    with _progress(console, quiet) as bar:
+    workers = given["workers"] or (cores() if device == "cpu" and given["executor"] != "serial" else 1)
+    workers = min(workers, total)
+    executor = given["executor"] or ("processes" if workers > 1 else "serial")
+    told = f"{workers} worker(s) of {executor}" if workers > 1 or given["executor"] else "1 process"
+    console.print(f"{len(entrants)} entrants on {count} problems, {given['starts']} start(s), {told} on {device}")
+    with _store(given) as store, _progress(console, quiet) as bar:
         task = bar.add_task("comparing", total=total, told="")
         comparison = compare(
             entrants,
@@ -80,9 +90,13 @@ def command(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
             device=given["device"],
             ramp=given["ramp"],
             workers=workers,
+            executor=executor,
+            store=store,
             on_rows=lambda rows: bar.update(task, advance=1, told=rows[-1].solver),
             about=about,
         )
+    if store is not None and store.taken:
+        console.print(f"{store.taken} of {total} were taken from {store.path}", markup=False)
     show(comparison, shown, console)
     _write(comparison, given, console)
     if comparison.settings["interrupted"]:
@@ -126,6 +140,7 @@ def _add(entrants: dict[str, Entrant], label: str, entrant: Entrant) -> None:
 
 def _check(files: tuple[str, ...], given: dict[str, Any]) -> None:
     """What can be refused before any work."""
+    from ..executors import factory
     from ..io.cxi import check_writable
 
     if bool(files) == bool(given["benchmark"]):
@@ -136,6 +151,10 @@ def _check(files: tuple[str, ...], given: dict[str, Any]) -> None:
     for name, what in (("truth", given["truth"]), ("result", given["results"])):
         if what and len(files) != 1:
             raise click.UsageError(f"--{name} goes with exactly one FILE, {len(files)} are given")
+    if given["resume"] and given["json_"] is None:
+        raise click.UsageError("--resume goes with --json FILE, beside which a run keeps what is done")
+    if given["executor"] is not None:
+        factory(given["executor"])
     for path in (given["json_"], given["csv_"], given["report"]):
         if path is not None:
             check_writable(path)
@@ -194,6 +213,14 @@ def _from_file(file: str, given: dict[str, Any], entrants: dict[str, Entrant], c
         if isinstance(entrant, Foreign):
             entrant.check(problem.shape)
     return Case(file, None, 0, problem)
+
+
+def _store(given: dict[str, Any]) -> AbstractContextManager[Store | None]:
+    """What is done is kept beside the JSON, where one is asked for."""
+    from ..store import Store
+
+    path = given["json_"]
+    return nullcontext() if path is None else Store(path.with_suffix(".rows.jsonl"), resume=given["resume"])
 
 
 def _progress(console: Console, quiet: bool) -> AbstractContextManager[Progress]:

@@ -34,10 +34,11 @@ __all__ = ["BoundCheck", "Check", "Outcome", "Trial", "checks_of", "parametrize_
 def trial_of(
     subject: Any, *, kind: str = "", label: str = "", excused: Mapping[str, str] | None = None, **settings: Any
 ) -> Trial:
-    """The checks of a subject: a solver, operator, prior, metric or reader.
+    """The checks of a subject: a solver, operator, prior, metric, reader or executor's factory.
 
     subject: an instance; of a solver, operator or prior also the class, of a prior any function that makes one.
-    kind: ``solvers``, ``operators``, ``priors``, ``metrics`` or ``readers``, where it is not to be told from the subject.
+    kind: ``solvers``, ``operators``, ``priors``, ``metrics``, ``readers`` or ``executors``, where it is not to be told from
+    the subject, as the last cannot be.
     label: what reports call it.
     excused: by the name of a check, why the subject need not pass it.
     settings: for a solver, ``problems`` to run it on and ``seconds`` that a run may take (60).
@@ -46,7 +47,7 @@ def trial_of(
     cls = subject if isinstance(subject, type) else type(subject)
     kind = kind or next((kind for kind, base in BASES.items() if issubclass(cls, base)), "")
     kind = kind or ("priors" if hasattr(subject, "denoise") else "")
-    if kind not in (*BASES, "priors"):
+    if kind not in (*BASES, "priors", "executors"):
         raise InputError(
             f"the kit knows no {kind or cls.__name__}; give a Solver, Operator, Metric, Reader, or a prior with `denoise`"
         )

@@ -1,0 +1,91 @@
+"""Comparisons on the workers of a Dask cluster, or of one that is started on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import ExitStack, contextmanager
+from typing import Any, TypeVar
+
+from retrieve.errors import InputError
+from retrieve.hookspecs import hookimpl
+from retrieve.processes import one_thread_each
+
+T = TypeVar("T")
+PATIENCE = 10
+"""Seconds to wait for a scheduler."""
+
+
+class Dask(Executor):
+    """A `distributed.Client` behind the interface of `concurrent.futures`.
+
+    Dask itself runs again what was lost with a worker; what has cost too many workers their lives raises `BrokenExecutor`.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self._tasks: dict[Future[Any], Any] = {}
+
+    @property
+    def workers(self) -> int:
+        """Threads of all workers that are there."""
+        return max(1, sum(self.client.nthreads().values()))
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Call on a worker."""
+        future: Future[T] = Future()
+        task = self.client.submit(fn, *args, pure=False, **kwargs)
+        self._tasks[future] = task
+        task.add_done_callback(lambda done: self._finish(future, done))
+        return future
+
+    def _finish(self, future: Future[Any], task: Any) -> None:
+        from distributed import KilledWorker
+
+        self._tasks.pop(future, None)
+        if not future.set_running_or_notify_cancel():
+            return
+        if task.cancelled():
+            future.set_exception(BrokenExecutor("the cluster gave it up"))
+        elif (error := task.exception()) is None:
+            future.set_result(task.result())
+        else:
+            lost = BrokenExecutor(f"its workers died ({error})") if isinstance(error, KilledWorker) else None
+            future.set_exception(lost or error)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Give up what has not begun, with `cancel_futures`; the cluster stays as it is."""
+        if cancel_futures:
+            self.client.cancel(list(self._tasks.values()))
+
+    def __exit__(self, kind: Any, *_: Any) -> None:
+        self.shutdown(cancel_futures=kind is not None)
+
+
+@contextmanager
+def dask(where: str, workers: int) -> Iterator[Executor]:
+    """The cluster whose scheduler is at the address `where`, or one of so many workers that ends with the work.
+
+    Raises `InputError` where no scheduler answers.
+    """
+    from distributed import Client, LocalCluster
+
+    with ExitStack() as stack:
+        address: Any = where
+        if not where:
+            with one_thread_each():
+                address = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+            stack.enter_context(address)
+        try:
+            client = stack.enter_context(Client(address, timeout=PATIENCE, set_as_default=False))
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"executor dask:{where}: no scheduler answers there ({error}); give its address, such as dask:tcp://10.0.0.1:8786"
+            ) from error
+        yield stack.enter_context(Dask(client))
+
+
+@hookimpl
+def register_executors() -> dict[str, Any]:
+    """Adds `dask`."""
+    return {"dask": dask}

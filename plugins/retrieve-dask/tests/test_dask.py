@@ -1,0 +1,60 @@
+"""The executor, on clusters of this machine."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from retrieve import benchmarks
+from retrieve.compare import compare
+from retrieve.errors import InputError
+from retrieve.executors import completed, opened
+from retrieve.solvers import ER, HIO
+from retrieve.testing import parametrize_with_checks
+
+distributed = pytest.importorskip("distributed", reason="Dask is not installed: pip install plugins/retrieve-dask")
+dask = pytest.importorskip("retrieve_dask", reason="not installed: pip install plugins/retrieve-dask").dask
+
+
+@parametrize_with_checks([dask], kind="executors")
+def test_conforms(check):
+    check()
+
+
+def rows(**settings):
+    """The rows of a small comparison, times apart."""
+    cases = benchmarks.Benchmark(("domains2d-10-blobs",)).cases([0.0, 0.05], 3)
+    entrants = {"hio": HIO(iterations=40), "er": ER(iterations=40)}
+    found = compare(entrants, cases, starts=2, workers=2, **settings)
+    return [(r.group, r.noise, r.object, r.solver, r.start, r.chi2, r.free, r.metrics, r.failure) for r in found.rows]
+
+
+def test_rows_are_those_of_one_process():
+    assert rows(executor="dask") == rows(executor="processes")
+
+
+def slowly(number):
+    """Half a second's work in a worker."""
+    time.sleep(0.5)
+    return number, os.getpid()
+
+
+def test_a_killed_worker_costs_only_what_it_was_at():
+    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+    with cluster, opened(f"dask:{cluster.scheduler_address}", 2) as executor:
+        assert executor.workers == 2
+        victim = next(iter(cluster.workers.values())).pid
+        timer = threading.Timer(1.2, os.kill, (victim, signal.SIGKILL))
+        timer.start()
+        found = {item: future.result() for item, future in completed(executor, slowly, range(12), 2)}
+        timer.join()
+    assert [found[n][0] for n in range(12)] == list(range(12))
+    assert len({pid for _, pid in found.values()}) == 3  # the one that took its place
+
+
+def test_no_scheduler_is_told_before_any_work(monkeypatch):
+    monkeypatch.setattr("retrieve_dask.PATIENCE", 1)
+    with pytest.raises(InputError, match="no scheduler answers"), opened("dask:tcp://127.0.0.1:9", 1):
+        pass

@@ -67,6 +67,7 @@ def main() -> None:
     cells = [(name, level, label) for name in given.sets for level in given.noise for label in chosen]
     if given.gather:
         cells = [each for each in cells if found(*each, chosen[each[2]], given) is not None]
+        chosen = {label: entry for label, entry in chosen.items() if any(label == each[2] for each in cells)}
     begun, parts = time.perf_counter(), []
     for number, (name, level, label) in enumerate(cells, start=1):
         part, fresh = cell(name, level, label, chosen[label], given)

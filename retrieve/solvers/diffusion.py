@@ -26,7 +26,8 @@ class Diffusion(Learned):
     that the denoiser finds the rest. m is the data step: argmin nll(m) + ‖A(m − x)‖²/2r² with r = `trust`·σ, in
     closed form. σ falls slowly from `high` to `middle`, in units of the object's rms over the prior's window, where the
     iteration wanders until it finds the solution, then quickly to `low`. Much above, D is all but zero and forgets
-    the start; much below, it holds on to whatever it is given. The defaults are tuned for the prior that ships. Each call of the denoiser sees the object under a
+    the start; much below, it holds on to whatever it is given. The defaults are tuned for the
+    prior that ships. Each call of the denoiser sees the object under a
     random global phase, and every other time as its twin, which the data cannot tell apart. The scale of the
     measurement follows from its power and is fitted in the fall.
     """

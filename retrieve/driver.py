@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Array, Device, find_device
+from .arrays import Array, Device, find_device, to_numpy
 from .batch import Batch, Budget, Plan, Progress, run_parted
 from .ensemble import align_all, correlation_matrix, spread
 from .errors import InputError, SolverError
@@ -18,7 +18,7 @@ from .manifest import manifest_of
 from .operators import PartialCoherence
 from .problem import Problem
 from .result import Cost, Result
-from .score import Scorer
+from .score import Scorer, choose
 from .solvers.base import Solver, Step, Streams
 
 __all__ = ["Budget", "Progress", "shift_to_centre", "solve"]
@@ -170,12 +170,13 @@ def _collect(
     usable = [k for k, score in enumerate(scores) if score.failure is None]
     if not usable:
         raise SolverError(f"all {len(scores)} starts failed; the first: {scores[0].failure}")
-    chosen = min(usable, key=lambda k: scores[k].rank)
+    masks = [run.support for run in runs if run.support is not None]
+    supports = np.concatenate(masks) if len(masks) == len(runs) else None
+    same = problem.support is not None and (supports is None or bool((supports == supports[:1]).all()))
+    chosen = choose(scores, 0 if held is None else int(to_numpy(held).sum()), same)
     kernels = [kernel for run in runs for kernel in run.kernels]
     if (kernel := kernels[chosen]) is not None:
         problem = problem.replace(detector=PartialCoherence(kernel))
-    masks = [run.support for run in runs if run.support is not None]
-    supports = np.concatenate(masks) if len(masks) == len(runs) else None
     spent = [run.cost for run in runs]
     networks = sum(cost.network_evaluations for cost in spent)
     cost = Cost(sum(cost.ffts for cost in spent), networks, seconds, sum(cost.steps for cost in spent))

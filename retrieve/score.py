@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +12,7 @@ import numpy as np
 from .arrays import Array, Device, find_device, namespace, to_numpy
 from .operators import Operator
 from .problem import Problem
+from .result import Score
 
 
 @dataclass(frozen=True)
@@ -55,3 +58,20 @@ class Scorer:
         axes = tuple(range(1, misfit.ndim))
         chi2, *free = (to_numpy(xp.sum(misfit * share, axis=axes)) for share in self._shares)
         return chi2, free[0] if free else np.full_like(chi2, np.nan)
+
+
+def choose(scores: Sequence[Score], held: int, same_support: bool) -> int:
+    """The start to show: of the lowest free score.
+
+    A free score of n held-out pixels has a standard error of about √(2/n) of itself, large where a pattern is
+    small. Of starts within that of the lowest, the one of the lowest working χ² is taken, if all had the same
+    support and so the same freedom to fit: the one-standard-error rule (Breiman, Friedman, Olshen & Stone 1984).
+
+    held: the number of held-out pixels.  Failed starts are not chosen; the first of equals is.
+    """
+    ranks = [score.rank for score in scores]
+    lowest = min(ranks)
+    if not (held and same_support and math.isfinite(lowest)):
+        return ranks.index(lowest)
+    near = [k for k, rank in enumerate(ranks) if rank <= lowest * (1 + math.sqrt(2 / held))]
+    return min(near, key=lambda k: scores[k].chi2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,6 +16,8 @@ from ..problem import Problem
 from .base import Step, Streams
 from .learned import Learned, complex_normal, fitted, noise_of, normalise
 from .projections import RRR
+
+Call = Callable[[Array, float], tuple[Array, Array]]
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class Diffusion(Learned):
         "RRR: Elser et al. 2018; RAAR: Luke 2005; prior: Karras et al., NeurIPS 2022; samples: Wu et al., NeurIPS 2024"
     )
     search: int = option(2000, "iterations of RRR before the denoiser comes in", ge=0)
+    heads: int = option(5, "states of the search's second half that are tried; the best by χ² goes on", ge=1)
+    trial: int = option(6, "calls of the denoiser to try one", ge=1)
     evaluations: int = option(300, "calls of the denoiser a start", ge=2)
     beta: float = option(0.95, "relaxation; the nearer 1, the wider the search", gt=0, le=1)
     high: float = option(0.8, "noise level of the denoiser at first", gt=0, le=60)
@@ -54,7 +58,13 @@ class Diffusion(Learned):
     @property
     def total(self) -> int | None:
         """Its iterations and evaluations."""
-        return self.search + self.evaluations
+        tried = len(self.marks())
+        return self.search + self.evaluations + (self.trial * tried if tried > 1 else 0)
+
+    def marks(self) -> list[int]:
+        """The iterations of the search at which a head is taken, none without a search."""
+        even = np.linspace(self.search, self.search / 2, self.heads, endpoint=False)
+        return sorted({round(n) for n in even.tolist() if self.search})
 
     def levels(self) -> list[float]:
         """σ of each call."""
@@ -65,22 +75,47 @@ class Diffusion(Learned):
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """Search from x; then every step shows the denoiser's estimate."""
         xp = namespace(x)
-        if self.search:
-            for step in RRR(iterations=self.search).steps(problem, x, rng):
-                yield step
-            x = step.estimate if problem.support is not None else centred(step.estimate)
         prior = self.prior(x.device)
         scaled, scale = normalise(problem, prior.window)
         denoise = self.symmetric(prior, problem, rng)
-        x = x / scale
         c = xp.ones((x.shape[0], *[1] * (x.ndim - 1)), dtype=scaled.amplitude.dtype, device=x.device)
-        for sigma in self.levels():
+
+        def call(x: Array, sigma: float) -> tuple[Array, Array]:
+            """The next x, and the denoiser's estimate."""
             m = scaled.proximal(x * c, self.trust * sigma) / c
             d = denoise(2 * m - x, sigma)
-            x = self.beta * (x + d - m) + (1 - self.beta) * m
+            return self.beta * (x + d - m) + (1 - self.beta) * m, d
+
+        x = (yield from self.beginning(problem, x, rng, call, scaled, scale)) if self.search else x / scale
+        for sigma in self.levels():
+            x, d = call(x, sigma)
             if sigma < self.middle and self.fit:  # above, D shrinks its estimate and would drag the scale along
                 c = (1 - self.fit) * c + self.fit * xp.clip(fitted(scaled, d), 0.5, 2.0)
             yield Step(d * (c * scale), info={"evaluations": 1, "stage": "diffusion"})
+
+    def beginning(
+        self, problem: Problem, x: Array, rng: Streams, call: Call, scaled: Problem, scale: float
+    ) -> Generator[Step, None, Array]:
+        """The state in which the denoiser comes in, in its units: of the search's `heads`, tried for a few calls, the best by χ².
+
+        A prior of several kinds of objects holds on to the kind in which it begins, right or wrong; which it is
+        changes from one state of the search to another, and χ² tells after a few calls.
+        """
+        xp = namespace(x)
+        marks, best, lowest = self.marks(), x, xp.inf
+        for n, step in enumerate(RRR(iterations=self.search).steps(problem, x, rng), start=1):
+            yield step
+            if n not in marks:
+                continue
+            head = (step.estimate if problem.support is not None else centred(step.estimate)) / scale
+            if len(marks) == 1:
+                return head
+            for _ in range(self.trial):
+                head, d = call(head, self.high)
+                yield Step(d * scale, info={"evaluations": 1, "stage": "trial"})
+            chi2 = xp.reshape(scaled.chi2(d), (-1, *[1] * (x.ndim - 1)))
+            best, lowest = xp.where(chi2 < lowest, head, best), xp.where(chi2 < lowest, chi2, lowest)
+        return best
 
     def samples(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """Draw from the posterior near x (batch, *shape), one chain each; the last step is the sample.

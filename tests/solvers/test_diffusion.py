@@ -67,7 +67,7 @@ def test_starts_are_shared_out_among_the_cores(white, monkeypatch, cores):
     threads = torch.get_num_threads()
     monkeypatch.setattr(batch, "cores", lambda: cores)
     told = []
-    solver = Diffusion(search=4, evaluations=6)
+    solver = Diffusion(search=4, heads=2, trial=2, evaluations=2)
     result = solve(solver, white, starts=5, batch=5, agree=0, on_step=told.append)
     alone = solve(solver, white, starts=5, batch=1, agree=0)
     assert_allclose(result.estimates, alone.estimates, atol=1e-4 * np.abs(alone.estimates).max())
@@ -100,6 +100,26 @@ def test_an_error_in_one_part_ends_the_others(white, monkeypatch, wrong):
     monkeypatch.setattr(batch, "run_batch", run)
     with pytest.raises(ValueError, match="this part is broken"):
         solve(Diffusion(search=10**9, evaluations=5000), white, starts=3, batch=3, agree=0)
+
+
+def test_of_the_heads_the_one_of_the_lowest_error_goes_on(white):
+    """Which of the search's states each start goes on with is seen in the first estimate after the trials."""
+    solver = Diffusion(search=40, heads=4, trial=3, evaluations=2)
+    assert solver.marks() == [25, 30, 35, 40]
+    problem, told = white.to(_torch()), []
+    for step in solver.steps(problem, solver.start(problem, streams(3)), streams(3)):
+        told.append((step.info.get("stage"), problem.chi2(step.estimate)))
+    assert len(told) == solver.total == 54
+    trials = torch.stack([chi2 for stage, chi2 in told if stage == "trial"][2::3])  # each head's last estimate
+    first = next(chi2 for stage, chi2 in told if stage == "diffusion")
+    assert (first < trials.min(0).values * 1.1).all()
+    assert (trials.max(0).values > trials.min(0).values * 1.1).all()  # the heads differ, so that the choice is one
+
+
+def test_without_a_search_there_are_no_heads():
+    assert Diffusion(search=0).marks() == []
+    assert Diffusion(search=0, evaluations=9).total == 9
+    assert Diffusion(search=2, heads=9).marks() == [1, 2]
 
 
 def test_it_stops_when_the_best_starts_agree(white):

@@ -16,10 +16,11 @@ from ..problem import Problem
 from .base import Step, Streams
 from .learned import Learned, complex_normal, fitted, noise_of, normalise
 from .projections import RRR
+from .refine import Refinement
 
 
 @dataclass(frozen=True)
-class Diffusion(Learned):
+class Diffusion(Refinement, Learned):
     """A classical search, then RAAR with the denoiser D in the place of the support: x ← β(x + D(2m − x; σ) − m) + (1 − β) m.
 
     The search is RRR, whose iterations cost a hundredth of a call of the network: it brings most starts so near
@@ -53,8 +54,8 @@ class Diffusion(Learned):
 
     @property
     def total(self) -> int | None:
-        """Its iterations and evaluations."""
-        return self.search + self.evaluations
+        """Its iterations, evaluations and refinement."""
+        return self.search + self.evaluations + self.refine
 
     def levels(self) -> list[float]:
         """σ of each call."""
@@ -81,6 +82,7 @@ class Diffusion(Learned):
             if sigma < self.middle and self.fit:  # above, D shrinks its estimate and would drag the scale along
                 c = (1 - self.fit) * c + self.fit * xp.clip(fitted(scaled, d), 0.5, 2.0)
             yield Step(d * (c * scale), info={"evaluations": 1, "stage": "diffusion"})
+        yield from self.refined(scaled, d * c, scale)
 
     def samples(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """Draw from the posterior near x (batch, *shape), one chain each; the last step is the sample.

@@ -56,6 +56,7 @@ def solve(
     Raises `InputError` for arguments out of range, `SolverError` for a failed start (all of them, when
     not `strict`).
     """
+    solver = solver.suited(problem)
     starts = solver.starts if starts is None else starts
     batch = solver.batch if batch is None else batch
     agree = solver.agree if agree is None else agree

@@ -11,7 +11,7 @@ from ..options import unknown
 from .base import ObjectSet
 from .crystals import Crystals
 from .domains import Domains2D, Domains3D
-from .films import Films
+from .films import Films, Films3D
 
 TIERS = (10, 25, 50, 100)
 """Numbers of domains, from easy to hard; the paper's film has about 50."""
@@ -21,6 +21,7 @@ _SETS: dict[str, ObjectSet] = {
     **{f"domains2d-{n}": Domains2D(domains=n) for n in TIERS},
     **{f"domains2d-{n}-{kind}": Domains2D(domains=n, kind=kind) for n in TIERS for kind in ("blobs", "cells")},
     "films2d": Films(),
+    "films3d": Films3D(),
     "domains3d": Domains3D(),
     "domains3d-fits": Domains3D(preset="fits"),
     "domains3d-literal": Domains3D(preset="literal"),

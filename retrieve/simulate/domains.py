@@ -156,10 +156,14 @@ class Domains3D(Domains):
     *literal* reads that Gaussian as exp(−r²/2σ²): it fills 0.45 of the box and touches its walls, and
     its autocorrelation wraps all over.  *fits* reads it as exp(−r²/σ²): it fills 0.16, six voxels
     measured for each unknown.
+
+    `vary` is for training: every object then has its own ellipsoid, at any in-plane angle, between a ball and one
+    longer still than the preset's, and of 0.5 to 1.2 of its volume.
     """
 
     preset: str = option("fits", "how the beam's Gaussian is read", choices=("fits", "literal"))
     size: int = option(32, "pixels along each axis", ge=16)
+    vary: bool = option(False, "draw angle, elongation and volume of each object's ellipsoid at random")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -167,10 +171,16 @@ class Domains3D(Domains):
         return (self.size,) * 3
 
     def ellipse(self, u: NDArray[np.float64]) -> Ellipse:
-        """The supports' ellipsoid, the same for all objects."""
+        """The supports' ellipsoids, from uniform numbers (objects, GEOMETRY); one for all objects unless they vary."""
         sigma = np.array([[6.0, 10.0, 8.0]]) * self.size / 32
         reading = {"literal": 2, "fits": 1}[self.preset]
-        return Ellipse(sigma * np.sqrt(reading * np.log(1 / EDGE)), np.array([np.radians(self.orientation)]))
+        semi = sigma * np.sqrt(reading * np.log(1 / EDGE))
+        if not self.vary:
+            return Ellipse(semi, np.array([np.radians(self.orientation)]))
+        turn, longer, larger = u.T
+        radius = np.prod(semi) ** (1 / 3)
+        elongated = (semi / radius) ** (1.2 * longer[:, None])
+        return Ellipse(radius * np.cbrt(0.5 + 0.7 * larger[:, None]) * elongated, np.pi * turn)
 
     def generate(self, seed: int, numbers: range) -> tuple[NDArray[np.complex64], NDArray[np.bool_]]:
         """The objects of these numbers and their supports, each (objects, *shape)."""

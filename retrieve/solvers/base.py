@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -85,6 +85,10 @@ class Solver(ABC):
 
         Never writes into `problem`, prints or stops itself early but by its own options.
         """
+
+    def suited(self, problem: Problem) -> Self:
+        """This solver with what its options leave to the problem decided; the manifest keeps it so."""
+        return self
 
     def check(self, problem: Problem) -> None:  # noqa: B027
         """Raise `InputError` where this solver cannot do the problem; called before any work."""

@@ -16,12 +16,13 @@ from ..problem import Problem
 from .base import Step, Streams
 from .learned import Learned, complex_normal, fitted, noise_of, normalise
 from .projections import RRR
+from .refine import Refinement
 
 Call = Callable[[Array, float], tuple[Array, Array]]
 
 
 @dataclass(frozen=True)
-class Diffusion(Learned):
+class Diffusion(Refinement, Learned):
     """A classical search, then RAAR with the denoiser D in the place of the support: x ← β(x + D(2m − x; σ) − m) + (1 − β) m.
 
     The search is RRR, whose iterations cost a hundredth of a call of the network: it brings most starts so near
@@ -57,9 +58,9 @@ class Diffusion(Learned):
 
     @property
     def total(self) -> int | None:
-        """Its iterations and evaluations."""
+        """Its iterations, trials, evaluations and refinement."""
         tried = len(self.marks())
-        return self.search + self.evaluations + (self.trial * tried if tried > 1 else 0)
+        return self.search + (self.trial * tried if tried > 1 else 0) + self.evaluations + self.refine
 
     def marks(self) -> list[int]:
         """The iterations of the search at which a head is taken, none without a search."""
@@ -92,6 +93,7 @@ class Diffusion(Learned):
             if sigma < self.middle and self.fit:  # above, D shrinks its estimate and would drag the scale along
                 c = (1 - self.fit) * c + self.fit * xp.clip(fitted(scaled, d), 0.5, 2.0)
             yield Step(d * (c * scale), info={"evaluations": 1, "stage": "diffusion"})
+        yield from self.refined(scaled, d * c, scale)
 
     def beginning(
         self, problem: Problem, x: Array, rng: Streams, call: Call, scaled: Problem, scale: float

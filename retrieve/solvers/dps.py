@@ -8,15 +8,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..arrays import Array, like
+from ..arrays import Array
 from ..options import option
 from ..problem import Problem
 from .base import Step, Streams
 from .learned import Learned, complex_normal, normalise
+from .refine import Refinement
 
 
 @dataclass(frozen=True)
-class DPS(Learned):
+class DPS(Refinement, Learned):
     """Reverse diffusion of T steps, each followed by −ζ ∇ₓ[λ₁‖y − |A x̂₀|‖₁ + λ₂‖y − |A x̂₀|‖₂] through the network.
 
     x̂₀ is the denoiser's estimate (Tweedie). Read where the paper leaves it open: the far field is the Fourier
@@ -34,11 +35,6 @@ class DPS(Learned):
     norm: str = option("plain", "the 2-norm as it stands, or its square", choices=("plain", "squared"))
     schedule: str = option("linear", "of β: even from 0.1/T to 20/T, or the cosine of ᾱ", choices=("linear", "cosine"))
     variance: str = option("posterior", "of the reverse step: β̃, or the larger β", choices=("posterior", "beta"))
-    refine: int = option(0, "gradient steps on the data afterwards, for measured patterns", ge=0)
-    refine_step: float = option(1e-4, "size of these steps, on the normalised amplitudes", gt=0)
-    refine_support: float = option(
-        0.15, "Gaussian-shaped binary support: where the estimate, blurred by 2 px, exceeds this share of its maximum", gt=0, lt=1
-    )
 
     @property
     def total(self) -> int | None:
@@ -85,20 +81,7 @@ class DPS(Learned):
                 x = mean + variance**0.5 * complex_normal(rng, x.shape[1:], x) * inside - self.step * gradient
                 x0 = x0.detach()
             yield Step(x0 * scale, info={"evaluations": 3, "stage": "dps"})
-        yield from self._refined(scaled, x0, scale)
-
-    def _refined(self, scaled: Problem, x: Array, scale: float) -> Iterator[Step]:
-        """Steps down ½Σ(√P − y)² inside the Gaussian-shaped support (paper, end of 4.6)."""
-        if not self.refine:
-            return
-        from scipy.ndimage import gaussian_filter
-
-        blurred = np.stack([gaussian_filter(np.abs(one), 2.0) for one in x.cpu().numpy()])
-        top = blurred.max(axis=tuple(range(1, blurred.ndim)), keepdims=True)
-        support = like(blurred > self.refine_support * top, x)
-        for _ in range(self.refine):
-            x = (x + self.refine_step * (scaled.fit_modulus(x) - x)) * support
-            yield Step(x * scale, support, {"stage": "refine"})
+        yield from self.refined(scaled, x0, scale)
 
 
 def _box(x: Array, window: tuple[int, ...]) -> Array:

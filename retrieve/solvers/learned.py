@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -25,10 +25,31 @@ PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 @dataclass(frozen=True)
 class Weighted(Solver):
-    """A solver that is a network, or has one; the manifest keeps which."""
+    """A solver that is a network, or has one; the manifest keeps which.
+
+    family: name of the weights that ship for it, with {} for the number of a problem's axes.
+    """
 
     library: ClassVar[str] = "torch"
+    family: ClassVar[str] = ""
     weights: str
+
+    def suited(self, problem: Problem) -> Self:
+        """With the weights that ship for as many axes as the problem has, where they are left to it (`auto`).
+
+        Raises `InputError` where there are none.
+        """
+        if self.weights != "auto":
+            return self
+        from ..priors.weights import shipped
+
+        axes = len(problem.shape)
+        if (name := self.family.format(axes)) not in shipped():
+            raise InputError(
+                f"solver {self.name}: weights={self.weights}, and none ship for a problem of {axes} axes; "
+                f"train some (`retrieve train`) and give their file as weights=FILE, or take a classical solver"
+            )
+        return replace(self, weights=name)
 
     def network(self, kind: type, what: str, device: Any = "cpu") -> Any:
         """The module of `weights`. Raises `InputError` where there is none, or it is not of `kind`, `what` in words."""
@@ -41,9 +62,12 @@ class Weighted(Solver):
         return module
 
     def record(self) -> dict[str, Any]:
-        """The SHA-256 of the weights."""
-        from ..priors.weights import path_of, sha256
+        """The SHA-256 of the weights; of all that ship for it where the problem is to choose."""
+        from ..priors.weights import path_of, sha256, shipped
 
+        if self.weights == "auto":
+            names = [self.family.format(axes) for axes in (2, 3)]
+            return {"weights_sha256": {name: sha256(shipped()[name]) for name in names if name in shipped()}}
         return {"weights_sha256": sha256(path_of(self.weights))}
 
 
@@ -51,8 +75,11 @@ class Weighted(Solver):
 class Learned(Weighted):
     """A solver that has a denoiser as its prior."""
 
+    family: ClassVar[str] = "domains{}d"
     weights: str = option(
-        "domains2d", "the prior: shipped weights or a plugin's prior by name (see `retrieve weights`), or a .safetensors file"
+        "auto",
+        "the prior: shipped weights or a plugin's prior by name (see `retrieve weights`), or a .safetensors file; "
+        "auto: domains2d or domains3d, as the problem has two axes or three",
     )
     precision: str = option("auto", "of the network: bfloat16 where the machine computes in it", choices=PRECISIONS)
 
@@ -81,6 +108,9 @@ class Learned(Weighted):
 
     def check(self, problem: Problem) -> None:
         """Raise `InputError` where the prior was not trained for the problem's geometry."""
+        if self.weights == "auto":
+            self.suited(problem).check(problem)
+            return
         window = self.prior().window
         told = f"weights {self.weights!r} are for objects within {by(window)} px"
         if len(problem.shape) != len(window):

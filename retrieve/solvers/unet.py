@@ -28,8 +28,10 @@ class UNet(Weighted):
 
     name: ClassVar[str] = "unet"
     source: ClassVar[str] = "Yu et al., npj Comput. Mater. 10, 24 (2024)"
+    family: ClassVar[str] = "unet{}d-complex"
     weights: str = option(
-        "unet2d-complex", "the network: shipped weights by name (see `retrieve weights`), or a .safetensors file"
+        "auto",
+        "the network: shipped weights by name (see `retrieve weights`), or a .safetensors file; auto: unet2d-complex in 2D",
     )
     refine: str = option("none", "algorithm that goes on from the network's object", choices=("none", "er", "hio", "raar", "cg"))
     iterations: int = option(50, "its iterations", ge=1)
@@ -47,6 +49,9 @@ class UNet(Weighted):
 
     def check(self, problem: Problem) -> None:
         """Raise `InputError` where the network was not trained for such patterns."""
+        if self.weights == "auto":
+            self.suited(problem).check(problem)
+            return
         module = self.retriever()
         told = f"weights {self.weights!r} are for patterns of {by(module.shape)} px"
         if tuple(problem.shape) != module.shape:

@@ -144,7 +144,7 @@ def test_a_network_that_inverts_patterns(run, tmp_path):
 
 
 BAD = [  # arguments, what the message must hold
-    (["diffusion", "films3d"], ["unknown set 'films3d'", "films2d", "folder of objects"]),
+    (["diffusion", "films4d"], ["unknown set 'films4d'", "films2d", "folder of objects"]),
     (["diffusion", "films2d:most=x"], ["most='x'", "int"]),
     (["diffusion", "films2d:mosst=9"], ["'mosst'", "did you mean most"]),
     (["diffusion", "empty"], ["empty", "no file to train on"]),

@@ -143,6 +143,19 @@ def test_3d_presets_fill_their_share(preset, fill):
     assert wall.any() == (preset == "literal")
 
 
+def test_3d_films_vary_in_size_shape_and_direction():
+    x, support = named("films3d").objects(240, seed=0)
+    assert not np.any(x[~support])
+    fill = support.mean(axis=(1, 2, 3))
+    assert 0.078 < fill.min() < 0.09
+    assert 0.18 < fill.max() < 0.195
+    reach = np.stack([np.ptp(np.argwhere(one), axis=0) // 2 for one in support])
+    assert reach.max() <= 15
+    assert (np.bincount(reach.argmax(axis=1), minlength=3) > 40).all()  # the longest axis may be any
+    turned = [np.abs(np.cov(np.argwhere(one).T)[np.triu_indices(3, 1)]).argmax() for one in support]
+    assert (np.bincount(turned, minlength=3) > 40).all()  # and so may the plane of the turn
+
+
 def test_crystals_are_those_of_the_function_and_fill_their_support():
     x, support = Crystals(size=48, fill=0.4, strong=True).objects(3, seed=2)
     assert_array_equal(support, x != 0)

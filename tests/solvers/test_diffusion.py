@@ -17,9 +17,11 @@ from retrieve.likelihood import Gaussian, Poisson
 from retrieve.priors.symmetry import Symmetric, conjugate_inverse
 from retrieve.problem import Problem
 from retrieve.simulate import Domains2D, Noise, blobs, measure
+from retrieve.simulate.geometry import pixels
 from retrieve.solvers.base import Streams
 from retrieve.solvers.diffusion import Diffusion, posterior_field, reverse, von_mises
 from retrieve.solvers.dps import DPS
+from retrieve.solvers.refine import gaussian_support
 
 
 class White:
@@ -191,10 +193,29 @@ def test_dps_without_guidance_draws_from_the_prior(white):
     assert np.abs(drawn.numpy()[:, ~white.support]).max() == 0
 
 
-def test_dps_refines_downhill(white):
-    plain = solve(DPS(timesteps=20), white)
-    refined = solve(DPS(timesteps=20, refine=30, refine_step=0.5), white)
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("solver", [DPS(timesteps=20), Diffusion(search=0, evaluations=20)])
+def test_refinement_goes_downhill_and_stays_in_its_support(white, solver, known):
+    problem = white if known else white.replace(support=None)
+
+    def run(**options):
+        return solve(dataclasses.replace(solver, **options), problem, starts=1)
+
+    plain, still, refined = run(), run(refine=5), run(refine=30, refine_step=0.5)
     assert refined.score.chi2 < plain.score.chi2
+    assert still.score.chi2 == pytest.approx(plain.score.chi2, rel=0.2)  # the paper's step hardly changes a thing
+    assert refined.supports is not None
+    assert not refined.object[~refined.supports[0]].any()
+    if known:
+        assert np.array_equal(refined.supports[0], white.support)
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (32, 32, 32)])
+def test_the_gaussian_support_of_a_beam_is_where_it_exceeds_the_share(shape):
+    r = pixels(shape)
+    beam = np.exp(-((r[0] - 2) ** 2) / (2 * 3.0**2) - np.sum(r[1:] ** 2, axis=0) / (2 * 5.0**2))
+    assert np.mean(gaussian_support(beam[None], 0.15)[0] != (beam > 0.15)) < 2e-3
+    assert np.mean(gaussian_support(beam[None], 0.4)[0] != (beam > 0.4)) < 2e-3
 
 
 def test_the_noise_level_falls_slowly_and_then_quickly():
@@ -236,7 +257,7 @@ def test_units_are_those_of_the_problem_whatever_they_are(white):
 def test_what_the_prior_was_not_trained_for_is_refused(white, monkeypatch):
     def refused(problem, text):
         with pytest.raises(InputError, match=text):
-            solve(Diffusion(), problem)
+            solve(Diffusion(weights="domains2d"), problem)
 
     volume, inside = blobs((16, 16, 16), seed=0, fill=0.1)
     refused(Problem.from_arrays(intensity=measure(volume), support=inside), "has 3 axes")

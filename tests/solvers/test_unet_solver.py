@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -152,3 +154,24 @@ def test_weights_that_are_not_there_or_of_another_kind(easy, tmp_path):
 def test_an_unknown_refinement():
     with pytest.raises(OptionError, match="refine"):
         UNet(refine="magic")
+
+
+def test_the_weights_that_ship_are_chosen_by_the_number_of_axes(easy, tmp_path, monkeypatch):
+    from retrieve.solvers.diffusion import Diffusion
+
+    monkeypatch.setattr(weights, "shipped", lambda: {name: tmp_path / name for name in ("domains2d", "domains3d")})
+    volume, inside = blobs((16, 16, 16), seed=0, fill=0.1)
+    deep = Problem.from_arrays(intensity=measure(volume), support=inside)
+    assert Diffusion().suited(easy).weights == "domains2d"
+    assert Diffusion().suited(deep).weights == "domains3d"
+    assert Diffusion(weights="mine").suited(deep).weights == "mine"
+    with pytest.raises(InputError, match="none ship for a problem of 3 axes"):
+        UNet().check(deep)
+
+
+def test_the_manifest_names_the_weights_that_were_chosen(easy, file, monkeypatch):
+    path = file()
+    monkeypatch.setattr(weights, "shipped", lambda: {"unet2d-complex": Path(path)})
+    manifest = solve(UNet(), easy, hold_out=0).manifest
+    assert manifest["options"]["weights"] == "unet2d-complex"
+    assert manifest["record"] == {"weights_sha256": weights.sha256(path)} != UNet().record()

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .arrays import Array, Device, cores, synchronise, to_numpy
+from .arrays import Array, Device, cores, find_device, synchronise, to_numpy
 from .errors import SolverError
 from .evaluate import shift_to_centre
 from .operators import Operator
@@ -99,6 +99,34 @@ class Plan:
     on_step: Callable[[Progress], object] | None
 
 
+@dataclass(frozen=True)
+class Order:
+    """All that decides a solve but the numbers of its starts; it can be sent to another process.
+
+    problem: with all its measured pixels, on the host.  hold_out: the share of them that no solver is shown.
+    """
+
+    solver: Solver
+    problem: Problem
+    device: str
+    starts: int
+    seed: int
+    hold_out: float
+    budget: Budget
+    strict: bool
+    score_every: int
+
+    def plan(self, on_step: Callable[[Progress], object] | None = None) -> tuple[Plan, Array | None]:
+        """The plan of it on its device, and the mask of the held-out pixels, zero frequency first."""
+        where = find_device(self.device, self.solver.library)
+        working, held = self.problem, None
+        if self.hold_out > 0:
+            working, held = self.problem.hold_out(self.hold_out, np.random.default_rng([self.seed, 0]))
+        scorer = Scorer.of(self.problem, held, where)
+        rest = (self.starts, self.seed, scorer, self.budget, self.strict, self.score_every, on_step)
+        return Plan(working.to(where), where, *rest), held
+
+
 def run_parted(solver: Solver, plan: Plan, numbers: range, x0: np.ndarray | None = None) -> Batch:
     """`run_batch`; on torch's CPU in parts side by side, each on one core, since layers so small gain little from two."""
     parts = min(cores(), len(numbers)) if plan.where.name == "torch:cpu" else 1
@@ -128,10 +156,10 @@ def run_parted(solver: Solver, plan: Plan, numbers: range, x0: np.ndarray | None
             found = [run(*ends[:2]), *(other.result() for other in others)]
     finally:
         torch.set_num_threads(before)
-    return _joined(found)
+    return joined(found)
 
 
-def _joined(parts: Sequence[Batch]) -> Batch:
+def joined(parts: Sequence[Batch]) -> Batch:
     """Parts that ran side by side as one batch; its steps and seconds are those of the longest."""
     masks = [part.support for part in parts if part.support is not None]
     spent = [part.cost for part in parts]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from .arrays import Array, Device, find_device, to_numpy
-from .batch import Batch, Budget, Plan, Progress, run_parted
+from .arrays import Array, Device, to_numpy
+from .batch import Batch, Budget, Order, Progress, run_parted
 from .ensemble import align_all, correlation_matrix, spread
 from .errors import InputError, SolverError
 from .evaluate import align, shift_to_centre
@@ -18,7 +19,8 @@ from .manifest import manifest_of
 from .operators import PartialCoherence
 from .problem import Problem
 from .result import Cost, Result
-from .score import Scorer, choose
+from .score import choose
+from .sharing import shared
 from .solvers.base import Solver, Step, Streams
 
 __all__ = ["Budget", "Progress", "shift_to_centre", "solve"]
@@ -40,6 +42,8 @@ def solve(
     samples: int = 0,
     score_every: int = 20,
     x0: np.ndarray | None = None,
+    workers: int = 1,
+    executor: str | None = None,
 ) -> Result:
     """Run `solver` from `starts` random starts and choose the one that predicts the held-out pixels best.
 
@@ -52,9 +56,12 @@ def solve(
     `samples` are drawn from the posterior by solvers that can, around the starts that agree with the chosen one.
     `on_step` hears of every step and stops the run by returning True. With `strict` a start that fails
     raises; otherwise it is kept as failed and the others go on.
+    `workers` processes share the starts, or what `executor`, as NAME or NAME:WHERE, stands for (`retrieve.executors`).
+    Each start is then run by itself, in one thread: the result is the same to the bit wherever and however many they
+    are, and `on_step` hears of each start once, when it is done.
 
     Raises `InputError` for arguments out of range, `SolverError` for a failed start (all of them, when
-    not `strict`).
+    not `strict`) and for one that its workers die of.
     """
     solver = solver.suited(problem)
     starts = solver.starts if starts is None else starts
@@ -63,23 +70,46 @@ def solve(
     _check(starts, seed, hold_out, batch, score_every, x0, problem)
     _check_more(solver, agree, samples)
     solver.check(problem)
-    where = find_device(device, solver.library)
-    working, held = problem, None
-    if hold_out > 0:
-        working, held = problem.hold_out(hold_out, np.random.default_rng([seed, 0]))
-    scorer = Scorer.of(problem, held, where)
-    plan = Plan(working.to(where), where, starts, seed, scorer, budget or Budget(), strict, score_every, on_step)
+    order = Order(solver, problem.replace(truth=None), device, starts, seed, hold_out, budget or Budget(), strict, score_every)
+    plan, held = order.plan(on_step)
+    executor = executor or ("processes" if workers > 1 else None)
+
+    def batches(solver: Solver, numbers: Sequence[range], x0: np.ndarray | None) -> Iterator[Batch]:
+        """What these batches leave, in order, until one is interrupted; x0 (starts, *shape) from the first of them on."""
+        if executor is not None:
+            yield from shared(order, solver, numbers, x0, executor, workers, on_step)
+            return
+        for part in numbers:
+            here = slice(part.start - numbers[0].start, part.stop - numbers[0].start)
+            done = run_parted(solver, plan, part, None if x0 is None else x0[here])
+            yield done
+            if done.interrupted:
+                return
+
     own = None if x0 is None else np.broadcast_to(x0, (starts, *problem.shape))
     runs: list[Batch] = []
     begun = time.perf_counter()
-    for first in range(0, starts, batch):
-        numbers = range(first, min(first + batch, starts))
-        runs.append(run_parted(solver, plan, numbers, None if own is None else own[first : numbers.stop]))
-        if runs[-1].interrupted or (agree > 0 and numbers.stop < starts and _agreed(runs, agree)):
-            break
+    with closing(batches(solver, _numbers(0, starts, batch), own)) as found:
+        for run in found:
+            runs.append(run)
+            if agree > 0 and sum(len(run.scores) for run in runs) < starts and _agreed(runs, agree):
+                break
+    if not runs:
+        raise KeyboardInterrupt
     settings = {"starts": starts, "hold_out": hold_out, "batch": batch, "agree": agree, "score_every": score_every}
-    result = _collect(solver, problem, runs, held, seed, where, time.perf_counter() - begun, settings)
-    return _with_samples(solver, plan, result, samples, agree or 0.9, batch) if samples and not result.interrupted else result
+    settings["shared"] = executor is not None
+    result = _collect(solver, problem, runs, held, seed, plan.where, time.perf_counter() - begun, settings)
+    if not samples or result.interrupted:
+        return result
+    points, begun = _points(result, samples, agree or 0.9), time.perf_counter()
+    chains = list(batches(_Chains(solver), _numbers(len(result.scores), samples, batch), points))
+    return _with_samples(result, chains, samples, time.perf_counter() - begun) if chains else replace(result, interrupted=True)
+
+
+def _numbers(first: int, count: int, batch: int) -> list[range]:
+    """Numbers of starts from `first` on, in batches."""
+    stop = first + count
+    return [range(k, min(k + batch, stop)) for k in range(first, stop, batch)]
 
 
 @dataclass(frozen=True)
@@ -105,25 +135,22 @@ def _agreed(runs: list[Batch], threshold: float) -> bool:
     return align(estimates[others[0]], estimates[first]).correlation >= threshold
 
 
-def _with_samples(solver: Solver, plan: Plan, result: Result, samples: int, threshold: float, batch: int) -> Result:
-    """The result with posterior samples and their spread, in chains from the starts that are like the chosen one."""
+def _points(result: Result, samples: int, threshold: float) -> np.ndarray:
+    """Where chains begin: in turn the starts that are like the chosen one."""
     usable = [score.failure is None for score in result.scores]
     alike = correlation_matrix(result.estimates, usable)[result.chosen]
     basins = np.flatnonzero(alike >= threshold)
-    points = result.estimates[basins[np.arange(samples) % len(basins)]]
-    begun, runs = time.perf_counter(), []
-    for first in range(0, samples, batch):
-        last = min(first + batch, samples)
-        numbers = range(len(result.scores) + first, len(result.scores) + last)
-        runs.append(run_parted(_Chains(solver), plan, numbers, points[first:last]))
-        if runs[-1].interrupted:
-            break
-    drawn = align_all(np.concatenate([result.object[None], *(run.estimate for run in runs)]), 0)[1:]
-    spent = [run.cost for run in runs]
+    return result.estimates[basins[np.arange(samples) % len(basins)]]
+
+
+def _with_samples(result: Result, chains: Sequence[Batch], samples: int, seconds: float) -> Result:
+    """The result with posterior samples, the last steps of the chains, and their spread."""
+    drawn = align_all(np.concatenate([result.object[None], *(run.estimate for run in chains)]), 0)[1:]
+    spent = [run.cost for run in chains]
     cost = Cost(
         result.cost.ffts + sum(cost.ffts for cost in spent),
         result.cost.network_evaluations + sum(cost.network_evaluations for cost in spent),
-        result.cost.seconds + time.perf_counter() - begun,
+        result.cost.seconds + seconds,
         result.cost.steps + sum(cost.steps for cost in spent),
     )
     return replace(
@@ -131,7 +158,7 @@ def _with_samples(solver: Solver, plan: Plan, result: Result, samples: int, thre
         samples=drawn,
         spread=np.abs(drawn).std(axis=0, ddof=1).astype(np.float32) if len(drawn) > 1 else None,
         cost=cost,
-        interrupted=any(run.interrupted for run in runs),
+        interrupted=any(run.interrupted for run in chains),
         manifest={**result.manifest, "samples": samples},
     )
 

@@ -51,6 +51,7 @@ def replayed(path: Path, out: Path | None, console: Console, quiet: bool) -> int
     }
     given |= {name: manifest[name] for name in ("starts", "seed", "device", "hold_out")}
     given |= {"agree": manifest.get("agree", 0.0), "samples": manifest.get("samples", 0)}
+    given |= {"executor": "serial" if manifest.get("shared") else None, "workers": 1}  # where it ran makes no difference
     solver = build(find("solvers", manifest["solver"]), manifest["options"])
     if solver.record() != manifest.get("record", {}):
         raise InputError(f"{path}: the weights {manifest['options'].get('weights')} have changed since; put the old ones back")

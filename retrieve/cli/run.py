@@ -53,6 +53,12 @@ COMBINE = ("best", "common-mode")
 )
 @click.option("--keep", type=click.IntRange(2), help="starts that --combine common-mode keeps, by mean-to-maximum [half of them]")
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="stop each start after so many seconds")
+@click.option("--workers", type=click.IntRange(1), help="workers that share the starts  [1; the cores with --executor]")
+@click.option(
+    "--executor",
+    metavar="NAME[:WHERE]",
+    help="what shares the starts: serial, threads, processes, or as dask:ADDRESS a plugin's  [processes with more workers]",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="the result, a CXI file  [default: FILE's name with .retrieved.cxi]")
 @click.option("--picture", type=click.Path(path_type=Path), help="the picture  [default: beside the result, .png]")
 @click.option("--no-picture", is_flag=True, help="write no picture")
@@ -77,6 +83,7 @@ def command(file: str | None, solver: str, replay: Path | None, quiet: bool, **g
     least = 1 if given["combine"] == "best" else given["keep"] or 2
     if given["starts"] < least:
         raise click.UsageError(f"--combine {given['combine']} keeps {least} starts; --starts {given['starts']} is too few")
+    sharing(given)
     targets = _targets(file, given)
     problem = problem_from(file, given)
     for note in problem.meta.get("notes", ()):
@@ -88,6 +95,19 @@ def command(file: str | None, solver: str, replay: Path | None, quiet: bool, **g
         raise SystemExit(130)
 
 
+def sharing(given: dict[str, Any]) -> None:
+    """Completes workers and executor in `given`. Raises `InputError` for an executor that is not there."""
+    from ..arrays import cores, find_device
+    from ..executors import factory
+
+    if given["executor"] is None and (given["workers"] or 1) > 1:
+        given["executor"] = "processes"
+    if given["executor"] is not None:
+        factory(given["executor"])
+        most = cores() if given["executor"] != "serial" and find_device(given["device"]).name == "cpu" else 1
+        given["workers"] = given["workers"] or min(most, given["starts"])
+
+
 def run(chosen: Any, problem: Any, given: dict[str, Any], console: Console, quiet: bool) -> Any:
     """Solve with live progress; Ctrl-C stops at the next step, twice at once."""
     from ..arrays import find_device
@@ -96,7 +116,9 @@ def run(chosen: Any, problem: Any, given: dict[str, Any], console: Console, quie
 
     where = find_device(given["device"], chosen.library)
     told = f"{chosen.name} on {where.name} ({where.describe()}), {given['starts']} start(s), seed {given['seed']}"
-    with _Interrupt() as interrupt, live(console, quiet) as on_step:
+    executor = given.get("executor")
+    told += f", {given['workers']} worker(s) of {executor}" if executor else ""
+    with _Interrupt(at_once=executor is not None) as interrupt, live(console, quiet) as on_step:
         console.print(told, markup=False)
         result = solve(
             chosen,
@@ -110,6 +132,8 @@ def run(chosen: Any, problem: Any, given: dict[str, Any], console: Console, quie
             on_step=lambda told: on_step(told) or interrupt.asked,
             strict=given["starts"] == 1,
             budget=Budget(seconds=given["seconds"]),
+            workers=given.get("workers") or 1,
+            executor=executor,
         )
     try:
         return combine(result, given["combine"], given["keep"])
@@ -119,16 +143,17 @@ def run(chosen: Any, problem: Any, given: dict[str, Any], console: Console, quie
 
 
 class _Interrupt:
-    """Turns the first Ctrl-C into a request to stop; the second is a KeyboardInterrupt."""
+    """Turns the first Ctrl-C into a request to stop, the second, or with `at_once` the first, into a KeyboardInterrupt."""
 
-    asked = False
+    def __init__(self, at_once: bool) -> None:
+        self.asked, self.at_once = False, at_once
 
     def __enter__(self) -> _Interrupt:
         self.before = signal.signal(signal.SIGINT, self._ask)
         return self
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        if self.asked or self.at_once:
             raise KeyboardInterrupt
         self.asked = True
 

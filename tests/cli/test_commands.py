@@ -89,6 +89,18 @@ def test_a_result_replays_bit_for_bit(pattern, capsys):
     assert a.manifest["likelihood"] == b.manifest["likelihood"]
 
 
+def test_shared_out_starts_are_those_of_one_process_and_replay(pattern, capsys):
+    main(["run", pattern, *SHORT, "-q", "--no-picture", "--starts", "3", "--out", "a.cxi"])
+    main(["run", pattern, *SHORT, "--no-picture", "--starts", "3", "--out", "b.cxi", "--executor", "threads", "--workers", "2"])
+    assert "2 worker(s) of threads" in " ".join(capsys.readouterr().out.split())
+    np.testing.assert_array_equal(read_result("a.cxi").estimates, read_result("b.cxi").estimates)
+    with pytest.raises(SystemExit, match="0"):
+        main(["run", "--replay", "b.cxi"])
+    with pytest.raises(SystemExit, match="2"):
+        main(["run", pattern, "--executor", "dsak:here"])
+    assert "unknown executor 'dsak'" in capsys.readouterr().err
+
+
 def test_a_replay_that_differs_says_so(pattern, capsys):
     main(["run", pattern, *SHORT, "-q", "--no-picture", "--out", "a.cxi"])
     with h5py.File("a.cxi", "r+") as file:
@@ -153,6 +165,24 @@ def test_interrupting_keeps_what_there_is(pattern, here):
     assert result.interrupted
     assert result.score.chi2 < 0.5
     assert sorted(path.name for path in here.iterdir()) == ["a.cxi", "a.png", "scan.npz"]
+
+
+def test_ctrl_c_keeps_the_shared_out_starts_that_are_done(pattern, monkeypatch):
+    from retrieve import sharing
+
+    inner = sharing._told
+
+    def told(share, one):
+        if share.number == 2:
+            signal.raise_signal(signal.SIGINT)
+        return inner(share, one)
+
+    monkeypatch.setattr(sharing, "_told", told)
+    with pytest.raises(SystemExit, match="130"):
+        main(["run", pattern, *SHORT, "-q", "--no-picture", "--starts", "9", "--out", "a.cxi", "--executor", "serial"])
+    result = read_result("a.cxi")
+    assert result.interrupted
+    assert len(result.scores) == 3
 
 
 def test_solvers_are_listed_and_explained(capsys):

@@ -5,6 +5,7 @@ Everything iterative is written against the Python array API; which library runs
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from functools import lru_cache
@@ -16,6 +17,7 @@ from array_api_compat import array_namespace, is_cupy_array, is_numpy_array, is_
 from array_api_compat import device as _device_of
 
 from .errors import InputError
+from .fast import blurred, planned
 
 try:  # scipy.fft's dispatch and checks cost a third of a 64² transform; its compiled core is called without them
     from scipy.fft._pocketfft.pypocketfft import c2c as _c2c
@@ -158,6 +160,10 @@ def threads_for(size: int) -> int:
 def fftn(x: Array, ndim: int, workers: int = 1) -> Array:
     """Orthonormal Fourier transform exp(−2πi qr) over the last `ndim` axes."""
     if type(x) is np.ndarray:
+        if (fftw := _fftw(x, ndim)) is not None:
+            out = np.empty_like(x)
+            fftw.fftn(x, out, ndim, workers)
+            return out
         if _c2c is not None and x.dtype.kind == "c":
             return _c2c(x, _AXES[ndim], True, _ORTHO, None, workers)
         return scipy.fft.fftn(x, axes=_AXES[ndim], norm="ortho", workers=workers)
@@ -167,10 +173,28 @@ def fftn(x: Array, ndim: int, workers: int = 1) -> Array:
 def ifftn(x: Array, ndim: int, workers: int = 1) -> Array:
     """The inverse of `fftn`."""
     if type(x) is np.ndarray:
+        if (fftw := _fftw(x, ndim)) is not None:
+            out = np.empty_like(x)
+            fftw.ifftn(x, out, ndim, workers)
+            return out
         if _c2c is not None and x.dtype.kind == "c":
             return _c2c(x, _AXES[ndim], False, _ORTHO, None, workers)
         return scipy.fft.ifftn(x, axes=_AXES[ndim], norm="ortho", workers=workers)
     return namespace(x).fft.ifftn(x, axes=tuple(range(x.ndim - ndim, x.ndim)), norm="ortho")
+
+
+def _fftw(x: np.ndarray, ndim: int) -> Any:
+    """The planned transform, where it takes x."""
+    return planned(x.shape[-ndim:]) if x.dtype == np.complex64 and x.ndim >= ndim and x.flags.c_contiguous else None
+
+
+def convolve(a: Array, transfer: Array, shape: tuple[int, ...]) -> Array:
+    """Real `a` (batch, *shape), convolved (periodic) by the half spectrum `transfer` (*half) or (batch, *half)."""
+    if (found := blurred(a, transfer, threads_for(math.prod(shape)))) is not None:
+        return found
+    xp = namespace(a)
+    axes = tuple(range(1, a.ndim))
+    return xp.fft.irfftn(xp.fft.rfftn(a, axes=axes) * transfer, s=shape, axes=axes)
 
 
 _ORTHO = 1  # pocketfft's code of the norm

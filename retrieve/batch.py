@@ -58,6 +58,7 @@ class _Counting(Operator):
 
     def __post_init__(self) -> None:
         self.in_shape, self.out_shape, self.isometry = self.inner.in_shape, self.inner.out_shape, self.inner.isometry
+        self.fourier = self.inner.fourier
 
     def forward(self, x: Array) -> Array:
         self.ffts += x.shape[0]
@@ -66,6 +67,9 @@ class _Counting(Operator):
     def adjoint(self, y: Array) -> Array:
         self.ffts += y.shape[0]
         return self.inner.adjoint(y)
+
+    def spend(self, transforms: int) -> None:
+        self.ffts += transforms
 
 
 @dataclass

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from . import fast
 from .arrays import TINY, Array, Device, like, namespace, to_numpy
 from .errors import InputError
 from .likelihood import Gaussian, Likelihood
@@ -153,6 +154,12 @@ class Problem:
         ½Σ_valid(|A x| − y)², exactly; for an isometric A that gradient step lands on the constraint.
         With one, the field is scaled by √(measured/expected), which keeps its amplitude bounded.
         """
+        threads = self.operator.fourier
+        if threads is not None and self.detector is None:
+            m = fast.fit_modulus(x, self.amplitude, self.valid, threads)
+            if m is not None:
+                self.operator.spend(2 * len(x))
+                return m
         f = self.operator.forward(x)
         if self.operator.isometry:
             f *= self._gain(f)

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from . import fast
 from .arrays import Array, Device, find_device, namespace, to_numpy
 from .operators import Operator
 from .problem import Problem
@@ -34,26 +35,41 @@ class Scorer:
         device = device or find_device("cpu")
         valid = to_numpy(problem.valid)
         work = valid if held is None else valid & ~to_numpy(held)
-        weights = [None if mask is None else device.put(to_numpy(mask).astype(np.float32)) for mask in (work, held)]
-        return cls(problem.to(device), *weights)
+        masks = [None if mask is None else device.put(to_numpy(mask).astype(bool)) for mask in (work, held)]
+        return cls(problem.to(device), *masks)
 
     @cached_property
     def _mean(self) -> Array:
         """The mean intensity of the working pixels."""
         xp = namespace(self.work)
         y = self.problem.amplitude
-        return xp.sum(xp.where(self.work > 0, y, xp.zeros_like(y)) ** 2) / xp.sum(self.work)
+        return xp.sum(xp.where(self.work, y, xp.zeros_like(y)) ** 2) / xp.sum(xp.astype(self.work, y.dtype))
 
     @cached_property
     def _shares(self) -> list[Array]:
         """Weights that turn the misfits into χ² and free χ²."""
-        xp = namespace(self.work)
-        return [mask / (xp.sum(mask) * self._mean) for mask in (self.work, self.held) if mask is not None]
+        weights = [self._weight(mask) for mask in (self.work, self.held) if mask is not None]
+        return [weight / (namespace(weight).sum(weight) * self._mean) for weight in weights]
+
+    @cached_property
+    def _counts(self) -> np.ndarray:
+        """The mean intensity times the number of working and of held-out pixels, on the host."""
+        counts = [np.nan if mask is None else np.count_nonzero(mask) for mask in (self.work, self.held)]
+        return np.asarray(counts) * float(self._mean)
+
+    def _weight(self, mask: Array) -> Array:
+        return namespace(mask).astype(mask, self.problem.amplitude.dtype)
 
     def __call__(self, x: Array, detector: Operator | None = None) -> tuple[np.ndarray, np.ndarray]:
         """χ² and free χ² of each x (batch, *shape), on the host; the second NaN when nothing is held out."""
         xp = namespace(x)
         problem = self.problem if detector is None else self.problem.replace(detector=detector)
+        if problem.detector is None and problem.operator.fourier is not None:
+            held = self.work if self.held is None else self.held
+            sums = fast.misfits(x, problem.amplitude, self.work, held, problem.operator.fourier)
+            if sums is not None:
+                chi2, left = (sums / self._counts).T
+                return chi2, left
         misfit = problem.misfit(x)
         axes = tuple(range(1, misfit.ndim))
         chi2, *free = (to_numpy(xp.sum(misfit * share, axis=axes)) for share in self._shares)

@@ -12,13 +12,15 @@ class Operator(ABC):
     """A linear map on arrays (batch, *in_shape) → (batch, *out_shape).
 
     `isometry` promises adjoint(forward(x)) == x for every x.  `intensity` says that it takes intensities, real and
-    non-negative, rather than complex fields.
+    non-negative, rather than complex fields.  `fourier` is how many threads the orthonormal Fourier transform is given,
+    for an operator that is nothing else; None for any other.
     """
 
     in_shape: tuple[int, ...]
     out_shape: tuple[int, ...]
     isometry: bool = False
     intensity: bool = False
+    fourier: int | None = None
 
     @abstractmethod
     def forward(self, x: Array) -> Array:
@@ -31,6 +33,9 @@ class Operator(ABC):
     def distribute(self, ratio: Array) -> Array:
         """For an operator on intensities: the ratio measured/expected of each pixel, at each of its samples."""
         return self.adjoint(ratio)
+
+    def spend(self, transforms: int) -> None:  # noqa: B027
+        """Hear of transforms that were done in one with other work, past `forward` and `adjoint`."""
 
     def to(self, device: Device) -> Operator:
         """The same operator with its arrays on `device`; one without arrays is itself."""

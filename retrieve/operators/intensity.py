@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, Device, namespace
+from ..arrays import Array, Device, convolve, namespace
 from .base import Operator
 
 
@@ -95,9 +95,7 @@ class PartialCoherence(Operator):
         return PartialCoherence(device.put(self.kernel), self.in_shape)
 
     def _convolve(self, x: Array, transfer: Array) -> Array:
-        xp = namespace(x)
-        axes = tuple(range(1, x.ndim))
-        return xp.fft.irfftn(xp.fft.rfftn(x, axes=axes) * transfer, s=self.in_shape, axes=axes)
+        return convolve(x, transfer, self.in_shape)
 
 
 def richardson_lucy(

@@ -9,11 +9,11 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from .. import autocorrelation
+from .. import autocorrelation, fast
 from ..arrays import Array, like, namespace
 from ..errors import OptionError
 from ..operators import PartialCoherence, richardson_lucy
@@ -111,8 +111,12 @@ class Descent(Solver):
 
 @dataclass(frozen=True)
 class Iterative(Solver):
-    """A projection algorithm: x ← update(x, P_M x) under the constraint, the support shrink-wrapped."""
+    """A projection algorithm: x ← update(x, P_M x) under the constraint, the support shrink-wrapped.
 
+    local: whether `update` is a·x + b·m, pixel by pixel, with one pair (a, b) inside a plain support and another outside.
+    """
+
+    local: ClassVar[bool] = False
     iterations: int = option(500, "number of iterations", ge=1)
     positivity: bool = option(False, "the object is real and non-negative")
     phase_min: float | None = option(None, "lowest phase of the object, rad; with phase_max", ge=-math.pi, le=math.pi)
@@ -128,6 +132,12 @@ class Iterative(Solver):
     @abstractmethod
     def update(self, x: Array, m: Array, project: Constraint, problem: Problem, t: float) -> Array:
         """The next x from x and m = P_M x, under the constraint P_S = `project`, at the share t of its run."""
+
+    def mixture(self, problem: Problem) -> tuple[fast.Pair, fast.Pair]:
+        """(a, b) inside and outside the support for a `local` algorithm: what it makes of x = 1, m = 0 and of x = 0, m = 1."""
+        x, inside = np.asarray([[1, 0, 1, 0]], np.complex64), np.asarray([[True, True, False, False]])
+        a, b, c, d = self.update(x, 1 - x, Constraint(inside), problem, 0.0)[0].real
+        return (a, b), (c, d)
 
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """Run the algorithm alone."""
@@ -166,6 +176,8 @@ def iterate(parts: Sequence[Iterative | Descent], problem: Problem, x: Array) ->
         wrapping = wrap.when == "always" or (wrap.when == "auto" and blind)
         project = part.constrain(support)
         plain = not part.positivity and project.phase is None
+        pairs = part.mixture(problem) if part.local and plain and fast.passes_for(x) is not None else None
+        own = False  # whether x may be written into
         blurred = part.coherence.first(total, x.ndim - 1) if part.coherence.check(problem) else math.inf
         for k in range(part.iterations):
             n += 1
@@ -175,7 +187,10 @@ def iterate(parts: Sequence[Iterative | Descent], problem: Problem, x: Array) ->
             if wrapping and n % wrap.every == 0:
                 support = wrap.update(m, support, min(1.0, n / total))
                 project = part.constrain(support)
-            x = part.update(x, m, project, problem, k / part.iterations)
+            if pairs is None:
+                x = part.update(x, m, project, problem, k / part.iterations)
+            else:
+                x, own = fast.mix(x if own else x.copy(), m, support, *pairs), True
             if n == part.twin_cut:
                 x = cut_half(x, support)
             if n >= blurred and n % part.coherence.every == 0:

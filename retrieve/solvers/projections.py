@@ -23,6 +23,7 @@ class ER(Iterative):
     """Error reduction: x ← P_S P_M x."""
 
     name: ClassVar[str] = "er"
+    local: ClassVar[bool] = True
     source: ClassVar[str] = "Gerchberg & Saxton, Optik 35, 237 (1972); Fienup, Opt. Lett. 3, 27 (1978)"
 
     def update(self, x: Array, m: Array, project: Constraint, problem: P, t: float) -> Array:
@@ -35,6 +36,7 @@ class SF(Iterative):
     """Solvent flipping: x ← R_S P_M x."""
 
     name: ClassVar[str] = "sf"
+    local: ClassVar[bool] = True
     source: ClassVar[str] = "Abrahams & Leslie, Acta Cryst. D 52, 30 (1996)"
 
     def update(self, x: Array, m: Array, project: Constraint, problem: P, t: float) -> Array:
@@ -47,6 +49,7 @@ class HIO(Iterative):
     """Hybrid input-output: x ← P_M x where it satisfies the constraint, x − β P_M x elsewhere."""
 
     name: ClassVar[str] = "hio"
+    local: ClassVar[bool] = True
     source: ClassVar[str] = "Fienup, Appl. Opt. 21, 2758 (1982)"
     beta: float = option(0.9, "feedback outside the constraint", gt=0, le=2)
 
@@ -72,6 +75,7 @@ class RAAR(Iterative):
     """Relaxed averaged alternating reflections: x ← (β/2)(R_S R_M + 1)x + (1−β)P_M x."""
 
     name: ClassVar[str] = "raar"
+    local: ClassVar[bool] = True
     source: ClassVar[str] = "Luke, Inverse Probl. 21, 37 (2005)"
     beta: float = option(0.9, "relaxation; 1 is ASR", gt=0, le=1)
 
@@ -85,6 +89,7 @@ class HPR(Iterative):
     """Hybrid projection reflection: x ← ½[R_S(R_M + (β−1)P_M) + 1 + (1−β)P_M]x."""
 
     name: ClassVar[str] = "hpr"
+    local: ClassVar[bool] = True
     source: ClassVar[str] = "Bauschke, Combettes & Luke, J. Opt. Soc. Am. A 20, 1025 (2003)"
     beta: float = option(0.9, "relaxation; 1 is ASR", gt=0, le=1)
 
@@ -98,6 +103,7 @@ class ASR(Iterative):
     """Averaged successive reflections: x ← ½(R_S R_M + 1)x."""
 
     name: ClassVar[str] = "asr"
+    local: ClassVar[bool] = True
     source: ClassVar[str] = "Bauschke, Combettes & Luke, J. Opt. Soc. Am. A 19, 1334 (2002)"
 
     def update(self, x: Array, m: Array, project: Constraint, problem: P, t: float) -> Array:
@@ -127,6 +133,7 @@ class RRR(Iterative):
     """Relaxed reflect-reflect: x ← x + β(P_S R_M x − P_M x)."""
 
     name: ClassVar[str] = "rrr"
+    local: ClassVar[bool] = True
     source: ClassVar[str] = "Elser, Lan & Bendory, SIAM J. Imaging Sci. 11, 2429 (2018)"
     beta: float = option(0.5, "step", gt=0, lt=2)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..arrays import Array, like, namespace, to_numpy
+from ..arrays import Array, convolve, like, namespace, to_numpy
 from ..options import option, validate
 
 
@@ -76,15 +76,13 @@ def blur(a: Array, sigma: float) -> Array:
     """Real `a` (batch, *shape) convolved with a Gaussian of standard deviation `sigma` pixels (periodic)."""
     if sigma <= 0:
         return a
-    xp = namespace(a)
-    axes = tuple(range(1, a.ndim))
     shape = tuple(a.shape[1:])
-    spectrum = xp.fft.rfftn(a, axes=axes)
-    for axis, n in enumerate(shape, start=1):
-        q = np.fft.rfftfreq(n) if axis == a.ndim - 1 else np.fft.fftfreq(n)
+    transfer = np.ones((1,) * len(shape), np.float32)
+    for axis, n in enumerate(shape):
+        q = np.fft.rfftfreq(n) if axis == len(shape) - 1 else np.fft.fftfreq(n)
         line = np.exp(-2 * (math.pi * sigma * q) ** 2).astype(np.float32)
-        spectrum *= like(line.reshape([-1 if k == axis else 1 for k in range(a.ndim)]), a)
-    return xp.fft.irfftn(spectrum, s=shape, axes=axes)
+        transfer = transfer * line.reshape([-1 if k == axis else 1 for k in range(len(shape))])
+    return convolve(a, like(transfer, a), shape)
 
 
 def _largest(a: Array, size: Array) -> Array:

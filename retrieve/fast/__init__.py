@@ -1,0 +1,116 @@
+"""The accelerated path on a CPU, for complex64: planned transforms (FFTW) and compiled passes (numba), the extra `fast`.
+
+Each function does what array-API code elsewhere does, which is its reference and its test. Where one of the two
+packages is missing the other is used alone; without both nothing here is.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+Pair = tuple[np.float32, np.float32]
+
+
+@lru_cache(maxsize=2)
+def part(name: str) -> Any:
+    """The module `fftw` or `passes`, None where its package is not installed; RETRIEVE_FAST=0 leaves both alone."""
+    if os.environ.get("RETRIEVE_FAST", "1") == "0":
+        return None
+    try:
+        return importlib.import_module(f".{name}", __name__)
+    except ImportError:
+        return None
+
+
+def passes_for(x: Any) -> Any:
+    """The compiled passes, for a complex64 NumPy array; None where there are none."""
+    return part("passes") if type(x) is np.ndarray and x.dtype == np.complex64 else None
+
+
+@lru_cache(maxsize=64)
+def planned(shape: tuple[int, ...]) -> Any:
+    """The module `fftw`, where it does transforms of this shape; else None."""
+    fftw = part("fftw")
+    return fftw if fftw is not None and fftw.able(shape) else None
+
+
+def describe(shape: tuple[int, ...]) -> str:
+    """What transforms complex64 arrays of this shape and what passes over them, for a manifest."""
+    fftw = planned(shape)
+    return ("scipy" if fftw is None else f"fftw {fftw.known(shape)}") + ("" if part("passes") is None else ", compiled passes")
+
+
+def fit_modulus(x: np.ndarray, amplitude: np.ndarray, valid: np.ndarray, threads: int) -> np.ndarray | None:
+    """`Problem.fit_modulus` of x (batch, *shape) on a plain far field; None where it cannot be done here."""
+    passes, fftw = passes_for(x), planned(x.shape[1:])
+    if passes is None or fftw is None or not x.flags.c_contiguous or amplitude.dtype != np.float32:
+        return None
+    n = x[0].size
+    y, known = amplitude.reshape(x.shape[1], -1), valid.reshape(x.shape[1], -1)
+    factor, free = np.float32(1 / math.sqrt(n)), np.float32(1 / n)
+    out = np.empty_like(x)
+
+    def set_modulus(block: np.ndarray, columns: slice) -> None:
+        passes.set_modulus(block, columns.start, y, known, factor, free)
+
+    fftw.through(x, out, set_modulus, x.ndim - 1, threads)
+    return out
+
+
+def mix(x: np.ndarray, m: np.ndarray, support: np.ndarray, inside: Pair, outside: Pair) -> np.ndarray:
+    """a·x + b·m, in the place of x: one pair (a, b) inside the support, another outside."""
+    part("passes").mix(_rows(x), _rows(m), _rows(support), inside, outside)
+    return x
+
+
+def _rows(x: np.ndarray) -> np.ndarray:
+    """The batch, flat."""
+    return x.reshape(len(x), -1)
+
+
+def misfits(
+    x: np.ndarray, amplitude: np.ndarray, work: np.ndarray, held: np.ndarray, threads: int
+) -> np.ndarray | None:
+    """Σ(|F x| − y)² over the working and the held-out pixels, float64 (batch, 2); None where it cannot be done here."""
+    passes, fftw = passes_for(x), planned(x.shape[1:])
+    if passes is None or fftw is None or not x.flags.c_contiguous or amplitude.dtype != np.float32:
+        return None
+    y, seen, left = (a.reshape(x.shape[1], -1) for a in (amplitude, work, held))
+    factor = np.float32(1 / math.sqrt(x[0].size))
+    sums = np.zeros((len(x), 2))
+    for one, total in zip(x, sums, strict=True):
+        blocks: dict[int, np.ndarray] = {}
+
+        def measure(block: np.ndarray, columns: slice) -> None:
+            found = np.zeros(2)
+            passes.misfits(block, columns.start, y, seen, left, factor, found)
+            blocks[columns.start] = found
+
+        fftw.look(one, measure, one.ndim, threads)
+        total[:] = sum(blocks[k] for k in sorted(blocks))  # in one order, whatever the threads
+    return sums
+
+
+def blurred(a: np.ndarray, transfer: np.ndarray, threads: int) -> np.ndarray | None:
+    """F⁻¹(transfer · F a) of float32 a (batch, *shape); transfer (*half shape) or one a batch; None where it cannot be done here."""
+    fftw = planned(a.shape[1:]) if type(a) is np.ndarray and a.dtype == np.float32 and a.flags.c_contiguous else None
+    if fftw is None:
+        return None
+    out = np.empty_like(a)
+    rows = transfer.reshape(-1, a.shape[1], math.prod(transfer.shape[-(a.ndim - 2) :]))
+    n = np.float32(1 / a[0].size)
+    for k, (one, into) in enumerate(zip(a, out, strict=True)):
+        table = rows[k % len(rows)]
+
+        def multiply(block: np.ndarray, columns: slice, table: np.ndarray = table) -> None:
+            block *= table[:, columns]
+            block *= n
+
+        fftw.through(one, into, multiply, one.ndim, threads)
+    return out

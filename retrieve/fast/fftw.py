@@ -1,0 +1,274 @@
+"""FFTW in pieces that fit the cache, each measured once, remembered, and the same ever after.
+
+A transform of (n0, *rest) is done slab by slab over the trailing axes and, through a small buffer, column block by
+column block over the first; `through` works on a spectrum while it is in that buffer. Measuring a piece takes
+milliseconds and is not upset by other processes, where measuring a large transform as a whole takes seconds and is.
+The pieces do not depend on the threads that share them, nor on the batch: neither changes a bit of a result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import platform
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyfftw
+
+WHOLE = 1 << 17
+"""Up to so many points a transform is one piece."""
+PIECE = 1 << 15
+"""Points of a piece of a larger one: 256 kB, within a core's second cache."""
+
+Between = Callable[[np.ndarray, slice], object]
+"""Works in place on a block (n0, width) of a spectrum, not normalised; the slice tells its columns of the trailing axes, flat."""
+
+
+class Pieces(NamedTuple):
+    """Plans of one shape: slabs of the first axis, and column blocks of the trailing axes, flat."""
+
+    slabs: list[slice]
+    columns: list[slice]
+    there: dict[int, Any]  # by thickness: over the trailing axes, forward and backward
+    back: dict[int, Any]
+    lead: dict[int, tuple[np.ndarray, Any, Any]]  # by width: buffer, over the first axis forward and backward; none: one piece
+
+
+def cache_folder() -> Path:
+    """Where plans are remembered: RETRIEVE_CACHE, or `retrieve` in the user's cache folder."""
+    asked = os.environ.get("RETRIEVE_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME") or (os.environ.get("LOCALAPPDATA") if os.name == "nt" else None)
+    return Path(asked) if asked else (Path(base) if base else Path.home() / ".cache") / "retrieve"
+
+
+def _file(shape: tuple[int, ...], real: bool) -> Path:
+    """The file of one shape's plans, for this processor and this FFTW."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    cpu = sorted({line for line in lines if line.startswith(("model name", "model\t", "flags"))}) or [platform.processor()]
+    known = hashlib.sha256("\n".join([*cpu, pyfftw.__version__, pyfftw.fftw_version]).encode()).hexdigest()[:12]
+    return cache_folder() / f"fftw-{known}" / ("x".join(map(str, shape)) + ("-real" if real else ""))
+
+
+@lru_cache(maxsize=256)
+def remembered(shape: tuple[int, ...], real: bool = False) -> bytes | None:
+    """FFTW's wisdom on the pieces of this shape; measured where there is none yet, None where it cannot be kept."""
+    file = _file(shape, real)
+    if not file.exists():
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            mine = file.with_name(f"{file.name}.{os.getpid()}.{threading.get_ident()}")
+            mine.write_bytes(_make(shape, real, None)[1])
+            try:
+                os.link(mine, file)  # the first to measure is the one that is remembered
+            except FileExistsError:
+                pass
+            finally:
+                mine.unlink()
+        except OSError:
+            return None
+    return file.read_bytes()
+
+
+def known(shape: tuple[int, ...]) -> str:
+    """What a manifest keeps of the plans."""
+    wisdom = remembered(shape)
+    return "" if wisdom is None else f"{pyfftw.fftw_version}, plans {hashlib.sha256(wisdom).hexdigest()[:12]}"
+
+
+def able(shape: tuple[int, ...]) -> bool:
+    """Whether this shape is done here: a plan must be kept to be the same again."""
+    return math.prod(shape) > 1 and remembered(shape) is not None
+
+
+_LOCK = threading.RLock()  # FFTW plans with global state
+_LOCAL = threading.local()
+
+
+def _plans(shape: tuple[int, ...], real: bool) -> Pieces:
+    """This thread's plans of a shape; FFTW's plans hold the arrays that they work on."""
+    try:
+        pieces: Pieces = _LOCAL.plans[shape, real]
+    except (AttributeError, KeyError):
+        kept = _LOCAL.__dict__.setdefault("plans", {})
+        if len(kept) >= 8:
+            kept.pop(next(iter(kept)))
+        pieces = kept[shape, real] = _make(shape, real, remembered(shape, real))[0]
+    return pieces
+
+
+def _make(shape: tuple[int, ...], real: bool, wisdom: bytes | None) -> tuple[Pieces, bytes]:
+    """Plans of a shape and FFTW's wisdom on them; what others in this process planned is neither used nor lost."""
+    with _LOCK:
+        others = pyfftw.export_wisdom()
+        pyfftw.forget_wisdom()
+        try:
+            if wisdom is not None:
+                pyfftw.import_wisdom((b"", wisdom, b""))
+            return _pieces(shape, real), bytes(pyfftw.export_wisdom()[1])
+        finally:
+            pyfftw.forget_wisdom()
+            pyfftw.import_wisdom(others)
+
+
+def _pieces(shape: tuple[int, ...], real: bool) -> Pieces:
+    n0, rest = shape[0], shape[1:]
+    half = (*rest[:-1], rest[-1] // 2 + 1) if real else rest
+    whole = math.prod(shape) <= WHOLE or not rest
+    axes = tuple(range(0 if whole else 1, len(shape)))
+    slabs = _split(n0, n0 if whole else max(1, PIECE // math.prod(rest)))
+    columns = _split(math.prod(half), math.prod(half) if whole else max(16, PIECE // n0))
+    there, back, lead = {}, {}, {}
+    for thickness in {s.stop - s.start for s in slabs}:
+        x = np.empty((thickness, *rest), np.float32 if real else np.complex64)
+        f = np.empty((thickness, *half), np.complex64)
+        there[thickness] = _plan(x, f, axes, "FFTW_FORWARD")
+        back[thickness] = _plan(f, x if real else f, axes, "FFTW_BACKWARD")
+    for width in () if whole else {c.stop - c.start for c in columns}:
+        block = pyfftw.empty_aligned((n0, width), np.complex64)
+        lead[width] = (block, _plan(block, block, (0,), "FFTW_FORWARD"), _plan(block, block, (0,), "FFTW_BACKWARD"))
+    return Pieces(slabs, columns, there, back, lead)
+
+
+def _plan(x: np.ndarray, y: np.ndarray, axes: Sequence[int], direction: str) -> Any:
+    spent = () if x is y or direction == "FFTW_FORWARD" else ("FFTW_DESTROY_INPUT",)
+    return pyfftw.FFTW(x, y, axes=axes, direction=direction, flags=("FFTW_MEASURE", *spent), threads=1)
+
+
+def _split(n: int, size: int) -> list[slice]:
+    return [slice(k, min(k + size, n)) for k in range(0, n, size)]
+
+
+def _run(plan: Any, x: np.ndarray, y: np.ndarray) -> None:
+    """From x to y, which may be x; through copies where a slab of an odd number of points is not aligned."""
+    try:
+        plan.update_arrays(x, y)
+        plan.execute()
+    except ValueError:
+        there = x.copy()
+        back = there if np.shares_memory(x, y) else np.empty_like(y)
+        plan.update_arrays(there, back)
+        plan.execute()
+        np.copyto(y, back)
+
+
+@lru_cache(maxsize=4)
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads)
+
+
+def _share(work: Callable[[Sequence[slice]], None], pieces: list[slice], threads: int) -> None:
+    """Do the work on all pieces, in so many threads."""
+    if threads == 1 or len(pieces) == 1:
+        work(pieces)
+    else:
+        list(_pool(threads).map(work, [pieces[k::threads] for k in range(threads)]))
+
+
+def fftn(x: np.ndarray, out: np.ndarray, ndim: int, threads: int) -> None:
+    """Orthonormal transform over the last `ndim` axes of complex64 `x` (…, *shape), into `out`, another array."""
+    for one, f in zip(_flat(x, ndim), _flat(out, ndim), strict=True):
+        _slabs(one, f, True, False, threads)
+        _columns(f, f, _scaling(one.size), (True, False), threads)
+
+
+def ifftn(y: np.ndarray, out: np.ndarray, ndim: int, threads: int) -> None:
+    """The inverse of `fftn`; `out` may be `y`."""
+    for one, x in zip(_flat(y, ndim), _flat(out, ndim), strict=True):
+        if out is not y and not _plans(one.shape, False).lead:
+            np.copyto(x, one)
+            one = x
+        _columns(one, x, _scaling(one.size), (False, True), threads)
+        _slabs(x, x, False, False, threads)
+
+
+def _scaling(points: int) -> Between:
+    """1/√N."""
+    factor = np.float32(1 / math.sqrt(points))
+
+    def scaled(block: np.ndarray, columns: slice) -> None:
+        numbers = block.view(np.float32)
+        np.multiply(numbers, factor, out=numbers)
+
+    return scaled
+
+
+def through(x: np.ndarray, out: np.ndarray, between: Between, ndim: int, threads: int) -> None:
+    """F⁻¹ between(F x), each transform without its factor, into `out`, another array; complex64 or, with half spectra, float32."""
+    real = x.dtype.kind == "f"
+    pieces = _plans(x.shape[x.ndim - ndim :], real)
+    for one, y in zip(_flat(x, ndim), _flat(out, ndim), strict=True):
+        f = np.empty((*one.shape[:-1], one.shape[-1] // 2 + 1), np.complex64) if real else y
+        if not pieces.lead:
+            _run(pieces.there[len(one)], one, f)
+            between(f.reshape(len(f), -1), pieces.columns[0])
+            _run(pieces.back[len(one)], f, y)
+            continue
+        _slabs(one, f, True, real, threads)
+        _columns(f, f, between, (True, True), threads, one.shape if real else None)
+        _slabs(f, y, False, real, threads)
+
+
+def look(x: np.ndarray, between: Between, ndim: int, threads: int) -> None:
+    """`between` on every block of F x, which is not kept."""
+    for one in _flat(x, ndim):
+        f = np.empty_like(one)
+        _slabs(one, f, True, False, threads)
+        _columns(f, None, between, (True, False), threads)
+
+
+def _flat(x: np.ndarray, ndim: int) -> np.ndarray:
+    return x if x.ndim == ndim + 1 else x.reshape(-1, *x.shape[x.ndim - ndim :])
+
+
+def _slabs(x: np.ndarray, y: np.ndarray, forward: bool, real: bool, threads: int) -> None:
+    """Over the trailing axes, from x to y."""
+    shape = x.shape if forward or not real else y.shape
+
+    def work(slabs: Sequence[slice]) -> None:
+        pieces = _plans(shape, real)
+        plans = pieces.there if forward else pieces.back
+        for s in slabs:
+            _run(plans[s.stop - s.start], x[s], y[s])
+
+    _share(work, _plans(shape, real).slabs, threads)
+
+
+def _columns(
+    f: np.ndarray,
+    out: np.ndarray | None,
+    between: Between,
+    ways: tuple[bool, bool],
+    threads: int,
+    real: tuple[int, ...] | None = None,
+) -> None:
+    """Over the first axis forward, between, and backward, as `ways` tells, from f to out; `real`: the shape that f is half of."""
+    shape, there, back = real or f.shape, *ways
+    pieces = _plans(shape, real is not None)
+    flat = f.reshape(f.shape[0], -1)
+    if not pieces.lead:
+        between(flat, pieces.columns[0])
+        return
+    target = None if out is None else out.reshape(flat.shape)
+
+    def work(columns: Sequence[slice]) -> None:
+        lead = _plans(shape, real is not None).lead
+        for c in columns:
+            block, forward, backward = lead[c.stop - c.start]
+            np.copyto(block, flat[:, c])
+            if there:
+                forward.execute()
+            between(block, c)
+            if back:
+                backward.execute()
+            if target is not None:
+                np.copyto(target[:, c], block)
+
+    _share(work, pieces.columns, threads)

@@ -1,0 +1,255 @@
+"""Blind phasing without options: several ways to a support, judged by pixels that the search keeps back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from ..arrays import Array, like, namespace, to_numpy
+from ..evaluate import align
+from ..options import option
+from ..problem import Problem
+from ..score import Scorer
+from ..survey import Survey, survey
+from .base import Solver, Step, Streams
+from .gradient import ConjugateGradient
+from .iterative import Descent, Iterative, iterate
+from .projections import ER, HIO
+from .recipe import Recipe
+from .shrinkwrap import ShrinkWrap
+
+Parts = Sequence[Iterative | Descent]
+FIXED = ShrinkWrap(when="never")
+HALF_TURN = math.pi / 2
+
+
+class State(NamedTuple):
+    """Where each start stands: x and support (batch, *shape), score (batch,) on the host, and what led there."""
+
+    x: Array
+    support: Array
+    score: np.ndarray
+    by: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Auto(Solver):
+    """Reads the pattern, then phases it in ways that err differently, and goes on with what predicts unseen pixels best.
+
+    In two dimensions each start tries, from random phases of its own, (1) HIO in half the autocorrelation's
+    support, (2) shrink-wrap by threshold, (3) a sweep of the support's volume from the largest that the
+    autocorrelation allows down, each volume scored. The score is √(χ² · free χ²), the latter on pixels that the search
+    keeps back from itself. Where two ways agree the start is settled; where not, it goes on from the best in long
+    rounds. In three dimensions shrink-wrap alone is run, with recovery of the coherence.
+    """
+
+    name: ClassVar[str] = "auto"
+    source: ClassVar[str] = "Fienup, Crimmins & Holsztynski, JOSA 72, 610 (1982); Marchesini et al., PRB 68, 140101 (2003)"
+    starts: ClassVar[int] = 8
+    batch: ClassVar[int] = 4
+    agree: ClassVar[float] = 0.95
+    levels: int = option(12, "volumes of a sweep", ge=2)
+    ratio: float = option(0.86, "each volume of a sweep over the one before", gt=0, lt=1)
+    effort: int = option(60, "iterations of HIO a volume", ge=1)
+    rounds: int = option(3, "long rounds at most, for a start whose ways do not agree", ge=0)
+    length: int = option(800, "iterations of a long round", ge=1)
+    kept: float = option(0.03, "share of the pixels that the search keeps back to judge by", gt=0, lt=0.5)
+    settled: float = option(0.95, "correlation at which two ways agree", gt=0, le=1)
+
+    def starts_for(self, problem: Problem) -> int:
+        """Eight in two dimensions, four in three."""
+        return self.starts if len(problem.shape) == 2 else 4
+
+    def batch_for(self, problem: Problem) -> int:
+        """Four small ones at a time, two, or one."""
+        size = math.prod(problem.shape)
+        return self.batch if size <= 2**15 else 2 if size <= 2**17 or len(problem.shape) == 3 else 1
+
+    def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
+        """The search; the last step is the best that was found."""
+        if len(problem.shape) == 3:
+            yield from Recipe().steps(problem, x, rng)
+            return
+        yield from Search(self, problem, rng).run(x)
+
+
+class Search:
+    """One batch of starts in two dimensions."""
+
+    def __init__(self, options: Auto, problem: Problem, rng: Streams) -> None:
+        from ..autocorrelation import islands, speckle_size
+
+        self.options, self.whole, self.rng = options, problem, rng
+        self.seen: Survey = survey(problem)
+        valid = to_numpy(problem.valid)
+        held = islands(valid, speckle_size(problem), options.kept, np.random.default_rng(0))  # the same for every start
+        keep = like(valid & ~held, problem.valid)
+        xp = namespace(problem.amplitude)
+        self.problem = problem.replace(valid=keep, amplitude=xp.where(keep, problem.amplitude, xp.zeros_like(problem.amplitude)))
+        weights = (xp.astype(like(mask, problem.valid), problem.amplitude.dtype) for mask in (valid & ~held, held))
+        self.scorer = Scorer(problem, *weights)
+        self.phase: dict[str, Any] = {"phase_min": -HALF_TURN, "phase_max": HALF_TURN} if self.seen.real else {}
+        self.did: list[list[str]] = [list(self.seen.words) for _ in range(len(rng))]
+
+    # the search ---------------------------------------------------------------------------------
+
+    def run(self, x: Array) -> Iterator[Step]:
+        """Ways side by side, long rounds for those starts that need them, a descent on all pixels."""
+        found: list[State] = []
+        for way in self.ways():
+            state = yield from way(x)
+            found.append(state)
+            x = like(to_numpy(Auto.start(self.options, self.problem, self.rng)), x)
+        best = self.best(found)
+        agreed = self.agreed(found)
+        for b, so in enumerate(agreed):
+            self.did[b].append(f"{best.by[b]} scored best; " + ("two ways agree" if so else "no two ways agree"))
+        for _ in range(self.options.rounds):
+            going = np.flatnonzero(~agreed)
+            if not going.size:
+                break
+            before = best
+            best = yield from self.long_round(best, going)
+            agreed |= best.score > 0.7 * before.score  # it no longer improves
+        best = yield from self.refine(best)
+        for step in self.polish(best):
+            yield step._replace(info={**step.info, "account": self.did})
+
+    def ways(self) -> list[Any]:
+        """The ways that this pattern allows."""
+        if self.problem.support is not None:
+            return [self.known, self.known]
+        return [self.halved] * (self.seen.half is not None) + [self.wrapped, self.swept]
+
+    def known(self, x: Array) -> Iterator[Step]:
+        """HIO in the support that is known."""
+        support = self.problem.support[None, ...]
+        return (yield from self.through("the known support", self.fixed(400), x, support))
+
+    def halved(self, x: Array) -> Iterator[Step]:
+        """HIO in half the autocorrelation, then shrink-wrap from there where that scores better."""
+        support = like(self.seen.half, self.problem.valid)[None, ...]
+        first = yield from self.through("half the autocorrelation", self.fixed(400), x, support)
+        second = yield from self.through("half the autocorrelation, then shrink-wrap", self.wrap(120), first.x, first.support)
+        return self.best([first, second])
+
+    def wrapped(self, x: Array) -> Iterator[Step]:
+        """Shrink-wrap by threshold, as the default recipe does."""
+        parts = replace(Recipe(recipe="20 er + 3*(160 hio + 40 er)"), **self.phase).parts()
+        return (yield from self.through("shrink-wrap", parts, x, None))
+
+    def swept(self, x: Array) -> Iterator[Step]:
+        """Volumes from large to small, each from where the last one ended."""
+        top, support, states = 1.15 * self.seen.volume / math.prod(self.problem.shape), None, []
+        for k in range(self.options.levels):
+            share = min(0.5, top * self.options.ratio**k)
+            sigma = 2.5 * 0.4 ** (k / (self.options.levels - 1))
+            parts = self.volume(share, sigma, self.options.effort)
+            state = yield from self.through(f"a volume of {share * math.prod(self.problem.shape):.0f} px", parts, x, support)
+            states.append(state)
+            x, support = state.x, state.support
+        return self.best(states)
+
+    def long_round(self, best: State, going: np.ndarray) -> Iterator[Step]:
+        """From the best, those starts that go on: long in its support, then with shrink-wrap; the better is kept."""
+        xp = namespace(best.x)
+        index = like(going, best.x) if type(best.x) is not np.ndarray else going
+        x, support = xp.take(best.x, index, axis=0), xp.take(best.support, index, axis=0)
+        tried = []
+        for name, parts in (
+            ("a long run", self.fixed(self.options.length)),
+            ("shrink-wrap", self.wrap(self.options.length // 4)),
+        ):
+            state = yield from self.through(f"{name} from there", parts, x, support, (best, going))
+            tried.append(state)
+            x, support = state.x, state.support
+        return self.best([best, *(merged(best, going, state) for state in tried)])
+
+    def refine(self, best: State) -> Iterator[Step]:
+        """A short run with shrink-wrap, and one in the support; kept where they score better."""
+        first = yield from self.through(best.by, self.fixed(80), best.x, best.support)
+        second = yield from self.through(best.by, self.wrap(80), best.x, best.support)
+        return self.best([best, first, second])
+
+    def polish(self, best: State) -> Iterator[Step]:
+        """Error reduction and conjugate gradients on all pixels."""
+        for step in iterate([ER(iterations=30, shrink_wrap=FIXED, **self.phase), ConjugateGradient(iterations=30)],
+                            self.whole, best.x, best.support):  # fmt: skip
+            yield step._replace(info={**step.info, "stage": "polish"})
+
+    # parts --------------------------------------------------------------------------------------
+
+    def fixed(self, n: int) -> Parts:
+        """HIO and ER in a support that stays."""
+        return [HIO(iterations=n, shrink_wrap=FIXED, **self.phase), ER(iterations=50, shrink_wrap=FIXED, **self.phase)]
+
+    def wrap(self, n: int) -> Parts:
+        """HIO and ER, the support at a tenth of the maximum."""
+        wrap = ShrinkWrap(when="always", every=5, sigma=1.2, sigma_end=1.0)
+        return [HIO(iterations=n, shrink_wrap=wrap, **self.phase), ER(iterations=40, shrink_wrap=wrap, **self.phase)]
+
+    def volume(self, share: float, sigma: float, n: int) -> Parts:
+        """HIO with a support of this share of the array, then ER in it."""
+        wrap = ShrinkWrap(when="always", every=10, sigma=sigma, sigma_end=sigma, area=share)
+        return [HIO(iterations=n, shrink_wrap=wrap, **self.phase), ER(iterations=15, shrink_wrap=FIXED, **self.phase)]
+
+    # bookkeeping --------------------------------------------------------------------------------
+
+    def through(
+        self,
+        by: str | tuple[str, ...],
+        parts: Parts,
+        x: Array,
+        support: Array | None,
+        among: tuple[State, np.ndarray] | None = None,
+    ) -> Iterator[Step]:
+        """Run the parts and score their end; steps of some starts among others are shown with the others at rest."""
+        xp = namespace(x)
+        step = Step(x)
+        for step in iterate(parts, self.problem, x, support):
+            stage = {"stage": by if isinstance(by, str) else "refine"}
+            if among is None:
+                yield step._replace(info=stage)
+            else:
+                whole = merged(*among, State(step.x, xp.broadcast_to(step.support, step.x.shape), np.zeros(len(among[1])), ()))
+                yield Step(whole.x, whole.support, stage)
+        names = (by,) * step.x.shape[0] if isinstance(by, str) else by
+        chi2, free = self.scorer(step.estimate)
+        score = np.where(np.isfinite(chi2 * free), np.sqrt(np.abs(chi2 * free)), np.inf)
+        return State(step.estimate, xp.broadcast_to(step.support, step.x.shape), score, names)
+
+    @staticmethod
+    def best(states: Sequence[State]) -> State:
+        """Of each start the state with the lowest score."""
+        xp = namespace(states[0].x)
+        pick = np.argmin(np.stack([state.score for state in states]), axis=0)
+        return State(
+            xp.stack([states[k].x[b, ...] for b, k in enumerate(pick)]),
+            xp.stack([states[k].support[b, ...] for b, k in enumerate(pick)]),
+            np.array([states[k].score[b] for b, k in enumerate(pick)]),
+            tuple(states[k].by[b] for b, k in enumerate(pick)),
+        )
+
+    def agreed(self, found: Sequence[State]) -> np.ndarray:
+        """Whether the two best of its ways found one object, (batch,)."""
+        scores = np.stack([state.score for state in found])
+        so = np.zeros(scores.shape[1], bool)
+        for b, order in enumerate(np.argsort(scores, axis=0, kind="stable").T):
+            one, other = (np.nan_to_num(to_numpy(found[k].x[b, ...])) for k in order[:2])
+            so[b] = align(one, other, subpixel=1).correlation >= self.options.settled
+        return so
+
+
+def merged(best: State, going: np.ndarray, part: State) -> State:
+    """The states of all starts with those of some replaced."""
+    xp = namespace(best.x)
+    xs, supports = [best.x[b, ...] for b in range(best.x.shape[0])], [best.support[b, ...] for b in range(best.x.shape[0])]
+    score, by = best.score.copy(), list(best.by)
+    for k, b in enumerate(going):
+        xs[b], supports[b], score[b] = part.x[k, ...], part.support[k, ...], part.score[k]
+        by[b] = part.by[k] if part.by else by[b]
+    return State(xp.stack(xs), xp.stack(supports), score, tuple(by))

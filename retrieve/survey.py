@@ -19,6 +19,9 @@ RAYLEIGH = 0.459
 SHARP = 1e-4
 """Below this level the autocorrelation's edge is taken as it is; above, weak edge pixels are lost and half of it is widened."""
 
+NEARLY_REAL = 0.018
+"""Asymmetry up to which a real object is one of the guesses."""
+
 
 class Survey(NamedTuple):
     """The facts that decide how to phase.
@@ -26,7 +29,7 @@ class Survey(NamedTuple):
     volume: pixels, an upper bound of the support's size.  half: bool (*shape), the autocorrelation's support
     shrunk by two, which is the support itself where that is convex and centrosymmetric; None where it cannot be told.
     level: where the autocorrelation was cut, relative to its maximum.  asymmetry: Σ(√I(q) − √I(−q))²/2ΣI, 0 for a
-    real object.  real: whether the asymmetry is within the counting noise.  centre: whether zero frequency was measured.
+    real object.  real: whether the asymmetry is so small that the object may be.  centre: whether zero frequency was measured.
     words: the same as sentences.
     """
 
@@ -59,21 +62,21 @@ def survey(problem: Problem) -> Survey:
         half = _halved(inside) if level < SHARP else ndimage.binary_dilation(_halved(inside))
     if not centre:
         volume *= 3  # without its lowest frequencies the autocorrelation looks smaller than it is
-    asymmetry, expected = _asymmetry(problem)
-    real = asymmetry < 0.03 and asymmetry < 1.5 * expected
+    asymmetry = _asymmetry(problem)
+    real = asymmetry < NEARLY_REAL
     volume = min(volume, 0.25 * valid.size)
     words = (
-        f"the autocorrelation stands out of its noise above {level:.1g}: the object fills at most {volume:.0f} of {valid.size} px",
+        f"the autocorrelation stands out above {level:.1g} of its peak: the object fills at most {volume:.0f} of {valid.size} px",
         "half the autocorrelation is a support to try" if half is not None else "half the autocorrelation is no safe support",
         f"the pattern differs from its inversion by {asymmetry:.2g}: "
-        + ("as from a real object, so phases are kept within ±π/2" if real else "the object has a phase"),
+        + ("it may be real: phases within ±π/2 are tried, too" if real else "the object has a phase"),
         *([] if centre else ["the centre is unmeasured: larger supports are tried, too"]),
     )
     return Survey(volume, half, level, asymmetry, real, centre, words)
 
 
 def _support_of(intensity: NDArray[np.floating]) -> tuple[NDArray[np.bool_], float, bool]:
-    """Where the autocorrelation of an intensity stands out of its noise, bool centred at N//2; the level; whether that is sure."""
+    """Where the autocorrelation of an intensity stands out of its noise, bool centred at N//2; at what level; whether surely."""
     a = np.abs(np.fft.fftshift(scipy.fft.ifftn(intensity)))
     noise = float(np.quantile(a, 0.1) / a.max()) / RAYLEIGH
     level = min(max(5 * noise, 1e-6), 0.02)
@@ -119,12 +122,11 @@ def _halved(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return found & inside[np.ix_(*at)]
 
 
-def _asymmetry(problem: Problem) -> tuple[float, float]:
-    """Σ(√I(q) − √I(−q))²/2ΣI on the pixels measured with their opposites, and what counting statistics alone would make of it."""
+def _asymmetry(problem: Problem) -> float:
+    """Σ(√I(q) − √I(−q))²/2ΣI on the pixels measured with their opposites."""
     y, valid = to_numpy(problem.amplitude).astype(float), to_numpy(problem.valid)
     axes = tuple(range(y.ndim))
     both = valid & np.roll(np.flip(valid), 1, axis=axes)
     z = np.roll(np.flip(y), 1, axis=axes)
     power = float((y[both] ** 2).sum()) or 1.0
-    mean = (y[both] ** 2 + z[both] ** 2) / 2
-    return float(((y - z)[both] ** 2).sum()) / 2 / power, float(np.minimum(mean, 0.25).sum()) / power
+    return float(((y - z)[both] ** 2).sum()) / 2 / power

@@ -37,7 +37,7 @@ COMBINE = ("best", "common-mode")
 @click.option(
     "--agree",
     type=click.FloatRange(0, 1),
-    help="run no more starts when the two best correlate so; 0 for never  [the solver's: 0.95 for diffusion and auto, 0 for others]",
+    help="run no more starts when the two best correlate so; 0 for never  [0.95 for diffusion and auto, 0 for others]",
 )
 @click.option(
     "--samples",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -58,6 +59,7 @@ class Auto(Solver):
     rounds: int = option(3, "long rounds at most, for a start whose ways do not agree", ge=0)
     length: int = option(800, "iterations of a long round", ge=1)
     kept: float = option(0.03, "share of the pixels that the search keeps back to judge by", gt=0, lt=0.5)
+    past: float = option(4.0, "score over the best so far at which a sweep ends", gt=1)
     settled: float = option(0.95, "correlation at which two ways agree", gt=0, le=1)
 
     def starts_for(self, problem: Problem) -> int:
@@ -93,31 +95,60 @@ class Search:
         weights = (xp.astype(like(mask, problem.valid), problem.amplitude.dtype) for mask in (valid & ~held, held))
         self.scorer = Scorer(problem, *weights)
         self.phase: dict[str, Any] = {"phase_min": -HALF_TURN, "phase_max": HALF_TURN} if self.seen.real else {}
+        self.resting: tuple[State, np.ndarray] | None = None
         self.did: list[list[str]] = [list(self.seen.words) for _ in range(len(rng))]
 
     # the search ---------------------------------------------------------------------------------
 
     def run(self, x: Array) -> Iterator[Step]:
         """Ways side by side, long rounds for those starts that need them, a descent on all pixels."""
-        found: list[State] = []
-        for way in self.ways():
-            state = yield from way(x)
-            found.append(state)
-            x = like(to_numpy(Auto.start(self.options, self.problem, self.rng)), x)
-        best = self.best(found)
-        agreed = self.agreed(found)
+        best = yield from self.search(x)
+        for step in self.polish(best):
+            yield step._replace(info={**step.info, "account": self.did})
+
+    def search(self, x: Array) -> Iterator[Step]:
+        """The ways in turn until two agree, start by start; then long rounds until nothing improves."""
+        everyone = np.arange(x.shape[0])
+        first, second, *others = self.ways()
+        best = yield from first(x)
+        found = [best]
+        agreed = np.zeros(len(everyone), bool)
+        for way in (second, *others):
+            going = np.flatnonzero(~agreed)
+            if not going.size:
+                break
+            start = like(to_numpy(Auto.start(self.options, self.problem, self.rng)), x)
+            with self.among(best, going):
+                part = yield from way(taken(start, going))
+            found.append(merged(best, going, part))
+            agreed[going] = self.agreed(found)[going]
+            best = self.best(found)
         for b, so in enumerate(agreed):
-            self.did[b].append(f"{best.by[b]} scored best; " + ("two ways agree" if so else "no two ways agree"))
-        for _ in range(self.options.rounds):
+            self.did[b].append(f"{best.by[b]} scored best of {len(found)} ways; " + ("two ways agree" if so else "no two agree"))
+        rounds = 0
+        for rounds in range(1, self.options.rounds + 1):
             going = np.flatnonzero(~agreed)
             if not going.size:
                 break
             before = best
-            best = yield from self.long_round(best, going)
+            with self.among(best, going):
+                part = yield from self.long_round(
+                    State(*(taken(a, going) for a in best[:2]), best.score[going], tuple(best.by[b] for b in going))
+                )
+            best = merged(best, going, part)
+            for b in going:
+                self.did[b].append(f"long round {rounds}: score {before.score[b]:.2g} to {best.score[b]:.2g}")
             agreed |= best.score > 0.7 * before.score  # it no longer improves
-        best = yield from self.refine(best)
-        for step in self.polish(best):
-            yield step._replace(info={**step.info, "account": self.did})
+        return (yield from self.refine(best))
+
+    @contextmanager
+    def among(self, best: State, going: np.ndarray) -> Iterator[None]:
+        """Meanwhile the steps of these starts are shown with the others at rest."""
+        self.resting = None if len(going) == best.x.shape[0] else (best, going)
+        try:
+            yield
+        finally:
+            self.resting = None
 
     def ways(self) -> list[Any]:
         """The ways that this pattern allows."""
@@ -139,35 +170,30 @@ class Search:
 
     def wrapped(self, x: Array) -> Iterator[Step]:
         """Shrink-wrap by threshold, as the default recipe does."""
-        parts = replace(Recipe(recipe="20 er + 3*(160 hio + 40 er)"), **self.phase).parts()
+        parts = Recipe(recipe="20 er + 3*(160 hio + 40 er)").parts()
         return (yield from self.through("shrink-wrap", parts, x, None))
 
     def swept(self, x: Array) -> Iterator[Step]:
         """Volumes from large to small, each from where the last one ended."""
         top, support, states = 1.15 * self.seen.volume / math.prod(self.problem.shape), None, []
+        past = np.zeros(x.shape[0], bool)
         for k in range(self.options.levels):
             share = min(0.5, top * self.options.ratio**k)
             sigma = 2.5 * 0.4 ** (k / (self.options.levels - 1))
             parts = self.volume(share, sigma, self.options.effort)
             state = yield from self.through(f"a volume of {share * math.prod(self.problem.shape):.0f} px", parts, x, support)
-            states.append(state)
+            past |= state.score > self.options.past * self.best([*states, state]).score
+            states.append(state._replace(score=np.where(past, np.inf, state.score)))
             x, support = state.x, state.support
+            if past.all():
+                break
         return self.best(states)
 
-    def long_round(self, best: State, going: np.ndarray) -> Iterator[Step]:
-        """From the best, those starts that go on: long in its support, then with shrink-wrap; the better is kept."""
-        xp = namespace(best.x)
-        index = like(going, best.x) if type(best.x) is not np.ndarray else going
-        x, support = xp.take(best.x, index, axis=0), xp.take(best.support, index, axis=0)
-        tried = []
-        for name, parts in (
-            ("a long run", self.fixed(self.options.length)),
-            ("shrink-wrap", self.wrap(self.options.length // 4)),
-        ):
-            state = yield from self.through(f"{name} from there", parts, x, support, (best, going))
-            tried.append(state)
-            x, support = state.x, state.support
-        return self.best([best, *(merged(best, going, state) for state in tried)])
+    def long_round(self, best: State) -> Iterator[Step]:
+        """From the best: long in its support, then with shrink-wrap; the best of the three is kept."""
+        first = yield from self.through("a long run from there", self.fixed(self.options.length), best.x, best.support)
+        second = yield from self.through("shrink-wrap from there", self.wrap(self.options.length // 4), first.x, first.support)
+        return self.best([best, first, second])
 
     def refine(self, best: State) -> Iterator[Step]:
         """A short run with shrink-wrap, and one in the support; kept where they score better."""
@@ -177,7 +203,7 @@ class Search:
 
     def polish(self, best: State) -> Iterator[Step]:
         """Error reduction and conjugate gradients on all pixels."""
-        for step in iterate([ER(iterations=30, shrink_wrap=FIXED, **self.phase), ConjugateGradient(iterations=30)],
+        for step in iterate([ER(iterations=30, shrink_wrap=FIXED), ConjugateGradient(iterations=30)],
                             self.whole, best.x, best.support):  # fmt: skip
             yield step._replace(info={**step.info, "stage": "polish"})
 
@@ -185,12 +211,12 @@ class Search:
 
     def fixed(self, n: int) -> Parts:
         """HIO and ER in a support that stays."""
-        return [HIO(iterations=n, shrink_wrap=FIXED, **self.phase), ER(iterations=50, shrink_wrap=FIXED, **self.phase)]
+        return [HIO(iterations=n, shrink_wrap=FIXED), ER(iterations=50, shrink_wrap=FIXED)]
 
     def wrap(self, n: int) -> Parts:
         """HIO and ER, the support at a tenth of the maximum."""
         wrap = ShrinkWrap(when="always", every=5, sigma=1.2, sigma_end=1.0)
-        return [HIO(iterations=n, shrink_wrap=wrap, **self.phase), ER(iterations=40, shrink_wrap=wrap, **self.phase)]
+        return [HIO(iterations=n, shrink_wrap=wrap), ER(iterations=40, shrink_wrap=wrap)]
 
     def volume(self, share: float, sigma: float, n: int) -> Parts:
         """HIO with a support of this share of the array, then ER in it."""
@@ -199,24 +225,16 @@ class Search:
 
     # bookkeeping --------------------------------------------------------------------------------
 
-    def through(
-        self,
-        by: str | tuple[str, ...],
-        parts: Parts,
-        x: Array,
-        support: Array | None,
-        among: tuple[State, np.ndarray] | None = None,
-    ) -> Iterator[Step]:
-        """Run the parts and score their end; steps of some starts among others are shown with the others at rest."""
+    def through(self, by: str | tuple[str, ...], parts: Parts, x: Array, support: Array | None) -> Iterator[Step]:
+        """Run the parts and score their end."""
         xp = namespace(x)
-        step = Step(x)
+        step, stage = Step(x), {"stage": by if isinstance(by, str) else "refine"}
         for step in iterate(parts, self.problem, x, support):
-            stage = {"stage": by if isinstance(by, str) else "refine"}
-            if among is None:
-                yield step._replace(info=stage)
-            else:
-                whole = merged(*among, State(step.x, xp.broadcast_to(step.support, step.x.shape), np.zeros(len(among[1])), ()))
-                yield Step(whole.x, whole.support, stage)
+            shown = step
+            if self.resting is not None:
+                part = State(step.x, xp.broadcast_to(step.support, step.x.shape), np.zeros(len(self.resting[1])), ())
+                shown = Step(*merged(*self.resting, part)[:2])
+            yield shown._replace(info=stage)
         names = (by,) * step.x.shape[0] if isinstance(by, str) else by
         chi2, free = self.scorer(step.estimate)
         score = np.where(np.isfinite(chi2 * free), np.sqrt(np.abs(chi2 * free)), np.inf)
@@ -242,6 +260,11 @@ class Search:
             one, other = (np.nan_to_num(to_numpy(found[k].x[b, ...])) for k in order[:2])
             so[b] = align(one, other, subpixel=1).correlation >= self.options.settled
         return so
+
+
+def taken(a: Array, rows: np.ndarray) -> Array:
+    """Some rows of a (batch, …)."""
+    return namespace(a).stack([a[int(b), ...] for b in rows])
 
 
 def merged(best: State, going: np.ndarray, part: State) -> State:

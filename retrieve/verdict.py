@@ -71,8 +71,12 @@ def judge(result: Result) -> Verdict:
     p = probability(evidence)
     ranks = np.array([result.scores[k].rank for k in starts])
     groups = [c for c in clusters_of(alike, SAME) if ranks[c.members].min() <= AS_GOOD * ranks.min() and len(c.members) > 1]
-    label = "solved" if p >= 0.5 else "several solutions" if len(groups) > 1 else "not solved"
-    return Verdict(label, p, evidence, _words(evidence, len(usable), len(groups)), warnings)
+    return Verdict(label_of(p, len(groups)), p, evidence, _words(evidence, len(usable), len(groups)), warnings)
+
+
+def label_of(p: float, groups: int) -> str:
+    """Solved where that is the likelier; else several solutions, where more than one group of starts scores well."""
+    return "solved" if p >= 0.5 else "several solutions" if groups > 1 else "not solved"
 
 
 def evidence_of(result: Result, starts: NDArray[np.intp], aligned: NDArray, alike: NDArray) -> dict[str, float]:

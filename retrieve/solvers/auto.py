@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from ..problem import Problem
 from ..score import Scorer
 from ..survey import Survey, survey
 from .base import Solver, Step, Streams
+from .coarse import cropped, factor_for, widened
 from .gradient import ConjugateGradient
 from .iterative import Descent, Iterative, iterate
 from .projections import ER, HIO
@@ -26,6 +28,8 @@ from .shrinkwrap import ShrinkWrap
 Parts = Sequence[Iterative | Descent]
 FIXED = ShrinkWrap(when="never")
 HALF_TURN = math.pi / 2
+SHOWN_EVERY = 50
+"""Steps of a coarse search between those that are shown on all pixels."""
 
 
 class State(NamedTuple):
@@ -53,6 +57,8 @@ class Auto(Solver):
     starts: ClassVar[int] = 8
     batch: ClassVar[int] = 4
     agree: ClassVar[float] = 0.95
+    search: int = option(400, "iterations of HIO in half the autocorrelation's support", ge=1)
+    wrapped: int = option(480, "iterations of HIO with shrink-wrap", ge=3)
     levels: int = option(12, "volumes of a sweep", ge=2)
     ratio: float = option(0.86, "each volume of a sweep over the one before", gt=0, lt=1)
     effort: int = option(60, "iterations of HIO a volume", ge=1)
@@ -60,6 +66,7 @@ class Auto(Solver):
     length: int = option(800, "iterations of a long round", ge=1)
     kept: float = option(0.03, "share of the pixels that the search keeps back to judge by", gt=0, lt=0.5)
     past: float = option(4.0, "score over the best so far at which a sweep ends", gt=1)
+    most: int = option(2**17, "pixels up to which the search is on all of the pattern, not on its middle", ge=256)
     settled: float = option(0.95, "correlation at which two ways agree", gt=0, le=1)
 
     def starts_for(self, problem: Problem) -> int:
@@ -69,14 +76,45 @@ class Auto(Solver):
     def batch_for(self, problem: Problem) -> int:
         """Four small ones at a time, two, or one."""
         size = math.prod(problem.shape)
-        return self.batch if size <= 2**15 else 2 if size <= 2**17 or len(problem.shape) == 3 else 1
+        return 1 if len(problem.shape) == 3 or size > self.most else self.batch if size <= 2**15 else 2
 
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
-        """The search; the last step is the best that was found."""
+        """The search, on the middle of a large pattern first; the last step is the best that was found."""
         if len(problem.shape) == 3:
-            yield from Recipe().steps(problem, x, rng)
+            said = ["three axes: shrink-wrap by threshold, the beam's coherence fitted in the last part of the run"]
+            for step in Recipe().steps(problem, x, rng):
+                yield step._replace(info={**step.info, "account": [said] * x.shape[0]})
             return
-        yield from Search(self, problem, rng).run(x)
+        factor = factor_for(problem, self.most)
+        if factor == 1:
+            yield from Search(self, problem, rng).run(x)
+        else:
+            yield from self.coarse_to_fine(problem, cropped(problem, factor), rng)
+
+    def coarse_to_fine(self, problem: Problem, coarse: Problem, rng: Streams) -> Iterator[Step]:
+        """A search on the middle of the pattern, then all of it from there, the support's volume kept."""
+        search = Search(self, coarse, rng)
+        inner = search.search(like(to_numpy(self.start(coarse, rng)), problem.amplitude))
+        for n in itertools.count():
+            try:
+                step = next(inner)
+            except StopIteration as end:
+                best: State = end.value
+                break
+            if n % SHOWN_EVERY == 0:
+                yield Step(*widened(step.estimate, step.support, coarse, problem), {"stage": f"coarse, {step.info['stage']}"})
+        x, support = widened(best.x, best.support, coarse, problem)
+        for b, said in enumerate(search.did):  # one at a time: each keeps a volume of its own
+            share = float(to_numpy(best.support[b, ...]).mean())
+            said.append(f"searched on the middle {' × '.join(map(str, coarse.shape))} px, then on all of the pattern")
+            one = State(x[b : b + 1, ...], support[b : b + 1, ...], best.score[[b]], best.by[b : b + 1])
+            parts = [*search.volume(share, 2.0, self.effort), ConjugateGradient(iterations=20)]
+            rest = State(x, support, best.score, best.by)
+            for step in iterate(parts, problem, *one[:2]):
+                one = State(step.x, step.support, *one[2:])
+                whole = merged(rest, np.array([b]), one)
+                yield Step(whole.x, whole.support, {"stage": "all of the pattern", "account": search.did})
+            x, support = merged(rest, np.array([b]), one)[:2]
 
 
 class Search:
@@ -96,7 +134,9 @@ class Search:
         self.scorer = Scorer(problem, *weights)
         self.phase: dict[str, Any] = {"phase_min": -HALF_TURN, "phase_max": HALF_TURN} if self.seen.real else {}
         self.resting: tuple[State, np.ndarray] | None = None
-        self.did: list[list[str]] = [list(self.seen.words) for _ in range(len(rng))]
+        self.did: list[list[str]] = [
+            list(self.seen.words if problem.support is None else ["the support is known"]) for _ in range(len(rng))
+        ]
 
     # the search ---------------------------------------------------------------------------------
 
@@ -159,18 +199,18 @@ class Search:
     def known(self, x: Array) -> Iterator[Step]:
         """HIO in the support that is known."""
         support = self.problem.support[None, ...]
-        return (yield from self.through("the known support", self.fixed(400), x, support))
+        return (yield from self.through("the known support", self.fixed(self.options.search), x, support))
 
     def halved(self, x: Array) -> Iterator[Step]:
         """HIO in half the autocorrelation, then shrink-wrap from there where that scores better."""
         support = like(self.seen.half, self.problem.valid)[None, ...]
-        first = yield from self.through("half the autocorrelation", self.fixed(400), x, support)
+        first = yield from self.through("half the autocorrelation", self.fixed(self.options.search), x, support)
         second = yield from self.through("half the autocorrelation, then shrink-wrap", self.wrap(120), first.x, first.support)
         return self.best([first, second])
 
     def wrapped(self, x: Array) -> Iterator[Step]:
         """Shrink-wrap by threshold, as the default recipe does."""
-        parts = Recipe(recipe="20 er + 3*(160 hio + 40 er)").parts()
+        parts = Recipe(recipe=f"20 er + 3*({self.options.wrapped // 3} hio + 40 er)").parts()
         return (yield from self.through("shrink-wrap", parts, x, None))
 
     def swept(self, x: Array) -> Iterator[Step]:

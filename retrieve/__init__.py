@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .report import picture, plot
     from .result import Cost, Result, Score
     from .simulate import example
+    from .verdict import Verdict, judge
 
 _PUBLIC = {
     "errors": ("InputError", "OptionError", "PluginError", "RetrieveError", "SolverError"),
@@ -34,6 +35,7 @@ _PUBLIC = {
     "report": ("picture", "plot"),
     "result": ("Cost", "Result", "Score"),
     "simulate": ("example",),
+    "verdict": ("Verdict", "judge"),
     "driver": ("Budget", "Progress", "solve"),
 }
 _WHERE = {name: module for module, names in _PUBLIC.items() for name in names}
@@ -52,7 +54,9 @@ __all__ = [
     "RetrieveError",
     "Score",
     "SolverError",
+    "Verdict",
     "example",
+    "judge",
     "load",
     "operators",
     "picture",

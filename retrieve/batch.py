@@ -83,6 +83,7 @@ class Batch:
     kernels: Sequence[np.ndarray | None]
     cost: Cost
     interrupted: bool
+    account: Sequence[tuple[str, ...]] = ()
 
 
 @dataclass(frozen=True)
@@ -180,6 +181,7 @@ def joined(parts: Sequence[Batch]) -> Batch:
             max(cost.steps for cost in spent),
         ),
         any(part.interrupted for part in parts),
+        [one for part in parts for one in part.account],
     )
 
 
@@ -261,4 +263,5 @@ def _finish(
     kernel = getattr(refined.detector, "kernel", None)
     shape = (len(numbers), *working.amplitude.shape)
     kernels = [None] * len(numbers) if kernel is None else list(np.broadcast_to(to_numpy(kernel), shape))
-    return Batch(estimate, support, scores, each, kernels, cost, stopped)
+    account = [tuple(said) for said in step.info.get("account", [()] * len(numbers))]
+    return Batch(estimate, support, scores, each, kernels, cost, stopped, account)

@@ -15,6 +15,7 @@ def register_solvers() -> dict[str, Any]:
     algorithms = {name.lower(): f"retrieve.solvers.projections:{name}" for name in ALGORITHMS}
     return algorithms | {
         "recipe": "retrieve.solvers.recipe:Recipe",
+        "auto": "retrieve.solvers.auto:Auto",
         "guided": "retrieve.solvers.guided:Guided",
         "diffusion": "retrieve.solvers.diffusion:Diffusion",
         "dps": "retrieve.solvers.dps:DPS",

@@ -47,7 +47,7 @@ def solve(
 ) -> Result:
     """Run `solver` from `starts` random starts and choose the one that predicts the held-out pixels best.
 
-    `starts` is the solver's own number unless given: 8 for diffusion, 1 for most.
+    `starts` is the solver's own number unless given: 8 for diffusion and, in two dimensions, auto, 1 for most.
     Start k draws from the generator seeded by (seed, k): a start gives the same estimate whatever the
     number of starts. `hold_out` is the share of measured pixels kept from the solver, in islands of a
     speckle's size; 0 keeps none, and the working χ² then chooses. `batch` starts run in one array, as
@@ -64,8 +64,8 @@ def solve(
     not `strict`) and for one that its workers die of.
     """
     solver = solver.suited(problem)
-    starts = solver.starts if starts is None else starts
-    batch = solver.batch if batch is None else batch
+    starts = solver.starts_for(problem) if starts is None else starts
+    batch = solver.batch_for(problem) if batch is None else batch
     agree = solver.agree if agree is None else agree
     _check(starts, seed, hold_out, batch, score_every, x0, problem)
     _check_more(solver, agree, samples)
@@ -220,5 +220,6 @@ def _collect(
         held=None if held is None else np.fft.fftshift(held),
         spread=spread(estimates[usable], usable.index(chosen)) if len(usable) > 1 else None,
         interrupted=any(run.interrupted for run in runs),
+        account=tuple(account for run in runs for account in run.account),
         manifest=manifest_of(solver, problem, seed, where, settings),
     )

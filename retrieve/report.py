@@ -302,4 +302,5 @@ def _headline(result: Result) -> str:
     parts.append("1 start" if starts == 1 else f"{starts} starts, {result.chosen} chosen" + f", {failed} failed" * bool(failed))
     if result.interrupted:
         parts.append("interrupted")
-    return "  ·  ".join(parts)
+    verdict = [] if result.verdict is None else ["verdict: " + "  ·  ".join([result.verdict.headline, *result.verdict.warnings])]
+    return "\n".join(["  ·  ".join(parts), *verdict])

@@ -59,6 +59,8 @@ class Result:
     held: bool (*detector), centred: the pixels that were held out of the fit.
     problem: what was solved; where the solver refined its detector operator, as the chosen start left it.
     combined: the score of `object` where it is a combination of starts and not the chosen one.
+    account: what was done with each start, in words, by solvers that tell.
+    verdict: whether the object is to be trusted, where it was judged (`retrieve.verdict.judge`).
     manifest: everything that replays the run.
     """
 
@@ -76,6 +78,8 @@ class Result:
     combined: Score | None = None
     interrupted: bool = False
     manifest: Mapping[str, Any] = field(default_factory=dict)
+    account: tuple[tuple[str, ...], ...] = ()
+    verdict: Any = None
 
     @property
     def support(self) -> NDArray[np.bool_] | None:

@@ -82,9 +82,22 @@ class SolverCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Look for the solver first, then parse with its options known."""
+        args = self._of_recipe(args)
         name = split_spec(_value_of("--solver", args) or self._default(ctx))[0]
         ctx.meta["retrieve.flags"] = flags(find("solvers", name))
         return super().parse_args(ctx, args)
+
+    @staticmethod
+    def _of_recipe(args: list[str]) -> list[str]:
+        """``--recipe`` without ``--solver`` names the solver, too: ``auto``, ``default`` or a recipe written out."""
+        recipe = _value_of("--recipe", args)
+        if recipe is None or _value_of("--solver", args) is not None:
+            return args
+        if recipe not in ("auto", "default"):
+            return ["--solver", "recipe", *args]
+        at = next(k for k, arg in enumerate(args) if arg == "--recipe" or arg.startswith("--recipe="))
+        rest = args[:at] + args[at + (2 if args[at] == "--recipe" else 1) :]
+        return ["--solver", {"auto": "auto", "default": "recipe"}[recipe], *rest]
 
     def _default(self, ctx: click.Context) -> str:
         return next(str(p.default) for p in self.params if p.name == "solver")

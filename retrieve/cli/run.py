@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
@@ -21,12 +22,22 @@ COMBINE = ("best", "common-mode")
 
 @click.command("run", cls=SolverCommand, short_help="phase a diffraction pattern")
 @click.argument("file", required=False)
-@click.option("--solver", default="recipe", show_default=True, metavar="NAME[:OPTION=VALUE,...]", help="see `retrieve solvers`")
-@click.option("--starts", type=click.IntRange(1), help="independent random starts  [8 for diffusion, 1 for others]")
+@click.option(
+    "--solver",
+    default="auto",
+    show_default=True,
+    metavar="NAME[:OPTION=VALUE,...]",
+    help="see `retrieve solvers`; --recipe auto, default or 'N ALGORITHM + ...' without --solver chooses auto or recipe",
+)
+@click.option(
+    "--starts",
+    type=click.IntRange(1),
+    help="independent random starts  [8 for diffusion, at most 8 for auto (4 in 3D), 1 for others]",
+)
 @click.option(
     "--agree",
     type=click.FloatRange(0, 1),
-    help="run no more starts when the two best correlate so; 0 for never  [the solver's: 0.95 for diffusion, 0 for others]",
+    help="run no more starts when the two best correlate so; 0 for never  [0.95 for diffusion and auto, 0 for others]",
 )
 @click.option(
     "--samples",
@@ -64,6 +75,7 @@ COMBINE = ("best", "common-mode")
 @click.option("--no-picture", is_flag=True, help="write no picture")
 @click.option("--report", type=click.Path(path_type=Path), help="a self-contained HTML page of the result")
 @click.option("--replay", type=click.Path(path_type=Path), help="run again what made this result, and compare bit for bit")
+@click.option("--require", type=click.Choice(["solved"]), help="exit with status 1 unless the verdict is so")
 @click.option("--quiet", "-q", is_flag=True, help="print nothing but errors")
 @data_options
 def command(file: str | None, solver: str, replay: Path | None, quiet: bool, **given: Any) -> None:
@@ -79,13 +91,13 @@ def command(file: str | None, solver: str, replay: Path | None, quiet: bool, **g
     if file is None:
         raise click.UsageError("name a FILE, an example such as example:crystal3d, or --replay RESULT")
     chosen = solver_from(solver, given_flags(given))
-    given["starts"] = given["starts"] or chosen.starts
+    targets = _targets(file, given)
+    problem = problem_from(file, given)
+    given["starts"] = given["starts"] or chosen.starts_for(problem)
     least = 1 if given["combine"] == "best" else given["keep"] or 2
     if given["starts"] < least:
         raise click.UsageError(f"--combine {given['combine']} keeps {least} starts; --starts {given['starts']} is too few")
     sharing(given)
-    targets = _targets(file, given)
-    problem = problem_from(file, given)
     for note in problem.meta.get("notes", ()):
         console.print(f"  {note}", markup=False)
     result = run(chosen, problem, given, console, quiet)
@@ -93,6 +105,9 @@ def command(file: str | None, solver: str, replay: Path | None, quiet: bool, **g
     _summary(result, console)
     if result.interrupted:
         raise SystemExit(130)
+    if given["require"] and result.verdict.label != given["require"]:
+        console.print(f"--require {given['require']}: the verdict is {result.verdict.label}", markup=False)
+        raise SystemExit(1)
 
 
 def sharing(given: dict[str, Any]) -> None:
@@ -113,6 +128,7 @@ def run(chosen: Any, problem: Any, given: dict[str, Any], console: Console, quie
     from ..arrays import find_device
     from ..driver import Budget, solve
     from ..ensemble import combine
+    from ..verdict import judge
 
     where = find_device(given["device"], chosen.library)
     told = f"{chosen.name} on {where.name} ({where.describe()}), {given['starts']} start(s), seed {given['seed']}"
@@ -136,10 +152,10 @@ def run(chosen: Any, problem: Any, given: dict[str, Any], console: Console, quie
             executor=executor,
         )
     try:
-        return combine(result, given["combine"], given["keep"])
+        result = combine(result, given["combine"], given["keep"])
     except InputError as error:  # starts failed or were interrupted: what there is must not be lost
         console.print(f"not combined: {error}; the best start is kept", markup=False)
-        return result
+    return replace(result, verdict=judge(result))
 
 
 class _Interrupt:
@@ -203,6 +219,8 @@ def _write(result: Any, targets: Targets, console: Console) -> None:
 
 
 def _summary(result: Any, console: Console) -> None:
+    from ..verdict import told
+
     table = Table("start", "χ²", "free χ²", "free/working", "support", "")
     for k, score in enumerate(result.scores):
         ratio = "" if score.free is None or score.chi2 <= 0 else f"{score.free / score.chi2:.2f}"
@@ -211,6 +229,8 @@ def _summary(result: Any, console: Console) -> None:
         mark = score.failure or ("chosen" if k == result.chosen else "")
         table.add_row(str(k), f"{score.chi2:.4g}", free, ratio, filled, mark)
     console.print(table)
+    for line in told(result):
+        console.print(f"  {line}", markup=False)
     cost = result.cost
     networks = f", {cost.network_evaluations} network evaluations" * bool(cost.network_evaluations)
     console.print(f"{cost.seconds:.1f} s, {cost.steps} steps, {cost.ffts} transforms{networks}")
@@ -218,3 +238,7 @@ def _summary(result: Any, console: Console) -> None:
         console.print(f"{len(result.samples)} posterior samples; the spread is theirs")
     elif len(result.scores) < result.manifest["starts"] and not result.interrupted:
         console.print(f"the best starts agree; {result.manifest['starts'] - len(result.scores)} of the starts were not needed")
+    console.print(f"verdict: {result.verdict.headline}", style="bold", markup=False)
+    console.print(f"  {result.verdict.words}", markup=False)
+    for warning in result.verdict.warnings:
+        console.print(f"  warning: {warning}", markup=False)

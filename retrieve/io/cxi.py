@@ -3,7 +3,8 @@
 Layout, all under entry_1: image_1 (the chosen object, its support, how it was made), amplitude and
 phase (pictures of it), instrument_1/detector_1 (the measurement, peak at N//2, mask 0 = good),
 coherence_kernel (where one was known or found), diffraction (a picture of the measurement), starts
-(every start), held, spread, support and truth (what was known beforehand), meta and manifest (JSON).
+(every start), held, spread, support and truth (what was known beforehand), meta, manifest, account
+(what was done) and verdict (what to think of it), these four in JSON.
 """
 
 from __future__ import annotations
@@ -88,6 +89,9 @@ def write_result(result: Result, path: str | Path) -> Path:
             if array is not None:
                 _array(entry, name, array)
         entry["manifest"] = to_json(result.manifest)
+        entry["account"] = json.dumps(result.account, ensure_ascii=False)
+        if result.verdict is not None:
+            entry["verdict"] = to_json(result.verdict.record())
         entry.attrs["default"] = "amplitude"
     return Path(path)
 

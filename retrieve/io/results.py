@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import InputError
 from ..operators import PartialCoherence
 from ..result import Cost, Result, Score
+from ..verdict import Verdict
 from .cxi import KERNEL
 from .hdf5 import opened, text
 
@@ -58,7 +59,13 @@ def read_result(path: str | Path) -> Result:
             samples=starts["samples"][()] if "samples" in starts else None,
             interrupted=bool(made["interrupted"][()]),
             manifest=json.loads(text(entry["manifest"][()])),
+            account=tuple(map(tuple, json.loads(text(entry["account"][()])))) if "account" in entry else (),
+            verdict=_verdict(json.loads(text(entry["verdict"][()]))) if "verdict" in entry else None,
         )
+
+
+def _verdict(record: dict[str, Any]) -> Verdict:
+    return Verdict(**{**record, "warnings": tuple(record["warnings"])})
 
 
 def _problem(measurement: Any, entry: h5py.Group) -> Problem:

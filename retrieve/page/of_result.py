@@ -12,6 +12,7 @@ from ..evaluate import align
 from ..modes import shared
 from ..report import amplitude_unit, crop_to, intensity_range, patterns, support_of, to_middle, unit_of
 from ..result import Result
+from ..verdict import Verdict, told
 from .charts import Curve, history_chart, swatch
 from .html import NONE, Html, code, document, facts, number, tag
 from .images import AXES, Panel, Scale, block_mean, grid, viewer
@@ -65,7 +66,8 @@ def _in_short(result: Result, agreement: Agreement | None, truth: float | None) 
     score, support = result.score, support_of(result)
     ratio = ratio_of(score)
     held = 0.0 if result.held is None else float(np.mean(result.held))
-    tiles = [tile("Misfit χ²", number(score.chi2), "on the pixels that were fitted; 0 is perfect")]
+    tiles = [] if result.verdict is None else [tile("Verdict", *_verdict_says(result.verdict))]
+    tiles.append(tile("Misfit χ²", number(score.chi2), "on the pixels that were fitted; 0 is perfect"))
     if score.free is None:
         tiles.append(tile("Free χ²", NONE, "no pixels were held out, so over-fitting would not show"))
     else:
@@ -88,6 +90,11 @@ def _in_short(result: Result, agreement: Agreement | None, truth: float | None) 
     return [tag("dl", *tiles, class_="tiles"), *_warnings(result)]
 
 
+def _verdict_says(verdict: Verdict) -> tuple[str, str]:
+    p = verdict.probability
+    return verdict.label, verdict.words if p is None else f"right with a probability of {p:.0%}: {verdict.words}"
+
+
 def _starts_tile(result: Result) -> Html:
     starts = len(result.scores)
     failed = sum(s.failure is not None for s in result.scores)
@@ -101,6 +108,7 @@ def _starts_tile(result: Result) -> Html:
 
 def _warnings(result: Result) -> list[Html]:
     said = [("Interrupted. ", "The run was stopped before its end.")] if result.interrupted else []
+    said += [("Support. ", warning + ".") for warning in (result.verdict.warnings if result.verdict else ())]
     said += [(f"Start {k} failed. ", s.failure) for k, s in enumerate(result.scores) if s.failure]
     return [tag("p", tag("strong", what), why, class_="warning") for what, why in said]
 
@@ -195,6 +203,10 @@ def _made(result: Result) -> list[Html]:
     said |= {"held out": held, "device": manifest.get("device"), "versions": manifest.get("versions")}
     said = {name: value for name, value in said.items() if value}
     parts = [facts(said)] if said else []
+    if lines := told(result):
+        parts.append(
+            tag("details", tag("summary", "What was seen and done"), tag("ul", *(tag("li", line) for line in lines)), open=True)
+        )
     if manifest:
         parts.append(tag("p", "The file of the result replays it: ", tag("code", "retrieve run --replay RESULT.cxi"), "."))
         parts.append(tag("details", tag("summary", "Manifest: all that replays the run"), code(manifest)))

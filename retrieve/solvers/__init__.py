@@ -1,5 +1,6 @@
 """Solvers: `steps` of an algorithm, options as fields. `find(name)` gets any registered one."""
 
+from .auto import Auto
 from .base import Solver, Step, Streams
 from .gradient import ConjugateGradient
 from .guided import Guided
@@ -20,6 +21,7 @@ __all__ = [
     "RAAR",
     "RRR",
     "SF",
+    "Auto",
     "Coherence",
     "ConjugateGradient",
     "Constraint",

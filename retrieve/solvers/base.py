@@ -21,7 +21,7 @@ class Step(NamedTuple):
     support: bool (batch, *shape) or None.
     info: anything else: ``stage`` names the running part, ``detector`` a refined intensity operator,
         ``evaluations`` what each start spent on networks since the last step, in forward passes (a gradient
-        through the network counts three).
+        through the network counts three), ``account`` a list for each start of what was done with it, in words.
     """
 
     x: Array
@@ -92,6 +92,14 @@ class Solver(ABC):
 
     def check(self, problem: Problem) -> None:  # noqa: B027
         """Raise `InputError` where this solver cannot do the problem; called before any work."""
+
+    def starts_for(self, problem: Problem) -> int:
+        """How many starts it is best given on this problem."""
+        return self.starts
+
+    def batch_for(self, problem: Problem) -> int:
+        """How many starts it likes to run in one array on this problem."""
+        return self.batch
 
     def record(self) -> dict[str, Any]:
         """What a manifest keeps besides the options, such as the SHA-256 of weights."""

@@ -159,9 +159,10 @@ def _check_phase(low: float | None, high: float | None) -> None:
         raise OptionError(f"options phase_min={low!r} and phase_max={high!r} go together, the lower first; give both or neither")
 
 
-def iterate(parts: Sequence[Iterative | Descent], problem: Problem, x: Array) -> Iterator[Step]:
-    """Run the `parts` one after the other on the start x (batch, *shape)."""
-    support, blind = first_support(problem, x)
+def iterate(parts: Sequence[Iterative | Descent], problem: Problem, x: Array, support: Array | None = None) -> Iterator[Step]:
+    """Run the `parts` one after the other on the start x (batch, *shape), from a `support` bool (batch or 1, *shape) if given."""
+    first, blind = first_support(problem, x) if support is None else (support, problem.support is None)
+    support = first
     total = sum(part.iterations for part in parts)
     n = 0
     info: dict[str, Any] = {}

@@ -15,7 +15,7 @@ from retrieve.metrics import BUILTIN
 from retrieve.operators import Binning, Crop, FarField, Mask, Pad, PartialCoherence
 from retrieve.plugins import find
 from retrieve.priors.weights import load
-from retrieve.solvers import SF, ConjugateGradient, Guided, Recipe
+from retrieve.solvers import SF, Auto, ConjugateGradient, Guided, Recipe
 from retrieve.solvers.dps import DPS
 from retrieve.testing import parametrize_with_checks
 
@@ -23,6 +23,7 @@ SHAPE = (12, 10)
 SOLVERS = [
     *(find("solvers", name.lower())(iterations=10) for name in ALGORITHMS if name != "SF"),
     Recipe(recipe="4 hio + 3 raar + 6 er"),
+    Auto(search=6, wrapped=6, levels=2, effort=3, rounds=1, length=6),
     Guided(population=2, generations=2, recipe=Recipe(recipe="4 hio + 2 er")),
     ConjugateGradient(iterations=10),
     find("solvers", "diffusion")(search=8, evaluations=3),

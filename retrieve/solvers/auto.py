@@ -1,0 +1,103 @@
+"""Blind phasing without options: several ways to a support, judged by pixels that the search keeps back."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ..arrays import Array, like, namespace, to_numpy
+from ..options import option
+from ..problem import Problem
+from .base import Solver, Step, Streams
+from .coarse import cropped, factor_for, widened
+from .gradient import ConjugateGradient
+from .iterative import iterate
+from .recipe import Recipe
+from .search import Search, State, merged
+
+SHOWN_EVERY = 50
+"""Steps of a coarse search between those that are shown on all pixels."""
+
+
+@dataclass(frozen=True)
+class Auto(Solver):
+    """Reads the pattern, then phases it in ways that err differently, and goes on with what predicts unseen pixels best.
+
+    In two dimensions each start tries, from random phases of its own, (1) HIO in half the autocorrelation's
+    support, (2) shrink-wrap by threshold, (3) a sweep of the support's volume from the largest that the
+    autocorrelation allows down, each volume scored. The score is √(χ² · free χ²), the latter on pixels that the search
+    keeps back from itself. Where two ways agree the start is settled; where not, it goes on from the best in long
+    rounds. In three dimensions shrink-wrap alone is run, with recovery of the coherence.
+    """
+
+    name: ClassVar[str] = "auto"
+    source: ClassVar[str] = "Fienup, Crimmins & Holsztynski, JOSA 72, 610 (1982); Marchesini et al., PRB 68, 140101 (2003)"
+    starts: ClassVar[int] = 8
+    batch: ClassVar[int] = 4
+    agree: ClassVar[float] = 0.95
+    search: int = option(400, "iterations of HIO in half the autocorrelation's support", ge=1)
+    wrapped: int = option(480, "iterations of HIO with shrink-wrap", ge=3)
+    levels: int = option(12, "volumes of a sweep", ge=2)
+    ratio: float = option(0.86, "each volume of a sweep over the one before", gt=0, lt=1)
+    effort: int = option(60, "iterations of HIO a volume", ge=1)
+    rounds: int = option(3, "long rounds at most, for a start whose ways do not agree", ge=0)
+    length: int = option(800, "iterations of a long round", ge=1)
+    kept: float = option(0.03, "share of the pixels that the search keeps back to judge by", gt=0, lt=0.5)
+    past: float = option(4.0, "score over the best so far at which a sweep ends", gt=1)
+    most: int = option(2**17, "pixels up to which the search is on all of the pattern, not on its middle", ge=256)
+    settled: float = option(0.95, "correlation at which two ways agree", gt=0, le=1)
+
+    def starts_for(self, problem: Problem) -> int:
+        """Eight in two dimensions, four in three."""
+        return self.starts if len(problem.shape) == 2 else 4
+
+    def batch_for(self, problem: Problem) -> int:
+        """Four small ones at a time, two, or one."""
+        size = math.prod(problem.shape)
+        return 1 if len(problem.shape) == 3 or size > self.most else self.batch if size <= 2**15 else 2
+
+    def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
+        """The search, on the middle of a large pattern first; the last step is the best that was found."""
+        if len(problem.shape) == 3:
+            said = ["three axes: shrink-wrap by threshold, the beam's coherence fitted in the last part of the run"]
+            for step in Recipe().steps(problem, x, rng):
+                yield step._replace(info={**step.info, "account": [said] * x.shape[0]})
+            return
+        factor = factor_for(problem, self.most)
+        if factor == 1:
+            yield from Search(self, problem, rng).run(x)
+        else:
+            yield from self.coarse_to_fine(problem, cropped(problem, factor), rng)
+
+    def coarse_to_fine(self, problem: Problem, coarse: Problem, rng: Streams) -> Iterator[Step]:
+        """A search on the middle of the pattern, then all of it from there, the support's volume kept."""
+        search = Search(self, coarse, rng)
+        inner = search.search(like(to_numpy(self.start(coarse, rng)), problem.amplitude))
+        for n in itertools.count():
+            try:
+                step = next(inner)
+            except StopIteration as end:
+                best: State = end.value
+                break
+            if n % SHOWN_EVERY == 0:
+                yield Step(*widened(step.estimate, step.support, coarse, problem), {"stage": f"coarse, {step.info['stage']}"})
+        x, support = widened(best.x, best.support, coarse, problem)
+        if problem.support is not None:
+            support = namespace(support).broadcast_to(problem.support[None, ...], x.shape)
+        for b, said in enumerate(search.did):  # one at a time: each keeps a volume of its own
+            share = float(to_numpy(best.support[b, ...]).mean())
+            said.append(f"searched on the middle {' × '.join(map(str, coarse.shape))} px, then on all of the pattern")
+            one = State(x[b : b + 1, ...], support[b : b + 1, ...], best.score[[b]], best.by[b : b + 1])
+            parts = search.volume(share, 2.0, self.effort) if problem.support is None else search.fixed(self.effort)
+            parts = [*parts, ConjugateGradient(iterations=20)]
+            rest = State(x, support, best.score, best.by)
+            for step in iterate(parts, problem, *one[:2]):
+                one = State(step.x, step.support, *one[2:])
+                whole = merged(rest, np.array([b]), one)
+                yield Step(whole.x, whole.support, {"stage": "all of the pattern", "account": search.did})
+            x, support = merged(rest, np.array([b]), one)[:2]

@@ -1,0 +1,252 @@
+"""The search behind `auto`: ways to a support that err differently, and what is kept of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..arrays import Array, like, namespace, to_numpy
+from ..autocorrelation import islands, speckle_size
+from ..evaluate import align
+from ..problem import Problem
+from ..score import Scorer
+from ..survey import Survey, survey
+from .base import Step, Streams
+from .gradient import ConjugateGradient
+from .iterative import Descent, Iterative, iterate
+from .projections import ER, HIO
+from .recipe import Recipe
+from .shrinkwrap import ShrinkWrap
+from .start import random_phases
+
+if TYPE_CHECKING:
+    from .auto import Auto
+
+Parts = Sequence[Iterative | Descent]
+FIXED = ShrinkWrap(when="never")
+HALF_TURN = math.pi / 2
+
+
+class State(NamedTuple):
+    """Where each start stands: x and support (batch, *shape), score (batch,) on the host, and what led there."""
+
+    x: Array
+    support: Array
+    score: np.ndarray
+    by: tuple[str, ...]
+
+
+Found = Generator[Step, None, State]
+"""Steps on the way to a state."""
+Way = Callable[[Array], Found]
+
+
+class Search:
+    """One batch of starts in two dimensions."""
+
+    def __init__(self, options: Auto, problem: Problem, rng: Streams) -> None:
+        self.options, self.whole, self.rng = options, problem, rng
+        self.seen: Survey = survey(problem)
+        valid = to_numpy(problem.valid)
+        held = islands(valid, speckle_size(problem), options.kept, np.random.default_rng(0))  # the same for every start
+        keep = like(valid & ~held, problem.valid)
+        xp = namespace(problem.amplitude)
+        self.problem = problem.replace(valid=keep, amplitude=xp.where(keep, problem.amplitude, xp.zeros_like(problem.amplitude)))
+        weights = (xp.astype(like(mask, problem.valid), problem.amplitude.dtype) for mask in (valid & ~held, held))
+        self.scorer = Scorer(problem, *weights)
+        self.phase: dict[str, Any] = {"phase_min": -HALF_TURN, "phase_max": HALF_TURN} if self.seen.real else {}
+        self.wraps = problem.support is None and self.seen.centre
+        self.resting: tuple[State, np.ndarray] | None = None
+        self.did: list[list[str]] = [
+            list(self.seen.words if problem.support is None else ["the support is known"]) for _ in range(len(rng))
+        ]
+
+    # the search ---------------------------------------------------------------------------------
+
+    def run(self, x: Array) -> Iterator[Step]:
+        """Ways side by side, long rounds for those starts that need them, a descent on all pixels."""
+        best = yield from self.search(x)
+        for step in self.polish(best):
+            yield step._replace(info={**step.info, "account": self.did})
+
+    def search(self, x: Array) -> Found:
+        """The ways in turn until two agree, start by start; then long rounds until nothing improves."""
+        everyone = np.arange(x.shape[0])
+        first, second, *others = self.ways()
+        best = yield from first(x)
+        found = [best]
+        agreed = np.zeros(len(everyone), bool)
+        for way in (second, *others):
+            going = np.flatnonzero(~agreed)
+            if not going.size:
+                break
+            start = like(to_numpy(random_phases(self.problem, self.rng)), x)
+            with self.among(best, going):
+                part = yield from way(taken(start, going))
+            found.append(merged(best, going, part))
+            agreed[going] = self.agreed(found)[going]
+            best = self.best(found)
+        for b, so in enumerate(agreed):
+            self.did[b].append(f"{best.by[b]} scored best of {len(found)} ways; " + ("two ways agree" if so else "no two agree"))
+        rounds = 0
+        for rounds in range(1, self.options.rounds + 1):
+            going = np.flatnonzero(~agreed)
+            if not going.size:
+                break
+            before = best
+            with self.among(best, going):
+                part = yield from self.long_round(
+                    State(*(taken(a, going) for a in best[:2]), best.score[going], tuple(best.by[b] for b in going))
+                )
+            best = merged(best, going, part)
+            for b in going:
+                self.did[b].append(f"long round {rounds}: score {before.score[b]:.2g} to {best.score[b]:.2g}")
+            agreed |= best.score > 0.7 * before.score  # it no longer improves
+        return (yield from self.refine(best))
+
+    @contextmanager
+    def among(self, best: State, going: np.ndarray) -> Iterator[None]:
+        """Meanwhile the steps of these starts are shown with the others at rest."""
+        self.resting = None if len(going) == best.x.shape[0] else (best, going)
+        try:
+            yield
+        finally:
+            self.resting = None
+
+    def ways(self) -> list[Way]:
+        """The ways that this pattern allows."""
+        if self.problem.support is not None:
+            return [self.known, self.known]
+        if not self.seen.centre:  # without its lowest frequencies an object has no level to cut at
+            return [self.swept, self.swept]
+        cut = [self.halved] * (self.seen.half is not None) + [self.wrapped]
+        return [self.swept, *cut] if self.seen.real else [*cut, self.swept]
+
+    def known(self, x: Array) -> Found:
+        """HIO in the support that is known."""
+        support = self.problem.support[None, ...]
+        return (yield from self.through("the known support", self.fixed(self.options.search), x, support))
+
+    def halved(self, x: Array) -> Found:
+        """HIO in half the autocorrelation, then shrink-wrap from there where that scores better."""
+        support = like(self.seen.half, self.problem.valid)[None, ...]
+        first = yield from self.through("half the autocorrelation", self.fixed(self.options.search), x, support)
+        second = yield from self.through("half the autocorrelation, then shrink-wrap", self.wrap(120), first.x, first.support)
+        return self.best([first, second])
+
+    def wrapped(self, x: Array) -> Found:
+        """Shrink-wrap by threshold, as the default recipe does."""
+        parts = Recipe(recipe=f"20 er + 3*({self.options.wrapped // 3} hio + 40 er)").parts()
+        return (yield from self.through("shrink-wrap", parts, x, None))
+
+    def swept(self, x: Array) -> Found:
+        """Volumes from large to small, each from where the last one ended."""
+        top, support, states = 1.15 * self.seen.volume / math.prod(self.problem.shape), None, []
+        past = np.zeros(x.shape[0], bool)
+        for k in range(self.options.levels):
+            share = min(0.5, top * self.options.ratio**k)
+            sigma = 2.5 * 0.4 ** (k / (self.options.levels - 1))
+            parts = self.volume(share, sigma, self.options.effort)
+            state = yield from self.through(f"a volume of {share * math.prod(self.problem.shape):.0f} px", parts, x, support)
+            past |= state.score > self.options.past * self.best([*states, state]).score
+            states.append(state._replace(score=np.where(past, np.inf, state.score)))
+            x, support = state.x, state.support
+            if past.all():
+                break
+        return self.best(states)
+
+    def long_round(self, best: State) -> Found:
+        """From the best: long in its support, then with shrink-wrap; the best of the three is kept."""
+        first = yield from self.through("a long run from there", self.fixed(self.options.length), best.x, best.support)
+        if not self.wraps:
+            return self.best([best, first])
+        second = yield from self.through("shrink-wrap from there", self.wrap(self.options.length // 4), first.x, first.support)
+        return self.best([best, first, second])
+
+    def refine(self, best: State) -> Found:
+        """A short run with shrink-wrap, and one in the support; kept where they score better."""
+        first = yield from self.through(best.by, self.fixed(80), best.x, best.support)
+        if not self.wraps:
+            return self.best([best, first])
+        second = yield from self.through(best.by, self.wrap(80), best.x, best.support)
+        return self.best([best, first, second])
+
+    def polish(self, best: State) -> Iterator[Step]:
+        """Error reduction and conjugate gradients on all pixels."""
+        for step in iterate([ER(iterations=30, shrink_wrap=FIXED), ConjugateGradient(iterations=30)],
+                            self.whole, best.x, best.support):  # fmt: skip
+            yield step._replace(info={**step.info, "stage": "polish"})
+
+    # parts --------------------------------------------------------------------------------------
+
+    def fixed(self, n: int) -> Parts:
+        """HIO and ER in a support that stays."""
+        return [HIO(iterations=n, shrink_wrap=FIXED), ER(iterations=50, shrink_wrap=FIXED)]
+
+    def wrap(self, n: int) -> Parts:
+        """HIO and ER, the support at a tenth of the maximum."""
+        wrap = ShrinkWrap(when="always", every=5, sigma=1.2, sigma_end=1.0)
+        return [HIO(iterations=n, shrink_wrap=wrap), ER(iterations=40, shrink_wrap=wrap)]
+
+    def volume(self, share: float, sigma: float, n: int) -> Parts:
+        """HIO with a support of this share of the array, then ER in it."""
+        wrap = ShrinkWrap(when="always", every=10, sigma=sigma, sigma_end=sigma, area=share)
+        return [HIO(iterations=n, shrink_wrap=wrap, **self.phase), ER(iterations=15, shrink_wrap=FIXED, **self.phase)]
+
+    # bookkeeping --------------------------------------------------------------------------------
+
+    def through(self, by: str | tuple[str, ...], parts: Parts, x: Array, support: Array | None) -> Found:
+        """Run the parts and score their end."""
+        xp = namespace(x)
+        step, stage = Step(x), {"stage": by if isinstance(by, str) else "refine"}
+        for step in iterate(parts, self.problem, x, support):
+            shown = step
+            if self.resting is not None:
+                part = State(step.x, xp.broadcast_to(step.support, step.x.shape), np.zeros(len(self.resting[1])), ())
+                shown = Step(*merged(*self.resting, part)[:2])
+            yield shown._replace(info=stage)
+        names = (by,) * step.x.shape[0] if isinstance(by, str) else by
+        chi2, free = self.scorer(step.estimate)
+        score = np.where(np.isfinite(chi2 * free), np.sqrt(np.abs(chi2 * free)), np.inf)
+        return State(step.estimate, xp.broadcast_to(step.support, step.x.shape), score, names)
+
+    @staticmethod
+    def best(states: Sequence[State]) -> State:
+        """Of each start the state with the lowest score."""
+        xp = namespace(states[0].x)
+        pick = np.argmin(np.stack([state.score for state in states]), axis=0)
+        return State(
+            xp.stack([states[k].x[b, ...] for b, k in enumerate(pick)]),
+            xp.stack([states[k].support[b, ...] for b, k in enumerate(pick)]),
+            np.array([states[k].score[b] for b, k in enumerate(pick)]),
+            tuple(states[k].by[b] for b, k in enumerate(pick)),
+        )
+
+    def agreed(self, found: Sequence[State]) -> np.ndarray:
+        """Whether the two best of its ways found one object, (batch,)."""
+        scores = np.stack([state.score for state in found])
+        so = np.zeros(scores.shape[1], bool)
+        for b, order in enumerate(np.argsort(scores, axis=0, kind="stable").T):
+            one, other = (np.nan_to_num(to_numpy(found[k].x[b, ...])) for k in order[:2])
+            so[b] = align(one, other, subpixel=1).correlation >= self.options.settled
+        return so
+
+
+def taken(a: Array, rows: np.ndarray) -> Array:
+    """Some rows of a (batch, …)."""
+    return namespace(a).stack([a[int(b), ...] for b in rows])
+
+
+def merged(best: State, going: np.ndarray, part: State) -> State:
+    """The states of all starts with those of some replaced."""
+    xp = namespace(best.x)
+    xs, supports = [best.x[b, ...] for b in range(best.x.shape[0])], [best.support[b, ...] for b in range(best.x.shape[0])]
+    score, by = best.score.copy(), list(best.by)
+    for k, b in enumerate(going):
+        xs[b], supports[b], score[b] = part.x[k, ...], part.support[k, ...], part.score[k]
+        by[b] = part.by[k] if part.by else by[b]
+    return State(xp.stack(xs), xp.stack(supports), score, tuple(by))

@@ -1,0 +1,192 @@
+"""Whether a result is to be trusted: solved, several solutions, or not solved, with a calibrated probability. No truth is used.
+
+The probability is that of a complex correlation above 0.95 with the true object, by a logistic model of what independent
+starts say of each other. `benchmarks/verdict.py` fits it to blind runs on tuning objects and checks it on others; the
+numbers and their record are in `verdict.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from .arrays import like, to_numpy
+from .ensemble import agreement_matrix, align_all, clusters_of
+from .metrics import INSIDE
+from .result import Result
+
+SAME = 0.9
+"""Correlation from which two starts count as one object."""
+AS_GOOD = 1.5
+"""A group whose best score is within this factor of the best is as good a solution."""
+LOOKED_AT = 8
+"""Starts, the best by score, that are compared."""
+
+
+class Verdict(NamedTuple):
+    """What is to be thought of a result.
+
+    label: "solved", "several solutions", "not solved", or "cannot tell".  probability: of the object being right, 0 to 1,
+    None where it cannot be told.  evidence: the figures behind it, each truth-free.  words: the same in a sentence.
+    warnings: what is odd about the support.
+    """
+
+    label: str
+    probability: float | None
+    evidence: Mapping[str, float]
+    words: str
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def headline(self) -> str:
+        """Label and probability on one line."""
+        return self.label if self.probability is None else f"{self.label} (probability of being right {self.probability:.0%})"
+
+    def record(self) -> dict[str, Any]:
+        """For a file."""
+        return {**self._asdict(), "evidence": dict(self.evidence), "warnings": list(self.warnings)}
+
+
+def judge(result: Result) -> Verdict:
+    """The verdict on a result of two starts or more; of one it says that it cannot tell."""
+    usable = np.flatnonzero([score.failure is None for score in result.scores])
+    warnings = support_warnings(result)
+    if len(usable) < 2 or not np.abs(result.object).any():
+        why = "one start agrees with nothing: give --starts 2 or more" if len(usable) < 2 else "the object is empty"
+        return Verdict("cannot tell", None, {}, why, warnings)
+    starts = usable[np.argsort([result.scores[k].rank for k in usable], kind="stable")][:LOOKED_AT]
+    if result.chosen in starts:
+        starts = np.array([result.chosen, *starts[starts != result.chosen]])
+    aligned = align_all(result.estimates[starts], 0)
+    alike = agreement_matrix(aligned)
+    evidence = evidence_of(result, starts, aligned, alike)
+    p = probability(evidence)
+    ranks = np.array([result.scores[k].rank for k in starts])
+    groups = [c for c in clusters_of(alike, SAME) if ranks[c.members].min() <= AS_GOOD * ranks.min() and len(c.members) > 1]
+    return Verdict(label_of(p, len(groups)), p, evidence, _words(evidence, len(usable), len(groups)), warnings)
+
+
+def label_of(p: float, groups: int) -> str:
+    """Solved where that is the likelier; else several solutions, where more than one group of starts scores well."""
+    return "solved" if p >= 0.5 else "several solutions" if groups > 1 else "not solved"
+
+
+def evidence_of(result: Result, starts: NDArray[np.intp], aligned: NDArray, alike: NDArray) -> dict[str, float]:
+    """The figures that the probability is made of, from starts (n,) of which the first is the chosen one.
+
+    partner: highest correlation of the chosen start with another.  company: share of the others that correlate with it
+    by 0.9.  level: free χ².  ratio: free over working χ².  gap: the partner's score over the chosen one's.  transfer: PRTF of
+    the two over all amplitudes.  closure: overlap of the two objects' outlines.
+    """
+    partner = 1 + int(np.argmax(alike[0, 1:]))
+    a, b = np.abs(aligned[0]), np.abs(aligned[partner])
+    inside, other = a > INSIDE * a.max(), b > INSIDE * b.max()
+    score = result.scores[starts[0]]
+    free = score.chi2 if score.free is None else score.free
+    return {
+        "partner": float(alike[0, partner]),
+        "company": float(np.mean(alike[0, 1:] >= SAME)),
+        "level": float(free),
+        "ratio": float(free / max(score.chi2, 1e-30)),
+        "gap": float(result.scores[starts[partner]].rank / max(score.rank, 1e-30)),
+        "transfer": _transfer(result, aligned[[0, partner]]),
+        "closure": float((inside & other).sum() / max(1, (inside | other).sum())),
+        "starts": float(len(result.scores)),
+    }
+
+
+def _transfer(result: Result, pair: NDArray) -> float:
+    """Σ|mean F|/Σ√P of two aligned objects, the phase-retrieval transfer function over all measured pixels at once."""
+    problem = result.problem
+    fields = to_numpy(problem.operator.forward(like(pair.astype(np.complex64), problem.amplitude)))
+    if fields.shape[1:] == problem.amplitude.shape:
+        fields = fields * to_numpy(problem.valid)
+    return float(np.abs(fields.mean(axis=0)).sum() / max(float(np.abs(fields).mean(axis=0).sum()), 1e-30))
+
+
+# the model ----------------------------------------------------------------------------------------
+
+
+def features(evidence: Mapping[str, float]) -> NDArray[np.float64]:
+    """The evidence on scales on which a line may divide right from wrong, (features,)."""
+    e = evidence
+    return np.array(
+        [
+            -math.log10(max(1 - e["partner"], 1e-4)),
+            e["company"],
+            -math.log10(min(max(e["level"], 1e-6), 1.0)),
+            math.log10(min(max(e["ratio"], 0.1), 100.0)),
+            math.log10(min(max(e["gap"], 0.1), 100.0)),
+            -math.log10(max(1 - e["transfer"], 1e-4)),
+            e["closure"],
+        ]
+    )
+
+
+@lru_cache(maxsize=1)
+def model() -> dict[str, Any]:
+    """The fitted numbers: mean, deviation and weight of each feature, bias, and the record of the fit."""
+    fitted: dict[str, Any] = json.loads((files("retrieve") / "verdict.json").read_text())
+    return fitted
+
+
+def probability(evidence: Mapping[str, float], fitted: Mapping[str, Any] | None = None) -> float:
+    """The logistic model's probability that the object is right."""
+    m = model() if fitted is None else fitted
+    z = (features(evidence) - np.array(m["mean"])) / np.array(m["deviation"])
+    return float(1 / (1 + np.exp(-(m["bias"] + z @ np.array(m["weight"])))))
+
+
+def told(result: Result) -> list[str]:
+    """What the solver saw and did, in lines: what it says of every start once, then what of each."""
+    shared = [line for line in result.account[0] if all(line in said for said in result.account)] if result.account else []
+    own = [[line for line in said if line not in shared] for said in result.account]
+    return shared + [f"start {k}: {'; '.join(lines)}" for k, lines in enumerate(own) if lines]
+
+
+# the support --------------------------------------------------------------------------------------
+
+
+def support_warnings(result: Result) -> tuple[str, ...]:
+    """What is odd about the chosen start's support."""
+    support = result.support
+    if support is None or not support.any():
+        return ()
+    found = []
+    axes = range(support.ndim)
+    lines = [support.any(axis=tuple(a for a in axes if a != axis)) for axis in axes]
+    if any(line[0] or line[-1] for line in lines):
+        found.append("the support touches the edge of the array")
+    wide = [axis for axis, line in zip(axes, lines, strict=True) if np.ptp(np.flatnonzero(line)) + 1 > len(line) / 2]
+    if wide and support.mean() > 0.5**support.ndim:
+        found.append(
+            f"the support fills {support.mean():.0%} of the array and more than half of axis {', '.join(map(str, wide))}: "
+            "more than the oversampling allows"
+        )
+    labels, count = ndimage.label(support)
+    if count > 1:
+        energy = ndimage.sum_labels(np.abs(result.object) ** 2, labels, np.arange(1, count + 1))
+        detached = int((energy > 0.01 * energy.sum()).sum()) - 1
+        if detached > 0:
+            found.append(f"{detached} detached part(s) of the support hold more than 1 % of the object each")
+    return tuple(found)
+
+
+def _words(e: Mapping[str, float], starts: int, groups: int) -> str:
+    said = [
+        f"the nearest other start correlates by {e['partner']:.3f}",
+        f"{e['company']:.0%} of the others found the same object",
+        f"unseen pixels are predicted {e['ratio']:.1f} times as badly as fitted ones",
+        f"outlines overlap by {e['closure']:.0%}",
+    ]
+    if groups > 1:
+        said.append(f"{groups} different groups score about as well")
+    return f"of {starts} starts, " + "; ".join(said)

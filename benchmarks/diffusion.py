@@ -52,7 +52,7 @@ def spread(given: argparse.Namespace) -> dict[str, Any]:
         rows = []
         for number in range(given.objects):
             problem = named(f"domains2d-50-{kind}").problem(number, TEST_SEED, Noise(sigma=0.05))
-            result = rt.solve(_solver("diffusion", given), problem, starts=8, samples=64, device=given.device)
+            result = rt.solve(_solver("diffusion", given), problem, starts=8, samples=64, batch=16, device=given.device)
             inside, onto = problem.support, align(result.object, problem.truth)
             drawn = np.abs(np.array([align(x, problem.truth).object for x in result.samples]))[:, inside]
             truth = np.abs(problem.truth)[inside]

@@ -48,11 +48,11 @@ def spread(given: argparse.Namespace) -> dict[str, Any]:
     from scipy.stats import spearmanr
 
     found: dict[str, Any] = {}
-    for kind in KINDS:
+    for kind in given.kinds:
         rows = []
         for number in range(given.objects):
             problem = named(f"domains2d-50-{kind}").problem(number, TEST_SEED, Noise(sigma=0.05))
-            result = rt.solve(_solver("diffusion", given), problem, starts=8, samples=64, device=given.device)
+            result = rt.solve(_solver("diffusion", given), problem, starts=8, samples=64, batch=16, device=given.device)
             inside, onto = problem.support, align(result.object, problem.truth)
             drawn = np.abs(np.array([align(x, problem.truth).object for x in result.samples]))[:, inside]
             truth = np.abs(problem.truth)[inside]
@@ -124,6 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all unless given")
     parser.add_argument("--objects", type=int, default=40, help="of each kind, for the spread")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="of objects, for the spread")
     parser.add_argument("--weights", help="another prior than the shipped one")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "diffusion.json")
@@ -131,7 +132,8 @@ def main() -> None:
     kept = json.loads(given.out.read_text()) if given.out.exists() else {}
     for name in given.parts or PARTS:
         begun = time.perf_counter()
-        kept[name] = {**PARTS[name](given), "versions": versions(), "took": round(time.perf_counter() - begun, 1)}
+        found = PARTS[name](given)
+        kept[name] = {**kept.get(name, {}), **found, "versions": versions(), "took": round(time.perf_counter() - begun, 1)}
         given.out.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 

@@ -54,6 +54,7 @@ class Diffusion(Refinement, Learned):
     trust: float = option(1.0, "how far the data step may go, in units of the denoiser's noise level", gt=0)
     fit: float = option(0.1, "share by which the fitted scale is renewed each step of the fall; 0 keeps the power's", ge=0, le=1)
     sweeps: int = option(12, "Gibbs sweeps before a posterior sample is taken", ge=1)
+    coupling: float = option(0.4, "last ρ between a sample and the field that fits the data, in units of the noise", gt=0, le=10)
     inner: int = option(6, "denoiser calls in the prior's half of a sweep", ge=2)
 
     @property
@@ -122,8 +123,8 @@ class Diffusion(Refinement, Learned):
     def samples(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """Draw from the posterior near x (batch, *shape), one chain each; the last step is the sample.
 
-        Split Gibbs with coupling ρ, which falls to the noise's size: z given x by the Fourier amplitudes and
-        phases (`posterior_field`), x given z by the reverse diffusion from σ = ρ to 0.
+        Split Gibbs with coupling ρ, which falls from twice `coupling` to `coupling`, in units of the noise: z given x by
+        the Fourier amplitudes and phases (`posterior_field`), x given z by the reverse diffusion from σ = ρ to 0.
         Source: Wu et al., Principled probabilistic imaging using diffusion models as plug-and-play priors, NeurIPS 2024.
         """
         prior = self.prior(x.device)
@@ -131,7 +132,7 @@ class Diffusion(Refinement, Learned):
         denoise = self.symmetric(prior, problem, rng)
         x = x / scale
         last = max(noise_of(scaled), self.low)
-        for rho in np.geomspace(max(4 * last, 1.0), last, self.sweeps):
+        for rho in self.coupling * last * np.geomspace(2, 1, self.sweeps):
             z = posterior_field(scaled, x, float(rho), rng)
             x = reverse(denoise, z, float(rho), self.inner, rng)
             yield Step(x * scale, info={"evaluations": self.inner})

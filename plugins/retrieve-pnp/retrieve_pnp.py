@@ -42,8 +42,8 @@ class PlugAndPlay(Solver):
     starts: ClassVar[int] = 4
     denoiser: str = option("TVDenoiser(n_it_max=20)", "a class of deepinv.models or deepinv.optim.prior, or module.function")
     channels: str = option("re-im", "what it sees of a complex object", choices=("re-im", "amplitude-phase"))
-    strength: float = option(0.1, "noise level, or threshold, that the denoiser is given at first", gt=0, le=100)
-    last: float = option(0.01, "the same in the end", gt=0, le=100)
+    strength: float = option(0.3, "noise level, or threshold, that the denoiser is given at first", gt=0, le=100)
+    last: float = option(0.05, "the same in the end", gt=0, le=100)
     share: float = option(1.0, "w: how much of the denoised object is taken; 0.5 for a median or a network", gt=0, le=1)
     beta: float = option(0.9, "relaxation β", gt=0, le=1)
     iterations: int = option(300, "number of iterations", ge=1)

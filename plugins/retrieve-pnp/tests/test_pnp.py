@@ -54,13 +54,18 @@ def test_any_denoiser_prior_or_network_runs_and_repeats(solver, noisy):
     np.testing.assert_array_equal(one.object, other.object)
 
 
-def test_total_variation_finds_more_of_a_noisy_object_than_raar_alone(noisy):
-    """The same iteration with and without the denoiser, from the same starts."""
+def test_total_variation_keeps_the_noise_out_of_flat_domains():
+    """A disc of two phases under noise of 5 %, from the truth: with the denoiser less is lost than with RAAR alone."""
+    r = np.hypot(*np.meshgrid(*[np.arange(32) - 16] * 2, indexing="ij"))
+    truth = np.where(r < 7, np.where(np.arange(32) < 17, 1, 1j), 0).astype(np.complex64)
+    amplitude = np.sqrt(measure(truth))
+    noise = 0.05 * amplitude.max() * np.random.default_rng(0).standard_normal(truth.shape)
+    problem = Problem.from_arrays(amplitude=np.maximum(amplitude + noise, 0), support=r < 9, truth=truth)
     alone, denoised = (
-        np.mean([align(x, noisy.truth, scale=True).correlation for x in rt.solve(solver, noisy, starts=2).estimates])
+        align(rt.solve(solver, problem, starts=1, x0=truth).object, truth, scale=True).correlation
         for solver in (PlugAndPlay(denoiser=f"{__name__}.Same", iterations=60), PlugAndPlay(iterations=60))
     )
-    assert denoised > alone + 0.02
+    assert 1 - denoised < 0.7 * (1 - alone)
 
 
 def test_it_is_found_through_its_entry_point():

@@ -128,7 +128,7 @@ class Site:
 
         def start(words: list[str]) -> subprocess.Popen[bytes]:
             with (self.folder / "cluster.log").open("ab") as log:
-                started.append(subprocess.Popen(words, env=self.env, stdout=log, stderr=log, start_new_session=True))
+                started.append(subprocess.Popen(words, env=self.env, stdout=log, stderr=log, process_group=0))
             return started[-1]
 
         try:

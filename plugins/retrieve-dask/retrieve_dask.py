@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import Any, TypeVar
 
 from retrieve.errors import InputError
@@ -34,7 +37,7 @@ class Dask(Executor):
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """Call on a worker."""
         future: Future[T] = Future()
-        task = self.client.submit(fn, *args, pure=False, **kwargs)
+        task = self.client.submit(_called, fn, *args, pure=False, **kwargs)
         self._tasks[future] = task
         task.add_done_callback(lambda done: self._finish(future, done))
         return future
@@ -44,14 +47,15 @@ class Dask(Executor):
 
         self._tasks.pop(future, None)
         if not future.set_running_or_notify_cancel():
-            return
-        if task.cancelled():
+            pass
+        elif task.cancelled():
             future.set_exception(BrokenExecutor("the cluster gave it up"))
         elif (error := task.exception()) is None:
             future.set_result(task.result())
         else:
             lost = BrokenExecutor(f"its workers died ({error})") if isinstance(error, KilledWorker) else None
             future.set_exception(lost or error)
+        task.release()  # else what a worker still keeps of it is made again when that worker dies
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Give up what has not begun, with `cancel_futures`; the cluster stays as it is."""
@@ -60,6 +64,21 @@ class Dask(Executor):
 
     def __exit__(self, kind: Any, *_: Any) -> None:
         self.shutdown(cancel_futures=kind is not None)
+
+
+def _called(fn: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """In a worker: the call, with memory as in any process."""
+    _memory_as_usual()
+    return fn(*args, **kwargs)
+
+
+@cache
+def _memory_as_usual() -> None:
+    """Undo MALLOC_TRIM_THRESHOLD_, which Dask sets for its workers: with it each array of a step is asked of the kernel anew."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None  # glibc's
+    if mallopt is not None:
+        mallopt(-3, 32 << 20)  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD: where glibc itself arrives with arrays of this size
+        mallopt(-1, 64 << 20)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from ..prepare.scan import Scan
 from .options import flags, given_flags
 
 if TYPE_CHECKING:
+    from ..prepare import Frames
     from ..problem import Problem
 
 FORMATS = (".cxi", ".npz")
@@ -73,25 +74,16 @@ def pulses(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     In order: dark, gain, flat field and background; selection; sums over ranges; padding; downsampling. Files may be
     larger than the memory.
     """
-    from ..prepare import frames_of, prepare_pulses, read_calibration
+    from ..prepare import prepare_pulses, read_calibration
     from ..prepare.picture import train_picture
 
     console = Console(quiet=quiet, highlight=False)
     options: Pulses = build(Pulses, given_flags(given))
     count = len(options.slices())
     targets, picture = _targets(files, given, count)
-    with frames_of(files, given["key"], given["axis"] or 0) as frames, _progress(console, quiet) as on_block:
-        console.print("{} frames of {}×{} px in {}".format(*frames.shape, frames.source), markup=False)
+    with _opened(files, given, console, quiet) as (frames, settings):
         calibration, said = read_calibration(frames.shape, frames.always, **_calibration(given))
-        train = prepare_pulses(
-            frames,
-            options,
-            calibration,
-            bad_pixels=given["bad_pixels"],
-            check_axes=given["axis"] is None,
-            said=said,
-            on_block=on_block,
-        )
+        train = prepare_pulses(frames, options, calibration, said=said, **settings)
     for problem, target in zip(train.problems, targets, strict=True):
         _write(problem, target)
     if picture is not None:
@@ -112,24 +104,15 @@ def scan(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     In order: dark, gain, flat field and background; hot and dead pixels; alien spots; centring; crop or padding; binning;
     threshold.
     """
-    from ..prepare import frames_of, prepare_scan, read_calibration
+    from ..prepare import prepare_scan, read_calibration
     from ..prepare.picture import scan_picture
 
     console = Console(quiet=quiet, highlight=False)
     options: Scan = build(Scan, given_flags(given))
     [target], picture = _targets(files, given, 1)
-    with frames_of(files, given["key"], given["axis"] or 0) as frames, _progress(console, quiet) as on_block:
-        console.print("{} frames of {}×{} px in {}".format(*frames.shape, frames.source), markup=False)
+    with _opened(files, given, console, quiet) as (frames, settings):
         calibration, said = read_calibration(frames.shape, frames.ever, **_calibration(given))
-        made = prepare_scan(
-            frames,
-            options,
-            calibration,
-            bad_pixels=given["bad_pixels"],
-            check_axes=given["axis"] is None,
-            said=said,
-            on_block=on_block,
-        )
+        made = prepare_scan(frames, options, calibration, said=said, **settings)
     _write(made.problem, target)
     if picture is not None:
         scan_picture(made, picture)
@@ -138,6 +121,16 @@ def scan(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
 
 
 scan.params += flags(Scan)
+
+
+@contextmanager
+def _opened(files: Sequence[str], given: dict[str, Any], console: Console, quiet: bool) -> Iterator[tuple[Frames, Any]]:
+    """The frames in the files, and what their preparation is told besides its options."""
+    from ..prepare import frames_of
+
+    with frames_of(files, given["key"], given["axis"] or 0) as frames, _progress(console, quiet) as on_block:
+        console.print("{} frames of {}×{} px in {}".format(*frames.shape, frames.source), markup=False)
+        yield frames, {"bad_pixels": given["bad_pixels"], "check_axes": given["axis"] is None, "on_block": on_block}
 
 
 def _calibration(given: dict[str, Any]) -> dict[str, str | None]:

@@ -161,7 +161,7 @@ def run(chosen: Any, problem: Any, given: dict[str, Any], console: Console, quie
 class _Interrupt:
     """Turns the first Ctrl-C into a request to stop, the second, or with `at_once` the first, into a KeyboardInterrupt."""
 
-    def __init__(self, at_once: bool) -> None:
+    def __init__(self, at_once: bool = False) -> None:
         self.asked, self.at_once = False, at_once
 
     def __enter__(self) -> _Interrupt:

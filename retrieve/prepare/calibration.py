@@ -71,7 +71,9 @@ def read_calibration(
     made = Calibration(**parts)
     if made.flat is not None:
         seen = made.flat[good]
-        weak = ~(made.flat > max(0.0, float(np.mean(seen) - WEAK * np.std(seen))))
+        mean = seen.mean(dtype=float)
+        below = max(WEAK * seen.std(dtype=float), 1e-3 * mean)  # a uniform field has no deviation
+        weak = ~(made.flat > max(0.0, mean - below))
         good &= ~weak
         made = replace(made, flat=np.where(weak, 1, made.flat / made.flat[good].mean(dtype=float)).astype(np.float32))
         said += [f"{int(weak.sum())} pixels of the flat field are dead or weak: not measured"] * bool(weak.any())

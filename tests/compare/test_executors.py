@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from small_cases import cases, timeless
 
-from retrieve.compare import Case, compare
+from retrieve.compare import compare
 from retrieve.errors import InputError
 from retrieve.executors import Serial, completed, opened
 from retrieve.plugins import find
-from retrieve.problem import Problem
 from retrieve.processes import Processes
-from retrieve.simulate import blobs, measure
 from retrieve.solvers import ER, HIO, RAAR, Solver, Step
-from retrieve.tables import to_dict
 
 
 @dataclass(frozen=True)
@@ -36,16 +34,6 @@ class Killed(Solver):
             (tries / str(number)).touch()
             os.kill(os.getpid(), signal.SIGKILL)
         yield Step(x)
-
-
-def cases(count=2):
-    for number in range(count):
-        x, support = blobs((32, 32), seed=number, number=8)
-        yield Case("blobs", 0.0, number, Problem.from_arrays(intensity=measure(x), support=support, truth=x))
-
-
-def timeless(comparison):
-    return {name: value for name, value in to_dict(comparison).items() if name != "times"}
 
 
 def slow_square(n):

@@ -8,31 +8,20 @@ import time
 
 import numpy as np
 import pytest
+from small_cases import cases, timeless
 
 from retrieve import benchmarks
 from retrieve.cli import main
-from retrieve.compare import Case, compare
+from retrieve.compare import compare
 from retrieve.errors import InputError
 from retrieve.fingerprint import fingerprint
 from retrieve.foreign import Foreign
 from retrieve.likelihood import Gaussian
-from retrieve.problem import Problem
-from retrieve.simulate import blobs, measure
 from retrieve.solvers import ER, HIO
 from retrieve.store import Store
 from retrieve.tables import to_dict
 
 SOLVERS = {"hio": HIO(iterations=20), "er": ER(iterations=20)}
-
-
-def cases(count=2):
-    for number in range(count):
-        x, support = blobs((32, 32), seed=number, number=8)
-        yield Case("blobs", 0.0, number, Problem.from_arrays(intensity=measure(x), support=support, truth=x))
-
-
-def timeless(comparison):
-    return {name: value for name, value in to_dict(comparison).items() if name != "times"}
 
 
 def kept(path):

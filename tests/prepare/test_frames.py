@@ -141,3 +141,11 @@ def test_the_level_of_the_border_is_taken_off(rng):
 def test_a_calibration_does_nothing_by_default():
     assert Calibration().steps == ()
     assert_array_equal(Calibration().apply(FRAMES.astype(np.float32)), FRAMES)
+
+
+@pytest.mark.parametrize("level", [1, 0.1])
+def test_a_flat_field_that_is_the_same_everywhere_masks_nothing(tmp_path, level):
+    np.save(tmp_path / "flat.npy", np.full((6, 5), level, np.float32))
+    calibration, _ = read_calibration((3, 6, 5), None, flat=str(tmp_path / "flat.npy"))
+    assert calibration.mask is None or calibration.mask.all()
+    np.testing.assert_allclose(calibration.flat, 1, rtol=1e-6)

@@ -44,18 +44,25 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=40)
     parser.add_argument("--starts", type=int, default=4)
     parser.add_argument("--workers", type=int, default=cores())
+    parser.add_argument("--noise", type=float, nargs="+", default=list(NOISE), help="levels; the others stay as they are written")
     parser.add_argument("--memory", action="store_true", help="only the peak memory and the time")
     parser.add_argument("--weights", default="domains3d")
     parser.add_argument("--out", type=Path, default=TARGET)
     given = parser.parse_args()
     kept: dict[str, Any] = json.loads(given.out.read_text()) if given.out.exists() else {}
     if given.memory:
-        kept["memory"] = memory(given.weights)
+        keep(kept, given.out, memory=memory(given.weights))
         print(kept["memory"])
-    else:
-        kept |= table(given)
-    kept["versions"] = versions()
-    given.out.write_text(json.dumps(kept, indent=1) + "\n")
+        return
+    for level in given.noise:
+        keep(kept, given.out, **{f"{FITS}, noise {level:g}": fits(given, level)})
+    keep(kept, given.out, **{LITERAL: compared(given, LITERAL, 0.0, {"hio": HIO(iterations=500)})[0]})
+
+
+def keep(kept: dict[str, Any], path: Path, **more: Any) -> None:
+    """Write what is done so far."""
+    kept |= {**more, "versions": versions()}
+    path.write_text(json.dumps(kept, indent=1) + "\n")
 
 
 def solver(weights: str, **more: Any) -> rt.solvers.Solver:
@@ -63,20 +70,23 @@ def solver(weights: str, **more: Any) -> rt.solvers.Solver:
     return find("solvers", "diffusion")(weights=weights, **{"search": 300, "evaluations": 100} | more)
 
 
-def table(given: argparse.Namespace) -> dict[str, Any]:
-    """Cells, and the paired test of each noise level."""
-    cells, tests = [], []
-    for name, level in [(FITS, level) for level in NOISE] + [(LITERAL, 0.0)]:
-        entrants = {"hio": HIO(iterations=500)} | ({"diffusion": solver(given.weights)} if name == FITS else {})
-        cases = benchmarks.Benchmark((name,)).cases([level], given.objects)
-        found = compare(entrants, cases, starts=given.starts, workers=given.workers, pictures=0)
-        rows = {label: [row for row in found.rows if row.solver == label and row.start is None] for label in entrants}
-        cells += [cell(name, level, label, own, found.rows) for label, own in rows.items()]
-        if name == FITS:
-            cells.append(limit(given, level))
-            tests.append(paired(level, rows["diffusion"], rows["hio"]))
-            print(tests[-1], flush=True)
-    return {"starts": given.starts, "cells": cells, "paired": tests, "options": {"search": 300, "evaluations": 100}}
+def fits(given: argparse.Namespace, level: float) -> dict[str, Any]:
+    """Both solvers and the limit at one noise level, with the paired test."""
+    entrants = {"hio": HIO(iterations=500), "diffusion": solver(given.weights)}
+    cells, rows = compared(given, FITS, level, entrants)
+    test = paired(level, rows["diffusion"], rows["hio"])
+    print(test, flush=True)
+    return {"starts": given.starts, "cells": [*cells, limit(given, level)], "paired": test}
+
+
+def compared(
+    given: argparse.Namespace, name: str, level: float, entrants: dict[str, rt.solvers.Solver]
+) -> tuple[list[dict[str, Any]], dict[str, list[Row]]]:
+    """A cell for each solver, and the rows of its best starts."""
+    cases = benchmarks.Benchmark((name,)).cases([level], given.objects)
+    found = compare(entrants, cases, starts=given.starts, workers=given.workers, pictures=0)
+    rows = {label: [row for row in found.rows if row.solver == label and row.start is None] for label in entrants}
+    return [cell(name, level, label, own, found.rows) for label, own in rows.items()], rows
 
 
 def cell(name: str, level: float, label: str, best: list[Row], rows: tuple[Row, ...]) -> dict[str, Any]:

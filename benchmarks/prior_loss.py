@@ -2,6 +2,7 @@
 
     python benchmarks/prior_loss.py                       # the denoisers that ship, in two dimensions
     python benchmarks/prior_loss.py --weights FILE        # another one
+    python benchmarks/prior_loss.py domains3d --objects 64 --samples 2000 --out benchmarks/results/prior3d.json
 
 Errors are per pixel of the window, for objects of unit rms over it; σ in units of σ_data = 1/√2, of the real and
 of the imaginary part. Both know the support. The covariance is of objects of a training seed, the errors are of
@@ -32,7 +33,8 @@ from retrieve.priors.objects import Simulated
 from retrieve.priors.wiener import Wiener
 from retrieve.simulate import TEST_SEED, TRAIN_SEED, named, torch_dataset
 
-SETS = ("domains2d-50-cells", "domains2d-50-blobs")
+SETS = {2: ("domains2d-50-cells", "domains2d-50-blobs"), 3: ("domains3d-fits",)}
+MANY = 3000  # pixels, above which the covariance is taken of what the samples span
 TARGET = Path(__file__).parent / "results" / "prior2d.json"
 
 
@@ -50,8 +52,9 @@ def linear(name: str, task: DiffusionTask, samples: int) -> dict[str, list[float
         return torch.view_as_complex(x.movedim(1, -1).contiguous())[:, where].numpy()
 
     made = torch_dataset(named(name), seed=TRAIN_SEED + 2, batch=min(samples, 1000))
-    wiener = Wiener.of(inside(*batch[:2]) for batch in itertools.islice(made, -(-samples // 1000)))
+    parts = (inside(*batch[:2]) for batch in itertools.islice(made, -(-samples // 1000)))
     x = inside(*task.source.held(task.validation))
+    wiener = Wiener.of(parts) if x.shape[1] < MANY else Wiener.spanned(np.concatenate(list(parts))[:samples])
     pixels = np.prod(task.module.window)
     sigmas = [level * SIGMA_DATA for level in BINS]
     return {
@@ -96,9 +99,9 @@ def main() -> int:
     console, told = Console(), {}
     for name in chosen:
         module = weights.load(name)
-        if not isinstance(module, Denoiser) or len(module.window) != 2:
+        if not isinstance(module, Denoiser) or (len(module.window) != 2 and len(chosen) > 1):
             continue
-        rows = [row for data in SETS for row in compared(module, data, given.objects, given.samples)]
+        rows = [row for data in SETS[len(module.window)] for row in compared(module, data, given.objects, given.samples)]
         label = Path(name).stem
         show(label, rows, console)
         told[label] = {"sha256": weights.sha256(weights.path_of(name)), "rows": rows}

@@ -41,7 +41,7 @@ def main() -> int:
         retrieve(["train", "diffusion", "films2d", *words, *more])
         module, card = weights.load(folder / "prior.safetensors"), weights.card_of(folder / "prior.safetensors")
     torch.set_num_threads(given.threads)
-    rows = [row for name in SETS for row in compared(module, name, given.objects, given.samples)]
+    rows = [row for name in SETS[2] for row in compared(module, name, given.objects, given.samples)]
     show(f"{given.minutes:g} minutes", rows, Console())
     given.out.parent.mkdir(exist_ok=True)
     given.out.write_text(json.dumps({"card": card, "rows": rows, "versions": versions()}, indent=1) + "\n")

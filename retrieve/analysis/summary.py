@@ -39,8 +39,8 @@ def summary(analysis: Analysis) -> dict[str, Any]:
         "common_mode": analysis.modes.common,
         "curves": [_curve(one) for one in analysis.curves],
     }
-    plain: dict[str, Any] = _plain(made)
-    return plain
+    figures: dict[str, Any] = plain(made)
+    return figures
 
 
 def write_summary(analysis: Analysis, path: str | Path) -> Path:
@@ -77,12 +77,12 @@ def _curve(one: Fineness) -> dict[str, Any]:
     return {"name": curve.name, "of": one.of, "frequency": curve.frequency, "value": curve.value, "resolution": read}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Lists and numbers that JSON knows; null for NaN and infinity."""
     if isinstance(value, Mapping):
-        return {key: _plain(v) for key, v in value.items()}
+        return {key: plain(v) for key, v in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not np.isfinite(value) else value

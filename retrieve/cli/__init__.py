@@ -17,6 +17,7 @@ COMMANDS = {
     "prepare": "detector frames to a pattern",
     "inspect": "what is in a file, and what to expect of it",
     "analyze": "what the starts or samples of results say together",
+    "reproduce": "the figures of the paper, ours beside its numbers",
     "simulate": "objects with known truth, and their measurements",
     "train": "train a prior, or a network that inverts patterns",
     "weights": "list the weights that ship, or show what a file of them is",

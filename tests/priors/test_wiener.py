@@ -51,6 +51,22 @@ def test_no_other_factor_does_better(drawn):
         assert Wiener(scale * wiener.values, wiener.vectors).error(x, 0.5) > wiener.error(x, 0.5) * 1.0005
 
 
+def test_fewer_objects_than_pixels_give_what_they_span():
+    rng = np.random.default_rng(2)
+    modes = np.linalg.qr(rng.normal(size=(300, 5)))[0].T
+
+    def draw(count):
+        return (rng.normal(size=(count, 5)) + 1j * rng.normal(size=(count, 5))) @ modes
+
+    x = draw(100)
+    thin, whole, other = Wiener.spanned(x), Wiener.of([x]), draw(1000)
+    assert thin.vectors.shape == (300, 5)
+    assert thin.bound(0.5) == pytest.approx(whole.bound(0.5), rel=1e-6)
+    assert thin.error(other, 0.5) == pytest.approx(whole.error(other, 0.5), rel=1e-6)
+    beyond = other + 1e-1 * np.linalg.qr(np.vstack([modes, rng.normal(size=(1, 300))]).T)[0][:, -1]
+    assert thin.error(beyond, 0.5) == pytest.approx(thin.error(other, 0.5) + 1e-2, rel=1e-3)
+
+
 def test_the_table_of_a_denoiser(tmp_path, small):
     torch.manual_seed(0)
     module = EDM((32, 32), small)

@@ -73,7 +73,7 @@ def test_metrics(check):
     check()
 
 
-@parametrize_with_checks([load("domains2d")])
+@parametrize_with_checks([load("domains2d"), load("domains3d")])
 def test_priors(check):
     check()
 

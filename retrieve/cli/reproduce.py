@@ -1,0 +1,59 @@
+"""``retrieve reproduce``: the figures of the paper, ours beside its numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+WHAT = ("fig2", "fig3", "fig4", "fig5", "fig6", "speed")
+
+
+@click.command("reproduce", short_help="the figures of the paper, ours beside its numbers")
+@click.argument("what", type=click.Choice([*WHAT, "all"]), metavar="|".join([*WHAT, "all"]))
+@click.option("--quick", is_flag=True, help="few objects and short runs: a look at each within minutes, no results")
+@click.option(
+    "--objects", type=click.IntRange(1), help="of each set and noise level, in fig2, fig3 and fig6  [40, quick: 2, 3D: 1]"
+)
+@click.option("--samples", type=click.IntRange(2), help="of the posterior, in fig5  [100, quick: 12]")
+@click.option("--workers", type=click.IntRange(1), help="processes that share the objects  [the cores]")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("reproduced"), show_default=True, help="folder"
+)
+@click.option("--quiet", "-q", is_flag=True, help="print nothing but errors")
+def command(
+    what: str, quick: bool, objects: int | None, samples: int | None, workers: int | None, out: Path, quiet: bool
+) -> None:
+    """Make a figure of Lee et al. (2026), or all of them, with this package.
+
+    Each writes NAME.png and NAME.json into the folder, and all that are there share one page, index.html: our numbers
+    beside the paper's, and why they differ. The paper's films and pulse train are not public; simulated ones stand in.
+    """
+    from ..arrays import cores
+    from ..reproduce import QUICK, Effort, reproduce, write_overview
+
+    effort = QUICK if quick else Effort()
+    asked: dict[str, Any] = {} if objects is None else {"objects": objects, "volumes": objects}
+    asked |= {} if samples is None else {"samples": samples}
+    effort = effort._replace(**asked, workers=workers or cores())
+    out.mkdir(parents=True, exist_ok=True)
+    console = Console(quiet=quiet, highlight=False)
+    given = [f"--{name} {value}" for name, value in (("objects", objects), ("samples", samples)) if value is not None]
+    for name in WHAT if what == "all" else (what,):
+        words = " ".join(["retrieve reproduce", name, *["--quick"] * quick, *given])
+        with console.status(f"{name}: running"):
+            content = reproduce(name, effort, out, words)
+        _show(content, console)
+    page = write_overview(out)
+    console.print(f"written: {page}, and a picture and a JSON file of each", markup=False)
+
+
+def _show(content: dict[str, Any], console: Console) -> None:
+    shown = Table("", "here", "paper", title=f"{content['title']}, {content['seconds']:.0f} s", title_justify="left")
+    for line in content["lines"]:
+        theirs = line["paper"]
+        shown.add_row(line["what"], f"{line['ours']:.4g}", "" if theirs is None else str(theirs))
+    console.print(shown)

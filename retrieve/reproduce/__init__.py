@@ -1,0 +1,76 @@
+"""The figures and the table of times of Lee et al. (2026), made with this package and put beside the paper's numbers."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ..analysis.summary import plain
+from ..errors import InputError
+from ..figure import write_figure
+from ..manifest import versions
+from ..options import unknown
+from .base import QUICK, Effort, Reproduction, paper, told
+
+__all__ = ["FIGURES", "QUICK", "Effort", "reproduce", "write_overview"]
+
+FIGURES = {
+    "fig2": "simulated:fig2",
+    "fig3": "simulated:fig3",
+    "fig4": "train:fig4",
+    "fig5": "train:fig5",
+    "fig6": "volume:fig6",
+    "speed": "simulated:speed",
+}
+"""Names, with the function of each."""
+
+
+def reproduce(name: str, effort: Effort, folder: Path, command: str = "") -> dict:
+    """Make a figure, and write ``name.png`` and ``name.json`` into the folder; returns what the JSON says.
+
+    command: told in the JSON. Raises `InputError` for an unknown name, and what its solvers raise.
+    """
+    if name not in FIGURES:
+        raise InputError(unknown("figure", name, FIGURES))
+    module, _, function = FIGURES[name].partition(":")
+    make: Callable[[Effort], Reproduction] = getattr(importlib.import_module(f".{module}", __name__), function)
+    begun = time.perf_counter()
+    made = make(effort)
+    content = {
+        "figure": name,
+        "title": paper()["figures"][name],
+        "paper": paper()["paper"],
+        "command": command,
+        "seconds": round(time.perf_counter() - begun, 1),
+        "how": made.how,
+        "lines": [told(line) for line in made.lines],
+        "effort": effort._asdict(),
+        "versions": versions(),
+        "details": made.details,
+    }
+    write_figure(made.figure, folder / f"{name}.png")
+    _write(folder / f"{name}.json", json.dumps(plain(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    return content
+
+
+def write_overview(folder: Path) -> Path:
+    """The page of all figures that the folder holds, ``index.html``; returns its path."""
+    from ..page.of_reproduction import reproduction_page
+
+    contents = {name: json.loads(path.read_text("utf-8")) for name in FIGURES if (path := folder / f"{name}.json").exists()}
+    pictures = {name: (folder / f"{name}.png").read_bytes() for name in contents if (folder / f"{name}.png").exists()}
+    return _write(folder / "index.html", reproduction_page(contents, pictures))
+
+
+def _write(path: Path, text: str) -> Path:
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,175 @@
+"""Figures 2 and 3 and the table of times: solvers on simulated films."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from itertools import chain
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from ..benchmarks import NOISE, Benchmark
+from ..compare import compare
+from ..comparison import Comparison
+from ..driver import solve
+from ..plugins import find
+from ..simulate import TEST_SEED, Noise, named
+from ..solvers import HIO, Solver
+from ..summary import summarise
+from .base import Effort, Line, Reproduction, paper
+from .gallery import DPI, OURS, STYLE, best, figure2, figure3
+
+SETS = ("domains2d-50-cells", "domains2d-50-blobs")
+METRICS = {
+    "amplitude_correlation": "amplitude correlation",
+    "diffraction_correlation": "diffraction correlation",
+    "chi2_diffraction": "diffraction error",
+}
+LOUD = "noise is a share of the largest amplitude, ten times the rms here: at 0.05 it is half of a typical signal"
+SETS_DIFFER = "the paper's films are not published; cells and blobs are two readings of them"
+KNOWN = {
+    ("hio", "diffraction_correlation"): ("hio diffraction correlation", ""),
+    ("hio", "chi2_diffraction"): ("hio diffraction error", ""),
+    ("hio", "amplitude_correlation"): (
+        "hio amplitude correlation",
+        "a smooth beam flatters it: wrong cells reach 0.9; blobs without noise HIO solves, from the best of several starts",
+    ),
+    ("unet", "amplitude_correlation"): ("unet amplitude correlation", ""),
+    ("unet", "chi2_diffraction"): ("unet diffraction error", ""),
+    ("dps", "amplitude_correlation"): (
+        "diffusion amplitude correlation",
+        "the paper's sampler with a smaller prior and from one start; its step size and schedule are not published",
+    ),
+    (OURS, "amplitude_correlation"): ("diffusion amplitude correlation", "another sampler: the denoiser inside RAAR"),
+    (OURS, "chi2_diffraction"): ("diffusion diffraction error", ""),
+}
+
+
+class Entry(NamedTuple):
+    """A solver, and from how many starts."""
+
+    solver: Solver
+    starts: int
+
+
+def solvers(effort: Effort) -> dict[str, Entry]:
+    """The paper's three, and ours."""
+    return {
+        "hio": Entry(HIO(iterations=500), effort.starts),
+        "unet": Entry(find("solvers", "unet")(), 1),
+        "dps": Entry(find("solvers", "dps")(timesteps=effort.timesteps), 1),
+        OURS: Entry(ours(effort), effort.starts),
+    }
+
+
+def ours(effort: Effort) -> Solver:
+    """The diffusion solver, of the effort asked for."""
+    made: Solver = find("solvers", OURS)(search=effort.search, evaluations=effort.evaluations)
+    return made
+
+
+def compared(entries: Mapping[str, Entry], sets: tuple[str, ...], noise: list[float], objects: int, workers: int) -> Comparison:
+    """One comparison of solvers that take different numbers of starts."""
+    parts = [
+        compare({label: entry.solver}, Benchmark(sets).cases(noise, objects), starts=entry.starts, workers=workers)
+        for label, entry in entries.items()
+    ]
+    if any(part.settings["interrupted"] for part in parts):
+        raise KeyboardInterrupt
+    settings = {**parts[0].settings, "starts": {label: entry.starts for label, entry in entries.items()}}
+    known = {label: what for part in parts for label, what in part.solvers.items()}
+    rows, pictures = (tuple(chain.from_iterable(getattr(part, name) for part in parts)) for name in ("rows", "pictures"))
+    return Comparison(settings, known, rows, pictures)
+
+
+def told_of(whole: Comparison) -> dict[str, object]:
+    """Settings and success rates, for the JSON."""
+    rates = [
+        {"set": s.group, "noise": s.noise, "solver": s.solver, "best": s.best, "objects": s.objects}
+        | {"above_0.95": s.success95.rate, "median": s.medians.get("complex_correlation"), "failures": s.failures}
+        for s in summarise(whole)
+    ]
+    return {"settings": dict(whole.settings), "solvers": dict(whole.solvers), "success": rates}
+
+
+def median(whole: Comparison, group: str, noise: float, solver: str, metric: str) -> float:
+    """Over the objects, of the best by the free score."""
+    values = [row.metrics[metric] for row in best(whole, group, noise, solver)]
+    return float(np.median(values)) if values else float("nan")
+
+
+def fig2(effort: Effort) -> Reproduction:
+    """HIO, the U-Net, the paper's sampler and ours without noise."""
+    whole = compared(solvers(effort), SETS, [0.0], effort.objects, effort.workers)
+    lines = []
+    for group in SETS:
+        for label in whole.solvers:
+            for metric, words in METRICS.items():
+                key, why = KNOWN.get((label, metric), (None, ""))
+                lines.append(
+                    Line(f"{words}, {label}, {group}", median(whole, group, 0.0, label, metric), key, why or SETS_DIFFER)
+                )
+    how = (
+        f"{effort.objects} objects of each set, test seed, no noise, support known; medians of the best by the free score "
+        f"of {effort.starts} starts (HIO of 500 iterations, diffusion) or of one (U-Net, DPS of {effort.timesteps} steps)"
+    )
+    with matplotlib.rc_context(STYLE):
+        return Reproduction(how, lines, figure2(whole, 0.0), told_of(whole))
+
+
+def fig3(effort: Effort) -> Reproduction:
+    """The diffusion solver at five noise levels."""
+    whole = compared({OURS: Entry(ours(effort), effort.starts)}, SETS, list(NOISE), effort.objects, effort.workers)
+    lines = []
+    for group in SETS:
+        for level in NOISE:
+            rows = best(whole, group, level, OURS)
+            key, why = "noise to 0.05" if level <= 0.05 else f"noise {level:g}", LOUD if level >= 0.05 else SETS_DIFFER
+            for metric in ("amplitude_correlation", "phase_similarity"):
+                values = np.array([row.metrics[metric] for row in rows] or [np.nan])
+                what = f"{metric.replace('_', ' ')}, σ = {level:g}, {group}"
+                lines.append(Line(f"share above 0.99, {what}", float(np.mean(values > 0.99)), key, why))
+                lines.append(Line(f"median, {what}", float(np.median(values)), key))
+    how = f"{effort.objects} objects of each set and level, test seed, support known; best of up to {effort.starts} starts"
+    with matplotlib.rc_context(STYLE):
+        return Reproduction(how, lines, figure3(whole, list(NOISE)), told_of(whole))
+
+
+def speed(effort: Effort) -> Reproduction:
+    """Seconds of one reconstruction, one start each, alone on the machine's cores."""
+    problems = [named(SETS[0]).problem(k, TEST_SEED, Noise(sigma=0.01)) for k in range(max(2, min(5, effort.objects)))]
+    seconds = {}
+    for label, entry in solvers(effort).items():
+        spent = []
+        for problem in problems:
+            begun = time.perf_counter()
+            solve(entry.solver, problem, starts=1, hold_out=0)
+            spent.append(time.perf_counter() - begun)
+        seconds[label] = float(np.median(spent[1:]))  # the first also loads weights
+    machine = "on a processor's cores and not on a card; networks are smaller than the paper's"
+    keys = {"hio": "seconds hio", "unet": "seconds unet", "dps": "seconds diffusion", OURS: "seconds diffusion"}
+    theirs = {label: paper()["values"][keys[label]]["value"] for label in seconds}
+    names = {
+        "dps": f"dps, the paper's sampler, {effort.timesteps} steps",
+        OURS: "diffusion, one start",
+        "hio": "hio, 500 iterations",
+    }
+    lines = [Line(f"seconds, {names.get(label, label)}", value, keys[label], machine) for label, value in seconds.items()]
+    ratio = f"by the paper's numbers {theirs[OURS] / theirs['hio']:.0f}"
+    lines += [Line(f"{label} over hio, ratio", seconds[label] / seconds["hio"], None, ratio) for label in ("dps", OURS)]
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(6, 2.4), dpi=DPI, layout="constrained")
+        axes = figure.subplots()
+        place = np.arange(len(seconds))
+        axes.barh(place - 0.2, list(seconds.values()), 0.38, label="here")
+        axes.barh(place + 0.2, [theirs[label] for label in seconds], 0.38, label="paper", color="0.7")
+        axes.set_yticks(place, list(seconds))
+        axes.set_xscale("log")
+        axes.invert_yaxis()
+        axes.set_xlabel("seconds a reconstruction")
+        axes.legend(frameon=False)
+    how = f"one start, median of {len(problems) - 1} films of 64² px, all cores"
+    return Reproduction(how, lines, figure, {"seconds": seconds})

@@ -1,0 +1,58 @@
+"""The learned solvers in three dimensions, with the prior that ships."""
+
+import numpy as np
+import pytest
+
+from retrieve.driver import solve
+from retrieve.errors import InputError
+from retrieve.evaluate import align
+from retrieve.priors.weights import load, shipped
+from retrieve.simulate import Noise, named
+from retrieve.solvers.diffusion import Diffusion
+from retrieve.solvers.dps import DPS
+from retrieve.solvers.unet import UNet
+
+NOWHERE = 77  # a seed that nothing was trained, tuned or tested on
+
+
+@pytest.fixture(scope="module")
+def volume():
+    """An ellipsoid of 50 blobs, 32³, without noise."""
+    return named("domains3d-fits").problem(0, NOWHERE, Noise(sigma=0.0))
+
+
+def test_diffusion_finds_a_volume_by_the_code_that_finds_a_film(volume):
+    result = solve(Diffusion(search=150, evaluations=30), volume, starts=1)
+    assert result.manifest["options"]["weights"] == "domains3d"
+    assert align(result.object, volume.truth).correlation > 0.99
+    assert np.abs(result.object[~volume.support]).max() < 0.05 * np.abs(result.object).max()
+
+
+def test_samples_in_3d_are_spread_around_the_object(volume):
+    noisy = named("domains3d-fits").problem(0, NOWHERE, Noise(sigma=0.01))
+    result = solve(Diffusion(search=150, evaluations=30, sweeps=2, inner=2), noisy, starts=1, samples=2)
+    assert result.samples.shape == (2, 32, 32, 32)
+    assert all(align(x, volume.truth).correlation > 0.9 for x in result.samples)
+    assert result.spread.max() > 0
+
+
+def test_dps_guides_in_3d(volume):
+    guided = solve(DPS(timesteps=12), volume, starts=1)
+    blind = solve(DPS(timesteps=12, step=1e-9), volume, starts=1)
+    assert guided.score.chi2 < 0.9 * blind.score.chi2
+    assert np.isfinite(guided.object).all()
+
+
+def test_what_the_3d_prior_does_not_hold_is_refused(volume):
+    wide = named("domains3d-literal").problem(0, NOWHERE)
+    with pytest.raises(InputError, match=r"weights 'domains3d' are for objects within 32 × 32 × 32 px"):
+        solve(Diffusion(), wide)
+    with pytest.raises(InputError, match="has 3 axes"):
+        solve(Diffusion(weights="domains2d"), volume)
+    with pytest.raises(InputError, match="solver unet: weights=auto, and none ship for a problem of 3 axes"):
+        solve(UNet(), volume)
+
+
+def test_the_file_is_small_and_says_what_it_is_for():
+    assert shipped()["domains3d"].stat().st_size <= 20e6
+    assert load("domains3d").window == (32, 32, 32)

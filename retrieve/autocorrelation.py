@@ -45,8 +45,12 @@ def autocorrelation(problem: Problem) -> NDArray[np.float32]:
     """|F⁻¹ I| with its maximum 1 at N//2, (*shape); unmeasured pixels are interpolated."""
     y = fill_unmeasured(to_numpy(problem.amplitude), to_numpy(problem.valid))
     axes = tuple(range(y.ndim))
-    a = np.abs(scipy.fft.ifftn((y * y).astype(np.float32), axes=axes, workers=threads_for(y.size)))
-    return np.fft.fftshift(a / a.max()).astype(np.float32)
+    intensity = (y * y).astype(np.complex64)
+    del y
+    a = np.abs(scipy.fft.ifftn(intensity, axes=axes, workers=threads_for(intensity.size), overwrite_x=True))
+    del intensity
+    a /= a.max()
+    return np.fft.fftshift(a)
 
 
 def extent(problem: Problem, threshold: float = 0.02) -> tuple[float, ...]:

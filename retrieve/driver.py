@@ -66,7 +66,7 @@ def solve(
     working, held = problem, None
     if hold_out > 0:
         working, held = problem.hold_out(hold_out, np.random.default_rng([seed, 0]))
-    scorer = Scorer.of(problem, held, where)
+    scorer = Scorer.of(problem, held, where, working.valid)
     plan = Plan(working.to(where), where, starts, seed, scorer, budget or Budget(), strict, score_every, on_step)
     own = None if x0 is None else np.broadcast_to(x0, (starts, *problem.shape))
     runs: list[Batch] = []
@@ -155,6 +155,11 @@ def _check_more(solver: Solver, agree: float, samples: int) -> None:
         raise InputError(f"solver {solver.name} draws no posterior samples; take diffusion, or samples=0 and several starts")
 
 
+def _joined(arrays: list[np.ndarray]) -> np.ndarray:
+    """The batches as one array; a single one is not copied."""
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
 def _collect(
     solver: Solver,
     problem: Problem,
@@ -165,7 +170,7 @@ def _collect(
     seconds: float,
     settings: dict[str, Any],
 ) -> Result:
-    estimates = np.concatenate([run.estimate for run in runs])
+    estimates = _joined([run.estimate for run in runs])
     scores = tuple(score for run in runs for score in run.scores)
     usable = [k for k, score in enumerate(scores) if score.failure is None]
     if not usable:
@@ -175,7 +180,7 @@ def _collect(
     if (kernel := kernels[chosen]) is not None:
         problem = problem.replace(detector=PartialCoherence(kernel))
     masks = [run.support for run in runs if run.support is not None]
-    supports = np.concatenate(masks) if len(masks) == len(runs) else None
+    supports = _joined(masks) if len(masks) == len(runs) else None
     spent = [run.cost for run in runs]
     networks = sum(cost.network_evaluations for cost in spent)
     cost = Cost(sum(cost.ffts for cost in spent), networks, seconds, sum(cost.steps for cost in spent))

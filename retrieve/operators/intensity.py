@@ -95,7 +95,7 @@ class PartialCoherence(Operator):
         return PartialCoherence(device.put(self.kernel), self.in_shape)
 
     def _convolve(self, x: Array, transfer: Array) -> Array:
-        return convolve(x, transfer, self.in_shape)
+        return convolve(x, transfer)
 
 
 def richardson_lucy(

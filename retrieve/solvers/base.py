@@ -22,11 +22,13 @@ class Step(NamedTuple):
     info: anything else: ``stage`` names the running part, ``detector`` a refined intensity operator,
         ``evaluations`` what each start spent on networks since the last step, in forward passes (a gradient
         through the network counts three).
+    more: that another step follows for sure, so that the driver need not keep this one.
     """
 
     x: Array
     support: Array | None = None
     info: Mapping[str, Any] = {}
+    more: bool = False
 
     @property
     def estimate(self) -> Array:

@@ -196,7 +196,9 @@ def iterate(parts: Sequence[Iterative | Descent], problem: Problem, x: Array) ->
             if n >= blurred and n % part.coherence.every == 0:
                 problem = part.coherence.refine(problem, project(m))
                 info = {**info, "detector": problem.detector}
-            yield Step(m if plain else project(m), support, info)
+            m = m if plain else project(m)
+            yield Step(m, support, info, more=n < total)
+            del m
 
 
 def _real(x: Array, m: Array, support: Array) -> tuple[Array, Array]:

@@ -26,14 +26,16 @@ def fill_unmeasured(values: NDArray[np.float32], valid: NDArray[np.bool_]) -> ND
     """
     if valid.all():
         return values
-    filled, known = np.where(valid, values, 0).astype(np.float32), valid.copy()
+    filled, known = np.where(valid, values, np.float32(0)), valid.copy()
     sigma = 1.0
     while not known.all():
-        weight = ndimage.gaussian_filter(valid.astype(np.float32), sigma, mode="wrap", truncate=3)
-        mean = ndimage.gaussian_filter(np.where(valid, values, 0).astype(np.float32), sigma, mode="wrap", truncate=3)
+        weight, mean = valid.astype(np.float32), np.where(valid, values, np.float32(0))
+        for blurred in (weight, mean):
+            ndimage.gaussian_filter(blurred, sigma, mode="wrap", truncate=3, output=blurred)
         reached = ~known & (weight > 0.05)
         filled[reached] = mean[reached] / weight[reached]
         known |= reached
+        del weight, mean, blurred  # before the next two are made
         sigma *= 2
         if sigma > max(values.shape):
             filled[~known] = filled[known].mean() if known.any() else 0

@@ -18,8 +18,7 @@ from .errors import InputError
 from .likelihood import Gaussian, Likelihood
 from .operators import FarField, Operator
 
-
-NLL_POINTS = 1 << 20
+NLL_POINTS = 1 << 18
 """Points of which the negative log-likelihood is taken at once."""
 
 

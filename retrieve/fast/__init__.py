@@ -7,6 +7,7 @@ packages is missing the other is used alone; without both nothing here is.
 from __future__ import annotations
 
 import importlib
+import itertools
 import math
 import os
 from functools import lru_cache
@@ -106,9 +107,9 @@ def convolve(a: np.ndarray, transfer: np.ndarray, line: np.ndarray, out: np.ndar
     first = (line * np.float32(1 / a[0].size))[:, None]
     tables = transfer.reshape(*transfer.shape[: 2 - a.ndim], -1)
     tables = tables.reshape(-1, *tables.shape[-2:])
-    for k, (one, into) in enumerate(zip(a, out, strict=True)):
+    for one, into, table in zip(a, out, itertools.cycle(tables), strict=False):
 
-        def multiply(block: np.ndarray, columns: slice, table: np.ndarray = tables[k % len(tables)]) -> None:
+        def multiply(block: np.ndarray, columns: slice, table: np.ndarray = table) -> None:
             block *= table[:, columns]
             block *= first
 

@@ -57,7 +57,7 @@ def solve(
     not `strict`).
     """
     starts = solver.starts if starts is None else starts
-    batch = solver.batch if batch is None else batch
+    batch = solver.together(problem) if batch is None else batch
     agree = solver.agree if agree is None else agree
     _check(starts, seed, hold_out, batch, score_every, x0, problem)
     _check_more(solver, agree, samples)

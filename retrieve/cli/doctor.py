@@ -17,6 +17,8 @@ from ..plugins import KINDS, LAZY, loaded, usable
 
 SHAPES = ((64, 64), (256, 256), (1024, 1024), (64, 64, 64), (128, 128, 128))
 
+EXTRAS = {"numba": "fast", "pyfftw": "fast", "fabio": "detectors", "hdf5plugin": "detectors", "dask": "dask"}
+
 SLOW = 1.0
 """Seconds of an import that are worth telling."""
 
@@ -31,13 +33,7 @@ def command() -> None:
     console.print(f"{'cores':20} {cores()}")
     console.print(f"{'backend':20} {'CuPy, ' + str(cards) + ' card(s)' if cards else 'NumPy on the CPU; no card through CuPy'}")
     console.print(f"{'transform 64×64':20} {describe((64, 64))}")
-    for package, extra in (
-        ("numba", "fast"),
-        ("pyfftw", "fast"),
-        ("fabio", "detectors"),
-        ("hdf5plugin", "detectors"),
-        ("dask", "dask"),
-    ):
+    for package, extra in EXTRAS.items():
         there = "there" if importlib.util.find_spec(package) else f"not installed (extra {extra})"
         console.print(f"{package:20} {there}")
     plugins = loaded()

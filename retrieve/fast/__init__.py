@@ -41,6 +41,11 @@ def planned(shape: tuple[int, ...]) -> Any:
     return fftw if fftw is not None and fftw.able(shape) else None
 
 
+def together(shape: tuple[int, ...]) -> int:
+    """How many arrays of this shape are best done at once: up to 128² calls cost as much as the work, beyond the cache counts."""
+    return 8 if math.prod(shape) <= 1 << 14 and planned(shape) is not None else 1
+
+
 def describe(shape: tuple[int, ...]) -> str:
     """What transforms complex64 arrays of this shape and what passes over them, for a manifest."""
     fftw = planned(shape)

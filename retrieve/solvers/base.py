@@ -91,6 +91,10 @@ class Solver(ABC):
     def check(self, problem: Problem) -> None:  # noqa: B027
         """Raise `InputError` where this solver cannot do the problem; called before any work."""
 
+    def together(self, problem: Problem) -> int:
+        """How many starts it likes to run in one array on this problem; as `batch` says for any."""
+        return self.batch
+
     def record(self) -> dict[str, Any]:
         """What a manifest keeps besides the options, such as the SHA-256 of weights."""
         return {}

@@ -143,6 +143,10 @@ class Iterative(Solver):
         """Run the algorithm alone."""
         return iterate([self], problem, x)
 
+    def together(self, problem: Problem) -> int:
+        """As many as are faster than one by one."""
+        return fast.together(tuple(problem.shape))
+
     def constrain(self, support: Array) -> Constraint:
         """What this algorithm knows of the object, with the support as it stands."""
         phase = None if self.phase_min is None or self.phase_max is None else (self.phase_min, self.phase_max)

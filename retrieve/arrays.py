@@ -5,7 +5,6 @@ Everything iterative is written against the Python array API; which library runs
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from functools import lru_cache
@@ -16,8 +15,8 @@ import scipy.fft
 from array_api_compat import array_namespace, is_cupy_array, is_numpy_array, is_torch_array
 from array_api_compat import device as _device_of
 
+from . import fast
 from .errors import InputError
-from .fast import blurred, planned
 
 try:  # scipy.fft's dispatch and checks cost a third of a 64² transform; its compiled core is called without them
     from scipy.fft._pocketfft.pypocketfft import c2c as _c2c
@@ -185,16 +184,27 @@ def ifftn(x: Array, ndim: int, workers: int = 1) -> Array:
 
 def _fftw(x: np.ndarray, ndim: int) -> Any:
     """The planned transform, where it takes x."""
-    return planned(x.shape[-ndim:]) if x.dtype == np.complex64 and x.ndim >= ndim and x.flags.c_contiguous else None
+    return fast.planned(x.shape[-ndim:]) if x.dtype == np.complex64 and x.ndim >= ndim and x.flags.c_contiguous else None
 
 
-def convolve(a: Array, transfer: Array, shape: tuple[int, ...]) -> Array:
-    """Real `a` (batch, *shape), convolved (periodic) by the half spectrum `transfer` (*half) or (batch, *half)."""
-    if (found := blurred(a, transfer, threads_for(math.prod(shape)))) is not None:
-        return found
+def convolve(a: Array, transfer: Array, line: np.ndarray | None = None, out: Array | None = None) -> Array:
+    """Real `a` (batch, *shape), convolved (periodic) by the half spectrum `transfer`, (*half) or (batch, *half).
+
+    With `line` (shape[0],), float32 on the host, the half spectrum is that along the first axis times `transfer`, which
+    has a first axis of 1. `out`, which may be `a`, is where the result may be put.
+    """
+    shape = tuple(a.shape[1:])
+    if type(a) is np.ndarray:
+        factor = np.ones(shape[0], np.float32) if line is None else line
+        if (found := fast.convolve(a, transfer, factor, out, threads_for(a[0].size))) is not None:
+            return found
     xp = namespace(a)
     axes = tuple(range(1, a.ndim))
-    return xp.fft.irfftn(xp.fft.rfftn(a, axes=axes) * transfer, s=shape, axes=axes)
+    spectrum = xp.fft.rfftn(a, axes=axes)
+    spectrum *= transfer
+    if line is not None:
+        spectrum *= like(line.reshape(-1, *[1] * (a.ndim - 2)), a)
+    return xp.fft.irfftn(spectrum, s=shape, axes=axes)
 
 
 _ORTHO = 1  # pocketfft's code of the norm

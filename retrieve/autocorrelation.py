@@ -26,14 +26,16 @@ def fill_unmeasured(values: NDArray[np.float32], valid: NDArray[np.bool_]) -> ND
     """
     if valid.all():
         return values
-    filled, known = np.where(valid, values, 0).astype(np.float32), valid.copy()
+    filled, known = np.where(valid, values, np.float32(0)), valid.copy()
     sigma = 1.0
     while not known.all():
-        weight = ndimage.gaussian_filter(valid.astype(np.float32), sigma, mode="wrap", truncate=3)
-        mean = ndimage.gaussian_filter(np.where(valid, values, 0).astype(np.float32), sigma, mode="wrap", truncate=3)
+        weight, mean = valid.astype(np.float32), np.where(valid, values, np.float32(0))
+        for blurred in (weight, mean):
+            ndimage.gaussian_filter(blurred, sigma, mode="wrap", truncate=3, output=blurred)
         reached = ~known & (weight > 0.05)
         filled[reached] = mean[reached] / weight[reached]
         known |= reached
+        del weight, mean, blurred  # before the next two are made
         sigma *= 2
         if sigma > max(values.shape):
             filled[~known] = filled[known].mean() if known.any() else 0
@@ -45,8 +47,12 @@ def autocorrelation(problem: Problem) -> NDArray[np.float32]:
     """|F⁻¹ I| with its maximum 1 at N//2, (*shape); unmeasured pixels are interpolated."""
     y = fill_unmeasured(to_numpy(problem.amplitude), to_numpy(problem.valid))
     axes = tuple(range(y.ndim))
-    a = np.abs(scipy.fft.ifftn((y * y).astype(np.float32), axes=axes, workers=threads_for(y.size)))
-    return np.fft.fftshift(a / a.max()).astype(np.float32)
+    intensity = (y * y).astype(np.complex64)
+    del y
+    a = np.abs(scipy.fft.ifftn(intensity, axes=axes, workers=threads_for(intensity.size), overwrite_x=True))
+    del intensity
+    a /= a.max()
+    return np.fft.fftshift(a)
 
 
 def extent(problem: Problem, threshold: float = 0.02) -> tuple[float, ...]:

@@ -127,7 +127,7 @@ class Order:
         working, held = self.problem, None
         if self.hold_out > 0:
             working, held = self.problem.hold_out(self.hold_out, np.random.default_rng([self.seed, 0]))
-        scorer = Scorer.of(self.problem, held, where)
+        scorer = Scorer.of(self.problem, held, where, working.valid)
         rest = (self.starts, self.seed, scorer, self.budget, self.strict, self.score_every, on_step)
         return Plan(working.to(where), where, *rest), held
 
@@ -191,15 +191,21 @@ def run_batch(solver: Solver, plan: Plan, numbers: range, x0: np.ndarray | None 
     working = plan.problem.replace(operator=counting)
     rng = Streams.of(plan.seed, numbers)
     begun = time.perf_counter()
-    x = solver.start(working, rng) if x0 is None else plan.where.put(x0.copy())
-    step, n, stopped, total = Step(x), 0, False, solver.total
+    n, stopped, total = 0, False, solver.total
+    step: Step | None = None
     networks = 0.0
     history: dict[str, list[list[float]]] = {"step": [], "chi2": [], "free": []}
     chi2 = free = np.full(len(rng), np.nan)
+
+    def start(rng: Streams) -> Array:
+        return solver.start(working, rng) if x0 is None else plan.where.put(x0.copy())
+
+    steps = iter(solver.steps(working, start(rng), rng))
     counting.ffts = 0
     shape, bounded = (len(rng), *working.shape), plan.budget != Budget()
     told = (math.nan, math.nan)
-    for n, step in enumerate(solver.steps(working, x, rng), start=1):
+    while (made := next(steps, None)) is not None:
+        step, made, n = made, None, n + 1  # nothing but `step` holds it
         if step.x.shape != shape:
             raise SolverError(f"solver {solver.name}: step {n} has shape {tuple(step.x.shape)}, not {shape}")
         networks += step.info.get("evaluations", 0)
@@ -211,7 +217,13 @@ def run_batch(solver: Solver, plan: Plan, numbers: range, x0: np.ndarray | None 
             stopped = bool(plan.on_step(Progress(numbers[0], plan.starts, n, total, stage, *told)))
         if stopped or (bounded and plan.budget.spent(n, counting.ffts // len(rng), time.perf_counter() - begun, networks)):
             break
+        if step.more:
+            step = None
     synchronise(plan.where)
+    if n == 0:
+        step = Step(start(Streams.of(plan.seed, numbers)))
+    if step is None:
+        raise SolverError(f"solver {solver.name} ends after {n} steps without a last one; check where it says `more`")
     if history["step"][-1:] != [[float(n)] * len(rng)]:
         chi2, free = _take(history, plan.scorer, n, step)
     cost = Cost(counting.ffts, round(networks * len(rng)), time.perf_counter() - begun, n)
@@ -219,7 +231,7 @@ def run_batch(solver: Solver, plan: Plan, numbers: range, x0: np.ndarray | None 
 
 
 def _take(history: dict[str, list[list[float]]], scorer: Scorer, n: int, step: Step) -> tuple[np.ndarray, np.ndarray]:
-    chi2, free = scorer(step.estimate, step.info.get("detector"))
+    chi2, free = scorer(step.x, step.info.get("detector"), step.support)
     for name, values in (("step", np.full(len(chi2), float(n))), ("chi2", chi2), ("free", free)):
         history[name].append(values.tolist())
     return chi2, free
@@ -244,8 +256,9 @@ def _finish(
 ) -> Batch:
     """Bring a batch to the host, check it, and centre what an unknown support let wander."""
     refined = working.replace(detector=step.info.get("detector", working.detector))
-    nll = to_numpy(refined.nll(step.estimate)) / float(to_numpy(working.valid).sum())
-    estimate = to_numpy(step.estimate).astype(np.complex64)
+    found = step.estimate
+    nll = to_numpy(refined.nll(found)) / float(to_numpy(working.valid).sum())
+    estimate = to_numpy(found).astype(np.complex64, copy=found is step.x)
     support = None if step.support is None else np.array(np.broadcast_to(to_numpy(step.support), estimate.shape))
     scores = []
     for k, start in enumerate(numbers):

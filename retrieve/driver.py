@@ -183,6 +183,11 @@ def _check_more(solver: Solver, agree: float, samples: int) -> None:
         raise InputError(f"solver {solver.name} draws no posterior samples; take diffusion, or samples=0 and several starts")
 
 
+def _joined(arrays: list[np.ndarray]) -> np.ndarray:
+    """The batches as one array; a single one is not copied."""
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
 def _collect(
     solver: Solver,
     problem: Problem,
@@ -193,13 +198,13 @@ def _collect(
     seconds: float,
     settings: dict[str, Any],
 ) -> Result:
-    estimates = np.concatenate([run.estimate for run in runs])
+    estimates = _joined([run.estimate for run in runs])
     scores = tuple(score for run in runs for score in run.scores)
     usable = [k for k, score in enumerate(scores) if score.failure is None]
     if not usable:
         raise SolverError(f"all {len(scores)} starts failed; the first: {scores[0].failure}")
     masks = [run.support for run in runs if run.support is not None]
-    supports = np.concatenate(masks) if len(masks) == len(runs) else None
+    supports = _joined(masks) if len(masks) == len(runs) else None
     same = problem.support is not None and (supports is None or bool((supports == supports[:1]).all()))
     chosen = choose(scores, 0 if held is None else int(to_numpy(held).sum()), same)
     kernels = [kernel for run in runs for kernel in run.kernels]

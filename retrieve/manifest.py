@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import fast
 from .arrays import Device
 from .options import values_of
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from .problem import Problem
     from .solvers.base import Solver
 
-RECORDED = ("retrieve-phase", "numpy", "scipy", "array-api-compat", "h5py", "torch", "cupy", "safetensors")
+RECORDED = ("retrieve-phase", "numpy", "scipy", "array-api-compat", "h5py", "torch", "cupy", "safetensors", "numba", "pyfftw")
 
 
 def versions() -> dict[str, str]:
@@ -46,6 +47,7 @@ def manifest_of(solver: Solver, problem: Problem, seed: int, device: Device, set
         **settings,
         "likelihood": {"name": type(problem.likelihood).__name__.lower(), **values_of(problem.likelihood)},
         "device": device.name,
+        "transform": fast.describe(tuple(problem.shape)) if device.name == "cpu" else device.describe(),
         "versions": versions(),
         "machine": f"{platform.system()} {platform.machine()}",
         "input": dict(problem.meta.get("input", {})),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +17,9 @@ from .arrays import TINY, Array, Device, like, namespace, to_numpy
 from .errors import InputError
 from .likelihood import Gaussian, Likelihood
 from .operators import FarField, Operator
+
+NLL_POINTS = 1 << 18
+"""Points of which the negative log-likelihood is taken at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,9 +202,18 @@ class Problem:
 
     def nll_of(self, f: Array) -> Array:
         """The same from the far field f = A x."""
-        xp = namespace(f)
-        p = self.likelihood.nll(xp.clip(self._detect(f), min=0), self._measured)
-        return xp.sum(p * self._weight, axis=tuple(range(1, p.ndim)))
+        if self.detector is not None:
+            return self._nll(self._detect(f), self.amplitude, self.valid)
+        total, thickness = 0.0, max(1, NLL_POINTS * f.shape[1] // math.prod(f.shape[1:]))
+        for first in range(0, f.shape[1], thickness):  # in parts: a likelihood makes many arrays of the size it is given
+            part = slice(first, min(first + thickness, f.shape[1]))
+            total = total + self._nll(self._detect(f[:, part, ...]), self.amplitude[part, ...], self.valid[part, ...])
+        return total
+
+    def _nll(self, p: Array, y: Array, valid: Array) -> Array:
+        xp = namespace(p)
+        nll = self.likelihood.nll(xp.clip(p, min=0), xp.where(valid, y, xp.zeros_like(y)))
+        return xp.sum(xp.where(valid, nll, xp.zeros_like(nll)), axis=tuple(range(1, p.ndim)))
 
     def nll_gradient(self, x: Array) -> Array:
         """∂nll/∂Re x + i ∂nll/∂Im x, of the shape of x."""

@@ -30,12 +30,16 @@ class Scorer:
     held: Array | None
 
     @classmethod
-    def of(cls, problem: Problem, held: Array | None, device: Device | None = None) -> Scorer:
-        """For a problem with all its measured pixels, and the mask of those held out (zero frequency first)."""
+    def of(cls, problem: Problem, held: Array | None, device: Device | None = None, work: Array | None = None) -> Scorer:
+        """For a problem with all its measured pixels, and the mask of those held out (zero frequency first).
+
+        work: the mask of the measured pixels that are not held out, where it is at hand.
+        """
         device = device or find_device("cpu")
         valid = to_numpy(problem.valid)
-        work = valid if held is None else valid & ~to_numpy(held)
-        masks = [None if mask is None else device.put(to_numpy(mask).astype(bool)) for mask in (work, held)]
+        if work is None:
+            work = valid if held is None else valid & ~to_numpy(held)
+        masks = [None if mask is None else device.put(to_numpy(mask).astype(bool, copy=False)) for mask in (work, held)]
         return cls(problem.to(device), *masks)
 
     @cached_property
@@ -60,17 +64,20 @@ class Scorer:
     def _weight(self, mask: Array) -> Array:
         return namespace(mask).astype(mask, self.problem.amplitude.dtype)
 
-    def __call__(self, x: Array, detector: Operator | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """χ² and free χ² of each x (batch, *shape), on the host; the second NaN when nothing is held out."""
+    def __call__(self, x: Array, detector: Operator | None = None, support: Array | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """χ² and free χ² of each x (batch, *shape), on the host; the second NaN when nothing is held out.
+
+        With a `support`, bool (batch or 1, *shape), x counts inside it alone.
+        """
         xp = namespace(x)
         problem = self.problem if detector is None else self.problem.replace(detector=detector)
         if problem.detector is None and problem.operator.fourier is not None:
             held = self.work if self.held is None else self.held
-            sums = fast.misfits(x, problem.amplitude, self.work, held, problem.operator.fourier)
+            sums = fast.misfits(x, support, problem.amplitude, self.work, held, problem.operator.fourier)
             if sums is not None:
                 chi2, left = (sums / self._counts).T
                 return chi2, left
-        misfit = problem.misfit(x)
+        misfit = problem.misfit(x if support is None else xp.where(support, x, xp.zeros_like(x)))
         axes = tuple(range(1, misfit.ndim))
         chi2, *free = (to_numpy(xp.sum(misfit * share, axis=axes)) for share in self._shares)
         return chi2, free[0] if free else np.full_like(chi2, np.nan)

@@ -100,7 +100,7 @@ def test_threads(monkeypatch):
 @pytest.mark.parametrize("dtype", [np.complex64, np.complex128, np.float32])
 @pytest.mark.parametrize("core", [True, False])
 def test_the_transform_is_scipys_whichever_way_it_is_called(monkeypatch, shape, dtype, core):
-    monkeypatch.setattr("retrieve.arrays.planned", lambda shape: None)
+    monkeypatch.setattr("retrieve.fast.planned", lambda shape: None)
     if not core:
         monkeypatch.setattr("retrieve.arrays._c2c", None)
     rng = np.random.default_rng(0)

@@ -11,10 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 from ..arrays import _cuda_devices, cores, fftn, threads_for
+from ..fast import describe
 from ..manifest import versions
 from ..plugins import KINDS, LAZY, loaded, usable
 
 SHAPES = ((64, 64), (256, 256), (1024, 1024), (64, 64, 64), (128, 128, 128))
+
+EXTRAS = {"numba": "fast", "pyfftw": "fast", "fabio": "detectors", "hdf5plugin": "detectors", "dask": "dask"}
 
 SLOW = 1.0
 """Seconds of an import that are worth telling."""
@@ -29,7 +32,8 @@ def command() -> None:
     cards = _cuda_devices()
     console.print(f"{'cores':20} {cores()}")
     console.print(f"{'backend':20} {'CuPy, ' + str(cards) + ' card(s)' if cards else 'NumPy on the CPU; no card through CuPy'}")
-    for package, extra in (("fabio", "detectors"), ("hdf5plugin", "detectors"), ("dask", "dask")):
+    console.print(f"{'transform 64×64':20} {describe((64, 64))}")
+    for package, extra in EXTRAS.items():
         there = "there" if importlib.util.find_spec(package) else f"not installed (extra {extra})"
         console.print(f"{package:20} {there}")
     plugins = loaded()

@@ -58,6 +58,8 @@ def replayed(path: Path, out: Path | None, console: Console, quiet: bool) -> int
     result = run(solver, problem_from(source["path"], given, stored_likelihood(manifest["likelihood"])), given, console, quiet)
     if out is not None:
         result.save(out)
+    if result.manifest["transform"] != manifest.get("transform", result.manifest["transform"]):
+        console.print(f"transforms differ: {manifest['transform']} then, {result.manifest['transform']} now", markup=False)
     same = np.array_equal(result.object, before.object)
     difference = float(np.abs(result.object - before.object).max())
     console.print("identical, bit for bit" if same else f"differs by at most {difference:.3g}", markup=False)

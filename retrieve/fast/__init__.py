@@ -7,6 +7,7 @@ packages is missing the other is used alone; without both nothing here is.
 from __future__ import annotations
 
 import importlib
+import itertools
 import math
 import os
 from functools import lru_cache
@@ -38,6 +39,11 @@ def planned(shape: tuple[int, ...]) -> Any:
     """The module `fftw`, where it does transforms of this shape; else None."""
     fftw = part("fftw")
     return fftw if fftw is not None and fftw.able(shape) else None
+
+
+def together(shape: tuple[int, ...]) -> int:
+    """How many arrays of this shape are best done at once: up to 128² calls cost as much as the work, beyond the cache counts."""
+    return 8 if math.prod(shape) <= 1 << 14 and planned(shape) is not None else 1
 
 
 def describe(shape: tuple[int, ...]) -> str:
@@ -75,42 +81,42 @@ def _rows(x: np.ndarray) -> np.ndarray:
 
 
 def misfits(
-    x: np.ndarray, amplitude: np.ndarray, work: np.ndarray, held: np.ndarray, threads: int
+    x: np.ndarray, support: np.ndarray | None, amplitude: np.ndarray, work: np.ndarray, held: np.ndarray, threads: int
 ) -> np.ndarray | None:
-    """Σ(|F x| − y)² over the working and the held-out pixels, float64 (batch, 2); None where it cannot be done here."""
+    """Σ(|F x| − y)² over the working and the held-out pixels, x counting inside the support; float64 (batch, 2), or None."""
     passes, fftw = passes_for(x), planned(x.shape[1:])
-    if passes is None or fftw is None or not x.flags.c_contiguous or amplitude.dtype != np.float32:
+    if passes is None or fftw is None or amplitude.dtype != np.float32:
         return None
     y, seen, left = (a.reshape(x.shape[1], -1) for a in (amplitude, work, held))
     factor = np.float32(1 / math.sqrt(x[0].size))
     sums = np.zeros((len(x), 2))
-    for one, total in zip(x, sums, strict=True):
+    for k, total in enumerate(sums):
+        one = x[k].copy() if support is None else np.where(support[k % len(support)], x[k], 0)
         blocks: dict[int, np.ndarray] = {}
 
-        def measure(block: np.ndarray, columns: slice) -> None:
-            found = np.zeros(2)
-            passes.misfits(block, columns.start, y, seen, left, factor, found)
-            blocks[columns.start] = found
+        def measure(block: np.ndarray, columns: slice, blocks: dict[int, np.ndarray] = blocks) -> None:
+            blocks[columns.start] = np.zeros(2)
+            passes.misfits(block, columns.start, y, seen, left, factor, blocks[columns.start])
 
         fftw.look(one, measure, one.ndim, threads)
-        total[:] = sum(blocks[k] for k in sorted(blocks))  # in one order, whatever the threads
+        total[:] = sum(blocks[start] for start in sorted(blocks))  # in one order, whatever the threads
     return sums
 
 
-def blurred(a: np.ndarray, transfer: np.ndarray, threads: int) -> np.ndarray | None:
-    """F⁻¹(transfer · F a) of float32 a (batch, *shape); transfer (*half shape) or one a batch; None where it cannot be done here."""
+def convolve(a: np.ndarray, transfer: np.ndarray, line: np.ndarray, out: np.ndarray | None, threads: int) -> np.ndarray | None:
+    """`retrieve.arrays.convolve` of float32 a, into `out`, which may be a; None where it cannot be done here."""
     fftw = planned(a.shape[1:]) if type(a) is np.ndarray and a.dtype == np.float32 and a.flags.c_contiguous else None
     if fftw is None:
         return None
-    out = np.empty_like(a)
-    rows = transfer.reshape(-1, a.shape[1], math.prod(transfer.shape[-(a.ndim - 2) :]))
-    n = np.float32(1 / a[0].size)
-    for k, (one, into) in enumerate(zip(a, out, strict=True)):
-        table = rows[k % len(rows)]
+    out = np.empty_like(a) if out is None else out
+    first = (line * np.float32(1 / a[0].size))[:, None]
+    tables = transfer.reshape(*transfer.shape[: 2 - a.ndim], -1)
+    tables = tables.reshape(-1, *tables.shape[-2:])
+    for one, into, table in zip(a, out, itertools.cycle(tables), strict=False):
 
         def multiply(block: np.ndarray, columns: slice, table: np.ndarray = table) -> None:
             block *= table[:, columns]
-            block *= n
+            block *= first
 
         fftw.through(one, into, multiply, one.ndim, threads)
     return out

@@ -19,15 +19,15 @@ class FarField(Operator):
 
     def __init__(self, shape: tuple[int, ...], workers: int | None = None) -> None:
         self.in_shape = self.out_shape = tuple(shape)
-        self.fourier = threads_for(self.size) if workers is None else workers
+        self.fourier = self.workers = threads_for(self.size) if workers is None else workers
 
     def forward(self, x: Array) -> Array:
         """Σ x exp(−2πi qr)/√N."""
-        return fftn(x, len(self.in_shape), self.fourier)
+        return fftn(x, len(self.in_shape), self.workers)
 
     def adjoint(self, y: Array) -> Array:
         """Σ y exp(+2πi qr)/√N, which is also the inverse."""
-        return ifftn(y, len(self.in_shape), self.fourier)
+        return ifftn(y, len(self.in_shape), self.workers)
 
 
 class Pad(Operator):

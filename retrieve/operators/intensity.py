@@ -95,7 +95,7 @@ class PartialCoherence(Operator):
         return PartialCoherence(device.put(self.kernel), self.in_shape)
 
     def _convolve(self, x: Array, transfer: Array) -> Array:
-        return convolve(x, transfer, self.in_shape)
+        return convolve(x, transfer)
 
 
 def richardson_lucy(
@@ -110,20 +110,20 @@ def richardson_lucy(
     """
     xp = namespace(coherent)
     axes = tuple(range(1, coherent.ndim))
-    shape = tuple(coherent.shape[1:])
     weight = xp.astype(valid, coherent.dtype) + xp.zeros_like(coherent)
     measured = xp.where(valid, measured, xp.zeros_like(measured))
     spectrum = xp.fft.rfftn(coherent, axes=axes)
+    conjugate = xp.conj(spectrum)
 
     def correlate(image: Array) -> Array:
-        return xp.fft.irfftn(xp.conj(spectrum) * xp.fft.rfftn(image, axes=axes), s=shape, axes=axes)
+        return convolve(image, conjugate)
 
     floor = 1e-9 * xp.max(coherent, axis=axes, keepdims=True)
     seen = xp.maximum(correlate(weight), 1e3 * floor)
     kernel = kernel + xp.zeros_like(coherent)
     kernel = kernel if window is None else kernel * xp.astype(window, kernel.dtype)
     for _ in range(iterations):
-        model = xp.fft.irfftn(spectrum * xp.fft.rfftn(kernel, axes=axes), s=shape, axes=axes)
+        model = convolve(kernel, spectrum)
         kernel = kernel * xp.clip(correlate(measured / xp.maximum(model, floor)) / seen, min=0)
         kernel = kernel / xp.sum(kernel, axis=axes, keepdims=True)
     return kernel

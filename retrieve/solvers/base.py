@@ -22,11 +22,13 @@ class Step(NamedTuple):
     info: anything else: ``stage`` names the running part, ``detector`` a refined intensity operator,
         ``evaluations`` what each start spent on networks since the last step, in forward passes (a gradient
         through the network counts three), ``account`` a list for each start of what was done with it, in words.
+    more: that another step follows for sure, so that the driver need not keep this one.
     """
 
     x: Array
     support: Array | None = None
     info: Mapping[str, Any] = {}
+    more: bool = False
 
     @property
     def estimate(self) -> Array:
@@ -98,7 +100,7 @@ class Solver(ABC):
         return self.starts
 
     def batch_for(self, problem: Problem) -> int:
-        """How many starts it likes to run in one array on this problem."""
+        """How many starts it likes to run in one array on this problem; as `batch` says for any."""
         return self.batch
 
     def record(self) -> dict[str, Any]:

@@ -143,6 +143,10 @@ class Iterative(Solver):
         """Run the algorithm alone."""
         return iterate([self], problem, x)
 
+    def batch_for(self, problem: Problem) -> int:
+        """As many as are faster than one by one."""
+        return fast.together(tuple(problem.shape))
+
     def constrain(self, support: Array) -> Constraint:
         """What this algorithm knows of the object, with the support as it stands."""
         phase = None if self.phase_min is None or self.phase_max is None else (self.phase_min, self.phase_max)
@@ -197,7 +201,9 @@ def iterate(parts: Sequence[Iterative | Descent], problem: Problem, x: Array, su
             if n >= blurred and n % part.coherence.every == 0:
                 problem = part.coherence.refine(problem, project(m))
                 info = {**info, "detector": problem.detector}
-            yield Step(m if plain else project(m), support, info)
+            m = m if plain else project(m)
+            yield Step(m, support, info, more=n < total)
+            del m
 
 
 def _real(x: Array, m: Array, support: Array) -> tuple[Array, Array]:

@@ -162,7 +162,7 @@ class OSS(Iterative):
         n = max(x.shape[1:])
         alpha = n + (1 / n - n) * math.floor(10 * t) / 9
         sigma = n / (2 * math.pi * alpha)
-        smooth = blur(xp.real(outside), sigma) + 1j * blur(xp.imag(outside), sigma)
+        smooth = blur(+xp.real(outside), sigma) + 1j * blur(+xp.imag(outside), sigma)
         return xp.where(project.support, x, xp.astype(smooth, x.dtype))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from .. import fast
 from ..arrays import Array
 from ..errors import OptionError
 from ..options import build, option, options_of, unknown, values_of
@@ -97,6 +98,10 @@ class Recipe(Solver):
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """Run the parts."""
         return iterate(self.parts(), problem, x)
+
+    def batch_for(self, problem: Problem) -> int:
+        """As many as are faster than one by one."""
+        return fast.together(tuple(problem.shape))
 
     @property
     def total(self) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from scipy import ndimage
@@ -41,7 +42,7 @@ class ShrinkWrap:
         xp = namespace(x)
         axes = tuple(range(1, x.ndim))
         fall = (self.sigma_end / self.sigma) ** t if self.sigma and self.sigma_end else 1 - t
-        a = blur(xp.abs(x), self.sigma * fall)
+        a = blur(xp.abs(x), self.sigma * fall, spent=True)
         if self.area is not None:
             first = self.area if self.area_start is None else self.area_start
             size = first * (self.area / first) ** min(1.0, 2 * t) * math.prod(a.shape[1:])
@@ -72,17 +73,15 @@ class ShrinkWrap:
         return ndimage.binary_fill_holes(inside) if self.fill else inside
 
 
-def blur(a: Array, sigma: float) -> Array:
-    """Real `a` (batch, *shape) convolved with a Gaussian of standard deviation `sigma` pixels (periodic)."""
+def blur(a: Array, sigma: float, spent: bool = False) -> Array:
+    """Real `a` (batch, *shape) convolved with a Gaussian of `sigma` pixels (periodic), in its place where it is `spent`."""
     if sigma <= 0:
         return a
     shape = tuple(a.shape[1:])
-    transfer = np.ones((1,) * len(shape), np.float32)
-    for axis, n in enumerate(shape):
-        q = np.fft.rfftfreq(n) if axis == len(shape) - 1 else np.fft.fftfreq(n)
-        line = np.exp(-2 * (math.pi * sigma * q) ** 2).astype(np.float32)
-        transfer = transfer * line.reshape([-1 if k == axis else 1 for k in range(len(shape))])
-    return convolve(a, like(transfer, a), shape)
+    ends = [np.fft.fftfreq(n) for n in shape[:-1]] + [np.fft.rfftfreq(shape[-1])]
+    first, *lines = (np.exp(-2 * (math.pi * sigma * q) ** 2).astype(np.float32) for q in ends)
+    transfer = reduce(np.multiply.outer, lines)[None]
+    return convolve(a, like(transfer, a), first, a if spent else None)
 
 
 def _largest(a: Array, size: Array) -> Array:

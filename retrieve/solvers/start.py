@@ -18,9 +18,12 @@ def random_phases(problem: Problem, rng: Streams) -> Array:
     """
     xp = namespace(problem.amplitude)
     amplitude = fill_unmeasured(to_numpy(problem.amplitude), to_numpy(problem.valid))
-    phases = like(rng.uniform(problem.operator.out_shape), problem.amplitude) * (2 * np.pi)
+    phases = like(rng.uniform(problem.operator.out_shape), problem.amplitude)
+    phases *= 2 * np.pi
     y = like(amplitude, problem.amplitude)[None, ...]
     if problem.detector is not None and tuple(problem.detector.in_shape) != tuple(amplitude.shape):
         share = problem.detector.forward(xp.ones((1, *problem.detector.in_shape), dtype=y.dtype, device=y.device))
         y = xp.sqrt(problem.detector.adjoint(y**2 / share))
-    return problem.operator.adjoint(xp.astype(y * xp.exp(1j * phases), xp.complex64))
+    field = xp.exp(1j * phases)
+    field *= y
+    return problem.operator.adjoint(field)

@@ -55,21 +55,29 @@ class _Counting(Operator):
 
     inner: Operator
     ffts: int = 0
+    whole: _Counting | None = None
 
     def __post_init__(self) -> None:
         self.in_shape, self.out_shape, self.isometry = self.inner.in_shape, self.inner.out_shape, self.inner.isometry
         self.fourier = self.inner.fourier
 
+    def spend(self, transforms: int) -> None:
+        """Add to the counts, also of the operator whose middle this is, where a smaller transform counts as one."""
+        self.ffts += transforms
+        if self.whole is not None:
+            self.whole.spend(transforms)
+
     def forward(self, x: Array) -> Array:
-        self.ffts += x.shape[0]
+        self.spend(x.shape[0])
         return self.inner.forward(x)
 
     def adjoint(self, y: Array) -> Array:
-        self.ffts += y.shape[0]
+        self.spend(y.shape[0])
         return self.inner.adjoint(y)
 
-    def spend(self, transforms: int) -> None:
-        self.ffts += transforms
+    def middle(self, shape: tuple[int, ...]) -> Operator | None:
+        inner = self.inner.middle(shape)
+        return None if inner is None else _Counting(inner, whole=self)
 
 
 @dataclass

@@ -60,6 +60,7 @@ def survey(problem: Problem) -> Survey:
     half = None
     if sure:
         half = _halved(inside) if level < SHARP else ndimage.binary_dilation(_halved(inside))
+        half = _fitted(half, tuple(problem.shape))
     if not centre:
         volume *= 3  # without its lowest frequencies the autocorrelation looks smaller than it is
     asymmetry = _asymmetry(problem)
@@ -100,11 +101,12 @@ def _completed(
 
     r = -outside(intensity)
     p, added, rr = r, np.zeros_like(intensity), float((r * r).sum())
+    enough = 1e-28 * float((intensity * intensity).sum())  # as near to zero as rounding goes
     for _ in range(iterations):
-        if rr <= 0:
-            break
         q = outside(p)
-        step = rr / max(float((p * q).sum()), 1e-300)
+        if rr <= enough or (curvature := float((p * q).sum())) <= 1e-12 * rr:
+            break
+        step = rr / curvature
         added, r = added + step * p, r - step * q
         rr, before = float((r * r).sum()), rr
         p = r + rr / before * p
@@ -120,6 +122,16 @@ def _halved(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
         found &= ((i >= 0) & (i < n)).reshape([-1 if k == axis else 1 for k in range(inside.ndim)])
         at.append(i.clip(0, n - 1))
     return found & inside[np.ix_(*at)]
+
+
+def _fitted(inside: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """The middle of `inside`, or `inside` in the middle of nothing, as the object's array asks: bool (*shape)."""
+    for axis, (have, want) in enumerate(zip(inside.shape, shape, strict=True)):
+        lost = have // 2 - want // 2
+        inside = np.take(inside, np.arange(max(lost, 0), max(lost, 0) + min(have, want)), axis)
+        before = max(-lost, 0)
+        inside = np.pad(inside, [(before, want - inside.shape[a] - before) if a == axis else (0, 0) for a in range(len(shape))])
+    return inside
 
 
 def _asymmetry(problem: Problem) -> float:

@@ -157,12 +157,12 @@ def told(result: Result) -> list[str]:
 
 def support_warnings(result: Result) -> tuple[str, ...]:
     """What is odd about the chosen start's support."""
-    support = result.support
-    if support is None or not support.any():
+    if result.support is None or not result.support.any():
         return ()
+    support: NDArray[Any] = np.asarray(result.support)
     found = []
     axes = range(support.ndim)
-    lines = [support.any(axis=tuple(a for a in axes if a != axis)) for axis in axes]
+    lines = [np.asarray(support.any(axis=tuple(a for a in axes if a != axis))) for axis in axes]
     if any(line[0] or line[-1] for line in lines):
         found.append("the support touches the edge of the array")
     wide = [axis for axis, line in zip(axes, lines, strict=True) if np.ptp(np.flatnonzero(line)) + 1 > len(line) / 2]

@@ -23,6 +23,7 @@ from retrieve.solvers import DM, ER, HIO, OSS, RAAR, RRR, SF, Coherence, Conjuga
 # what a solver should reach ----------------------------------------------------------------------
 
 ENOUGH = {
+    "auto": {},
     "er": {"iterations": 300},
     "oss": {"iterations": 500},
     "pchio": {"iterations": 200, "phase_min": -math.pi, "phase_max": math.pi},
@@ -79,6 +80,9 @@ def test_fifty_iterations_agree_on_a_hard_problem_in_double_precision(in_double,
 def test_every_solver_agrees(hard, relative, short, known, device):
     problem = hard if known else hard.replace(support=None)
     here, there = (solve(short, problem, device=where, starts=2) for where in ("cpu", device))
+    if short.name == "auto" and not known:  # which way scored best may turn on rounding; how well it did may not
+        assert_allclose([s.chi2 for s in there.scores], [s.chi2 for s in here.scores], rtol=1)
+        return
     assert relative(there.estimates, here.estimates) < (5e-3 if short.name == "cg" else 1e-3)  # a line search branches
     assert_allclose([s.chi2 for s in there.scores], [s.chi2 for s in here.scores], rtol=1e-2, atol=1e-10)
     assert_allclose([s.free for s in there.scores], [s.free for s in here.scores], rtol=1e-2, atol=1e-10)
@@ -167,10 +171,10 @@ def test_a_start_does_not_depend_on_the_number_of_starts_or_on_the_batch(hard, s
     """Bit for bit, on NumPy."""
     problem = hard if known else hard.replace(support=None)
     one = solve(short, problem, starts=1)
-    five = solve(short, problem, starts=5)
+    five = solve(short, problem, starts=5, agree=0)
     assert_array_equal(one.estimates[0], five.estimates[0])
     for batch in (2, 5, 8):
-        together = solve(short, problem, starts=5, batch=batch)
+        together = solve(short, problem, starts=5, batch=batch, agree=0)
         assert_array_equal(together.estimates, five.estimates)
         assert_array_equal(together.supports, five.supports)
         assert_allclose([s.chi2 for s in together.scores], [s.chi2 for s in five.scores], rtol=1e-5)

@@ -46,7 +46,7 @@ def test_starts_that_agree_and_predict_are_solved(film):
 def test_a_shuffled_pattern_is_not_solved(film):
     verdict = judge(run(shuffled(film), 3))
     assert verdict.label != "solved"
-    assert verdict.probability < 0.2
+    assert verdict.probability < 0.4
 
 
 @pytest.mark.parametrize(

@@ -89,10 +89,16 @@ class SolverCommand(click.Command):
 
     @staticmethod
     def _of_recipe(args: list[str]) -> list[str]:
-        """``--recipe`` without ``--solver`` names the solver, too: ``auto``, ``default`` or a recipe written out."""
+        """``--recipe`` without ``--solver`` names the solver, too: ``auto``, ``default`` or a recipe written out.
+
+        So does an option that only a recipe has.
+        """
         recipe = _value_of("--recipe", args)
-        if recipe is None or _value_of("--solver", args) is not None:
+        if _value_of("--solver", args) is not None:
             return args
+        if recipe is None:
+            own = {name for param in flags(find("solvers", "recipe")) for name in (*param.opts, *param.secondary_opts)}
+            return ["--solver", "recipe", *args] if own & {arg.partition("=")[0] for arg in args} else args
         if recipe not in ("auto", "default"):
             return ["--solver", "recipe", *args]
         at = next(k for k, arg in enumerate(args) if arg == "--recipe" or arg.startswith("--recipe="))

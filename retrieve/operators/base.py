@@ -41,6 +41,10 @@ class Operator(ABC):
         """The same operator with its arrays on `device`; one without arrays is itself."""
         return self
 
+    def middle(self, shape: tuple[int, ...]) -> Operator | None:
+        """The operator of the middle `shape` of the pattern, on fewer and larger pixels; None where there is none."""
+        return None
+
     def __matmul__(self, inner: Operator) -> Operator:
         """`self @ inner`: first `inner`, then `self`. Raises ValueError when their shapes do not meet."""
         return Composed(self, inner)

@@ -29,6 +29,10 @@ class FarField(Operator):
         """Σ y exp(+2πi qr)/√N, which is also the inverse."""
         return ifftn(y, len(self.in_shape), self.workers)
 
+    def middle(self, shape: tuple[int, ...]) -> FarField:
+        """The far field of `shape`."""
+        return FarField(shape)
+
 
 class Pad(Operator):
     """Zeros around a centred array, so that N//2 stays the centre; its adjoint crops."""

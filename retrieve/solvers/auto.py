@@ -53,8 +53,8 @@ class Auto(Solver):
     settled: float = option(0.95, "correlation at which two ways agree", gt=0, le=1)
 
     def starts_for(self, problem: Problem) -> int:
-        """Eight in two dimensions, four in three."""
-        return self.starts if len(problem.shape) == 2 else 4
+        """Eight; four in three dimensions or of large patterns."""
+        return 4 if len(problem.shape) == 3 or math.prod(problem.shape) > self.most else self.starts
 
     def batch_for(self, problem: Problem) -> int:
         """Four small ones at a time, two, or one."""

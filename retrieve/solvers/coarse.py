@@ -11,13 +11,12 @@ import numpy as np
 from scipy import ndimage
 
 from ..arrays import Array, like, to_numpy
-from ..operators import FarField
 from ..problem import Problem
 
 
 def factor_for(problem: Problem, most: int) -> int:
     """The power of two by which a pattern is to be cropped to leave `most` pixels at most; 1 where it cannot be."""
-    plain = problem.detector is None and type(problem.operator) is FarField
+    plain = problem.detector is None and problem.operator.middle(problem.shape) is not None
     factor = 1
     while plain and math.prod(problem.shape) / factor ** len(problem.shape) > most:
         if any(n % (4 * factor) for n in problem.shape):
@@ -39,7 +38,11 @@ def cropped(problem: Problem, factor: int) -> Problem:
         blocks = to_numpy(support).reshape([k for m in shape for k in (m, factor)])
         support = like(blocks.any(axis=tuple(range(1, 2 * len(shape), 2))), support)
     return problem.replace(
-        amplitude=crop(problem.amplitude), valid=crop(problem.valid), operator=FarField(shape), support=support, truth=None
+        amplitude=crop(problem.amplitude),
+        valid=crop(problem.valid),
+        operator=problem.operator.middle(shape),
+        support=support,
+        truth=None,
     )
 
 

@@ -90,8 +90,8 @@ class Search:
             found.append(merged(best, going, part))
             agreed[going] = self.agreed(found)[going]
             best = self.best(found)
-        for b, so in enumerate(agreed):
-            self.did[b].append(f"{best.by[b]} scored best of {len(found)} ways; " + ("two ways agree" if so else "no two agree"))
+        for k, so in enumerate(agreed):
+            self.did[k].append(f"{best.by[k]} scored best of {len(found)} ways; " + ("two ways agree" if so else "no two agree"))
         rounds = 0
         for rounds in range(1, self.options.rounds + 1):
             going = np.flatnonzero(~agreed)
@@ -99,9 +99,8 @@ class Search:
                 break
             before = best
             with self.among(best, going):
-                part = yield from self.long_round(
-                    State(*(taken(a, going) for a in best[:2]), best.score[going], tuple(best.by[b] for b in going))
-                )
+                x, support = taken(best.x, going), taken(best.support, going)
+                part = yield from self.long_round(State(x, support, best.score[going], tuple(best.by[int(b)] for b in going)))
             best = merged(best, going, part)
             for b in going:
                 self.did[b].append(f"long round {rounds}: score {before.score[b]:.2g} to {best.score[b]:.2g}")
@@ -128,14 +127,17 @@ class Search:
 
     def known(self, x: Array) -> Found:
         """HIO in the support that is known."""
-        support = self.problem.support[None, ...]
+        support = to_numpy(self.problem.support)[None, ...]
+        support = like(support, self.problem.valid)
         return (yield from self.through("the known support", self.fixed(self.options.search), x, support))
 
     def halved(self, x: Array) -> Found:
         """HIO in half the autocorrelation, then shrink-wrap from there where that scores better."""
         support = like(self.seen.half, self.problem.valid)[None, ...]
         first = yield from self.through("half the autocorrelation", self.fixed(self.options.search), x, support)
-        second = yield from self.through("half the autocorrelation, then shrink-wrap", self.wrap(120), first.x, first.support)
+        second = yield from self.through(
+            "half the autocorrelation, then shrink-wrap", self.wrap(max(1, 3 * self.options.search // 10)), first.x, first.support
+        )
         return self.best([first, second])
 
     def wrapped(self, x: Array) -> Found:
@@ -145,7 +147,8 @@ class Search:
 
     def swept(self, x: Array) -> Found:
         """Volumes from large to small, each from where the last one ended."""
-        top, support, states = 1.15 * self.seen.volume / math.prod(self.problem.shape), None, []
+        top, support = 1.15 * self.seen.volume / math.prod(self.problem.shape), None
+        states: list[State] = []
         past = np.zeros(x.shape[0], bool)
         for k in range(self.options.levels):
             share = min(0.5, top * self.options.ratio**k)
@@ -164,15 +167,17 @@ class Search:
         first = yield from self.through("a long run from there", self.fixed(self.options.length), best.x, best.support)
         if not self.wraps:
             return self.best([best, first])
-        second = yield from self.through("shrink-wrap from there", self.wrap(self.options.length // 4), first.x, first.support)
+        second = yield from self.through(
+            "shrink-wrap from there", self.wrap(max(1, self.options.length // 4)), first.x, first.support
+        )
         return self.best([best, first, second])
 
     def refine(self, best: State) -> Found:
         """A short run with shrink-wrap, and one in the support; kept where they score better."""
-        first = yield from self.through(best.by, self.fixed(80), best.x, best.support)
+        first = yield from self.through(best.by, self.fixed(max(1, self.options.search // 5)), best.x, best.support)
         if not self.wraps:
             return self.best([best, first])
-        second = yield from self.through(best.by, self.wrap(80), best.x, best.support)
+        second = yield from self.through(best.by, self.wrap(max(1, self.options.search // 5)), best.x, best.support)
         return self.best([best, first, second])
 
     def polish(self, best: State) -> Iterator[Step]:

@@ -13,7 +13,7 @@ from matplotlib.image import imread
 
 from retrieve.cli import COMMANDS, main
 from retrieve.io.results import read_result
-from retrieve.simulate import example
+from retrieve.simulate import TUNE_SEED, example, named
 
 SHORT = ["--recipe", "20 er + 30 hio + 10 er"]
 
@@ -220,6 +220,41 @@ def test_doctor(capsys):
 def test_every_command_has_help(name, capsys):
     main([name, "--help"])
     assert capsys.readouterr().out.startswith(f"Usage: retrieve {name}")
+
+
+def test_a_run_without_options_ends_in_a_verdict(here, capsys):
+    problem = named("crystal2d").problem(0, TUNE_SEED)
+    np.savez("one.npz", intensity=np.fft.fftshift(problem.amplitude) ** 2)
+    main(["run", "one.npz", "--no-picture", "--out", "a.cxi", "--report", "a.html", "--require", "solved"])
+    told = capsys.readouterr().out
+    for words in ("auto on cpu", "autocorrelation", "scored best", "verdict: solved"):
+        assert words in told
+    assert read_result("a.cxi").verdict.label == "solved"
+    with open("a.html") as page:
+        assert "right with a probability of" in page.read()
+
+
+def test_require_tells_by_its_exit_status(pattern, capsys):
+    with pytest.raises(SystemExit) as done:
+        main(["run", pattern, "--solver", "hio:iterations=3", "--starts", "2", "--no-picture", "--require", "solved"])
+    assert done.value.code == 1
+    assert "--require solved: the verdict is not solved" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "solver"),
+    [
+        (["--recipe", "default"], "recipe"),
+        (["--recipe=3 er"], "recipe"),
+        (["--beta", "0.8"], "recipe"),
+        (["--recipe", "auto"], "auto"),
+    ],
+)
+def test_recipe_names_the_solver(pattern, arguments, solver):
+    main(["run", pattern, *arguments, "--starts", "1", "--seconds", "0.01", "-q", "--no-picture", "--out", "a.cxi"])
+    result = read_result("a.cxi")
+    assert result.manifest["solver"] == solver
+    assert result.verdict.label == "cannot tell"
 
 
 def test_the_manifest_is_in_the_file(pattern):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -74,7 +74,7 @@ def solve(
     plan, held = order.plan(on_step)
     executor = executor or ("processes" if workers > 1 else None)
 
-    def batches(solver: Solver, numbers: Sequence[range], x0: np.ndarray | None) -> Iterator[Batch]:
+    def batches(solver: Solver, numbers: Sequence[range], x0: np.ndarray | None) -> Generator[Batch, None, None]:
         """What these batches leave, in order, until one is interrupted; x0 (starts, *shape) from the first of them on."""
         if executor is not None:
             yield from shared(order, solver, numbers, x0, executor, workers, on_step)

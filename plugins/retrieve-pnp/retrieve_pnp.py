@@ -140,7 +140,7 @@ def made(text: str, device: Any = "cpu") -> Denoiser:
         found = found.to(device).eval()
     if hasattr(found, "prox"):
         return lambda x, sigma: found.prox(x, sigma, gamma=sigma)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def named(name: str) -> Callable[..., Any]:
@@ -152,7 +152,7 @@ def named(name: str) -> Callable[..., Any]:
         for module in [where] if where else MODULES:
             found = getattr(importlib.import_module(module), what, None)
             if found is not None:
-                return found  # type: ignore[no-any-return]
+                return found
     except ImportError as error:
         raise InputError(f"denoiser {name!r} cannot be imported: {error}") from error
     raise InputError(f"unknown denoiser {name!r}; give a class of {' or '.join(MODULES)}, or module.function")

@@ -89,7 +89,7 @@ def frames(given: argparse.Namespace) -> dict[str, Any]:
         first = [min(max(0, int(p) - 32), n - 64) for p, n in zip(peak, pattern.shape, strict=True)]
         window = tuple(slice(f, f + 64) for f in first)
         problem = rt.Problem.from_arrays(intensity=pattern[window], mask=mask[window])
-        for name in SOLVERS:
+        for name in given.solvers:
             solver = _solver(name, given)
             try:
                 runs = [rt.solve(solver, problem, starts=1 if name in ("unet", "dps") else 4, seed=seed) for seed in range(4)]
@@ -125,6 +125,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all unless given")
     parser.add_argument("--objects", type=int, default=40, help="of each kind, for the spread")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="of objects, for the spread")
+    parser.add_argument("--solvers", nargs="+", choices=SOLVERS, default=list(SOLVERS), help="for the frames")
     parser.add_argument("--weights", help="another prior than the shipped one")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "diffusion.json")

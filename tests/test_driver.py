@@ -207,7 +207,7 @@ def test_a_budget_of_seconds(hard):
 
 def test_on_step_hears_of_every_step(hard):
     told = []
-    solve(Recipe(recipe="3 hio + 3 er"), hard, starts=2, score_every=2, on_step=told.append)
+    solve(Recipe(recipe="3 hio + 3 er"), hard, starts=2, batch=1, score_every=2, on_step=told.append)
     assert [t.step for t in told] == [1, 2, 3, 4, 5, 6] * 2
     assert [t.start for t in told] == [0] * 6 + [1] * 6
     assert [t.stage for t in told] == ["hio", "hio", "hio", "er", "er", "er"] * 2
@@ -220,7 +220,7 @@ def test_on_step_hears_of_every_step(hard):
 
 @pytest.mark.parametrize("start", [0, 1])
 def test_stopping_leaves_what_there_is(hard, start):
-    result = solve(HIO(iterations=40), hard, starts=3, on_step=lambda t: t.start == start and t.step == 4)
+    result = solve(HIO(iterations=40), hard, starts=3, batch=1, on_step=lambda t: t.start == start and t.step == 4)
     assert result.interrupted
     assert len(result.estimates) == len(result.scores) == start + 1
     assert_array_equal(result.estimates[start], solve(HIO(iterations=4), hard, starts=3).estimates[start])
@@ -400,7 +400,7 @@ def test_the_manifest_tells_all_and_is_json(hard):
     assert manifest["solver"] == "raar"
     assert manifest["options"]["beta"] == 0.7
     assert manifest["options"]["shrink_wrap.threshold"] == 0.2
-    assert (manifest["seed"], manifest["starts"], manifest["hold_out"], manifest["batch"]) == (3, 2, 0.03, 1)
+    assert (manifest["seed"], manifest["starts"], manifest["hold_out"], manifest["batch"]) == (3, 2, 0.03, solver.together(hard))
     assert manifest["likelihood"] == {"name": "poisson", "scale": 2.0}
     assert manifest["device"] == "cpu"
     assert {"python", "numpy", "scipy", "retrieve-phase"} <= set(manifest["versions"])

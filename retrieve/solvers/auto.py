@@ -42,7 +42,7 @@ class Auto(Solver):
     agree: ClassVar[float] = 0.95
     search: int = option(400, "iterations of HIO in half the autocorrelation's support", ge=1)
     wrapped: int = option(480, "iterations of HIO with shrink-wrap", ge=3)
-    levels: int = option(12, "volumes of a sweep", ge=2)
+    levels: int = option(12, "volumes of a sweep; up to twice as many while the smallest are the best", ge=2)
     ratio: float = option(0.86, "each volume of a sweep over the one before", gt=0, lt=1)
     effort: int = option(60, "iterations of HIO a volume", ge=1)
     rounds: int = option(3, "long rounds at most, for a start whose ways do not agree", ge=0)

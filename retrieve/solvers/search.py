@@ -146,17 +146,20 @@ class Search:
         return (yield from self.through("shrink-wrap", parts, x, None))
 
     def swept(self, x: Array) -> Found:
-        """Volumes from large to small, each from where the last one ended."""
+        """Volumes from large to small, each from where the last one ended; further than planned while that helps."""
         top, support = 1.15 * self.seen.volume / math.prod(self.problem.shape), None
         states: list[State] = []
         past = np.zeros(x.shape[0], bool)
-        for k in range(self.options.levels):
+        last = self.options.levels - 1
+        for k in range(2 * self.options.levels):
             share = min(0.5, top * self.options.ratio**k)
-            sigma = 2.5 * 0.4 ** (k / (self.options.levels - 1))
+            sigma = 2.5 * 0.4 ** min(1.0, k / last)
             parts = self.volume(share, sigma, self.options.effort)
             state = yield from self.through(f"a volume of {share * math.prod(self.problem.shape):.0f} px", parts, x, support)
             past |= state.score > self.options.past * self.best([*states, state]).score
             states.append(state._replace(score=np.where(past, np.inf, state.score)))
+            if k >= last:
+                past |= np.argmin([s.score for s in states], axis=0) < k - 1
             x, support = state.x, state.support
             if past.all():
                 break

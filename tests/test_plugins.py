@@ -239,7 +239,7 @@ def test_the_patience_must_be_a_number(install, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("hoi", "did you mean hio"), ("recip", "did you mean recipe"), ("zzzzz", "known: asr, cg")]
+    ("name", "words"), [("hoi", "did you mean hio"), ("recip", "did you mean recipe"), ("zzzzz", "known: asr, auto, cg")]
 )
 def test_an_unknown_name(install, name, words):
     install()

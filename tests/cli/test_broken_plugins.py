@@ -49,7 +49,7 @@ def retrieve(site, *args):
     path = os.pathsep.join([str(site), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
     return subprocess.run(
         [sys.executable, "-m", "retrieve", *args],
-        env={**os.environ, "PYTHONPATH": path, "RETRIEVE_PLUGIN_SECONDS": "0.4", "COLUMNS": "200"},
+        env={**os.environ, "PYTHONPATH": path, "RETRIEVE_PLUGIN_SECONDS": "3", "COLUMNS": "200"},
         cwd=site,
         capture_output=True,
         text=True,

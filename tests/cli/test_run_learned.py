@@ -9,7 +9,7 @@ from retrieve.io.cxi import write_problem
 from retrieve.io.results import read_result
 from retrieve.simulate import Noise, blobs, measure, named
 
-QUICK = ["--search", "5", "--evaluations", "4", "--starts", "2", "--no-picture"]
+QUICK = ["--search", "5", "--heads", "1", "--evaluations", "4", "--starts", "2", "--no-picture"]
 
 
 @pytest.fixture
@@ -48,5 +48,5 @@ def test_another_geometry_is_refused_before_any_work(tmp_path):
     path = tmp_path / "volume.npz"
     np.savez(path, intensity=measure(volume), support=inside)
     done = CliRunner().invoke(app, ["run", str(path), "--solver", "diffusion", "--out", str(tmp_path / "no.cxi")])
-    assert "are for objects within 48 × 48 px, the problem has 3 axes" in str(done.exception) + done.output
+    assert "the object's array has 16 × 16 × 16; pad the data" in str(done.exception) + done.output
     assert not (tmp_path / "no.cxi").exists()

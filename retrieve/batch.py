@@ -208,8 +208,9 @@ def run_batch(solver: Solver, plan: Plan, numbers: range, x0: np.ndarray | None 
     def start(rng: Streams) -> Array:
         return solver.start(working, rng) if x0 is None else plan.where.put(x0.copy())
 
-    steps = iter(solver.steps(working, start(rng), rng))
+    begin = [start(rng)]  # popped, so that nothing here holds it
     counting.ffts = 0
+    steps = iter(solver.steps(working, begin.pop(), rng))
     shape, bounded = (len(rng), *working.shape), plan.budget != Budget()
     told = (math.nan, math.nan)
     while (made := next(steps, None)) is not None:

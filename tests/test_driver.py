@@ -400,7 +400,7 @@ def test_the_manifest_tells_all_and_is_json(hard):
     assert manifest["solver"] == "raar"
     assert manifest["options"]["beta"] == 0.7
     assert manifest["options"]["shrink_wrap.threshold"] == 0.2
-    assert (manifest["seed"], manifest["starts"], manifest["hold_out"], manifest["batch"]) == (3, 2, 0.03, solver.together(hard))
+    assert (manifest["seed"], manifest["starts"], manifest["hold_out"], manifest["batch"]) == (3, 2, 0.03, solver.batch_for(hard))
     assert manifest["likelihood"] == {"name": "poisson", "scale": 2.0}
     assert manifest["device"] == "cpu"
     assert {"python", "numpy", "scipy", "retrieve-phase"} <= set(manifest["versions"])

@@ -96,7 +96,7 @@ def test_on_step_hears_of_each_start_and_stops(pattern):
 
 
 def test_a_budget_is_of_each_start(pattern):
-    result = solve(HIO(iterations=20), pattern, starts=2, executor="serial", budget=Budget(steps=7))
+    result = solve(HIO(iterations=20), pattern, starts=2, batch=1, executor="serial", budget=Budget(steps=7))
     assert result.cost.steps == 14
 
 

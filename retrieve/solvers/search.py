@@ -56,8 +56,7 @@ class Search:
         keep = like(valid & ~held, problem.valid)
         xp = namespace(problem.amplitude)
         self.problem = problem.replace(valid=keep, amplitude=xp.where(keep, problem.amplitude, xp.zeros_like(problem.amplitude)))
-        weights = (xp.astype(like(mask, problem.valid), problem.amplitude.dtype) for mask in (valid & ~held, held))
-        self.scorer = Scorer(problem, *weights)
+        self.scorer = Scorer(problem, keep, like(held, problem.valid))
         self.phase: dict[str, Any] = {"phase_min": -HALF_TURN, "phase_max": HALF_TURN} if self.seen.real else {}
         self.wraps = problem.support is None and self.seen.centre
         self.resting: tuple[State, np.ndarray] | None = None

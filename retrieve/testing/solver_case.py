@@ -87,7 +87,7 @@ class SolverCase:
     def refusal(self, problem: Problem) -> str | None:
         """Why the solver's `check` refuses a problem, None where it does not. Raises TimeoutError where it hangs."""
         try:
-            within(self.seconds, lambda: self.solver.check(fresh(problem)))
+            within(self.seconds, lambda: self.solver.suited(given := fresh(problem)).check(given))
         except InputError as error:
             return str(error)
         return None
@@ -109,7 +109,8 @@ class SolverCase:
         Raises TimeoutError, or what the solver raises.
         """
         given = fresh(problem or self.problem)
-        generate = self.solver.samples if samples else self.solver.steps
+        solver = self.solver.suited(given)
+        generate = solver.samples if samples else solver.steps
         return within(self.seconds, lambda: self._run(generate, given, starts, seed, device, steps, world))
 
     def _run(

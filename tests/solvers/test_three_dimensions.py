@@ -7,6 +7,7 @@ from retrieve.driver import solve
 from retrieve.errors import InputError
 from retrieve.evaluate import align
 from retrieve.priors.weights import load, shipped
+from retrieve.problem import Problem
 from retrieve.simulate import Noise, named
 from retrieve.solvers.diffusion import Diffusion
 from retrieve.solvers.dps import DPS
@@ -44,7 +45,9 @@ def test_dps_guides_in_3d(volume):
 
 
 def test_what_the_3d_prior_does_not_hold_is_refused(volume):
-    wide = named("domains3d-literal").problem(0, NOWHERE)
+    wide = Problem.from_arrays(
+        intensity=np.ones((48, 48, 48)), support=np.pad(np.ones((40, 20, 20), bool), ((4, 4), (14, 14), (14, 14)))
+    )
     with pytest.raises(InputError, match=r"weights 'domains3d' are for objects within 32 × 32 × 32 px"):
         solve(Diffusion(), wide)
     with pytest.raises(InputError, match="has 3 axes"):

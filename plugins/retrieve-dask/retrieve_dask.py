@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
@@ -87,24 +88,57 @@ def dask(where: str, workers: int) -> Iterator[Executor]:
 
     Raises `InputError` where no scheduler answers.
     """
-    from distributed import Client, LocalCluster
+    from distributed import LocalCluster
+
+    if where:
+        with _connected(where) as executor:
+            yield executor
+        return
+    with one_thread_each():
+        cluster = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+    with cluster, _connected(cluster) as executor:
+        yield executor
+
+
+@contextmanager
+def slurm(where: str, workers: int) -> Iterator[Executor]:
+    """So many SLURM jobs of one worker and one thread each, in the partition `where` or the default one; they end with the work.
+
+    Memory, time, account and whatever else a site wants are those of Dask's configuration, `jobqueue.slurm`; 4 GB
+    unless it says so. Raises `InputError` where dask-jobqueue or SLURM is not there.
+    """
+    import dask.config
+
+    try:
+        from dask_jobqueue import SLURMCluster
+    except ImportError as error:
+        raise InputError("executor slurm needs dask-jobqueue; pip install 'retrieve-dask[slurm]'") from error
+    if shutil.which("sbatch") is None:
+        raise InputError("executor slurm: no sbatch here; run it on a machine that submits jobs, or take dask:ADDRESS")
+    told = {"queue": where} if where else {}
+    memory = dask.config.get("jobqueue.slurm.memory", None) or "4GB"
+    with SLURMCluster(cores=1, processes=1, memory=memory, **told) as cluster:
+        cluster.scale(workers)
+        with _connected(cluster) as executor:
+            yield executor
+
+
+@contextmanager
+def _connected(address: Any) -> Iterator[Executor]:
+    """Of a cluster, or of the scheduler at an address. Raises `InputError` where none answers."""
+    from distributed import Client
 
     with ExitStack() as stack:
-        address: Any = where
-        if not where:
-            with one_thread_each():
-                address = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
-            stack.enter_context(address)
         try:
             client = stack.enter_context(Client(address, timeout=PATIENCE, set_as_default=False))
         except (OSError, ValueError) as error:
             raise InputError(
-                f"executor dask:{where}: no scheduler answers there ({error}); give its address, such as dask:tcp://10.0.0.1:8786"
+                f"executor dask:{address}: no scheduler answers there ({error}); give its address, such as dask:tcp://10.0.0.1:8786"
             ) from error
         yield stack.enter_context(Dask(client))
 
 
 @hookimpl
 def register_executors() -> dict[str, Any]:
-    """Adds `dask`."""
-    return {"dask": dask}
+    """Adds `dask` and `slurm`."""
+    return {"dask": dask, "slurm": slurm}

@@ -1,0 +1,49 @@
+"""The SLURM executor, where `sbatch` and `scancel` are scripts that run and end the very jobs on this machine."""
+
+import math
+import os
+
+import pytest
+
+from retrieve.errors import InputError
+from retrieve.executors import completed, opened
+
+pytest.importorskip("dask_jobqueue", reason="dask-jobqueue is not installed: pip install 'plugins/retrieve-dask[slurm]'")
+
+SBATCH = """#!/bin/sh
+cp "$1" "$(dirname "$0")/job.$$"
+setsid bash "$(dirname "$0")/job.$$" >"$(dirname "$0")/log.$$" 2>&1 &
+echo "Submitted batch job $!"
+"""
+SCANCEL = """#!/bin/sh
+for job; do kill -- -"$job" 2>/dev/null; done; true
+"""
+
+
+@pytest.fixture
+def submitting(tmp_path, monkeypatch):
+    """A folder with the two commands, first on the path."""
+    for name, text in (("sbatch", SBATCH), ("scancel", SCANCEL)):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_jobs_are_submitted_and_do_the_work(submitting):
+    with opened("slurm:short", 2) as executor:
+        executor.client.wait_for_workers(2, timeout=60)
+        found = {item: future.result() for item, future in completed(executor, math.sqrt, range(20), 2)}
+        elsewhere = executor.submit(os.getpid).result()
+    assert found == {n: math.sqrt(n) for n in range(20)}
+    assert elsewhere != os.getpid()
+    jobs = list(submitting.glob("job.*"))
+    assert len(jobs) == 2
+    assert all("#SBATCH -p short" in job.read_text() for job in jobs)
+
+
+def test_without_slurm_it_is_told_before_any_work(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="no sbatch here"), opened("slurm", 1):
+        pass

@@ -27,6 +27,8 @@ SAME = 0.9
 """Correlation from which two starts count as one object."""
 AS_GOOD = 1.5
 """A group whose best score is within this factor of the best is as good a solution."""
+RESOLVED = 3
+"""Pixels a side of the smallest object that is one; below, the pattern has no speckles to fit, and any start agrees."""
 LOOKED_AT = 8
 """Starts, the best by score, that are compared."""
 
@@ -56,11 +58,14 @@ class Verdict(NamedTuple):
 
 
 def judge(result: Result) -> Verdict:
-    """The verdict on a result of two starts or more; of one it says that it cannot tell."""
+    """The verdict on a result of two starts or more; of one, or of a point, it says that it cannot tell."""
     usable = np.flatnonzero([score.failure is None for score in result.scores])
     warnings = support_warnings(result)
     if len(usable) < 2 or not np.abs(result.object).any():
         why = "one start agrees with nothing: give --starts 2 or more" if len(usable) < 2 else "the object is empty"
+        return Verdict("cannot tell", None, {}, why, warnings)
+    if (pixels := int((np.abs(result.object) > INSIDE * np.abs(result.object).max()).sum())) < RESOLVED**result.object.ndim:
+        why = f"the object is a point of {pixels} pixels: the pattern is all but flat; check that it holds speckles"
         return Verdict("cannot tell", None, {}, why, warnings)
     starts = usable[np.argsort([result.scores[k].rank for k in usable], kind="stable")][:LOOKED_AT]
     if result.chosen in starts:

@@ -1,21 +1,15 @@
 """The starts of one solve, shared out: the same to the bit wherever they run."""
 
-import os
-import signal
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar
-
 import numpy as np
 import pytest
+from dying import Killed
 from numpy.testing import assert_array_equal
 
 from retrieve.driver import Budget, solve
 from retrieve.errors import InputError, SolverError
 from retrieve.problem import Problem
 from retrieve.simulate import blobs, measure
-from retrieve.solvers import HIO, Recipe, Solver, Step
+from retrieve.solvers import HIO, Recipe
 from retrieve.solvers.diffusion import Diffusion
 
 SAME = ("object", "estimates", "supports", "spread", "samples", "held")
@@ -36,22 +30,6 @@ def same(one, other):
     assert one.chosen == other.chosen
     spent = [(r.cost.steps, r.cost.ffts, r.cost.network_evaluations, r.interrupted) for r in (one, other)]
     assert spent[0] == spent[1]
-
-
-@dataclass(frozen=True)
-class Doomed(Solver):
-    """Leaves a file in a folder at each try and kills its own process, until there are so many."""
-
-    name: ClassVar[str] = "doomed"
-    folder: str = ""
-    times: int = 1
-
-    def steps(self, problem, x, rng) -> Iterator[Step]:
-        number = len(list(Path(self.folder).iterdir()))
-        if number < self.times:
-            (Path(self.folder) / str(number)).touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        yield Step(x)
 
 
 @pytest.mark.parametrize(
@@ -101,14 +79,14 @@ def test_a_budget_is_of_each_start(pattern):
 
 
 def test_a_start_that_is_lost_with_its_worker_is_done_again(pattern, tmp_path):
-    result = solve(Doomed(folder=str(tmp_path), times=2), pattern, starts=4, workers=2)
+    result = solve(Killed(folder=str(tmp_path), times=2), pattern, starts=4, workers=2)
     assert len(list(tmp_path.iterdir())) == 2
-    same(result, solve(Doomed(folder=str(tmp_path), times=2), pattern, starts=4))
+    same(result, solve(Killed(folder=str(tmp_path), times=2), pattern, starts=4))
 
 
 def test_one_that_its_workers_die_of_is_named(pattern, tmp_path):
     with pytest.raises(SolverError, match=r"start \d: its worker process died.* tried 3 times.*--workers"):
-        solve(Doomed(folder=str(tmp_path), times=99), pattern, starts=1, executor="processes")
+        solve(Killed(folder=str(tmp_path), times=99), pattern, starts=1, executor="processes")
 
 
 def test_what_a_start_raises_comes_through(pattern):

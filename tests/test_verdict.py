@@ -36,6 +36,14 @@ def test_one_start_tells_nothing(film):
     assert "--starts 2" in verdict.words
 
 
+def test_a_flat_pattern_is_not_taken_for_solved():
+    """Counts without a speckle: the object is a point, on which every start agrees."""
+    counts = np.random.default_rng(0).poisson(5, (64, 64))
+    verdict = judge(rt.solve(rt.solvers.Auto(), rt.Problem.from_arrays(intensity=counts), starts=4))
+    assert (verdict.label, verdict.probability) == ("cannot tell", None)
+    assert "flat" in verdict.words
+
+
 def test_starts_that_agree_and_predict_are_solved(film):
     verdict = judge(run(film, 3))
     assert verdict.label == "solved"

@@ -33,13 +33,19 @@ def command(
     beside the paper's, and why they differ. The paper's films and pulse train are not public; simulated ones stand in.
     """
     from ..arrays import cores
+    from ..errors import InputError
+    from ..io.cxi import check_writable
     from ..reproduce import QUICK, Effort, reproduce, write_overview
 
     effort = QUICK if quick else Effort()
     asked: dict[str, Any] = {} if objects is None else {"objects": objects, "volumes": objects}
     asked |= {} if samples is None else {"samples": samples}
     effort = effort._replace(**asked, workers=workers or cores())
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write in {out}: {error.strerror}; choose another folder") from error
+    check_writable(out / "index.html")
     console = Console(quiet=quiet, highlight=False)
     given = [f"--{name} {value}" for name, value in (("objects", objects), ("samples", samples)) if value is not None]
     for name in WHAT if what == "all" else (what,):

@@ -2,13 +2,10 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar
 
 import pytest
+from dying import Killed
 from small_cases import cases, timeless
 
 from retrieve.compare import compare
@@ -16,24 +13,7 @@ from retrieve.errors import InputError
 from retrieve.executors import Serial, completed, opened
 from retrieve.plugins import find
 from retrieve.processes import Processes
-from retrieve.solvers import ER, HIO, RAAR, Solver, Step
-
-
-@dataclass(frozen=True)
-class Killed(Solver):
-    """Leaves a file in a folder at each try and kills its own process, until there are so many."""
-
-    name: ClassVar[str] = "killed"
-    folder: str = ""
-    times: int = 1
-
-    def steps(self, problem, x, rng) -> Iterator[Step]:
-        tries = Path(self.folder)
-        number = len(list(tries.iterdir()))
-        if number < self.times:
-            (tries / str(number)).touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        yield Step(x)
+from retrieve.solvers import ER, HIO, RAAR
 
 
 def slow_square(n):

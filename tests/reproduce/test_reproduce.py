@@ -74,3 +74,10 @@ def test_the_command_writes_into_its_folder_and_refuses_another_figure(tmp_path,
     assert stop.value.code == 2
     with pytest.raises(InputError, match="unknown figure 'fig1'; did you mean fig"):
         reproduce("fig1", LEAST, tmp_path)
+
+
+def test_a_folder_that_cannot_be_is_told_before_any_work(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit, match="2"):
+        main(["reproduce", "speed", "--out", str(tmp_path / "file" / "out")])
+    assert "choose another folder" in capsys.readouterr().err

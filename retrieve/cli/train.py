@@ -129,7 +129,7 @@ def train(kind: str, network: Any, source: str, out: Path, name: str | None, ini
     card = {
         "name": name,
         **task.card(),
-        "training": training.record(settings, show.last, device) | ({"init_sha256": sha256(path_of(init))} if init else {}),
+        "training": training.record(settings, show.last, module, device) | ({"init_sha256": sha256(path_of(init))} if init else {}),
         "licence": "BSD-3-Clause",
         "version": _version(),
     }

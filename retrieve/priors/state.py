@@ -70,6 +70,15 @@ def precision_of(asked: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if has() else torch.float32
 
 
+def trained_in(asked: str, module: nn.Module, device: torch.device) -> torch.dtype:
+    """As `precision_of`, but float32 for a network of three axes on a processor unless another is asked for.
+
+    There the gradient of a 3D convolution's weights in bfloat16 is wrong where its first axis is 2 px (torch 2.13).
+    """
+    volumes = any(p.ndim == 5 for p in module.parameters())
+    return torch.float32 if volumes and (asked, device.type) == ("auto", "cpu") else precision_of(asked, device)
+
+
 def differing(kept: Mapping[str, Any], mine: Mapping[str, Any]) -> str:
     """Where two nested mappings differ, in words: ``base 56, not 64``; nothing where they do not."""
     words = []
@@ -90,8 +99,8 @@ class State:
 
     def __init__(self, task: Task, settings: Training, folder: Path, world: World) -> None:
         self.task, self.settings, self.folder, self.world = task, settings, folder, world
-        self.dtype = precision_of(settings.precision, world.device)
         self.module = task.module.to(world.device)
+        self.dtype = trained_in(settings.precision, self.module, world.device)
         if any(p.ndim == 4 for p in self.module.parameters()):
             self.module = self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.parameters = list(self.module.parameters())

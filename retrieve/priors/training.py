@@ -24,7 +24,7 @@ from ..errors import InputError
 from .files import own_folder
 from .parallel import World
 from .settings import Training
-from .state import State, Told, precision_of
+from .state import State, Told, precision_of, trained_in
 
 __all__ = ["Task", "Told", "Training", "precision_of", "record", "train"]
 
@@ -116,8 +116,8 @@ def train(
     return state.averaged()
 
 
-def record(settings: Training, told: Told, device: str) -> dict[str, Any]:
-    """What a card tells of a training that has come to `told`."""
+def record(settings: Training, told: Told, module: nn.Module, device: str) -> dict[str, Any]:
+    """What a card tells of a training of `module` that has come to `told`."""
     where = torch.device(device)
     name = torch.cuda.get_device_name(where) if where.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     return {
@@ -127,7 +127,7 @@ def record(settings: Training, told: Told, device: str) -> dict[str, Any]:
         "processes": int(os.environ.get("WORLD_SIZE", "1")),
         "rate": settings.rate,
         "ema": settings.ema,
-        "precision": str(precision_of(settings.precision, where)).removeprefix("torch."),
+        "precision": str(trained_in(settings.precision, module, where)).removeprefix("torch."),
         "seed": settings.seed,
         "device": name,
         "torch": torch.__version__,

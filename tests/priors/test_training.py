@@ -9,7 +9,7 @@ from retrieve.priors.denoiser import SIGMA_DATA
 from retrieve.priors.diffusion_task import BINS
 from retrieve.priors.objects import Simulated
 from retrieve.priors.settings import Training
-from retrieve.priors.state import read_checkpoint
+from retrieve.priors.state import precision_of, read_checkpoint, trained_in
 from retrieve.priors.training import record, train
 from retrieve.simulate import Domains2D
 
@@ -177,6 +177,16 @@ def test_mixed_precision(tmp_path, task, brief, precision):
     assert all(p.dtype == torch.float32 and p.isfinite().all() for p in module.parameters())
 
 
+def test_volumes_are_trained_in_float32_unless_another_is_asked_for():
+    """The gradient of a 3D convolution in bfloat16 is wrong on some processors."""
+    film, volume = torch.nn.Conv2d(2, 2, 3), torch.nn.Conv3d(2, 2, 3)
+    cpu, card = torch.device("cpu"), torch.device("meta")
+    assert trained_in("auto", volume, cpu) == torch.float32
+    assert trained_in("bfloat16", volume, cpu) == torch.bfloat16
+    assert trained_in("auto", film, cpu) == precision_of("auto", cpu)
+    assert trained_in("auto", volume, card) == precision_of("auto", card)
+
+
 def test_it_learns(tmp_path, task):
     """A minute's version of benchmarks/train_prior.py: better than the best factor within the support, by far."""
     source = Simulated(Domains2D(size=16, domains=3, kind="blobs", fill=0.3))
@@ -197,8 +207,8 @@ def test_it_learns(tmp_path, task):
 
 def test_the_record(tmp_path, task, brief):
     told = []
-    train(task(), brief(), tmp_path, on_step=lambda t: told.append(t) and None)
-    found = record(brief(), told[-1], "cpu")
+    module = train(task(), brief(), tmp_path, on_step=lambda t: told.append(t) and None)
+    found = record(brief(), told[-1], module, "cpu")
     assert found["objects"] == 64
     assert found["precision"] == "float32"
     assert found["torch"] == torch.__version__

@@ -12,6 +12,7 @@ from retrieve.priors.retriever import ComplexUNet, RealUNet
 from retrieve.priors.training import train
 from retrieve.priors.unet_task import UNetTask
 from retrieve.problem import Problem
+from retrieve.simulate import Domains3D
 
 ZERO = torch.zeros(8)
 
@@ -23,6 +24,18 @@ def made(film):
     def make(kind=ComplexUNet, **more):
         torch.manual_seed(0)
         return UNetTask(kind((16, 16), (12, 12), widths=(8, 12, 16)), Simulated(film), validation=8, **more)
+
+    return make
+
+
+@pytest.fixture
+def volumes():
+    """A function that makes the same small task on ellipsoids."""
+
+    def make(kind=ComplexUNet, **more):
+        torch.manual_seed(0)
+        source = Simulated(Domains3D(domains=3, size=16))
+        return UNetTask(kind((16, 16, 16), (16, 16, 16), widths=(8, 12, 16)), source, validation=4, **more)
 
     return make
 
@@ -93,6 +106,43 @@ def test_a_batch_is_learned(made, kind, supervision):
         loss.mean().backward()
         optimiser.step()
     assert losses[-1] < 0.5 * min(1.0, losses[0])
+
+
+@pytest.mark.parametrize("kind", [ComplexUNet, RealUNet])
+def test_a_batch_of_volumes_is_learned(volumes, kind):
+    task = volumes(kind, sigma=0.0, lost=0.0, stop=0.0)
+    batch, losses = first(task, 2), []
+    optimiser = torch.optim.Adam(task.module.parameters(), 5e-3)
+    for _ in range(40):
+        loss = task.module(*batch, torch.Generator()).mean()
+        losses.append(float(loss.detach()))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert losses[-1] < 0.5 * min(1.0, losses[0])
+
+
+def test_volumes_are_measured_with_noise_islands_and_stops(volumes):
+    task = volumes()
+    x = task.prepared(*task.source.held(4))[0]
+    zero, some = torch.zeros(4), torch.full((4,), 0.05)
+    y, valid = task.measure(x, zero, zero, zero, torch.Generator())
+    assert valid.all()
+    torch.testing.assert_close(y.square().sum((1, 2, 3)), torch.full((4,), 16.0**3))
+    _, valid = task.measure(x, zero, some, zero, torch.Generator().manual_seed(0))
+    assert 0.02 < 1 - float(valid.float().mean()) < 0.06  # some thirty islands of 27 px, which the walls cut
+    _, valid = task.measure(x, zero, zero, zero + 1, torch.Generator())
+    assert (~valid).sum((1, 2, 3)).tolist() == [7] * 4  # the pixels within 1 px of the middle
+
+
+def test_a_training_on_volumes_goes_on_to_the_bit(volumes, brief, tmp_path, same):
+    settings = brief(objects=16, batch=4)
+    straight = train(volumes(), settings, tmp_path / "straight")
+    with pytest.raises(KeyboardInterrupt):
+        train(volumes(), settings, tmp_path / "halved", on_step=lambda told: told.objects >= 8)
+    resumed = train(volumes(), settings, tmp_path / "halved")
+    assert same(dict(straight.state_dict()), dict(resumed.state_dict()))
+    assert list((tmp_path / "straight").glob("*.png"))
 
 
 def test_the_shares_of_the_loss_add_up(made):

@@ -126,10 +126,11 @@ def train(kind: str, network: Any, source: str, out: Path, name: str | None, ini
             ) from error
     if not first:
         return
+    begun = {"init_sha256": sha256(path_of(init))} if init else {}
     card = {
         "name": name,
         **task.card(),
-        "training": training.record(settings, show.last, module, device) | ({"init_sha256": sha256(path_of(init))} if init else {}),
+        "training": training.record(settings, show.last, module, device) | begun,
         "licence": "BSD-3-Clause",
         "version": _version(),
     }

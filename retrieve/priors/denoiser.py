@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
+from .patterns import shown
 from .unet import UNet
 
 SIGMA_DATA = 1 / math.sqrt(2)
@@ -41,17 +43,27 @@ class Denoiser(nn.Module):
     """A U-Net with its preconditioning, which subclasses give.
 
     window: px, the box that the network sees.  conditioned: whether it is told the support.
+    pattern: whether it is told the amplitude of the diffraction pattern, whose shape is then the window's, in two equal
+    channels as the 3D network of Lee et al. (2026), section 4.4: `given` tells it.
     network: options of `UNet`.  inputs, outputs: further channels of it, which a subclass may need.
+    What it is `told` is (batch, 1, *window), the support, or (batch, 3, *window) with the pattern.
     """
 
     kind: str
 
     def __init__(
-        self, window: Sequence[int], network: dict[str, Any], *, conditioned: bool = True, inputs: int = 0, outputs: int = 0
+        self,
+        window: Sequence[int],
+        network: dict[str, Any],
+        *,
+        conditioned: bool = True,
+        pattern: bool = False,
+        inputs: int = 0,
+        outputs: int = 0,
     ) -> None:
         super().__init__()
-        self.window, self.conditioned = tuple(window), conditioned
-        self.network = UNet(len(self.window), 2 + conditioned + inputs, 2 + outputs, **network)
+        self.window, self.conditioned, self.pattern = tuple(window), conditioned, pattern
+        self.network = UNet(len(self.window), 2 + conditioned + inputs + 2 * pattern, 2 + outputs, **network)
         self.multiple = self.network.multiple
         if any(n % self.multiple for n in self.window):
             raise InputError(f"window {self.window}: every axis must be a multiple of {self.multiple} for this network")
@@ -59,6 +71,7 @@ class Denoiser(nn.Module):
             "kind": self.kind,
             "window": list(self.window),
             "conditioned": conditioned,
+            **({"pattern": True} if pattern else {}),
             "network": self.network.settings,
         }
 
@@ -68,16 +81,27 @@ class Denoiser(nn.Module):
         """The noise levels it was trained for, from the least to the largest."""
 
     @abstractmethod
-    def estimate(self, x: Tensor, sigma: Tensor, support: Tensor) -> Tensor:
-        """E[x₀] (batch, 2, *window) from x, sigma (batch,) and the support (batch, 1, *window)."""
+    def estimate(self, x: Tensor, sigma: Tensor, told: Tensor) -> Tensor:
+        """E[x₀] (batch, 2, *window) from x, sigma (batch,) and what it is told (batch, 1 or 3, *window)."""
 
     @abstractmethod
-    def forward(self, x0: Tensor, support: Tensor, rng: torch.Generator) -> Tensor:
+    def forward(self, x0: Tensor, told: Tensor, rng: torch.Generator) -> Tensor:
         """The training loss of each object x₀ (batch, 2, *window)."""
 
-    def denoise(self, x: Tensor, sigma: Tensor | float, support: Tensor | None = None) -> Tensor:
+    def given(self, amplitude: Tensor, valid: Tensor) -> Given:
+        """This prior, told the amplitude (*window) of one pattern, zero frequency at index 0, where it is valid.
+
+        Raises InputError for a prior that was not trained with patterns, or a pattern of another shape.
+        """
+        if not self.pattern or tuple(amplitude.shape) != self.window:
+            here = f"patterns of {self.window}" if self.pattern else "no patterns"
+            raise InputError(f"a pattern of {tuple(amplitude.shape)} is given to a prior that was trained with {here}")
+        return Given(self, shown(amplitude[None].float(), valid[None]))
+
+    def denoise(self, x: Tensor, sigma: Tensor | float, support: Tensor | None = None, pattern: Tensor | None = None) -> Tensor:
         """E[x₀] of complex x (batch, *shape), which is 0 outside the window; see `Prior`.
 
+        pattern: as `patterns.shown` brings it, (1, *window), for a prior that is told of it; None where unknown.
         The network computes in float32 whatever the precision of x. An array smaller than the window it sees whole.
         Raises `InputError` for one whose axis is neither as long as the window's nor a multiple of `multiple`.
         """
@@ -88,15 +112,37 @@ class Denoiser(nn.Module):
         sigma = torch.as_tensor(sigma, dtype=torch.float32, device=x.device).expand(x.shape[0])
         pair = torch.view_as_real(x[inside].resolve_conj()).movedim(-1, 1).float()
         known = torch.ones((), device=x.device) if support is None else support[inside].float()
-        estimate = self.estimate(pair, sigma, known.expand(x.shape[0], *box)[:, None])
+        told = known.expand(x.shape[0], *box)[:, None]
+        if self.pattern:
+            twice = torch.zeros((), device=x.device) if pattern is None else pattern[:, None]
+            told = torch.cat([told, twice.expand(x.shape[0], 2, *box)], dim=1)
+        estimate = self.estimate(pair, sigma, told)
         out = torch.zeros_like(x)
         out[inside] = torch.view_as_complex(estimate.float().movedim(1, -1).contiguous())
         return out
 
-    def run(self, x: Tensor, level: Tensor, support: Tensor, *more: Tensor) -> Tensor:
-        """The network on x (batch, 2, *window) and more channels, told the support where it is conditioned."""
-        x = torch.cat([x, *([support.to(x.dtype)] if self.conditioned else []), *more], dim=1)
+    def run(self, x: Tensor, level: Tensor, told: Tensor, *more: Tensor) -> Tensor:
+        """The network on x (batch, 2, *window) and more channels, told support and pattern where it was built for them."""
+        parts = [x, *([told[:, :1]] if self.conditioned else []), *more, *([told[:, 1:]] if self.pattern else [])]
+        x = torch.cat([part.to(x.dtype) for part in parts], dim=1)
         return self.network(x.contiguous(memory_format=_FORMAT[x.ndim]), level).float()
+
+
+@dataclass(frozen=True)
+class Given:
+    """A prior that is told one pattern (1, *window), as `patterns.shown` brings it: an estimator of its objects alone."""
+
+    prior: Denoiser
+    pattern: Tensor
+
+    @property
+    def window(self) -> tuple[int, ...]:
+        """The prior's."""
+        return self.prior.window
+
+    def denoise(self, x: Tensor, sigma: Tensor | float, support: Tensor | None = None) -> Tensor:
+        """E[x₀ | x, pattern]; see `Prior`."""
+        return self.prior.denoise(x, sigma, support, self.pattern)
 
 
 class EDM(Denoiser):
@@ -117,9 +163,16 @@ class EDM(Denoiser):
     steep = 4.0
 
     def __init__(
-        self, window: Sequence[int], network: dict[str, Any], *, conditioned: bool = True, scales: Sequence[float] = ()
+        self,
+        window: Sequence[int],
+        network: dict[str, Any],
+        *,
+        conditioned: bool = True,
+        pattern: bool = False,
+        scales: Sequence[float] = (),
     ) -> None:
-        super().__init__(window, network, conditioned=conditioned, inputs=2 * len(scales), outputs=len(scales))
+        more = {"inputs": 2 * len(scales), "outputs": len(scales)}
+        super().__init__(window, network, conditioned=conditioned, pattern=pattern, **more)
         self.scales = tuple(scales)
         if scales:
             self.settings["scales"] = list(scales)
@@ -129,17 +182,17 @@ class EDM(Denoiser):
         """The noise levels it was trained for: any between `low` and `high`."""
         return torch.tensor([self.low, self.high])
 
-    def estimate(self, x: Tensor, sigma: Tensor, support: Tensor) -> Tensor:
+    def estimate(self, x: Tensor, sigma: Tensor, told: Tensor) -> Tensor:
         """E[x₀] (batch, 2, *window)."""
         s = sigma.reshape(-1, *[1] * (x.ndim - 1))
         total = s**2 + SIGMA_DATA**2
         level = sigma.clamp(self.low, self.high).log()  # beyond them the network was never asked
         skip, out = SIGMA_DATA**2 / total, s * SIGMA_DATA / total.sqrt()
         u = []
-        for mean, share in self.means(x, support):
+        for mean, share in self.means(x, told[:, :1]):
             each = (mean * (SIGMA_DATA**2 / (SIGMA_DATA**2 + s**2 * share)) - skip * x) / out.clamp(min=1e-6)
             u.append(each / (1 + each.square().sum(1, keepdim=True) / self.steep**2).sqrt())
-        f = self.run(x / total.sqrt(), 250 * level, support, *u)
+        f = self.run(x / total.sqrt(), 250 * level, told, *u)
         gated = [gate * each for gate, each in zip(f[:, 2:].split(1, dim=1), u, strict=bool(u))]
         return x * skip + sum(gated, f[:, :2]) * out
 
@@ -151,7 +204,7 @@ class EDM(Denoiser):
             share = blurred(inside, scale / math.sqrt(2)) / mass**2
             yield blurred(x * inside, scale) / mass * inside, share * inside
 
-    def forward(self, x0: Tensor, support: Tensor, rng: torch.Generator) -> Tensor:
+    def forward(self, x0: Tensor, told: Tensor, rng: torch.Generator) -> Tensor:
         """λ(σ)‖D − x₀‖² of each object, averaged over its pixels, with λ = 1/c_out²."""
         b = len(x0)
         normal = SIGMA_DATA * torch.exp(self.mean + self.width * torch.randn(b, generator=rng))
@@ -160,7 +213,7 @@ class EDM(Denoiser):
         s = sigma.reshape(-1, *[1] * (x0.ndim - 1))
         noise = torch.randn(x0.shape, generator=rng).to(x0.device)
         weight = (s**2 + SIGMA_DATA**2) / (s * SIGMA_DATA) ** 2
-        return (weight * (self.estimate(x0 + s * noise, sigma, support) - x0) ** 2).flatten(1).mean(1)
+        return (weight * (self.estimate(x0 + s * noise, sigma, told) - x0) ** 2).flatten(1).mean(1)
 
 
 class Epsilon(Denoiser):
@@ -172,8 +225,16 @@ class Epsilon(Denoiser):
     kind = "epsilon"
     alpha_bar: Tensor
 
-    def __init__(self, window: Sequence[int], network: dict[str, Any], *, conditioned: bool = False, steps: int = 500) -> None:
-        super().__init__(window, network, conditioned=conditioned)
+    def __init__(
+        self,
+        window: Sequence[int],
+        network: dict[str, Any],
+        *,
+        conditioned: bool = False,
+        pattern: bool = False,
+        steps: int = 500,
+    ) -> None:
+        super().__init__(window, network, conditioned=conditioned, pattern=pattern)
         self.settings["steps"] = steps
         beta = torch.linspace(0.1 / steps, 20 / steps, steps, dtype=torch.float64)
         self.register_buffer("alpha_bar", torch.cumprod(1 - beta, 0).float(), persistent=False)
@@ -183,19 +244,19 @@ class Epsilon(Denoiser):
         """σ of the levels t = 1 … T."""
         return ((1 - self.alpha_bar) / self.alpha_bar).sqrt()
 
-    def estimate(self, x: Tensor, sigma: Tensor, support: Tensor) -> Tensor:
+    def estimate(self, x: Tensor, sigma: Tensor, told: Tensor) -> Tensor:
         """E[x₀] (batch, 2, *window)."""
         between = (self.sigmas[1:] * self.sigmas[:-1]).sqrt()
         t = torch.searchsorted(between, sigma.contiguous())
         s = sigma.reshape(-1, *[1] * (x.ndim - 1))
-        return x - s * self.run(x / (1 + s**2).sqrt(), t.float() + 1, support)
+        return x - s * self.run(x / (1 + s**2).sqrt(), t.float() + 1, told)
 
-    def forward(self, x0: Tensor, support: Tensor, rng: torch.Generator) -> Tensor:
+    def forward(self, x0: Tensor, told: Tensor, rng: torch.Generator) -> Tensor:
         """‖ε − ε_θ‖² of each object, averaged over its pixels (paper's eq. 7)."""
         t = torch.randint(len(self.alpha_bar), (len(x0),), generator=rng)
         bar = self.alpha_bar[t.to(x0.device)].reshape(-1, *[1] * (x0.ndim - 1))
         noise = torch.randn(x0.shape, generator=rng).to(x0.device)
-        found = self.run(bar.sqrt() * x0 + (1 - bar).sqrt() * noise, t.to(x0.device).float() + 1, support)
+        found = self.run(bar.sqrt() * x0 + (1 - bar).sqrt() * noise, t.to(x0.device).float() + 1, told)
         return ((noise - found) ** 2).flatten(1).mean(1)
 
 

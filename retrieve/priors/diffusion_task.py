@@ -15,9 +15,14 @@ from torch import Tensor, nn
 from ..errors import InputError
 from .denoiser import SIGMA_DATA, Denoiser, box_for, reach_of, window_of
 from .objects import Source, draws
+from .patterns import each, measured, shown
 
 BINS = tuple(float(s) for s in np.geomspace(0.03, 10, 11))
 """Noise levels at which a denoiser is validated, in units of σ_data."""
+
+
+SHOWN = "log(1 + |F|/rms), twice; zero where it was not measured"
+"""What the card tells of the pattern's channels."""
 
 
 def unit_rms(x: Tensor) -> Tensor:
@@ -42,15 +47,23 @@ def framed(x: Tensor, window: Sequence[int]) -> Tensor:
 class DiffusionTask:
     """Train `module` on a source of objects; see `Task`. Each batch is cut down to the box that holds its objects.
 
-    unknown: share of the objects whose support the network is not told.  validation: objects to validate on.
-    Raises `InputError` where the window does not hold the objects and their twins.
+    unknown: share of the objects whose support the network is not told, and of those whose pattern it is not told.
+    sigma: largest noise of the patterns that it is told, of the amplitude as a share of its maximum; drawn as sigma·u².
+    validation: objects to validate on, with patterns without noise.  With patterns nothing is cut down.
+    Raises `InputError` where the window does not hold the objects and their twins, or is not the pattern's.
     """
 
-    pool = 32
-
-    def __init__(self, module: Denoiser, source: Source, *, unknown: float = 0.15, validation: int = 256) -> None:
-        self.module, self.source, self.unknown, self.validation = module, source, unknown, validation
+    def __init__(
+        self, module: Denoiser, source: Source, *, unknown: float = 0.15, sigma: float = 0.1, validation: int = 256
+    ) -> None:
+        self.module, self.source, self.unknown, self.sigma, self.validation = module, source, unknown, sigma, validation
+        self.pool = 1 if module.pattern else 32
         reach, window = source.reach, module.window
+        if module.pattern and tuple(source.shape) != window:
+            raise InputError(
+                f"the objects have shape {tuple(source.shape)}, and a network that is told their patterns sees {window}; "
+                f"make one whose window is theirs"
+            )
         if len(reach) != len(window) or any(w <= 2 * r for r, w in zip(reach, window, strict=True)):
             raise InputError(
                 f"the objects reach {'×'.join(map(str, reach))} px from the middle, and the window of "
@@ -66,11 +79,17 @@ class DiffusionTask:
         return unit_rms(x), support
 
     def batches(self, size: int, start: int, step: int) -> Iterator[tuple[Tensor, ...]]:
-        """Objects and supports as the network sees them; `unknown` of the supports are all ones."""
+        """Objects, and what the network is told of them; `unknown` of the supports are all ones, of the patterns zeros."""
         for count, (x, support) in enumerate(self.source.batches(size, start, step)):
             x, support = self.prepared(x, support)
-            told = torch.rand(len(x), generator=draws(start + count * step, 1)) >= self.unknown
-            yield x, torch.where(told.reshape(-1, *[1] * (support.ndim - 1)), support, torch.ones_like(support))
+            known = torch.rand(len(x), generator=draws(start + count * step, 1)) >= self.unknown
+            told = torch.where(each(known, support), support, torch.ones_like(support))
+            if self.module.pattern:
+                rng = draws(start + count * step, 3)
+                u = torch.rand(2, len(x), generator=rng)
+                told = with_pattern(x, told, self.sigma * u[0] ** 2, rng)
+                told[:, 1:] *= each(u[1] >= self.unknown, told)
+            yield x, told
 
     def arranged(self, pool: Sequence[tuple[Tensor, ...]], number: int) -> list[tuple[Tensor, ...]]:
         """The objects of several batches in as many, each of objects of about the same box, in an order drawn for `number`."""
@@ -83,7 +102,7 @@ class DiffusionTask:
         """Which of the supports (objects, 1, *window) go together, `size` at a time, and the box (1, *axes) that holds them."""
         window, multiple = self.module.window, self.module.multiple
         reach = reach_of(support[:, 0])
-        boxes = torch.tensor([box_for(r, window, multiple) for r in reach.tolist()])
+        boxes = torch.tensor([window if self.module.pattern else box_for(r, window, multiple) for r in reach.tolist()])
         order = sorted(range(len(boxes)), key=lambda k: (int(boxes[k].prod()), *boxes[k].tolist(), k))
         parts = torch.tensor(order).split(size)
         return [(part, window_of(window, boxes[part].amax(0).tolist())) for part in parts]
@@ -93,6 +112,8 @@ class DiffusionTask:
         """Mean squared error per pixel, in units of the object's mean square, at each noise level of `BINS`."""
         x, support = self.prepared(*self.source.held(self.validation))
         parts = self.boxed(support, 32)
+        if self.module.pattern:
+            support = with_pattern(x, support, torch.zeros(len(x)), torch.Generator())
         where = next(module.parameters()).device
         rng = torch.Generator().manual_seed(0)
         found = {}
@@ -112,7 +133,9 @@ class DiffusionTask:
         """Eight objects drawn from the prior under the supports of validation objects, amplitude and phase."""
         from .pictures import image_grid
 
-        _, support = self.prepared(*self.source.held(8))
+        x, support = self.prepared(*self.source.held(8))
+        if self.module.pattern:
+            support = with_pattern(x, support, torch.zeros(len(x)), torch.Generator())
         x = sample(module, support.to(next(module.parameters()).device), steps=18, seed=0)  # type: ignore[arg-type]
         image_grid(x.cpu().numpy(), path)
 
@@ -126,21 +149,29 @@ class DiffusionTask:
             "scale": "objects have an rms of 1 over the window; sigma is of the real and of the imaginary part",
             "symmetries": ["global phase", "twin"],
             "support_unknown": self.unknown if self.module.conditioned else 1.0,
+            **({"pattern": {"shown": SHOWN, "unknown": self.unknown, "sigma": self.sigma}} if self.module.pattern else {}),
             **self.source.card(),
         }
 
 
+def with_pattern(x: Tensor, support: Tensor, sigma: Tensor, rng: torch.Generator) -> Tensor:
+    """The support (batch, 1, *window), and twice the pattern of x (batch, 2, *window) with noise sigma (batch,)."""
+    zero = torch.zeros_like(sigma)
+    pattern = shown(*measured(torch.view_as_complex(x.movedim(1, -1).contiguous()), sigma, zero, zero, rng))[:, None]
+    return torch.cat([support, pattern, pattern], dim=1)
+
+
 @torch.no_grad()
-def sample(module: Denoiser, support: Tensor, *, steps: int = 18, seed: int = 0, high: float = 40.0, low: float = 0.02) -> Tensor:
+def sample(module: Denoiser, told: Tensor, *, steps: int = 18, seed: int = 0, high: float = 40.0, low: float = 0.02) -> Tensor:
     """Objects drawn from the prior by Heun's method, complex (batch, *window) (Karras et al. 2022, algorithm 1)."""
     rho, n = 7.0, torch.arange(steps, dtype=torch.float64)
     sigmas = (high ** (1 / rho) + n / (steps - 1) * (low ** (1 / rho) - high ** (1 / rho))) ** rho
     levels = [*sigmas.tolist(), 0.0]
-    shape = (len(support), 2, *module.window)
-    x = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(support.device) * levels[0]
+    shape = (len(told), 2, *module.window)
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(told.device) * levels[0]
 
     def slope(x: Tensor, sigma: float) -> Tensor:
-        return (x - module.estimate(x, torch.full((len(x),), sigma, device=x.device), support)) / sigma
+        return (x - module.estimate(x, torch.full((len(x),), sigma, device=x.device), told)) / sigma
 
     for now, then in zip(levels, levels[1:], strict=False):
         d = slope(x, now)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..errors import InputError
 from .complex_unet import COMPLEX, REAL, Arithmetic, Branches
 from .denoiser import window_of
+from .patterns import levelled, shown
 from .unet import CONV, fold, unfold
 
 
@@ -79,20 +80,17 @@ class Retriever(nn.Module):
     def invert(self, amplitude: Tensor, valid: Tensor, support: Tensor) -> Tensor:
         """The object, complex (batch, *window), from arrays (batch, *shape); see `reconstruct`.
 
-        The network sees log(1 + y/rms y) with zero frequency in the middle and 0 where unmeasured: linear, with
-        the same noise in every pixel, below the rms, and of a narrow range above it.
+        The network sees the pattern as `patterns.shown` brings it.
         """
         axes = tuple(range(1, amplitude.ndim))
-        y = torch.where(valid, amplitude, 0)
-        count = valid.sum(axes, keepdim=True).clamp(min=1)
-        y = y / ((y.square().sum(axes, keepdim=True) / count).sqrt() + 1e-20)
-        told = support.float().expand(y.shape)
-        channels = [torch.fft.fftshift(torch.log1p(y), axes), *([told] if self.conditioned else [])]
+        told = support.float().expand(amplitude.shape)
+        channels = [shown(amplitude, valid), *([told] if self.conditioned else [])]
         if self.autocorrelation:
+            y = levelled(amplitude, valid)
             a = torch.fft.fftshift(torch.fft.ifftn(y.square(), dim=axes, norm="ortho"), axes)
             a = torch.sgn(a) * torch.log1p(a.abs())
             channels += [a.real, a.imag]
-        features = fold(torch.stack(channels, 1), self.patch).contiguous(memory_format=_FORMAT[y.ndim])
+        features = fold(torch.stack(channels, 1), self.patch).contiguous(memory_format=_FORMAT[told.ndim])
         x = unfold(self.estimate(features), self.patch, len(self.shape)).float()
         x = x[(slice(None), *self.inside)] * told[self.inside][:, None]
         return torch.view_as_complex(x.movedim(1, -1).contiguous())

@@ -61,6 +61,11 @@ class DenoiserOptions:
     window: str = option("auto", "pixels of each axis that the network sees, 48 or 32x48; auto: the least that hold the objects")
     conditioned: bool = option(True, "tell the network the support, in a channel of its own")
     unknown: float = option(0.15, "share of the objects whose support a conditioned network is not told", ge=0, le=1)
+    pattern: bool = option(
+        False,
+        "tell the network the pattern's amplitude, too, in two equal channels as the paper's in 3D; its window is then whole",
+    )
+    sigma: float = option(0.1, "with pattern: its largest noise, of the amplitude as a share of its maximum", ge=0)
     base: int = option(56, "channels at full resolution, even; the paper's 128", ge=2)
     widths: str = option("1,2,3", "channels over base of levels, each of half the resolution of the last; 1,2,3,4 in the paper")
     blocks: int = option(2, "residual blocks a level", ge=1)
@@ -88,7 +93,10 @@ class DenoiserOptions:
         told["scales"] = "auto" if scales == SCALES else _text(scales)
         more = {"unknown": card["support_unknown"]} if architecture["conditioned"] and "support_unknown" in card else {}
         window = "x".join(map(str, architecture["window"]))
-        return cls(kind=architecture["kind"], conditioned=architecture["conditioned"], window=window, **told, **more)
+        if pattern := card.get("pattern"):
+            more |= {"sigma": pattern["sigma"], "unknown": pattern["unknown"]}
+        told |= {"kind": architecture["kind"], "conditioned": architecture["conditioned"]}
+        return cls(window=window, pattern=architecture.get("pattern", False), **told, **more)
 
     def architecture(self, shape: Sequence[int], reach: Sequence[int]) -> dict[str, Any]:
         """What `weights.build` takes, for objects (*shape) that reach so many px from the middle along each axis.
@@ -104,9 +112,15 @@ class DenoiserOptions:
             "embedding": self.embedding,
             "patch": self.patch,
         }
-        window = window_for(self.window, reach, self.patch * 2 ** (len(widths) - 1))
-        scales = {"scales": self.lengths()} if self.lengths() else {}
-        return {"kind": self.kind, "window": window, "conditioned": self.conditioned, "network": network, **scales}
+        whole = "x".join(map(str, shape)) if self.pattern and self.window == "auto" else self.window
+        window = window_for(whole, reach, self.patch * 2 ** (len(widths) - 1))
+        if self.pattern and window != list(shape):
+            raise InputError(
+                f"window={self.window} with pattern=true: the network sees the pattern beside the object, so its window "
+                f"is theirs, {'x'.join(map(str, shape))}; leave window out"
+            )
+        more = {**({"pattern": True} if self.pattern else {}), **({"scales": self.lengths()} if self.lengths() else {})}
+        return {"kind": self.kind, "window": window, "conditioned": self.conditioned, "network": network, **more}
 
     def lengths(self) -> list[float]:
         """The numbers of `scales`. Raises `OptionError`."""
@@ -122,7 +136,7 @@ class DenoiserOptions:
 
     def task(self) -> dict[str, Any]:
         """What `DiffusionTask` takes."""
-        return {"unknown": self.unknown}
+        return {"unknown": self.unknown, "sigma": self.sigma}
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import InputError
 from .denoiser import window_of
 from .diffusion_task import unit_rms
 from .objects import Source
+from .patterns import each, measured
 from .retriever import Retriever, twin
 
 SIGMAS = (0.0, 0.05)
@@ -82,20 +82,7 @@ class UNetTask:
 
         x: (batch, 2, *window).  sigma, lost, stop: (batch,), see the class.
         """
-        object_ = self.module.placed(torch.view_as_complex(x.movedim(1, -1).contiguous()))
-        axes = tuple(range(1, object_.ndim))
-        y = torch.fft.fftn(object_, dim=axes, norm="ortho").abs()
-        noise = torch.randn(y.shape, generator=rng) * y.amax(axes, keepdim=True)
-        y = (y + each(sigma, y) * noise).clamp(min=0)
-        centres = torch.rand(y.shape, generator=rng) < each(lost / 3 ** len(axes), y)
-        pool = F.max_pool2d if y.ndim == 3 else F.max_pool3d
-        valid = pool(centres.float()[:, None], 3, 1, 1)[:, 0] == 0
-        q2 = sum(
-            (torch.fft.fftfreq(n, 1 / n) ** 2).reshape([-1 if a == k else 1 for a in axes])
-            for k, n in zip(axes, y.shape[1:], strict=True)
-        )
-        valid &= (each(stop, y) == 0) | (torch.as_tensor(q2) > each(stop, y) ** 2)
-        return torch.where(valid, y, 0), valid
+        return measured(self.module.placed(torch.view_as_complex(x.movedim(1, -1).contiguous())), sigma, lost, stop, rng)
 
     def validate(self, module: nn.Module) -> dict[str, float]:
         """Means over objects held back, supports known and all pixels measured, at each noise of `SIGMAS`.
@@ -144,11 +131,6 @@ class UNetTask:
             "loss": {"supervision": self.module.supervision, "symmetries": ["global phase", "twin"]},
             **self.source.card(),
         }
-
-
-def each(values: Tensor, like: Tensor) -> Tensor:
-    """Values (batch,) shaped to go with `like` (batch, *shape)."""
-    return values.reshape(-1, *[1] * (like.ndim - 1))
 
 
 def cosine(a: Tensor, b: Tensor) -> Tensor:

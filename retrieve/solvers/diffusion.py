@@ -77,7 +77,7 @@ class Diffusion(Refinement, Learned):
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """Search from x; then every step shows the denoiser's estimate."""
         xp = namespace(x)
-        prior = self.prior(x.device)
+        prior = self.prior_for(problem, x.device)
         scaled, scale = normalise(problem, prior.window)
         denoise = self.symmetric(prior, problem, rng)
         c = xp.ones((x.shape[0], *[1] * (x.ndim - 1)), dtype=scaled.amplitude.dtype, device=x.device)
@@ -127,7 +127,7 @@ class Diffusion(Refinement, Learned):
         the Fourier amplitudes and phases (`posterior_field`), x given z by the reverse diffusion from σ = ρ to 0.
         Source: Wu et al., Principled probabilistic imaging using diffusion models as plug-and-play priors, NeurIPS 2024.
         """
-        prior = self.prior(x.device)
+        prior = self.prior_for(problem, x.device)
         scaled, scale = normalise(problem, prior.window)
         denoise = self.symmetric(prior, problem, rng)
         x = x / scale

@@ -56,7 +56,7 @@ class DPS(Refinement, Learned):
 
         from ..priors.symmetry import arithmetic
 
-        prior = self.prior(x.device)
+        prior = self.prior_for(problem, x.device)
         scaled, scale = normalise(problem, prior.window)
         y, valid = scaled.amplitude, scaled.valid
         inside = _box(x, prior.window)

@@ -99,24 +99,37 @@ class Learned(Weighted):
         made = prior_of(self.weights, device)
         return self.network(Denoiser, "a denoiser", device) if made is None else made
 
+    def prior_for(self, problem: Problem, device: Any) -> Any:
+        """The prior; one that was trained with patterns is told the problem's."""
+        prior = self.prior(device)
+        return prior.given(problem.amplitude, problem.valid) if getattr(prior, "pattern", False) else prior
+
     def record(self) -> dict[str, Any]:
-        """The SHA-256 of the weights, or the plugin of the prior."""
+        """The SHA-256 of the weights, and whether they are told the pattern; or the plugin of the prior."""
         from ..priors.registered import plugin_of
 
-        plugin = plugin_of(self.weights)
-        return super().record() if plugin is None else {"prior_plugin": plugin}
+        if (plugin := plugin_of(self.weights)) is not None:
+            return {"prior_plugin": plugin}
+        told = self.weights != "auto" and getattr(self.prior(), "pattern", False)
+        return super().record() | ({"prior_is_told_the_pattern": True} if told else {})
 
     def check(self, problem: Problem) -> None:
         """Raise `InputError` where the prior was not trained for the problem's geometry."""
         if self.weights == "auto":
             self.suited(problem).check(problem)
             return
-        window = self.prior().window
+        prior = self.prior()
+        window = prior.window
         told = f"weights {self.weights!r} are for objects within {by(window)} px"
         if len(problem.shape) != len(window):
             raise InputError(f"{told}, the problem has {len(problem.shape)} axes; take a prior of as many, or a classical solver")
         if any(n < w for n, w in zip(problem.shape, window, strict=True)):
             raise InputError(f"{told}, the object's array has {by(problem.shape)}; pad the data, or train a smaller prior")
+        if getattr(prior, "pattern", False) and (tuple(problem.shape) != window or not is_plain(problem)):
+            raise InputError(
+                f"{told} and are told their far field of as many, the problem has {by(problem.shape)} and an operator "
+                f"{type(problem.detector or problem.operator).__name__}; take a prior that is not told the pattern"
+            )
         if problem.support is None:
             extent = autocorrelation.extent(problem)
             if any(e > 1.1 * w for e, w in zip(extent, window, strict=True)):

@@ -121,6 +121,28 @@ def test_it_begins_with_other_weights(run, tmp_path):
     assert "of another network" in told
 
 
+def test_a_network_that_is_told_the_pattern_begins_with_one_that_was_not(run, tmp_path):
+    run("diffusion", FILM, "--out", "first", *SMALL, *BRIEF, "--window", "16", "-q")
+    first = "first/domains2d-edm.safetensors"
+    words = ["--pattern", "--sigma", "0.05", *BRIEF, "--objects", 8, "--rate", "1e-9"]
+    assert run("diffusion", FILM, "--out", "told", "--init", first, *words, "-q")[0] == 0
+    one, two = (weights.card_of(tmp_path / path) for path in (first, "told/domains2d-edm.safetensors"))
+    assert "pattern" not in one["architecture"]
+    assert two["architecture"]["pattern"] is True
+    assert two["pattern"]["sigma"] == 0.05
+    losses = [card["training"]["validation"]["mse@0.979"] for card in (one, two)]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-2)  # the channels of the pattern begin at zero
+    assert run("diffusion", FILM, "--out", "told", *BRIEF, "--objects", 16, "-q")[0] == 0
+    assert weights.card_of(tmp_path / "told/domains2d-edm.safetensors")["pattern"] == two["pattern"]
+
+
+def test_volumes_are_inverted_too(run, tmp_path):
+    volume = "domains3d:size=16,domains=3"
+    assert run("unet", volume, "--out", "run", *BRIEF, "--objects", 8, "--widths", "4,4", "--threads", 1, "-q")[0] == 0
+    module = weights.load(tmp_path / "run" / "domains3d-complex-unet.safetensors")
+    assert module.reconstruct(torch.ones(1, 16, 16, 16), torch.ones(1, 16, 16, 16, dtype=torch.bool)).shape == (1, 16, 16, 16)
+
+
 def test_a_folder_of_objects(run, tmp_path):
     (tmp_path / "mine").mkdir()
     np.savez(tmp_path / "mine" / "objects.npz", objects=named("crystal2d").objects(12, 0)[0])
@@ -151,6 +173,7 @@ BAD = [  # arguments, what the message must hold
     (["diffusion", "./nowhere"], ["./nowhere", "no folder"]),
     (["diffusion", "file"], ["file", "no folder"]),
     (["diffusion", FILM, "--window", "13", "--patch", "2"], ["window (13, 13)", "multiple of 2"]),
+    (["diffusion", FILM, "--pattern", "--window", "12"], ["window=12 with pattern=true", "16x16"]),
     (["diffusion", FILM, "--window", "8"], ["window=8", "reach 5×5 px", "give 11x11"]),
     (["diffusion", FILM, "--window", "12x12x12"], ["window=12x12x12"]),
     (["diffusion", FILM, "--widths", "1,a"], ["widths='1,a'"]),

@@ -106,6 +106,43 @@ def test_only_a_conditioned_network_hears_of_the_support(small, awake, x, kind):
         assert torch.equal(known, unknown) is not conditioned
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("conditioned", [False, True])
+def test_a_prior_told_the_pattern_hears_of_it_and_of_no_unit(small, awake, x, kind, conditioned):
+    prior = awake(kind((16, 20), small, pattern=True, conditioned=conditioned)).requires_grad_(False)
+    y = torch.fft.fft2(x[0]).abs()
+    valid = torch.ones_like(y, dtype=torch.bool)
+    told = prior.given(y, valid)
+    assert told.window == (16, 20)
+    got = told.denoise(x, 1.0)
+    assert (got - prior.denoise(x, 1.0)).abs().max() > 1e-3  # which is told nothing
+    torch.testing.assert_close(prior.given(7 * y, valid).denoise(x, 1.0), got, rtol=1e-4, atol=1e-5)
+    other = prior.given(torch.fft.fft2(x[1]).abs(), valid).denoise(x, 1.0)
+    assert (got - other).abs().max() > 1e-3
+    torch.testing.assert_close(prior.given(torch.where(valid, y, 0), valid & (y > 1)).denoise(x, 1.0),
+                               prior.given(torch.where(y > 1, y, torch.nan), y > 1).denoise(x, 1.0))  # fmt: skip
+    assert build(prior.settings).settings == prior.settings
+
+
+def test_a_prior_is_told_the_pattern_twice_last_and_with_zero_frequency_in_the_middle(small):
+    """Twice as in the paper; last, so that weights that were not told it can be begun with."""
+    prior, seen = scaled((16, 20), small, pattern=True), []
+    prior.network.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    y = torch.zeros(16, 20)
+    y[0, 0] = 1.0
+    prior.given(y, y > -1).denoise(torch.ones(1, 16, 20, dtype=torch.complex64), 1.0)
+    assert seen[0].shape[1] == 2 + 1 + 2 * 3 + 2
+    for pattern in seen[0][0, -2:]:
+        assert pattern.argmax() == 8 * 20 + 10
+        assert pattern.max() == pytest.approx(math.log1p(math.sqrt(320)))
+
+
+@pytest.mark.parametrize(("pattern", "shape"), [(True, (16, 16)), (False, (16, 20))], ids=str)
+def test_a_pattern_that_a_prior_cannot_be_told(small, pattern, shape):
+    with pytest.raises(InputError, match=r"a pattern of \(16, .*trained with"):
+        EDM((16, 20), small, pattern=pattern).given(torch.ones(shape), torch.ones(shape, dtype=torch.bool))
+
+
 def test_three_axes(small, awake):
     prior = awake(EDM((4, 4, 8), small | {"patch": 2}))
     x = torch.randn(2, 8, 8, 8, dtype=torch.complex64)

@@ -6,10 +6,14 @@ import torch
 
 from retrieve.errors import InputError
 from retrieve.priors.denoiser import EDM, SIGMA_DATA, Epsilon, window_of
-from retrieve.priors.diffusion_task import BINS, DiffusionTask, framed, sample, unit_rms
+from retrieve.priors.diffusion_task import BINS, DiffusionTask, framed, sample, unit_rms, with_pattern
 from retrieve.priors.objects import Simulated
+from retrieve.priors.patterns import shown
 from retrieve.priors.pictures import image_grid
-from retrieve.simulate import TRAIN_SEED, Domains2D
+from retrieve.priors.settings import DenoiserOptions
+from retrieve.priors.training import train
+from retrieve.priors.weights import complete
+from retrieve.simulate import TRAIN_SEED, Domains2D, Domains3D
 
 
 def pair_of(made):
@@ -50,6 +54,92 @@ def test_some_supports_are_not_told(task, film, small):
     assert 0.2 < (told == 1).flatten(1).all(1).float().mean() < 0.4
     again = next(DiffusionTask(EDM((12, 12), small), Simulated(film), unknown=0.3).batches(200, 0, 1))[1]
     assert torch.equal(told, again)
+
+
+@pytest.fixture
+def told(film, small):
+    """A function that makes a task whose network is told the pattern."""
+
+    def made(source=None, window=(16, 16), **more):
+        torch.manual_seed(0)
+        module = EDM(window, small, pattern=True)
+        return DiffusionTask(module, source or Simulated(film), **{"validation": 8, "sigma": 0.0} | more)
+
+    return made
+
+
+def test_the_pattern_told_is_the_object_s_whatever_its_phase_and_twin(told):
+    made = told(unknown=0.0)
+    x, channels = next(made.batches(32, 0, 1))
+    assert channels.shape == (32, 3, 16, 16)
+    assert torch.equal(channels[:, 1], channels[:, 2])
+    y = torch.fft.fft2(torch.complex(*x.unbind(1))).abs()
+    torch.testing.assert_close(channels[:, 1], shown(y, y > -1), rtol=1e-4, atol=1e-4)
+    other = torch.roll(torch.complex(*x.unbind(1)).flip((1, 2)), (1, 1), (1, 2)).conj() * 1j
+    same = with_pattern(torch.view_as_real(other).movedim(-1, 1), channels[:, :1], torch.zeros(32), torch.Generator())
+    torch.testing.assert_close(same, channels, rtol=1e-3, atol=1e-3)
+
+
+def test_some_patterns_are_not_told_and_some_are_noisy(told):
+    clean, some, noisy = (next(told(**more).batches(200, 0, 1))[1] for more in ({}, {"unknown": 0.3}, {"sigma": 0.1}))
+    untold = (some[:, 1:] == 0).flatten(1).all(1)
+    assert 0.2 < untold.float().mean() < 0.4
+    assert 0.2 < (some[:, 0] == 1).flatten(1).all(1).float().mean() < 0.4
+    assert not torch.equal(untold, (some[:, 0] == 1).flatten(1).all(1))
+    assert (noisy - clean)[:, 1].abs().mean() > 0.05
+
+
+@pytest.mark.parametrize("volume", [False, True], ids=["2d", "3d"])
+def test_a_network_that_is_told_the_pattern_trains_goes_on_to_the_bit_and_samples(told, volume, brief, tmp_path, same):
+    source = Simulated(Domains3D(domains=3, size=16)) if volume else None
+    shape = (16,) * (3 if volume else 2)
+    settings = brief(objects=16, batch=4)
+    straight = train(told(source, shape), settings, tmp_path / "straight")
+    with pytest.raises(KeyboardInterrupt):
+        train(told(source, shape), settings, tmp_path / "halved", on_step=lambda step: step.objects >= 8)
+    resumed = train(told(source, shape), settings, tmp_path / "halved")
+    assert same(dict(straight.state_dict()), dict(resumed.state_dict()))
+    assert list((tmp_path / "straight").glob("*.png"))
+    x, support = told(source, shape).prepared(*told(source, shape).source.held(2))
+    drawn = sample(straight, with_pattern(x, support, torch.zeros(2), torch.Generator()), steps=4)
+    assert drawn.shape == (2, *shape)
+    assert drawn.isfinite().all()
+
+
+def test_a_network_learns_from_the_pattern(told):
+    """At noise that hides everything, what is left of the error is less where the pattern is told."""
+    made = told(unknown=0.0)
+    x, channels = next(made.batches(8, 0, 1))
+    losses = []
+    for told_of in (channels, torch.cat([channels[:, :1], 0 * channels[:, 1:]], dim=1)):
+        torch.manual_seed(0)
+        module = EDM((16, 16), made.module.network.settings, pattern=True)
+        module.low, module.mean, module.width = 30.0, 5.0, 0.1
+        optimiser = torch.optim.Adam(module.parameters(), 1e-2)
+        for step in range(150):
+            loss = module(x, told_of, torch.Generator().manual_seed(step)).mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        losses.append(float(loss.detach()))
+    assert losses[0] < 0.8 * losses[1]
+
+
+def test_the_card_tells_of_the_pattern(told):
+    card = told(sigma=0.05).card()
+    assert card["architecture"]["pattern"] is True
+    assert card["pattern"]["sigma"] == 0.05
+    again = DenoiserOptions.of(card)
+    assert again.pattern
+    assert again.task() == {"unknown": 0.15, "sigma": 0.05}
+    assert complete(again.architecture((16, 16), (5, 5))) == card["architecture"]
+
+
+def test_a_window_that_is_not_the_pattern_s(told):
+    with pytest.raises(InputError, match=r"shape \(16, 16\).*sees \(12, 12\)"):
+        told(window=(12, 12))
+    with pytest.raises(InputError, match="window=12 with pattern=true.*16x16"):
+        DenoiserOptions(pattern=True, window="12").architecture((16, 16), (5, 5))
 
 
 def varied(task):

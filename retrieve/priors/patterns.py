@@ -1,0 +1,49 @@
+"""Patterns as networks see them: measured with noise and lost pixels, and brought to a narrow range."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def measured(x: Tensor, sigma: Tensor, lost: Tensor, stop: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Amplitudes, 0 where not valid, and valid pixels, (batch, *shape), zero frequency at index 0, of complex x (batch, *shape).
+
+    sigma: noise, of the amplitude as a share of its maximum.  lost: share of unmeasured pixels, in islands of three a side.
+    stop: radius of a beam stop (px).  All are (batch,).
+    """
+    axes = tuple(range(1, x.ndim))
+    y = torch.fft.fftn(x, dim=axes, norm="ortho").abs()
+    noise = torch.randn(y.shape, generator=rng) * y.amax(axes, keepdim=True)
+    y = (y + each(sigma, y) * noise).clamp(min=0)
+    centres = torch.rand(y.shape, generator=rng) < each(lost / 3 ** len(axes), y)
+    pool = F.max_pool2d if y.ndim == 3 else F.max_pool3d
+    valid = pool(centres.float()[:, None], 3, 1, 1)[:, 0] == 0
+    q2 = sum(
+        (torch.fft.fftfreq(n, 1 / n) ** 2).reshape([-1 if a == k else 1 for a in axes])
+        for k, n in zip(axes, y.shape[1:], strict=True)
+    )
+    valid &= (each(stop, y) == 0) | (torch.as_tensor(q2) > each(stop, y) ** 2)
+    return torch.where(valid, y, 0), valid
+
+
+def shown(amplitude: Tensor, valid: Tensor) -> Tensor:
+    """log(1 + y/rms y) of amplitudes y (batch, *shape), zero frequency in the middle and 0 where unmeasured.
+
+    Linear, with the same noise in every pixel, below the rms, and of a narrow range above it.
+    """
+    return torch.fft.fftshift(torch.log1p(levelled(amplitude, valid)), tuple(range(1, amplitude.ndim)))
+
+
+def levelled(amplitude: Tensor, valid: Tensor) -> Tensor:
+    """Amplitudes (batch, *shape) over their rms where measured, 0 elsewhere."""
+    axes = tuple(range(1, amplitude.ndim))
+    y = torch.where(valid, amplitude, 0)
+    count = valid.sum(axes, keepdim=True).clamp(min=1)
+    return y / ((y.square().sum(axes, keepdim=True) / count).sqrt() + 1e-20)
+
+
+def each(values: Tensor, like: Tensor) -> Tensor:
+    """Values (batch,) shaped to go with `like` (batch, *shape)."""
+    return values.reshape(-1, *[1] * (like.ndim - 1))

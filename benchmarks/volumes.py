@@ -5,8 +5,8 @@
     python benchmarks/volumes.py --memory               # peak memory and time of one run of eight starts
 
 All know the support; the free score chooses among the starts. `limit, from the truth` starts the diffusion solver at the
-truth. On the literal preset, whose support touches the walls of the box, HIO runs alone. Objects of the test seed. Prints
-a table and the paired sign test, and writes benchmarks/results/volumes.json.
+truth. On the literal preset the support touches the walls of the box. Objects of the test seed. Prints a table and the paired
+sign test, and writes benchmarks/results/volumes.json. With --store what is done is not done again.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from retrieve.manifest import versions
 from retrieve.metrics import evaluate
 from retrieve.plugins import find
 from retrieve.solvers import HIO
+from retrieve.store import Store
 from retrieve.summary import SUCCESS, mcnemar, success
 
 TARGET = Path(__file__).parent / "results" / "volumes.json"
@@ -46,7 +47,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=cores())
     parser.add_argument("--noise", type=float, nargs="+", default=list(NOISE), help="levels; the others stay as they are written")
     parser.add_argument("--memory", action="store_true", help="only the peak memory and the time")
+    parser.add_argument("--literal", type=int, default=12, help="objects of the literal preset; 0 leaves it as it is written")
     parser.add_argument("--weights", default="domains3d")
+    parser.add_argument("--store", type=Path, help="a file that keeps each solver's runs")
     parser.add_argument("--out", type=Path, default=TARGET)
     given = parser.parse_args()
     kept: dict[str, Any] = json.loads(given.out.read_text()) if given.out.exists() else {}
@@ -56,7 +59,9 @@ def main() -> None:
         return
     for level in given.noise:
         keep(kept, given.out, **{f"{FITS}, noise {level:g}": fits(given, level)})
-    keep(kept, given.out, **{LITERAL: compared(given, LITERAL, 0.0, {"hio": HIO(iterations=500)})[0]})
+    if given.literal:
+        given.objects = given.literal
+        keep(kept, given.out, **{LITERAL: pair(given, LITERAL, 0.0)})
 
 
 def keep(kept: dict[str, Any], path: Path, **more: Any) -> None:
@@ -72,11 +77,17 @@ def solver(weights: str, **more: Any) -> rt.solvers.Solver:
 
 def fits(given: argparse.Namespace, level: float) -> dict[str, Any]:
     """Both solvers and the limit at one noise level, with the paired test."""
+    told = pair(given, FITS, level)
+    return told | {"cells": [*told["cells"], limit(given, level)]}
+
+
+def pair(given: argparse.Namespace, name: str, level: float) -> dict[str, Any]:
+    """Both solvers, with the paired test."""
     entrants = {"hio": HIO(iterations=500), "diffusion": solver(given.weights)}
-    cells, rows = compared(given, FITS, level, entrants)
+    cells, rows = compared(given, name, level, entrants)
     test = paired(level, rows["diffusion"], rows["hio"])
     print(test, flush=True)
-    return {"starts": given.starts, "cells": [*cells, limit(given, level)], "paired": test}
+    return {"starts": given.starts, "cells": cells, "paired": test}
 
 
 def compared(
@@ -84,7 +95,8 @@ def compared(
 ) -> tuple[list[dict[str, Any]], dict[str, list[Row]]]:
     """A cell for each solver, and the rows of its best starts."""
     cases = benchmarks.Benchmark((name,)).cases([level], given.objects)
-    found = compare(entrants, cases, starts=given.starts, workers=given.workers, pictures=0)
+    store = Store(given.store, resume=True) if given.store else None
+    found = compare(entrants, cases, starts=given.starts, workers=given.workers, pictures=0, store=store)
     rows = {label: [row for row in found.rows if row.solver == label and row.start is None] for label in entrants}
     return [cell(name, level, label, own, found.rows) for label, own in rows.items()], rows
 

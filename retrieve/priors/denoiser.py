@@ -27,7 +27,8 @@ class Prior(Protocol):
     window: the object's box, in the middle of any larger array; the objects have an rms of 1 over it.
     denoise: x complex (batch, *shape), sigma (batch,) or a number, in units of that rms, and the
     support, bool (batch or 1, *shape), where known → E[x₀] complex (batch, *shape), 0 outside the window.
-    A prior that has a number `multiple` takes arrays smaller than its window, too, of multiples of it.
+    A prior that has a number `multiple` takes arrays smaller than its window, too, of multiples of it. One that
+    has names `kinds` of objects is given a fourth argument where a kind is assumed: float (batch, kinds), 1 for it, else 0.
     """
 
     window: tuple[int, ...]
@@ -41,17 +42,25 @@ class Denoiser(nn.Module):
     """A U-Net with its preconditioning, which subclasses give.
 
     window: px, the box that the network sees.  conditioned: whether it is told the support.
-    network: options of `UNet`.  inputs, outputs: further channels of it, which a subclass may need.
+    network: options of `UNet`.  kinds: names of those of objects that it can be told.
+    inputs, outputs: further channels of the network, which a subclass may need.
     """
 
     kind: str
 
     def __init__(
-        self, window: Sequence[int], network: dict[str, Any], *, conditioned: bool = True, inputs: int = 0, outputs: int = 0
+        self,
+        window: Sequence[int],
+        network: dict[str, Any],
+        *,
+        conditioned: bool = True,
+        kinds: Sequence[str] = (),
+        inputs: int = 0,
+        outputs: int = 0,
     ) -> None:
         super().__init__()
-        self.window, self.conditioned = tuple(window), conditioned
-        self.network = UNet(len(self.window), 2 + conditioned + inputs, 2 + outputs, **network)
+        self.window, self.conditioned, self.kinds = tuple(window), conditioned, tuple(kinds)
+        self.network = UNet(len(self.window), 2 + conditioned + inputs, 2 + outputs, kinds=len(self.kinds), **network)
         self.multiple = self.network.multiple
         if any(n % self.multiple for n in self.window):
             raise InputError(f"window {self.window}: every axis must be a multiple of {self.multiple} for this network")
@@ -61,6 +70,8 @@ class Denoiser(nn.Module):
             "conditioned": conditioned,
             "network": self.network.settings,
         }
+        if kinds:
+            self.settings["kinds"] = list(kinds)
 
     @property
     @abstractmethod
@@ -68,14 +79,14 @@ class Denoiser(nn.Module):
         """The noise levels it was trained for, from the least to the largest."""
 
     @abstractmethod
-    def estimate(self, x: Tensor, sigma: Tensor, support: Tensor) -> Tensor:
-        """E[x₀] (batch, 2, *window) from x, sigma (batch,) and the support (batch, 1, *window)."""
+    def estimate(self, x: Tensor, sigma: Tensor, support: Tensor, kind: Tensor | None = None) -> Tensor:
+        """E[x₀] (batch, 2, *window) from x, sigma (batch,), the support (batch, 1, *window) and the kind (batch, kinds)."""
 
     @abstractmethod
-    def forward(self, x0: Tensor, support: Tensor, rng: torch.Generator) -> Tensor:
+    def forward(self, x0: Tensor, support: Tensor, kind: Tensor | None, rng: torch.Generator) -> Tensor:
         """The training loss of each object x₀ (batch, 2, *window)."""
 
-    def denoise(self, x: Tensor, sigma: Tensor | float, support: Tensor | None = None) -> Tensor:
+    def denoise(self, x: Tensor, sigma: Tensor | float, support: Tensor | None = None, kind: Tensor | None = None) -> Tensor:
         """E[x₀] of complex x (batch, *shape), which is 0 outside the window; see `Prior`.
 
         The network computes in float32 whatever the precision of x. An array smaller than the window it sees whole.
@@ -88,15 +99,15 @@ class Denoiser(nn.Module):
         sigma = torch.as_tensor(sigma, dtype=torch.float32, device=x.device).expand(x.shape[0])
         pair = torch.view_as_real(x[inside].resolve_conj()).movedim(-1, 1).float()
         known = torch.ones((), device=x.device) if support is None else support[inside].float()
-        estimate = self.estimate(pair, sigma, known.expand(x.shape[0], *box)[:, None])
+        estimate = self.estimate(pair, sigma, known.expand(x.shape[0], *box)[:, None], kind)
         out = torch.zeros_like(x)
         out[inside] = torch.view_as_complex(estimate.float().movedim(1, -1).contiguous())
         return out
 
-    def run(self, x: Tensor, level: Tensor, support: Tensor, *more: Tensor) -> Tensor:
-        """The network on x (batch, 2, *window) and more channels, told the support where it is conditioned."""
+    def run(self, x: Tensor, level: Tensor, support: Tensor, kind: Tensor | None, *more: Tensor) -> Tensor:
+        """The network on x (batch, 2, *window) and more channels, told the support where it is conditioned, and the kind."""
         x = torch.cat([x, *([support.to(x.dtype)] if self.conditioned else []), *more], dim=1)
-        return self.network(x.contiguous(memory_format=_FORMAT[x.ndim]), level).float()
+        return self.network(x.contiguous(memory_format=_FORMAT[x.ndim]), level, kind if self.kinds else None).float()
 
 
 class EDM(Denoiser):
@@ -117,9 +128,15 @@ class EDM(Denoiser):
     steep = 4.0
 
     def __init__(
-        self, window: Sequence[int], network: dict[str, Any], *, conditioned: bool = True, scales: Sequence[float] = ()
+        self,
+        window: Sequence[int],
+        network: dict[str, Any],
+        *,
+        conditioned: bool = True,
+        kinds: Sequence[str] = (),
+        scales: Sequence[float] = (),
     ) -> None:
-        super().__init__(window, network, conditioned=conditioned, inputs=2 * len(scales), outputs=len(scales))
+        super().__init__(window, network, conditioned=conditioned, kinds=kinds, inputs=2 * len(scales), outputs=len(scales))
         self.scales = tuple(scales)
         if scales:
             self.settings["scales"] = list(scales)
@@ -129,7 +146,7 @@ class EDM(Denoiser):
         """The noise levels it was trained for: any between `low` and `high`."""
         return torch.tensor([self.low, self.high])
 
-    def estimate(self, x: Tensor, sigma: Tensor, support: Tensor) -> Tensor:
+    def estimate(self, x: Tensor, sigma: Tensor, support: Tensor, kind: Tensor | None = None) -> Tensor:
         """E[x₀] (batch, 2, *window)."""
         s = sigma.reshape(-1, *[1] * (x.ndim - 1))
         total = s**2 + SIGMA_DATA**2
@@ -139,7 +156,7 @@ class EDM(Denoiser):
         for mean, share in self.means(x, support):
             each = (mean * (SIGMA_DATA**2 / (SIGMA_DATA**2 + s**2 * share)) - skip * x) / out.clamp(min=1e-6)
             u.append(each / (1 + each.square().sum(1, keepdim=True) / self.steep**2).sqrt())
-        f = self.run(x / total.sqrt(), 250 * level, support, *u)
+        f = self.run(x / total.sqrt(), 250 * level, support, kind, *u)
         gated = [gate * each for gate, each in zip(f[:, 2:].split(1, dim=1), u, strict=bool(u))]
         return x * skip + sum(gated, f[:, :2]) * out
 
@@ -151,7 +168,7 @@ class EDM(Denoiser):
             share = blurred(inside, scale / math.sqrt(2)) / mass**2
             yield blurred(x * inside, scale) / mass * inside, share * inside
 
-    def forward(self, x0: Tensor, support: Tensor, rng: torch.Generator) -> Tensor:
+    def forward(self, x0: Tensor, support: Tensor, kind: Tensor | None, rng: torch.Generator) -> Tensor:
         """λ(σ)‖D − x₀‖² of each object, averaged over its pixels, with λ = 1/c_out²."""
         b = len(x0)
         normal = SIGMA_DATA * torch.exp(self.mean + self.width * torch.randn(b, generator=rng))
@@ -160,7 +177,7 @@ class EDM(Denoiser):
         s = sigma.reshape(-1, *[1] * (x0.ndim - 1))
         noise = torch.randn(x0.shape, generator=rng).to(x0.device)
         weight = (s**2 + SIGMA_DATA**2) / (s * SIGMA_DATA) ** 2
-        return (weight * (self.estimate(x0 + s * noise, sigma, support) - x0) ** 2).flatten(1).mean(1)
+        return (weight * (self.estimate(x0 + s * noise, sigma, support, kind) - x0) ** 2).flatten(1).mean(1)
 
 
 class Epsilon(Denoiser):
@@ -172,8 +189,16 @@ class Epsilon(Denoiser):
     kind = "epsilon"
     alpha_bar: Tensor
 
-    def __init__(self, window: Sequence[int], network: dict[str, Any], *, conditioned: bool = False, steps: int = 500) -> None:
-        super().__init__(window, network, conditioned=conditioned)
+    def __init__(
+        self,
+        window: Sequence[int],
+        network: dict[str, Any],
+        *,
+        conditioned: bool = False,
+        kinds: Sequence[str] = (),
+        steps: int = 500,
+    ) -> None:
+        super().__init__(window, network, conditioned=conditioned, kinds=kinds)
         self.settings["steps"] = steps
         beta = torch.linspace(0.1 / steps, 20 / steps, steps, dtype=torch.float64)
         self.register_buffer("alpha_bar", torch.cumprod(1 - beta, 0).float(), persistent=False)
@@ -183,19 +208,19 @@ class Epsilon(Denoiser):
         """σ of the levels t = 1 … T."""
         return ((1 - self.alpha_bar) / self.alpha_bar).sqrt()
 
-    def estimate(self, x: Tensor, sigma: Tensor, support: Tensor) -> Tensor:
+    def estimate(self, x: Tensor, sigma: Tensor, support: Tensor, kind: Tensor | None = None) -> Tensor:
         """E[x₀] (batch, 2, *window)."""
         between = (self.sigmas[1:] * self.sigmas[:-1]).sqrt()
         t = torch.searchsorted(between, sigma.contiguous())
         s = sigma.reshape(-1, *[1] * (x.ndim - 1))
-        return x - s * self.run(x / (1 + s**2).sqrt(), t.float() + 1, support)
+        return x - s * self.run(x / (1 + s**2).sqrt(), t.float() + 1, support, kind)
 
-    def forward(self, x0: Tensor, support: Tensor, rng: torch.Generator) -> Tensor:
+    def forward(self, x0: Tensor, support: Tensor, kind: Tensor | None, rng: torch.Generator) -> Tensor:
         """‖ε − ε_θ‖² of each object, averaged over its pixels (paper's eq. 7)."""
         t = torch.randint(len(self.alpha_bar), (len(x0),), generator=rng)
         bar = self.alpha_bar[t.to(x0.device)].reshape(-1, *[1] * (x0.ndim - 1))
         noise = torch.randn(x0.shape, generator=rng).to(x0.device)
-        found = self.run(bar.sqrt() * x0 + (1 - bar).sqrt() * noise, t.to(x0.device).float() + 1, support)
+        found = self.run(bar.sqrt() * x0 + (1 - bar).sqrt() * noise, t.to(x0.device).float() + 1, support, kind)
         return ((noise - found) ** 2).flatten(1).mean(1)
 
 

@@ -42,14 +42,17 @@ def framed(x: Tensor, window: Sequence[int]) -> Tensor:
 class DiffusionTask:
     """Train `module` on a source of objects; see `Task`. Each batch is cut down to the box that holds its objects.
 
-    unknown: share of the objects whose support the network is not told.  validation: objects to validate on.
+    unknown: share of the objects whose support the network is not told.  untold: share of those whose kind it is not
+    told, where it can be.  validation: objects to validate on, whose kind it is never told.
     Raises `InputError` where the window does not hold the objects and their twins.
     """
 
     pool = 32
 
-    def __init__(self, module: Denoiser, source: Source, *, unknown: float = 0.15, validation: int = 256) -> None:
-        self.module, self.source, self.unknown, self.validation = module, source, unknown, validation
+    def __init__(
+        self, module: Denoiser, source: Source, *, unknown: float = 0.15, untold: float = 0.2, validation: int = 256
+    ) -> None:
+        self.module, self.source, self.unknown, self.untold, self.validation = module, source, unknown, untold, validation
         reach, window = source.reach, module.window
         if len(reach) != len(window) or any(w <= 2 * r for r, w in zip(reach, window, strict=True)):
             raise InputError(
@@ -66,18 +69,30 @@ class DiffusionTask:
         return unit_rms(x), support
 
     def batches(self, size: int, start: int, step: int) -> Iterator[tuple[Tensor, ...]]:
-        """Objects and supports as the network sees them; `unknown` of the supports are all ones."""
+        """Objects, supports and kinds as the network sees them; `unknown` of the supports are all ones."""
         for count, (x, support) in enumerate(self.source.batches(size, start, step)):
             x, support = self.prepared(x, support)
-            told = torch.rand(len(x), generator=draws(start + count * step, 1)) >= self.unknown
-            yield x, torch.where(told.reshape(-1, *[1] * (support.ndim - 1)), support, torch.ones_like(support))
+            j = start + count * step
+            told = torch.rand(len(x), generator=draws(j, 1)) >= self.unknown
+            known = torch.where(told.reshape(-1, *[1] * (support.ndim - 1)), support, torch.ones_like(support))
+            yield x, known, self.kinds_of(torch.arange(j * size, (j + 1) * size), draws(j, 3))
+
+    def kinds_of(self, numbers: Tensor, rng: torch.Generator) -> Tensor:
+        """The kinds of the objects of these numbers as the network is told, float32 (objects, kinds); `untold` are all 0."""
+        kinds = len(self.module.kinds)
+        told = torch.rand(len(numbers), generator=rng) >= self.untold
+        return told[:, None] * (numbers[:, None] % max(kinds, 1) == torch.arange(kinds)).float()
 
     def arranged(self, pool: Sequence[tuple[Tensor, ...]], number: int) -> list[tuple[Tensor, ...]]:
         """The objects of several batches in as many, each of objects of about the same box, in an order drawn for `number`."""
-        x, support = (torch.cat(parts) for parts in zip(*pool, strict=True))
+        x, support, kind = (torch.cat(parts) for parts in zip(*pool, strict=True))
         parts = self.boxed(support, len(pool[0][0]))
         order = torch.randperm(len(parts), generator=draws(number, 2)).tolist()
-        return [tuple(a[parts[k][0]][(slice(None), *parts[k][1])].contiguous() for a in (x, support)) for k in order]
+
+        def cut(part: Tensor, box: tuple[slice, ...]) -> tuple[Tensor, ...]:
+            return (*(a[part][(slice(None), *box)].contiguous() for a in (x, support)), kind[part])
+
+        return [cut(*parts[k]) for k in order]
 
     def boxed(self, support: Tensor, size: int) -> list[tuple[Tensor, tuple[slice, ...]]]:
         """Which of the supports (objects, 1, *window) go together, `size` at a time, and the box (1, *axes) that holds them."""
@@ -126,6 +141,7 @@ class DiffusionTask:
             "scale": "objects have an rms of 1 over the window; sigma is of the real and of the imaginary part",
             "symmetries": ["global phase", "twin"],
             "support_unknown": self.unknown if self.module.conditioned else 1.0,
+            **({"kind_untold": self.untold} if self.module.kinds else {}),
             **self.source.card(),
         }
 

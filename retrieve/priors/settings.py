@@ -61,6 +61,7 @@ class DenoiserOptions:
     window: str = option("auto", "pixels of each axis that the network sees, 48 or 32x48; auto: the least that hold the objects")
     conditioned: bool = option(True, "tell the network the support, in a channel of its own")
     unknown: float = option(0.15, "share of the objects whose support a conditioned network is not told", ge=0, le=1)
+    kinds: bool = option(True, "tell the network of which kind four of five objects are, where the set has several kinds")
     base: int = option(56, "channels at full resolution, even; the paper's 128", ge=2)
     widths: str = option("1,2,3", "channels over base of levels, each of half the resolution of the last; 1,2,3,4 in the paper")
     blocks: int = option(2, "residual blocks a level", ge=1)
@@ -88,10 +89,11 @@ class DenoiserOptions:
         told["scales"] = "auto" if scales == SCALES else _text(scales)
         more = {"unknown": card["support_unknown"]} if architecture["conditioned"] and "support_unknown" in card else {}
         window = "x".join(map(str, architecture["window"]))
-        return cls(kind=architecture["kind"], conditioned=architecture["conditioned"], window=window, **told, **more)
+        kinds = bool(architecture.get("kinds"))
+        return cls(kind=architecture["kind"], conditioned=architecture["conditioned"], kinds=kinds, window=window, **told, **more)
 
-    def architecture(self, shape: Sequence[int], reach: Sequence[int]) -> dict[str, Any]:
-        """What `weights.build` takes, for objects (*shape) that reach so many px from the middle along each axis.
+    def architecture(self, shape: Sequence[int], reach: Sequence[int], kinds: Sequence[str] = ()) -> dict[str, Any]:
+        """What `weights.build` takes, for objects (*shape) of these kinds that reach so many px from the middle along each axis.
 
         Raises `InputError` for a window of another number of axes, or one that does not hold them.
         """
@@ -105,8 +107,9 @@ class DenoiserOptions:
             "patch": self.patch,
         }
         window = window_for(self.window, reach, self.patch * 2 ** (len(widths) - 1))
-        scales = {"scales": self.lengths()} if self.lengths() else {}
-        return {"kind": self.kind, "window": window, "conditioned": self.conditioned, "network": network, **scales}
+        more: dict[str, Any] = {"scales": self.lengths()} if self.lengths() else {}
+        more |= {"kinds": list(kinds)} if kinds and self.kinds else {}
+        return {"kind": self.kind, "window": window, "conditioned": self.conditioned, "network": network, **more}
 
     def lengths(self) -> list[float]:
         """The numbers of `scales`. Raises `OptionError`."""
@@ -159,7 +162,7 @@ class UNetOptions:
         more = {**card.get("measurement", {}), **({"supervision": card["loss"]["supervision"]} if "loss" in card else {})}
         return cls(window=window, widths=widths, **told, **more)
 
-    def architecture(self, shape: Sequence[int], reach: Sequence[int]) -> dict[str, Any]:
+    def architecture(self, shape: Sequence[int], reach: Sequence[int], kinds: Sequence[str] = ()) -> dict[str, Any]:
         """What `weights.build` takes; see `DenoiserOptions`."""
         return {
             "kind": self.kind,

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +57,7 @@ def qoraphase(data: rt.Problem, x: np.ndarray, block: int) -> Run | None:
         return None
     intensity, mask = np.fft.fftshift(np.asarray(data.amplitude) ** 2), np.fft.fftshift(~np.asarray(data.valid))
     known = qp.CDI(intensity, support=np.asarray(data.support), mask=mask)
-    iterate = jax.jit(qp.HIO(block).run)
+    iterate = _compiled(block)
 
     def blocks() -> Run:
         state = initial_state(jax.random.key(0), known, jax.numpy.asarray(x))
@@ -65,3 +67,13 @@ def qoraphase(data: rt.Problem, x: np.ndarray, block: int) -> Run | None:
             yield lambda state=state: np.where(state.support, state.obj, 0)
 
     return blocks()
+
+
+@lru_cache
+def _compiled(block: int) -> Callable[..., tuple[Any, Any]]:
+    """So many iterations of qoraphase's HIO, compiled once for each shape."""
+    import jax
+    import qoraphase as qp
+
+    compiled: Callable[..., tuple[Any, Any]] = jax.jit(qp.HIO(block).run)
+    return compiled

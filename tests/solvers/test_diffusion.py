@@ -17,8 +17,8 @@ from retrieve.likelihood import Gaussian, Poisson
 from retrieve.priors.symmetry import Symmetric, conjugate_inverse
 from retrieve.problem import Problem
 from retrieve.simulate import Domains2D, Noise, blobs, measure
-from retrieve.simulate.noise import problem as simulated
 from retrieve.simulate.geometry import pixels
+from retrieve.simulate.noise import problem as simulated
 from retrieve.solvers.base import Streams
 from retrieve.solvers.diffusion import Diffusion, posterior_field, reverse, von_mises
 from retrieve.solvers.dps import DPS

@@ -107,7 +107,7 @@ def test_an_error_in_one_part_ends_the_others(white, monkeypatch, wrong):
 
 def test_of_the_heads_the_one_of_the_lowest_error_goes_on(white):
     """Which of the search's states each start goes on with is seen in the first estimate after the trials."""
-    solver = Diffusion(search=40, heads=4, trial=3, rounds=1, evaluations=2)
+    solver = Diffusion(search=40, heads=4, trial=3, rounds=1, evaluations=2, high=0.8)
     assert solver.marks() == [25, 30, 35, 40]
     problem, told = white.to(_torch()), []
     for step in solver.steps(problem, solver.start(problem, streams(3)), streams(3)):

@@ -135,8 +135,15 @@ def entries(given: argparse.Namespace) -> tuple[dict[str, Entry], dict[str, str]
         "unet real": Entry("unet", {"weights": given.unet_real}, **nets),
         "dps": Entry("dps", prior | ({"timesteps": 10} if quick else {}), few, given.dps_starts),
         OURS: Entry(OURS, prior | ({"search": 200, "evaluations": 10} if quick else {}), given.objects, given.starts),
-        "diffusion one head": Entry(OURS, prior | {"heads": 1}, given.objects, given.starts),  # without the trials of the search
-        LIMIT: Entry(OURS, prior | {"search": 0, "high": 0.5, "evaluations": 6 if quick else 60}, given.objects, 1),
+        "diffusion one head": Entry(
+            OURS, prior | {"heads": 1, "rounds": 1}, given.objects, given.starts
+        ),  # without the trials of the search
+        LIMIT: Entry(
+            OURS,
+            prior | {"search": 0, "rounds": 1, "high": 0.5, "middle": 0.5, "evaluations": 6 if quick else 60},
+            given.objects,
+            1,
+        ),
     }
     labels = {label.partition(",")[0]: label for label in everything}
     if unknown := set(given.only or ()) - set(labels) - set(everything):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .evaluate import remove_ramp
 from .figure import write_figure
+from .support import held_by
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,6 +41,8 @@ def plot(result: Result) -> Figure:
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     spread = None if result.spread is None else np.nan_to_num(result.spread)
+    held = held_by(result)
+    share = None if held is None else np.roll(held.share, roll_to_middle(np.nan_to_num(result.object)), range(held.share.ndim))
     x, support, spread = to_middle(np.nan_to_num(result.object), support_of(result), spread)
     measured, calculated = patterns(result)
     unit = unit_of(measured)
@@ -50,6 +53,8 @@ def plot(result: Result) -> Figure:
     panels = _panels(figure, x.ndim, spread is not None)
     figure.suptitle(_headline(result), fontsize=12)
     _draw_object(panels, x, support, spread, result.problem.meta, amplitude_unit(unit))
+    if held is not None and share is not None and spread is not None:
+        _draw_held(panels, share, held.starts, _object_views(x, support, result.problem.meta))
     _draw_diffraction(panels, _pattern_views(peak, measured.shape), measured, calculated, unit)
     _draw_history(panels["history"], result)
     return figure
@@ -58,11 +63,12 @@ def plot(result: Result) -> Figure:
 def picture(result: Result, path: str | Path | None = None) -> Figure:
     """Draw a result and, with a path, write it there: PNG, or what the suffix says (pdf, svg).
 
-    Amplitude and phase (its ramp and offset removed) with the support's outline, spread over the starts,
-    measured and calculated intensity on one logarithmic scale, and the error curves of all starts.  In
-    3D, one cut a axis: through the object's centre of mass, through the pattern's peak.  The object's
-    axes are px, or nm with `voxel_size_nm` (one number or one an axis) in the problem's meta.
-    The file is written beside its place and renamed.  Raises InputError for a suffix that cannot be drawn.
+    Amplitude and phase (its ramp and offset removed) with the support's outline, spread over the starts with
+    outlines of what the supports of all starts that agree hold and of what any does, measured and calculated
+    intensity on one logarithmic scale, and the error curves of all starts.  In 3D, one cut an axis: through
+    the object's centre of mass, through the pattern's peak.  The object's axes are px, or nm with
+    `voxel_size_nm` (one number or one an axis) in the problem's meta.  The file is written beside its place and
+    renamed.  Raises InputError for a suffix that cannot be drawn.
     """
     figure = plot(result)
     if path is not None:
@@ -181,13 +187,31 @@ def _draw_object(
         row = [panels[f"{name}{k}"] for k in range(len(views))]
         for axes, view in zip(row, views, strict=True):
             image = _show(axes, values[view.cut], view, name + view.title, scale)
-            outline = None if support is None else support[view.cut].repeat(8, 0).repeat(8, 1)  # follows the pixels' edges
-            if outline is not None and outline.any() and not outline.all():
-                colour = "0.3" if name == "phase" else "w"
-                axes.contour(outline, [0.5], colors=colour, linewidths=0.8, extent=view.extent, origin="upper")
+            if support is not None:
+                _outline(axes, support[view.cut], view, "0.3" if name == "phase" else "w")
         bar = row[0].figure.colorbar(image, ax=row, label=label, shrink=0.9)
         if name == "phase" and scale["vmax"] == np.pi:
             bar.set_ticks([-np.pi, 0, np.pi], labels=["−π", "0", "π"])
+
+
+def _outline(axes: Axes, inside: NDArray[np.bool_], view: View, colour: str, style: str = "solid") -> None:
+    """A line along the pixels' edges around what is inside."""
+    fine = inside.repeat(8, 0).repeat(8, 1)
+    if fine.any() and not fine.all():
+        axes.contour(fine, [0.5], colors=colour, linewidths=0.8, linestyles=style, extent=view.extent, origin="upper")
+
+
+def _draw_held(panels: Mapping[str, Axes], share: NDArray, starts: int, views: Sequence[View]) -> None:
+    """On the spread, what the supports of all starts that agree hold, and what any of them does."""
+    from matplotlib.lines import Line2D
+
+    lines = [("c", share == 1, f"in the support of all {starts} that agree"), ("lime", share > 0, "of any of them")]
+    row = [panels[f"spread{k}"] for k in range(len(views))]
+    for axes, view in zip(row, views, strict=True):
+        for colour, inside, _ in lines:
+            _outline(axes, inside[view.cut], view, colour)
+    handles = [Line2D([], [], color=colour, lw=0.8, label=label) for colour, _, label in lines]
+    row[0].legend(handles=handles, fontsize=7, loc="lower left", handlelength=1, facecolor="0.25", labelcolor="w", framealpha=0.7)
 
 
 def phase_scale(phase: NDArray) -> dict[str, Any]:

@@ -16,15 +16,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from .arrays import like, to_numpy
 from .ensemble import agreement_matrix, align_all, clusters_of
 from .metrics import INSIDE
 from .result import Result
+from .support import SAME, warnings_of
 
-SAME = 0.9
-"""Correlation from which two starts count as one object."""
 AS_GOOD = 1.5
 """A group whose best score is within this factor of the best is as good a solution."""
 RESOLVED = 3
@@ -60,7 +58,7 @@ class Verdict(NamedTuple):
 def judge(result: Result) -> Verdict:
     """The verdict on a result of two starts or more; of one, or of a point, it says that it cannot tell."""
     usable = np.flatnonzero([score.failure is None for score in result.scores])
-    warnings = support_warnings(result)
+    warnings = warnings_of(result)
     if len(usable) < 2 or not np.abs(result.object).any():
         why = "one start agrees with nothing: give --starts 2 or more" if len(usable) < 2 else "the object is empty"
         return Verdict("cannot tell", None, {}, why, warnings)
@@ -155,34 +153,6 @@ def told(result: Result) -> list[str]:
     shared = [line for line in result.account[0] if all(line in said for said in result.account)] if result.account else []
     own = [[line for line in said if line not in shared] for said in result.account]
     return shared + [f"start {k}: {'; '.join(lines)}" for k, lines in enumerate(own) if lines]
-
-
-# the support --------------------------------------------------------------------------------------
-
-
-def support_warnings(result: Result) -> tuple[str, ...]:
-    """What is odd about the chosen start's support."""
-    if result.support is None or not result.support.any():
-        return ()
-    support: NDArray[Any] = np.asarray(result.support)
-    found = []
-    axes = range(support.ndim)
-    lines = [np.asarray(support.any(axis=tuple(a for a in axes if a != axis))) for axis in axes]
-    if any(line[0] or line[-1] for line in lines):
-        found.append("the support touches the edge of the array")
-    wide = [axis for axis, line in zip(axes, lines, strict=True) if np.ptp(np.flatnonzero(line)) + 1 > len(line) / 2]
-    if wide and support.mean() > 0.5**support.ndim:
-        found.append(
-            f"the support fills {support.mean():.0%} of the array and more than half of axis {', '.join(map(str, wide))}: "
-            "more than the oversampling allows"
-        )
-    labels, count = ndimage.label(support)
-    if count > 1:
-        energy = ndimage.sum_labels(np.abs(result.object) ** 2, labels, np.arange(1, count + 1))
-        detached = int((energy > 0.01 * energy.sum()).sum()) - 1
-        if detached > 0:
-            found.append(f"{detached} detached part(s) of the support hold more than 1 % of the object each")
-    return tuple(found)
 
 
 def _words(e: Mapping[str, float], starts: int, groups: int) -> str:

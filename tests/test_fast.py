@@ -194,6 +194,13 @@ def test_a_start_is_the_same_in_any_batch():
 
 
 @needs["fftw"]
+def test_nothing_is_planned_for_arrays_of_another_library(monkeypatch):
+    monkeypatch.setattr(fast, "planned", lambda shape: pytest.fail(f"a plan of {shape}"))
+    data = problem((40, 42)).to(arrays.find_device("torch"))
+    data.fit_modulus(arrays.find_device("torch").put(noise(1, 40, 42)))
+
+
+@needs["fftw"]
 def test_small_starts_run_together():
     assert (HIO().batch_for(problem((64, 64))), rt.solvers.Recipe().batch_for(problem((256, 256)))) == (8, 1)
 

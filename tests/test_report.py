@@ -216,3 +216,18 @@ def test_importing_leaves_the_slow_out():
 def test_drawing_needs_no_pyplot(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # importing it now raises
     assert plot(result_of((32, 32))).axes
+
+
+def test_the_spread_shows_what_all_agreeing_supports_hold_and_what_any_does():
+    result = result_of((64, 64))
+    wider = result.supports.copy()
+    wider[0] |= np.roll(wider[0], 2, 0)
+    unsure = replace(result, supports=wider, problem=result.problem.replace(support=None))
+    drawn = panels(plot(unsure))["spread"]
+    assert [text.get_text() for text in drawn.get_legend().get_texts()] == [
+        "in the support of all 3 that agree",
+        "of any of them",
+    ]
+    assert len(drawn.collections) == 3  # the support, all, any
+    known = replace(unsure, problem=result.problem.replace(support=result.supports[0]))
+    assert panels(plot(known))["spread"].get_legend() is None

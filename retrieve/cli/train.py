@@ -189,7 +189,7 @@ def _task(kind: str, options: Any, objects: Source, seed: int) -> Task:
     from ..priors.weights import build
 
     torch.manual_seed(seed)
-    module: Any = build(options.architecture(objects.shape, objects.reach))
+    module: Any = build(options.architecture(objects.shape, objects.reach, objects.kinds))
     if kind == "unet":
         from ..priors.unet_task import UNetTask
 

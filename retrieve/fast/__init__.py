@@ -54,8 +54,9 @@ def describe(shape: tuple[int, ...]) -> str:
 
 def fit_modulus(x: np.ndarray, amplitude: np.ndarray, valid: np.ndarray, threads: int) -> np.ndarray | None:
     """`Problem.fit_modulus` of x (batch, *shape) on a plain far field; None where it cannot be done here."""
-    passes, fftw = passes_for(x), planned(x.shape[1:])
-    if passes is None or fftw is None or not x.flags.c_contiguous or amplitude.dtype != np.float32:
+    passes = passes_for(x)
+    fftw = passes and planned(x.shape[1:])
+    if not fftw or not x.flags.c_contiguous or amplitude.dtype != np.float32:
         return None
     n = x[0].size
     y, known = amplitude.reshape(x.shape[1], -1), valid.reshape(x.shape[1], -1)
@@ -84,8 +85,9 @@ def misfits(
     x: np.ndarray, support: np.ndarray | None, amplitude: np.ndarray, work: np.ndarray, held: np.ndarray, threads: int
 ) -> np.ndarray | None:
     """Σ(|F x| − y)² over the working and the held-out pixels, x counting inside the support; float64 (batch, 2), or None."""
-    passes, fftw = passes_for(x), planned(x.shape[1:])
-    if passes is None or fftw is None or amplitude.dtype != np.float32:
+    passes = passes_for(x)
+    fftw = passes and planned(x.shape[1:])
+    if not fftw or amplitude.dtype != np.float32:
         return None
     y, seen, left = (a.reshape(x.shape[1], -1) for a in (amplitude, work, held))
     factor = np.float32(1 / math.sqrt(x[0].size))

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..evaluate import align
+from ..evaluate import Aligned, align
 from ..modes import shared
-from ..report import amplitude_unit, crop_to, intensity_range, patterns, support_of, to_middle, unit_of
+from ..report import amplitude_unit, crop_to, intensity_range, patterns, roll_to_middle, support_of, to_middle, unit_of
 from ..result import Result
+from ..support import Held, held_by, moved
 from ..verdict import Verdict, told
 from .charts import Curve, history_chart, swatch
 from .html import NONE, Html, code, document, facts, number, tag
@@ -24,14 +25,14 @@ HEALTHY = 1.5  # free over working misfit up to which a fit is not called over-f
 
 def result_page(result: Result) -> str:
     """The HTML of one result."""
-    agreement = agreement_of(result)
+    agreement, held = agreement_of(result), held_by(result)
     truth = None if result.problem.truth is None else np.asarray(result.problem.truth)
     known = align(np.nan_to_num(result.object), truth, ramp=True, scale=True) if truth is not None and truth.any() else None
     measured, calculated = patterns(result)
     unit = unit_of(measured)
     sections: dict[str, list[Any]] = {
-        "In short": _in_short(result, agreement, known and known.correlation),
-        "Object": [_object(result, known and known.object, amplitude_unit(unit))],
+        "In short": _in_short(result, agreement, held, known and known.correlation),
+        "Object": [_object(result, known, held, amplitude_unit(unit))],
         "Diffraction": [_diffraction(measured, calculated, unit)],
         "Convergence": _convergence(result),
         "Starts": [starts_table(result, agreement), starts_charts(result, agreement)],
@@ -62,7 +63,7 @@ def _lead(result: Result) -> str:
     return ", ".join(part for part in parts if part) + "."
 
 
-def _in_short(result: Result, agreement: Agreement | None, truth: float | None) -> list[Html]:
+def _in_short(result: Result, agreement: Agreement | None, sure: Held | None, truth: float | None) -> list[Html]:
     score, support = result.score, support_of(result)
     ratio = ratio_of(score)
     held = 0.0 if result.held is None else float(np.mean(result.held))
@@ -80,7 +81,8 @@ def _in_short(result: Result, agreement: Agreement | None, truth: float | None) 
         says += " found the same object"
         tiles.append(tile("Agreement of starts", number(agreement.median), f"median correlation of pairs; {says}"))
     if support is not None:
-        tiles.append(tile("Support", f"{support.mean():.2%}", "share of the array that the object fills"))
+        says = f"share of the array that the object fills, {int(support.sum())} px"
+        tiles.append(tile("Support", f"{support.mean():.2%}", says + (f"; {sure.words}" if sure else "")))
     if truth is not None:
         tiles.append(tile("Against the truth", number(truth, 4), "complex correlation; 1 is perfect"))
     cost = result.cost
@@ -129,25 +131,37 @@ def tile(name: str, value: str, says: str) -> Html:
 # pictures -----------------------------------------------------------------------------------------
 
 
-def _object(result: Result, on_truth: NDArray | None, unit: str) -> Html:
-    """The object alone or, aligned to the truth (on_truth), beside it."""
+def _object(result: Result, known: Aligned | None, held: Held | None, unit: str) -> Html:
+    """The object alone or, aligned to the truth (known), beside it; how sure the support is."""
     rows: dict[str, list[Panel | None]]
-    if on_truth is None:
+    share = None if held is None else held.share
+    if known is None:
+        share = None if share is None else np.roll(share, roll_to_middle(np.nan_to_num(result.object)), range(share.ndim))
         x, support, _ = to_middle(np.nan_to_num(result.object), support_of(result), None)
         crop = crop_to(x, support)
-        rows = {"": panels_of(x[crop], look_of([x[crop]], None, unit), "the object")}
+        rows = {"": panels_of(x[crop], look_of([x[crop]], None, unit), "the object") + _sure(share, crop)}
     else:
-        [x], truth = untilted([on_truth], np.asarray(result.problem.truth))
+        share = None if share is None else moved(share, known)
+        [x], truth = untilted([known.object], np.asarray(result.problem.truth))
         crop = crop_to(truth, None)
         look = look_of([x[crop]], truth[crop], unit)
-        rows = {
-            "Retrieved": [*panels_of(x[crop], look, "retrieved"), *errors_of(x[crop], truth[crop], look, "retrieved")],
-            "Truth": [*panels_of(truth[crop], look, "truth"), None, None],
-        }
+        found = [*panels_of(x[crop], look, "retrieved"), *errors_of(x[crop], truth[crop], look, "retrieved"), *_sure(share, crop)]
+        shown = panels_of(truth[crop], look, "truth")
+        rows = {"Retrieved": found, "Truth": [*shown, *[None] * (len(found) - len(shown))]}
     origin = [n // 2 - cut.start for n, cut in zip(x.shape, crop, strict=True)]
     size, length = voxel_of(result.problem.meta, x.ndim)
     note = "Cropped to the object; phase ramp and offset removed; the phase is shown where there is amplitude."
     return viewer(rows, origin, size, length, note)
+
+
+def _sure(share: NDArray | None, crop: tuple[slice, ...]) -> list[Panel | None]:
+    """The share of the agreeing starts whose support holds a pixel."""
+    scale = Scale("cividis", 0.0, 1.0, "share of the agreeing starts whose support holds it")
+    return (
+        []
+        if share is None
+        else [Panel("support", np.where(share[crop] > 0, share[crop], np.nan), scale, "support, of the starts")]
+    )
 
 
 def _diffraction(measured: np.ma.MaskedArray, calculated: NDArray, unit: str) -> Html:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from .patterns import shown
+from .patterns import Given, shown
 from .unet import UNet
 
 SIGMA_DATA = 1 / math.sqrt(2)
@@ -29,7 +28,8 @@ class Prior(Protocol):
     window: the object's box, in the middle of any larger array; the objects have an rms of 1 over it.
     denoise: x complex (batch, *shape), sigma (batch,) or a number, in units of that rms, and the
     support, bool (batch or 1, *shape), where known → E[x₀] complex (batch, *shape), 0 outside the window.
-    A prior that has a number `multiple` takes arrays smaller than its window, too, of multiples of it.
+    A prior that has a number `multiple` takes arrays smaller than its window, too, of multiples of it. One that
+    has names `kinds` of objects is given a fourth argument where a kind is assumed: float (batch, kinds), 1 for it, else 0.
     """
 
     window: tuple[int, ...]
@@ -45,7 +45,8 @@ class Denoiser(nn.Module):
     window: px, the box that the network sees.  conditioned: whether it is told the support.
     pattern: whether it is told the amplitude of the diffraction pattern, whose shape is then the window's, in two equal
     channels as the 3D network of Lee et al. (2026), section 4.4: `given` tells it.
-    network: options of `UNet`.  inputs, outputs: further channels of it, which a subclass may need.
+    network: options of `UNet`.  kinds: names of those of objects that it can be told.
+    inputs, outputs: further channels of the network, which a subclass may need.
     What it is `told` is (batch, 1, *window), the support, or (batch, 3, *window) with the pattern.
     """
 
@@ -58,12 +59,14 @@ class Denoiser(nn.Module):
         *,
         conditioned: bool = True,
         pattern: bool = False,
+        kinds: Sequence[str] = (),
         inputs: int = 0,
         outputs: int = 0,
     ) -> None:
         super().__init__()
-        self.window, self.conditioned, self.pattern = tuple(window), conditioned, pattern
-        self.network = UNet(len(self.window), 2 + conditioned + inputs + 2 * pattern, 2 + outputs, **network)
+        self.window, self.conditioned, self.pattern, self.kinds = tuple(window), conditioned, pattern, tuple(kinds)
+        channels = 2 + conditioned + inputs + 2 * pattern
+        self.network = UNet(len(self.window), channels, 2 + outputs, kinds=len(self.kinds), **network)
         self.multiple = self.network.multiple
         if any(n % self.multiple for n in self.window):
             raise InputError(f"window {self.window}: every axis must be a multiple of {self.multiple} for this network")
@@ -74,6 +77,8 @@ class Denoiser(nn.Module):
             **({"pattern": True} if pattern else {}),
             "network": self.network.settings,
         }
+        if kinds:
+            self.settings["kinds"] = list(kinds)
 
     @property
     @abstractmethod
@@ -81,11 +86,11 @@ class Denoiser(nn.Module):
         """The noise levels it was trained for, from the least to the largest."""
 
     @abstractmethod
-    def estimate(self, x: Tensor, sigma: Tensor, told: Tensor) -> Tensor:
-        """E[x₀] (batch, 2, *window) from x, sigma (batch,) and what it is told (batch, 1 or 3, *window)."""
+    def estimate(self, x: Tensor, sigma: Tensor, told: Tensor, kind: Tensor | None = None) -> Tensor:
+        """E[x₀] (batch, 2, *window) from x, sigma (batch,), what it is told (batch, 1 or 3, *window), the kind (batch, kinds)."""
 
     @abstractmethod
-    def forward(self, x0: Tensor, told: Tensor, rng: torch.Generator) -> Tensor:
+    def forward(self, x0: Tensor, told: Tensor, kind: Tensor | None, rng: torch.Generator) -> Tensor:
         """The training loss of each object x₀ (batch, 2, *window)."""
 
     def given(self, amplitude: Tensor, valid: Tensor) -> Given:
@@ -98,7 +103,14 @@ class Denoiser(nn.Module):
             raise InputError(f"a pattern of {tuple(amplitude.shape)} is given to a prior that was trained with {here}")
         return Given(self, shown(amplitude[None].float(), valid[None]))
 
-    def denoise(self, x: Tensor, sigma: Tensor | float, support: Tensor | None = None, pattern: Tensor | None = None) -> Tensor:
+    def denoise(
+        self,
+        x: Tensor,
+        sigma: Tensor | float,
+        support: Tensor | None = None,
+        kind: Tensor | None = None,
+        pattern: Tensor | None = None,
+    ) -> Tensor:
         """E[x₀] of complex x (batch, *shape), which is 0 outside the window; see `Prior`.
 
         pattern: as `patterns.shown` brings it, (1, *window), for a prior that is told of it; None where unknown.
@@ -116,33 +128,16 @@ class Denoiser(nn.Module):
         if self.pattern:
             twice = torch.zeros((), device=x.device) if pattern is None else pattern[:, None]
             told = torch.cat([told, twice.expand(x.shape[0], 2, *box)], dim=1)
-        estimate = self.estimate(pair, sigma, told)
+        estimate = self.estimate(pair, sigma, told, kind)
         out = torch.zeros_like(x)
         out[inside] = torch.view_as_complex(estimate.float().movedim(1, -1).contiguous())
         return out
 
-    def run(self, x: Tensor, level: Tensor, told: Tensor, *more: Tensor) -> Tensor:
-        """The network on x (batch, 2, *window) and more channels, told support and pattern where it was built for them."""
+    def run(self, x: Tensor, level: Tensor, told: Tensor, kind: Tensor | None, *more: Tensor) -> Tensor:
+        """The network on x (batch, 2, *window) and more channels, told support, pattern and kind where it was built for them."""
         parts = [x, *([told[:, :1]] if self.conditioned else []), *more, *([told[:, 1:]] if self.pattern else [])]
         x = torch.cat([part.to(x.dtype) for part in parts], dim=1)
-        return self.network(x.contiguous(memory_format=_FORMAT[x.ndim]), level).float()
-
-
-@dataclass(frozen=True)
-class Given:
-    """A prior that is told one pattern (1, *window), as `patterns.shown` brings it: an estimator of its objects alone."""
-
-    prior: Denoiser
-    pattern: Tensor
-
-    @property
-    def window(self) -> tuple[int, ...]:
-        """The prior's."""
-        return self.prior.window
-
-    def denoise(self, x: Tensor, sigma: Tensor | float, support: Tensor | None = None) -> Tensor:
-        """E[x₀ | x, pattern]; see `Prior`."""
-        return self.prior.denoise(x, sigma, support, self.pattern)
+        return self.network(x.contiguous(memory_format=_FORMAT[x.ndim]), level, kind if self.kinds else None).float()
 
 
 class EDM(Denoiser):
@@ -169,10 +164,11 @@ class EDM(Denoiser):
         *,
         conditioned: bool = True,
         pattern: bool = False,
+        kinds: Sequence[str] = (),
         scales: Sequence[float] = (),
     ) -> None:
         more = {"inputs": 2 * len(scales), "outputs": len(scales)}
-        super().__init__(window, network, conditioned=conditioned, pattern=pattern, **more)
+        super().__init__(window, network, conditioned=conditioned, pattern=pattern, kinds=kinds, **more)
         self.scales = tuple(scales)
         if scales:
             self.settings["scales"] = list(scales)
@@ -182,7 +178,7 @@ class EDM(Denoiser):
         """The noise levels it was trained for: any between `low` and `high`."""
         return torch.tensor([self.low, self.high])
 
-    def estimate(self, x: Tensor, sigma: Tensor, told: Tensor) -> Tensor:
+    def estimate(self, x: Tensor, sigma: Tensor, told: Tensor, kind: Tensor | None = None) -> Tensor:
         """E[x₀] (batch, 2, *window)."""
         s = sigma.reshape(-1, *[1] * (x.ndim - 1))
         total = s**2 + SIGMA_DATA**2
@@ -192,7 +188,7 @@ class EDM(Denoiser):
         for mean, share in self.means(x, told[:, :1]):
             each = (mean * (SIGMA_DATA**2 / (SIGMA_DATA**2 + s**2 * share)) - skip * x) / out.clamp(min=1e-6)
             u.append(each / (1 + each.square().sum(1, keepdim=True) / self.steep**2).sqrt())
-        f = self.run(x / total.sqrt(), 250 * level, told, *u)
+        f = self.run(x / total.sqrt(), 250 * level, told, kind, *u)
         gated = [gate * each for gate, each in zip(f[:, 2:].split(1, dim=1), u, strict=bool(u))]
         return x * skip + sum(gated, f[:, :2]) * out
 
@@ -204,7 +200,7 @@ class EDM(Denoiser):
             share = blurred(inside, scale / math.sqrt(2)) / mass**2
             yield blurred(x * inside, scale) / mass * inside, share * inside
 
-    def forward(self, x0: Tensor, told: Tensor, rng: torch.Generator) -> Tensor:
+    def forward(self, x0: Tensor, told: Tensor, kind: Tensor | None, rng: torch.Generator) -> Tensor:
         """λ(σ)‖D − x₀‖² of each object, averaged over its pixels, with λ = 1/c_out²."""
         b = len(x0)
         normal = SIGMA_DATA * torch.exp(self.mean + self.width * torch.randn(b, generator=rng))
@@ -213,7 +209,7 @@ class EDM(Denoiser):
         s = sigma.reshape(-1, *[1] * (x0.ndim - 1))
         noise = torch.randn(x0.shape, generator=rng).to(x0.device)
         weight = (s**2 + SIGMA_DATA**2) / (s * SIGMA_DATA) ** 2
-        return (weight * (self.estimate(x0 + s * noise, sigma, told) - x0) ** 2).flatten(1).mean(1)
+        return (weight * (self.estimate(x0 + s * noise, sigma, told, kind) - x0) ** 2).flatten(1).mean(1)
 
 
 class Epsilon(Denoiser):
@@ -232,9 +228,10 @@ class Epsilon(Denoiser):
         *,
         conditioned: bool = False,
         pattern: bool = False,
+        kinds: Sequence[str] = (),
         steps: int = 500,
     ) -> None:
-        super().__init__(window, network, conditioned=conditioned, pattern=pattern)
+        super().__init__(window, network, conditioned=conditioned, pattern=pattern, kinds=kinds)
         self.settings["steps"] = steps
         beta = torch.linspace(0.1 / steps, 20 / steps, steps, dtype=torch.float64)
         self.register_buffer("alpha_bar", torch.cumprod(1 - beta, 0).float(), persistent=False)
@@ -244,19 +241,19 @@ class Epsilon(Denoiser):
         """σ of the levels t = 1 … T."""
         return ((1 - self.alpha_bar) / self.alpha_bar).sqrt()
 
-    def estimate(self, x: Tensor, sigma: Tensor, told: Tensor) -> Tensor:
+    def estimate(self, x: Tensor, sigma: Tensor, told: Tensor, kind: Tensor | None = None) -> Tensor:
         """E[x₀] (batch, 2, *window)."""
         between = (self.sigmas[1:] * self.sigmas[:-1]).sqrt()
         t = torch.searchsorted(between, sigma.contiguous())
         s = sigma.reshape(-1, *[1] * (x.ndim - 1))
-        return x - s * self.run(x / (1 + s**2).sqrt(), t.float() + 1, told)
+        return x - s * self.run(x / (1 + s**2).sqrt(), t.float() + 1, told, kind)
 
-    def forward(self, x0: Tensor, told: Tensor, rng: torch.Generator) -> Tensor:
+    def forward(self, x0: Tensor, told: Tensor, kind: Tensor | None, rng: torch.Generator) -> Tensor:
         """‖ε − ε_θ‖² of each object, averaged over its pixels (paper's eq. 7)."""
         t = torch.randint(len(self.alpha_bar), (len(x0),), generator=rng)
         bar = self.alpha_bar[t.to(x0.device)].reshape(-1, *[1] * (x0.ndim - 1))
         noise = torch.randn(x0.shape, generator=rng).to(x0.device)
-        found = self.run(bar.sqrt() * x0 + (1 - bar).sqrt() * noise, t.to(x0.device).float() + 1, told)
+        found = self.run(bar.sqrt() * x0 + (1 - bar).sqrt() * noise, t.to(x0.device).float() + 1, told, kind)
         return ((noise - found) ** 2).flatten(1).mean(1)
 
 

@@ -48,15 +48,25 @@ class DiffusionTask:
     """Train `module` on a source of objects; see `Task`. Each batch is cut down to the box that holds its objects.
 
     unknown: share of the objects whose support the network is not told, and of those whose pattern it is not told.
+    untold: share of those whose kind it is not told, where it can be.
     sigma: largest noise of the patterns that it is told, of the amplitude as a share of its maximum; drawn as sigma·u².
-    validation: objects to validate on, with patterns without noise.  With patterns nothing is cut down.
+    validation: objects to validate on, with patterns without noise, whose kind it is never told.
+    With patterns nothing is cut down.
     Raises `InputError` where the window does not hold the objects and their twins, or is not the pattern's.
     """
 
     def __init__(
-        self, module: Denoiser, source: Source, *, unknown: float = 0.15, sigma: float = 0.1, validation: int = 256
+        self,
+        module: Denoiser,
+        source: Source,
+        *,
+        unknown: float = 0.15,
+        untold: float = 0.2,
+        sigma: float = 0.1,
+        validation: int = 256,
     ) -> None:
-        self.module, self.source, self.unknown, self.sigma, self.validation = module, source, unknown, sigma, validation
+        self.module, self.source, self.validation = module, source, validation
+        self.unknown, self.untold, self.sigma = unknown, untold, sigma
         self.pool = 1 if module.pattern else 32
         reach, window = source.reach, module.window
         if module.pattern and tuple(source.shape) != window:
@@ -79,24 +89,35 @@ class DiffusionTask:
         return unit_rms(x), support
 
     def batches(self, size: int, start: int, step: int) -> Iterator[tuple[Tensor, ...]]:
-        """Objects, and what the network is told of them; `unknown` of the supports are all ones, of the patterns zeros."""
+        """Objects, what the network is told of them, and kinds; `unknown` of the supports are all ones, of the patterns zeros."""
         for count, (x, support) in enumerate(self.source.batches(size, start, step)):
             x, support = self.prepared(x, support)
-            known = torch.rand(len(x), generator=draws(start + count * step, 1)) >= self.unknown
+            j = start + count * step
+            known = torch.rand(len(x), generator=draws(j, 1)) >= self.unknown
             told = torch.where(each(known, support), support, torch.ones_like(support))
             if self.module.pattern:
-                rng = draws(start + count * step, 3)
+                rng = draws(j, 4)
                 u = torch.rand(2, len(x), generator=rng)
                 told = with_pattern(x, told, self.sigma * u[0] ** 2, rng)
                 told[:, 1:] *= each(u[1] >= self.unknown, told)
-            yield x, told
+            yield x, told, self.kinds_of(torch.arange(j * size, (j + 1) * size), draws(j, 3))
+
+    def kinds_of(self, numbers: Tensor, rng: torch.Generator) -> Tensor:
+        """The kinds of the objects of these numbers as the network is told, float32 (objects, kinds); `untold` are all 0."""
+        kinds = len(self.module.kinds)
+        told = torch.rand(len(numbers), generator=rng) >= self.untold
+        return told[:, None] * (numbers[:, None] % max(kinds, 1) == torch.arange(kinds)).float()
 
     def arranged(self, pool: Sequence[tuple[Tensor, ...]], number: int) -> list[tuple[Tensor, ...]]:
         """The objects of several batches in as many, each of objects of about the same box, in an order drawn for `number`."""
-        x, support = (torch.cat(parts) for parts in zip(*pool, strict=True))
+        x, support, kind = (torch.cat(parts) for parts in zip(*pool, strict=True))
         parts = self.boxed(support, len(pool[0][0]))
         order = torch.randperm(len(parts), generator=draws(number, 2)).tolist()
-        return [tuple(a[parts[k][0]][(slice(None), *parts[k][1])].contiguous() for a in (x, support)) for k in order]
+
+        def cut(part: Tensor, box: tuple[slice, ...]) -> tuple[Tensor, ...]:
+            return (*(a[part][(slice(None), *box)].contiguous() for a in (x, support)), kind[part])
+
+        return [cut(*parts[k]) for k in order]
 
     def boxed(self, support: Tensor, size: int) -> list[tuple[Tensor, tuple[slice, ...]]]:
         """Which of the supports (objects, 1, *window) go together, `size` at a time, and the box (1, *axes) that holds them."""
@@ -150,6 +171,7 @@ class DiffusionTask:
             "symmetries": ["global phase", "twin"],
             "support_unknown": self.unknown if self.module.conditioned else 1.0,
             **({"pattern": {"shown": SHOWN, "unknown": self.unknown, "sigma": self.sigma}} if self.module.pattern else {}),
+            **({"kind_untold": self.untold} if self.module.kinds else {}),
             **self.source.card(),
         }
 

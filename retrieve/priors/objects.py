@@ -28,10 +28,12 @@ class Source(Protocol):
 
     batches: endless, from number `start` on, every `step`-th; each object at a random global phase and every
     other one as its twin, which no measurement tells apart.  held: at most `count` that are not trained on.
+    kinds: of the objects where there are several, in turn: object n is of ``kinds[n % len(kinds)]``.
     reach: px that the objects' supports reach from N//2 along each axis.  card: `data`, the recipe, and `geometry`.
     """
 
     shape: tuple[int, ...]
+    kinds: tuple[str, ...]
 
     @property
     def reach(self) -> tuple[int, ...]:
@@ -62,7 +64,8 @@ class Simulated:
     ) -> None:
         self.objects = named(objects) if isinstance(objects, str) else objects
         self.name = name or (objects if isinstance(objects, str) else type(objects).__name__)
-        self.seed, self.held_seed, self.shape = seed, seed + 1 if held_seed is None else held_seed, self.objects.shape
+        self.seed, self.held_seed = seed, seed + 1 if held_seed is None else held_seed
+        self.shape, self.kinds = self.objects.shape, self.objects.kinds
 
     def batches(self, size: int, start: int, step: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Batch j is objects j·size to (j + 1)·size − 1."""
@@ -117,6 +120,7 @@ class Folder:
             raise InputError(f"{self.folder} holds {len(x)} object; at least two are needed, one of them to validate")
         kept = max(1, len(x) // 10)
         self.shape: tuple[int, ...] = x.shape[1:]
+        self.kinds: tuple[str, ...] = ()
         self._extent = measured(support)
         self.x, self.support = (torch.from_numpy(a[:-kept]) for a in (x, support))
         self.kept = pair(torch.from_numpy(x[-kept:])), torch.from_numpy(support[-kept:])

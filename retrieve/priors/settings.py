@@ -66,6 +66,7 @@ class DenoiserOptions:
         "tell the network the pattern's amplitude, too, in two equal channels as the paper's in 3D; its window is then whole",
     )
     sigma: float = option(0.1, "with pattern: its largest noise, of the amplitude as a share of its maximum", ge=0)
+    kinds: bool = option(True, "tell the network of which kind four of five objects are, where the set has several kinds")
     base: int = option(56, "channels at full resolution, even; the paper's 128", ge=2)
     widths: str = option("1,2,3", "channels over base of levels, each of half the resolution of the last; 1,2,3,4 in the paper")
     blocks: int = option(2, "residual blocks a level", ge=1)
@@ -95,11 +96,11 @@ class DenoiserOptions:
         window = "x".join(map(str, architecture["window"]))
         if pattern := card.get("pattern"):
             more |= {"sigma": pattern["sigma"], "unknown": pattern["unknown"]}
-        told |= {"kind": architecture["kind"], "conditioned": architecture["conditioned"]}
-        return cls(window=window, pattern=architecture.get("pattern", False), **told, **more)
+        told |= {name: architecture.get(name, False) for name in ("kind", "conditioned", "pattern")}
+        return cls(kinds=bool(architecture.get("kinds")), window=window, **told, **more)
 
-    def architecture(self, shape: Sequence[int], reach: Sequence[int]) -> dict[str, Any]:
-        """What `weights.build` takes, for objects (*shape) that reach so many px from the middle along each axis.
+    def architecture(self, shape: Sequence[int], reach: Sequence[int], kinds: Sequence[str] = ()) -> dict[str, Any]:
+        """What `weights.build` takes, for objects (*shape) of these kinds that reach so many px from the middle along each axis.
 
         Raises `InputError` for a window of another number of axes, or one that does not hold them.
         """
@@ -119,7 +120,9 @@ class DenoiserOptions:
                 f"window={self.window} with pattern=true: the network sees the pattern beside the object, so its window "
                 f"is theirs, {'x'.join(map(str, shape))}; leave window out"
             )
-        more = {**({"pattern": True} if self.pattern else {}), **({"scales": self.lengths()} if self.lengths() else {})}
+        more: dict[str, Any] = {"pattern": True} if self.pattern else {}
+        more |= {"scales": self.lengths()} if self.lengths() else {}
+        more |= {"kinds": list(kinds)} if kinds and self.kinds else {}
         return {"kind": self.kind, "window": window, "conditioned": self.conditioned, "network": network, **more}
 
     def lengths(self) -> list[float]:
@@ -173,7 +176,7 @@ class UNetOptions:
         more = {**card.get("measurement", {}), **({"supervision": card["loss"]["supervision"]} if "loss" in card else {})}
         return cls(window=window, widths=widths, **told, **more)
 
-    def architecture(self, shape: Sequence[int], reach: Sequence[int]) -> dict[str, Any]:
+    def architecture(self, shape: Sequence[int], reach: Sequence[int], kinds: Sequence[str] = ()) -> dict[str, Any]:
         """What `weights.build` takes; see `DenoiserOptions`."""
         return {
             "kind": self.kind,

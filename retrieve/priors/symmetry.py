@@ -42,15 +42,15 @@ class Symmetric:
             self.inverse = conjugate_inverse(self.support)
 
     @torch.no_grad()
-    def __call__(self, x: Tensor, sigma: float) -> Tensor:
-        """E[x₀ | x] complex (batch, *shape) at noise level σ."""
+    def __call__(self, x: Tensor, sigma: float, kind: Tensor | None = None) -> Tensor:
+        """E[x₀ | x] complex (batch, *shape) at noise level σ, for objects of a kind (batch, kinds) where one is given."""
         if self.box is not None:
             out, inside = torch.zeros_like(x), window_of(x.shape[1:], self.box)
-            out[inside] = self._within(x[inside], sigma)
+            out[inside] = self._within(x[inside], sigma, kind)
             return out
-        return self._within(x, sigma)
+        return self._within(x, sigma, kind)
 
-    def _within(self, x: Tensor, sigma: float) -> Tensor:
+    def _within(self, x: Tensor, sigma: float, kind: Tensor | None) -> Tensor:
         u = self.uniform().to(x.device)
         shape = (-1, *[1] * (x.ndim - 1))
         turn = torch.polar(torch.ones_like(u[:, 0]), 2 * torch.pi * u[:, 0]).reshape(shape)
@@ -61,5 +61,5 @@ class Symmetric:
         if support is not None and self.inverse is not None:
             support = torch.where(twin, self.inverse, support)
         with arithmetic(self.precision, x.device):
-            d = self.prior.denoise(x, sigma, support)
+            d = self.prior.denoise(x, sigma, support, *([] if kind is None else [kind]))
         return torch.where(twin, conjugate_inverse(d), d) * turn.conj()

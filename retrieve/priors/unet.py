@@ -97,6 +97,7 @@ class UNet(nn.Module):
     blocks: residual blocks a level.  attention: the levels with self-attention; (2,) is 16 × 16 of 64 × 64.
     embedding: width of the two-layer MLP on the sinusoidal embedding of the level, which enters every block.
     patch: pixels of a side that are folded into channels in front and unfolded behind; 1 is the paper's network.
+    kinds: of objects that it can be told apart, in the embedding.
     The paper's: ``UNet(2, 2, 2, base=128)``; in 3D ``UNet(3, 4, 2, base=128)``.
     Raises `InputError` for an odd base, no levels, or attention at a level that is not there.
     """
@@ -113,6 +114,7 @@ class UNet(nn.Module):
         attention: Sequence[int] = (2,),
         embedding: int = 512,
         patch: int = 1,
+        kinds: int = 0,
     ) -> None:
         super().__init__()
         if base % 2 or min([base, blocks, embedding, patch, *widths]) < 1 or not widths:
@@ -135,6 +137,9 @@ class UNet(nn.Module):
         fold = patch**dims
         c = [base * w for w in widths]
         self.embed = nn.Sequential(nn.Linear(base, embedding), nn.SiLU(), nn.Linear(embedding, embedding), nn.SiLU())
+        if kinds:
+            self.kind = nn.Linear(kinds, embedding, bias=False)
+            zeroed(self.kind)
         self.first = CONV[dims](inputs * fold, c[0], 3, padding=1)
 
         def stage(level: int, channels: int, out: int) -> nn.ModuleList:
@@ -165,12 +170,17 @@ class UNet(nn.Module):
         self.last = CONV[dims](width, outputs * fold, 3, padding=1)
         zeroed(self.last)
 
-    def forward(self, x: Tensor, level: Tensor) -> Tensor:
-        """x (batch, inputs, *axes), each axis a multiple of `multiple`; level (batch,) → (batch, outputs, *axes)."""
+    def forward(self, x: Tensor, level: Tensor, kind: Tensor | None = None) -> Tensor:
+        """x (batch, inputs, *axes), each axis a multiple of `multiple`; level (batch,) → (batch, outputs, *axes).
+
+        kind: (batch, kinds), 1 for the kind of each object, all 0 where it is not known, as for None.
+        """
         half = self.base // 2
         frequency = torch.exp(-math.log(10_000) * torch.arange(half, device=x.device) / half)
         angle = level[:, None].float() * frequency
         e = self.embed(torch.cat([angle.cos(), angle.sin()], dim=1).to(self.first.weight.dtype))
+        if kind is not None:
+            e = e + self.kind(kind.to(e.dtype))
         h = self.first(fold(x, self.patch))
         kept = [h]
         for parts in self.encoder:

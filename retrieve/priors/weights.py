@@ -19,6 +19,7 @@ from .files import replacing
 
 FOLDER = Path(__file__).parent / "weights"
 SUMS = FOLDER / "SHA256SUMS"
+KIND = "network.kind.weight"
 
 
 def shipped() -> dict[str, Path]:
@@ -101,13 +102,15 @@ def _load(path: Path, changed: int, device: str) -> nn.Module:
 def begin_with(module: nn.Module, name: str | Path) -> None:
     """Give a module the weights of shipped ones or of a file.
 
-    Where its first and last layer have more channels, the further ones begin at zero and change nothing. Raises
-    `InputError` where the file's network is another one.
+    Where its first and last layer have more channels, or it alone can be told the kind of an object, what is new begins
+    at zero and changes nothing. Raises `InputError` where the file's network is another one.
     """
     from safetensors.torch import load_file
 
     card_of(name)  # for its errors
     mine, theirs = module.state_dict(), load_file(path_of(name))
+    if KIND in mine and KIND not in theirs:
+        theirs[KIND] = torch.zeros_like(mine[KIND])
     for key in sorted(set(mine) | set(theirs)):
         new, old = mine.get(key), theirs.get(key)
         wider = key.rpartition(".")[0] in ("network.first", "network.last")

@@ -28,6 +28,11 @@ class ObjectSet(ABC):
         validate(self)
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of the objects where there are several, in turn: number n is of ``kinds[n % len(kinds)]``."""
+        return ()
+
+    @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
         """The shape of one object."""

@@ -104,6 +104,11 @@ class Domains2D(Domains):
         """The shape of one object."""
         return (self.size, self.size)
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """*blobs* and *cells*, where they are made in turn."""
+        return ("blobs", "cells") if self.kind == "both" else ()
+
     def ellipse(self, u: NDArray[np.float64]) -> Ellipse:
         """The supports' ellipse, from uniform numbers (objects, GEOMETRY)."""
         angle, aspect, fill = np.array([[np.radians(self.orientation)], [self.aspect], [self.fill]])
@@ -141,7 +146,7 @@ class Domains2D(Domains):
     def _in_turn(self, seed: int, numbers: range) -> tuple[NDArray[np.complex64], NDArray[np.bool_]]:
         x = np.empty((len(numbers), *self.shape), np.complex64)
         support = np.empty(x.shape, bool)
-        for remainder, kind in enumerate(("blobs", "cells")):
+        for remainder, kind in enumerate(self.kinds):
             part = slice((remainder - numbers.start) % 2, None, 2)
             if mine := numbers[part]:
                 x[part], support[part] = dataclasses.replace(self, kind=kind).generate(seed, mine)

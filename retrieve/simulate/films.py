@@ -33,6 +33,11 @@ class Varied(ObjectSet):
             raise InputError(f"fewest={self.fewest} domains is above most={self.most}; give fewest <= most")
         self._of(self.most)
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Those of the sets that it is made of."""
+        return self._of(self.most).kinds
+
     @abstractmethod
     def _of(self, domains: int) -> Domains:
         """The set of so many domains."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,11 +14,11 @@ from ..evaluate import shift_to_centre
 from ..options import option
 from ..problem import Problem
 from .base import Step, Streams
-from .learned import Learned, complex_normal, fitted, noise_of, normalise
+from .learned import Learned, complex_normal, explained, fitted, noise_of, normalise
 from .projections import RRR
 from .refine import Refinement
 
-Call = Callable[[Array, float], tuple[Array, Array]]
+Call = Callable[[Array, float, Array | None], tuple[Array, Array]]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Diffusion(Refinement, Learned):
     the start; much below, it holds on to whatever it is given. The defaults are tuned for the
     prior that ships. Each call of the denoiser sees the object under a
     random global phase, and every other time as its twin, which the data cannot tell apart. The scale of the
-    measurement follows from its power and is fitted in the fall.
+    measurement follows from its power and is fitted in the fall. A start whose estimate misses the data by more than
+    the noise does begins anew, and the better of its estimates is kept.
     """
 
     name: ClassVar[str] = "diffusion"
@@ -43,12 +44,13 @@ class Diffusion(Refinement, Learned):
         "RRR: Elser et al. 2018; RAAR: Luke 2005; prior: Karras et al., NeurIPS 2022; samples: Wu et al., NeurIPS 2024"
     )
     search: int = option(2000, "iterations of RRR before the denoiser comes in", ge=0)
-    heads: int = option(5, "states of the search's second half that are tried; the best by χ² goes on", ge=1)
+    heads: int = option(4, "states of the search's second half that are tried, for the kinds of objects in turn", ge=1)
     trial: int = option(6, "calls of the denoiser to try one", ge=1)
-    evaluations: int = option(300, "calls of the denoiser a start", ge=2)
+    evaluations: int = option(250, "calls of the denoiser a round", ge=2)
+    rounds: int = option(2, "times at most that a start is begun, until the noise explains its misfit", ge=1)
     beta: float = option(0.95, "relaxation; the nearer 1, the wider the search", gt=0, le=1)
-    high: float = option(0.8, "noise level of the denoiser at first", gt=0, le=60)
-    middle: float = option(0.5, "noise level at the end of the wide search", gt=0, le=60)
+    high: float = option(1.2, "noise level of the denoiser at first", gt=0, le=60)
+    middle: float = option(0.6, "noise level at the end of the wide search", gt=0, le=60)
     low: float = option(0.15, "last noise level", gt=0, le=10)
     anneal: float = option(0.15, "share of the calls for the fall from the middle to the last noise level", gt=0, lt=1)
     trust: float = option(1.0, "how far the data step may go, in units of the denoiser's noise level", gt=0)
@@ -59,9 +61,10 @@ class Diffusion(Refinement, Learned):
 
     @property
     def total(self) -> int | None:
-        """Its iterations, trials, evaluations and refinement."""
+        """Its iterations, trials and evaluations in all rounds, and its refinement: the most that it takes."""
         tried = len(self.marks())
-        return self.search + (self.trial * tried if tried > 1 else 0) + self.evaluations + self.refine
+        once = self.search + (self.trial * tried if tried > 1 else 0) + self.evaluations
+        return once * self.rounds + self.refine
 
     def marks(self) -> list[int]:
         """The iterations of the search at which a head is taken, none without a search."""
@@ -75,50 +78,76 @@ class Diffusion(Refinement, Learned):
         return [*wide.tolist(), *np.geomspace(self.middle, self.low, fall + 1)[1:].tolist()]
 
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
-        """Search from x; then every step shows the denoiser's estimate."""
+        """A round from x, and from new random phases for the starts that are not explained, which then show their best so far."""
+        xp = namespace(x)
+        scaled, scale = normalise(problem, self.prior(x.device).window)
+        best, chi2 = yield from self.round(problem, scaled, scale, x, rng)
+        for _ in range(1, self.rounds):
+            left = np.flatnonzero(~to_numpy(explained(scaled, best)))
+            if not len(left):
+                break
+            some = Streams([rng.generators[int(k)] for k in left])
+            steps = self.round(problem, scaled, scale, like(self.start(problem, some), x), some)
+            again, lower = yield from shown(steps, best * scale, len(left) / len(best))
+            better = lower < chi2[left]
+            chi2[left] = xp.where(better, lower, chi2[left])
+            best[left] = xp.where(better.reshape(each(x)), again, best[left])
+            yield Step(best * scale)
+        yield from self.refined(scaled, best, scale)
+
+    def round(
+        self, problem: Problem, scaled: Problem, scale: float, x: Array, rng: Streams
+    ) -> Generator[Step, None, tuple[Array, Array]]:
+        """Search from x; then every step shows the denoiser's estimate. Returns the last, in the prior's units, and its χ²."""
         xp = namespace(x)
         prior = self.prior_for(problem, x.device)
-        scaled, scale = normalise(problem, prior.window)
         denoise = self.symmetric(prior, problem, rng)
         c = xp.ones((x.shape[0], *[1] * (x.ndim - 1)), dtype=scaled.amplitude.dtype, device=x.device)
 
-        def call(x: Array, sigma: float) -> tuple[Array, Array]:
+        def call(x: Array, sigma: float, kind: Array | None) -> tuple[Array, Array]:
             """The next x, and the denoiser's estimate."""
             m = scaled.proximal(x * c, self.trust * sigma) / c
-            d = denoise(2 * m - x, sigma)
+            d = denoise(2 * m - x, sigma, kind)
             return self.beta * (x + d - m) + (1 - self.beta) * m, d
 
-        x = (yield from self.beginning(problem, x, rng, call, scaled, scale)) if self.search else x / scale
+        x, kind = (yield from self.beginning(problem, x, call, scaled, scale, rng)) if self.search else (x / scale, None)
         for sigma in self.levels():
-            x, d = call(x, sigma)
+            x, d = call(x, sigma, kind)
             if sigma < self.middle and self.fit:  # above, D shrinks its estimate and would drag the scale along
                 c = (1 - self.fit) * c + self.fit * xp.clip(fitted(scaled, d), 0.5, 2.0)
             yield Step(d * (c * scale), info={"evaluations": 1, "stage": "diffusion"})
-        yield from self.refined(scaled, d * c, scale)
+        return d * c, scaled.chi2(d * c)
 
     def beginning(
-        self, problem: Problem, x: Array, rng: Streams, call: Call, scaled: Problem, scale: float
-    ) -> Generator[Step, None, Array]:
-        """The state in which the denoiser comes in, in its units: of the search's `heads`, tried for a few calls, the best by χ².
+        self, problem: Problem, x: Array, call: Call, scaled: Problem, scale: float, rng: Streams
+    ) -> Generator[Step, None, tuple[Array, Array | None]]:
+        """The state in which the denoiser comes in, in its units, and the kind of objects that it then assumes.
 
-        A prior of several kinds of objects holds on to the kind in which it begins, right or wrong; which it is
-        changes from one state of the search to another, and χ² tells after a few calls.
+        Of the search's `heads` that of the lowest χ² after a few calls, each under one of the prior's kinds in turn.
+        A prior of several kinds holds on to the one in which it begins, right or wrong; χ² tells soon. One that
+        cannot be told the kind takes it from the head, by chance.
         """
         xp = namespace(x)
-        marks, best, lowest = self.marks(), x, xp.inf
+        marks, kinds = self.marks(), len(getattr(self.prior(x.device), "kinds", ()))
+        told = xp.eye(kinds, device=x.device) if kinds else None
+        best, kind, lowest = x, None, xp.full((x.shape[0],), xp.inf, device=x.device)
         for n, step in enumerate(RRR(iterations=self.search).steps(problem, x, rng), start=1):
             yield step
             if n not in marks:
                 continue
             head = (step.estimate if problem.support is not None else centred(step.estimate)) / scale
             if len(marks) == 1:
-                return head
+                return head, None
+            assumed = None if told is None else told[marks.index(n) % kinds].expand(x.shape[0], kinds)
             for _ in range(self.trial):
-                head, d = call(head, self.high)
+                head, d = call(head, self.high, assumed)
                 yield Step(d * scale, info={"evaluations": 1, "stage": "trial"})
-            chi2 = xp.reshape(scaled.chi2(d), (-1, *[1] * (x.ndim - 1)))
-            best, lowest = xp.where(chi2 < lowest, head, best), xp.where(chi2 < lowest, chi2, lowest)
-        return best
+            chi2 = scaled.chi2(d)
+            better = chi2 < lowest
+            best, lowest = xp.where(better.reshape(each(x)), head, best), xp.where(better, chi2, lowest)
+            if assumed is not None:
+                kind = assumed if kind is None else xp.where(better[:, None], assumed, kind)
+        return best, kind
 
     def samples(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """Draw from the posterior near x (batch, *shape), one chain each; the last step is the sample.
@@ -136,6 +165,21 @@ class Diffusion(Refinement, Learned):
             z = posterior_field(scaled, x, float(rho), rng)
             x = reverse(denoise, z, float(rho), self.inner, rng)
             yield Step(x * scale, info={"evaluations": self.inner})
+
+
+def each(x: Array) -> tuple[int, ...]:
+    """The shape in which a number for each object of x (batch, *shape) multiplies it."""
+    return (-1, *[1] * (x.ndim - 1))
+
+
+def shown(steps: Generator[Step, None, Any], x: Array, share: float) -> Generator[Step, None, Any]:
+    """Steps of a `share` of the batch, which all show x; returns what they return."""
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            return end.value
+        yield Step(x, info={**step.info, "evaluations": share * step.info.get("evaluations", 0)})
 
 
 def centred(x: Array) -> Array:

@@ -20,6 +20,9 @@ from .base import Solver, Streams
 if TYPE_CHECKING:
     from ..priors.symmetry import Symmetric
 
+TOLERANCE = 0.002
+"""Share of the measured power that a right estimate of a learned prior may miss without noise."""
+
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 
@@ -185,6 +188,25 @@ def noise_of(problem: Problem) -> float:
     """The standard deviation of the amplitude that the likelihood stands for; ½/√s for counts (Anscombe 1948)."""
     sigma = getattr(problem.likelihood, "sigma", None)
     return float(sigma) if sigma is not None else 0.5 / math.sqrt(problem.likelihood.scale)  # type: ignore[attr-defined]
+
+
+def explained(problem: Problem, x: Array) -> Array:
+    """Whether noise explains how far each x (batch, *shape) misses the measured amplitudes, bool (batch,).
+
+    Normal noise of σ on an amplitude a that cannot fall below 0 misses a by σ²(Φ(t) − t φ(t)) + a² (1 − Φ(t)) in the mean
+    square, t = a/σ. Three standard errors of the mean over n pixels, 3·√(2/n), are allowed above it, and `TOLERANCE` of
+    the power for what the prior itself gets wrong.
+    """
+    import torch
+
+    sigma, modulus = noise_of(problem), problem.modulus(x)
+    t = modulus / sigma
+    density = torch.exp(-(t**2) / 2) / math.sqrt(2 * math.pi)
+    below = torch.special.ndtr(-t)
+    expected = sigma**2 * (1 - below - t * density) + modulus**2 * below
+    valid = problem.valid
+    total = [(a * valid).flatten(1).sum(1) for a in (problem.misfit(x), expected, (problem.amplitude**2)[None])]
+    return total[0] < total[1] * (1 + 3 * math.sqrt(2 / float(valid.sum()))) + TOLERANCE * total[2]
 
 
 def fitted(problem: Problem, x: Array) -> Array:

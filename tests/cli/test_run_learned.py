@@ -9,7 +9,7 @@ from retrieve.io.cxi import write_problem
 from retrieve.io.results import read_result
 from retrieve.simulate import Noise, blobs, measure, named
 
-QUICK = ["--search", "5", "--heads", "1", "--evaluations", "4", "--starts", "2", "--no-picture"]
+QUICK = ["--search", "5", "--heads", "1", "--rounds", "1", "--evaluations", "4", "--starts", "2", "--no-picture"]
 
 
 @pytest.fixture

@@ -307,3 +307,11 @@ def test_elements_escape_what_is_not_markup():
     assert tag("p", "<b>", tag("i", "&"), None, class_='"x"', data_k=0, hidden=True, id=None) == (
         '<p class="&quot;x&quot;" data-k="0" hidden>&lt;b&gt;<i>&amp;</i></p>'
     )
+
+
+@pytest.mark.parametrize("truth", [True, False])
+def test_a_result_shows_how_sure_its_support_is(result_of, truth):
+    html = page(result_of((32, 32), truth=truth))
+    assert "share of the agreeing starts whose support holds it" in html
+    assert re.search(r"all of the 3 starts that agree hold \d+ px, any of them \d+ px", text_of(html))
+    assert "share of the agreeing starts" not in page(result_of((32, 32), truth=truth, starts=1))

@@ -143,6 +143,17 @@ def test_a_pattern_that_a_prior_cannot_be_told(small, pattern, shape):
         EDM((16, 20), small, pattern=pattern).given(torch.ones(shape), torch.ones(shape, dtype=torch.bool))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_network_can_be_told_the_kind_of_an_object(small, awake, x, kind):
+    prior = awake(kind((8, 12), small, kinds=["flat", "round"]))
+    assert prior.settings["kinds"] == ["flat", "round"]
+    untold = prior.denoise(x, 1.0)
+    told = [prior.denoise(x, 1.0, None, row.expand(len(x), 2)) for row in torch.cat([torch.zeros(1, 2), torch.eye(2)])]
+    assert torch.equal(told[0], untold)
+    assert not torch.equal(told[1], untold)
+    assert not torch.equal(told[1], told[2])
+
+
 def test_three_axes(small, awake):
     prior = awake(EDM((4, 4, 8), small | {"patch": 2}))
     x = torch.randn(2, 8, 8, 8, dtype=torch.complex64)
@@ -169,7 +180,7 @@ def test_the_schedule_of_the_paper(small):
 def test_epsilon_is_asked_at_the_nearest_level(small, monkeypatch):
     prior = Epsilon((8, 12), small)
     asked = []
-    monkeypatch.setattr(prior, "run", lambda x, level, support: asked.append(level) or torch.zeros_like(x))
+    monkeypatch.setattr(prior, "run", lambda x, level, support, kind: asked.append(level) or torch.zeros_like(x))
     levels = torch.tensor([1, 40, 250, 500])
     for factor in (0.9999, 1.0, 1.0001):
         prior.estimate(torch.zeros(4, 2, 8, 12), factor * prior.sigmas[levels - 1], None)
@@ -184,7 +195,7 @@ def test_the_true_answer_of_the_network_has_no_loss(small, monkeypatch, kind):
     prior = kind((8, 12), small)
     x0 = torch.randn(64, 2, 8, 12)
 
-    def oracle(x, level, support):
+    def oracle(x, level, support, _):
         if kind is Epsilon:
             bar = prior.alpha_bar[level.long() - 1].reshape(-1, 1, 1, 1)
             return (x - bar.sqrt() * x0) / (1 - bar).sqrt()
@@ -193,14 +204,14 @@ def test_the_true_answer_of_the_network_has_no_loss(small, monkeypatch, kind):
         return (x0 - x * total.sqrt() * SIGMA_DATA**2 / total) * total.sqrt() / (s * SIGMA_DATA)
 
     monkeypatch.setattr(prior, "run", oracle)
-    losses = prior(x0, torch.ones(64, 1, 8, 12), torch.Generator().manual_seed(0))
+    losses = prior(x0, torch.ones(64, 1, 8, 12), None, torch.Generator().manual_seed(0))
     assert losses.shape == (64,)
     assert losses.max() < 1e-4
 
 
 def test_the_loss_is_of_unit_size_at_every_level(small):
     losses = EDM((16, 16), small)(
-        SIGMA_DATA * torch.randn(400, 2, 16, 16), torch.ones(400, 1, 16, 16), torch.Generator().manual_seed(0)
+        SIGMA_DATA * torch.randn(400, 2, 16, 16), torch.ones(400, 1, 16, 16), None, torch.Generator().manual_seed(0)
     )
     assert losses.min() > 0.7
     assert losses.max() < 1.4
@@ -214,7 +225,7 @@ def test_both_kinds_train(small, kind):
     optimiser = torch.optim.Adam(prior.parameters(), 3e-3)
     losses = []
     for step in range(40):
-        loss = prior(x0, torch.ones(16, 1, 8, 8), torch.Generator().manual_seed(step)).mean()
+        loss = prior(x0, torch.ones(16, 1, 8, 8), None, torch.Generator().manual_seed(step)).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -50,7 +50,7 @@ def test_objects_are_of_unit_rms_in_the_window(task):
 
 def test_some_supports_are_not_told(task, film, small):
     made = DiffusionTask(EDM((12, 12), small), Simulated(film), unknown=0.3)
-    _, told = next(made.batches(200, 0, 1))
+    _, told, _ = next(made.batches(200, 0, 1))
     assert 0.2 < (told == 1).flatten(1).all(1).float().mean() < 0.4
     again = next(DiffusionTask(EDM((12, 12), small), Simulated(film), unknown=0.3).batches(200, 0, 1))[1]
     assert torch.equal(told, again)
@@ -70,7 +70,7 @@ def told(film, small):
 
 def test_the_pattern_told_is_the_object_s_whatever_its_phase_and_twin(told):
     made = told(unknown=0.0)
-    x, channels = next(made.batches(32, 0, 1))
+    x, channels, _ = next(made.batches(32, 0, 1))
     assert channels.shape == (32, 3, 16, 16)
     assert torch.equal(channels[:, 1], channels[:, 2])
     y = torch.fft.fft2(torch.complex(*x.unbind(1))).abs()
@@ -109,7 +109,7 @@ def test_a_network_that_is_told_the_pattern_trains_goes_on_to_the_bit_and_sample
 def test_a_network_learns_from_the_pattern(told):
     """At noise that hides everything, what is left of the error is less where the pattern is told."""
     made = told(unknown=0.0)
-    x, channels = next(made.batches(8, 0, 1))
+    x, channels, _ = next(made.batches(8, 0, 1))
     losses = []
     for told_of in (channels, torch.cat([channels[:, :1], 0 * channels[:, 1:]], dim=1)):
         torch.manual_seed(0)
@@ -117,7 +117,7 @@ def test_a_network_learns_from_the_pattern(told):
         module.low, module.mean, module.width = 30.0, 5.0, 0.1
         optimiser = torch.optim.Adam(module.parameters(), 1e-2)
         for step in range(150):
-            loss = module(x, told_of, torch.Generator().manual_seed(step)).mean()
+            loss = module(x, told_of, None, torch.Generator().manual_seed(step)).mean()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -152,14 +152,14 @@ def test_objects_of_a_pool_are_arranged_by_their_boxes(task):
     made = varied(task)
     pool = list(itertools.islice(made.batches(8, 0, 1), made.pool))
     arranged = made.arranged(pool, 0)
-    assert [len(x) for x, _ in arranged] == [8] * made.pool
-    shapes = {tuple(x.shape[2:]) for x, _ in arranged}
+    assert [len(x) for x, *_ in arranged] == [8] * made.pool
+    shapes = {tuple(x.shape[2:]) for x, *_ in arranged}
     assert len(shapes) > 1
     assert (32, 32) in shapes  # of those that are not told their support
     assert all(n % made.module.multiple == 0 for shape in shapes for n in shape)
-    before, after = (torch.cat([x.square().sum((1, 2, 3)) for x, _ in each]).sort().values for each in (pool, arranged))
+    before, after = (torch.cat([x.square().sum((1, 2, 3)) for x, *_ in each]).sort().values for each in (pool, arranged))
     torch.testing.assert_close(before, after)  # nothing is cut off, nothing lost
-    for x, support in arranged:
+    for x, support, _ in arranged:
         assert x.shape[2:] == support.shape[2:]
         assert not x.abs().sum(1, keepdim=True)[support == 0].any()
     assert all(torch.equal(a, b) for a, b in zip(arranged[0], made.arranged(pool, 0)[0], strict=True))
@@ -178,7 +178,7 @@ def test_errors_in_a_box_are_those_of_the_window(task, awake):
 
 def test_which_supports_are_told_does_not_go_with_the_phase(film, small):
     made = DiffusionTask(EDM((12, 12), small), Simulated(film), unknown=0.5)
-    x, support = next(made.batches(800, 0, 1))
+    x, support, _ = next(made.batches(800, 0, 1))
     told = (support != 1).flatten(1).any(1)
     plain, _ = made.prepared(*(torch.from_numpy(a) for a in (pair_of(film.objects(800, TRAIN_SEED)))))
     overlap = (torch.complex(*x.unbind(1)) * torch.complex(*plain.unbind(1)).conj()).sum((1, 2)) / 144
@@ -235,3 +235,26 @@ def test_the_card(task):
     assert card["sigma"] == [0.02, 60.0]
     assert card["support_unknown"] == 0.15
     assert {"data", "geometry", "symmetries", "scale", "sigma_data"} <= set(card)
+
+
+def test_the_kind_stays_with_its_object(small):
+    """Flat objects and smooth ones in turn: a fifth are not told, and arranging them leaves the kind where it belongs."""
+    film = Domains2D(size=16, domains=3, kind="both", fill=0.1)
+    source = Simulated(film)
+    assert source.kinds == ("blobs", "cells")
+    made = DiffusionTask(EDM((12, 12), small, kinds=source.kinds), source)
+    pool = list(itertools.islice(made.batches(64, 3, 2), 2))
+    assert torch.cat([kind.sum(1) for *_, kind in pool]).mean().item() == pytest.approx(0.8, abs=0.1)
+    for x, _, kind in (pool[0], *made.arranged(pool, 0)):
+        share = flatness(x)
+        assert share[kind[:, 0] == 1].max() < 0.2 < 0.4 < share[kind[:, 1] == 1].min()
+    assert all(torch.equal(a[2], b[2]) for a, b in zip(pool, itertools.islice(made.batches(64, 3, 2), 2), strict=True))
+    assert made.card()["kind_untold"] == 0.2
+    assert next(DiffusionTask(EDM((12, 12), small), source).batches(8, 0, 1))[2].shape == (8, 0)
+
+
+def flatness(x):
+    """Share of the pixels whose phase is that of the next one."""
+    z = torch.view_as_complex(x.movedim(1, -1).contiguous())
+    step = z[:, 1:] * z[:, :-1].conj()
+    return ((step.angle().abs() < 1e-3) & (step != 0)).flatten(1).sum(1) / (step != 0).flatten(1).sum(1)

@@ -21,7 +21,7 @@ def test_workers_make_the_same_objects(task, brief, same):
 
 def powers(batches):
     """What tells objects apart whatever their order, sorted."""
-    return torch.cat([x.abs().sum((1, 2, 3)) for x, _ in batches]).sort().values
+    return torch.cat([x.abs().sum((1, 2, 3)) for x, *_ in batches]).sort().values
 
 
 def test_each_process_has_its_own_objects(task, brief):

@@ -30,15 +30,15 @@ def test_progress_and_rate():
     "options",
     [
         DenoiserOptions(kind="epsilon", attention="none", window="32x48", scales="none"),
-        DenoiserOptions(scales="0.5,2.0"),
+        DenoiserOptions(scales="0.5,2.0", kinds=False),
         UNetOptions(window="48"),
     ],
 )
 def test_options_come_back_from_a_card(options):
-    architecture = options.architecture((64, 64), (13, 20))
+    architecture = options.architecture((64, 64), (13, 20), ("flat", "round"))
     card = {"architecture": architecture, "support_unknown": 0.15, "measurement": {"sigma": 0.1, "lost": 0.06, "stop": 3.0}}
     again = type(options).of(card)
-    assert again.architecture((64, 64), (13, 20)) == architecture
+    assert again.architecture((64, 64), (13, 20), ("flat", "round")) == architecture
     wanted = {"attention": ""} | values_of(dataclasses.replace(options, window="x".join(map(str, architecture["window"]))))
     assert {"attention": ""} | values_of(again) == wanted
 

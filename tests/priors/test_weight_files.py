@@ -146,8 +146,9 @@ def test_a_network_begins_with_another_one_s_weights(module, file, small):
         assert torch.equal(again.state_dict()[name], t)
 
 
-def test_further_channels_begin_without_effect(module, file, small):
-    wider = EDM((8, 12), small, scales=(1.0, 2.0))
+@pytest.mark.parametrize("more", [{"scales": (1.0, 2.0)}, {"kinds": ("flat", "round")}], ids=str)
+def test_what_a_network_is_told_in_addition_begins_without_effect(module, file, small, more):
+    wider = EDM((8, 12), small, **more)
     weights.begin_with(wider, file)
     x = torch.randn(2, 8, 12, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(wider.denoise(x, 0.5), weights.load(file).denoise(x, 0.5))

@@ -18,6 +18,7 @@ from retrieve.priors.symmetry import Symmetric, conjugate_inverse
 from retrieve.problem import Problem
 from retrieve.simulate import Domains2D, Noise, blobs, measure
 from retrieve.simulate.geometry import pixels
+from retrieve.simulate.noise import problem as simulated
 from retrieve.solvers.base import Streams
 from retrieve.solvers.diffusion import Diffusion, posterior_field, reverse, von_mises
 from retrieve.solvers.dps import DPS
@@ -50,7 +51,7 @@ def streams(n, seed=0):
 
 
 def test_diffusion_solves_an_easy_problem_with_an_exact_prior(white):
-    result = solve(Diffusion(search=0, evaluations=120), white, starts=8, seed=0, agree=0)
+    result = solve(Diffusion(search=0, rounds=1, evaluations=120), white, starts=8, seed=0, agree=0)
     found = [align(x, white.truth).correlation for x in result.estimates]
     assert np.mean(np.array(found) > 0.99) >= 0.5
     assert align(result.object, white.truth, scale=True).scale == pytest.approx(1, abs=0.02)
@@ -69,7 +70,7 @@ def test_starts_are_shared_out_among_the_cores(white, monkeypatch, cores):
     threads = torch.get_num_threads()
     monkeypatch.setattr(batch, "cores", lambda: cores)
     told = []
-    solver = Diffusion(search=4, heads=2, trial=2, evaluations=2)
+    solver = Diffusion(search=4, heads=2, trial=2, rounds=1, evaluations=2)
     result = solve(solver, white, starts=5, batch=5, agree=0, on_step=told.append)
     alone = solve(solver, white, starts=5, batch=1, agree=0)
     assert_allclose(result.estimates, alone.estimates, atol=1e-4 * np.abs(alone.estimates).max())
@@ -106,7 +107,7 @@ def test_an_error_in_one_part_ends_the_others(white, monkeypatch, wrong):
 
 def test_of_the_heads_the_one_of_the_lowest_error_goes_on(white):
     """Which of the search's states each start goes on with is seen in the first estimate after the trials."""
-    solver = Diffusion(search=40, heads=4, trial=3, evaluations=2)
+    solver = Diffusion(search=40, heads=4, trial=3, rounds=1, evaluations=2, high=0.8)
     assert solver.marks() == [25, 30, 35, 40]
     problem, told = white.to(_torch()), []
     for step in solver.steps(problem, solver.start(problem, streams(3)), streams(3)):
@@ -118,14 +119,67 @@ def test_of_the_heads_the_one_of_the_lowest_error_goes_on(white):
     assert (trials.max(0).values > trials.min(0).values * 1.1).all()  # the heads differ, so that the choice is one
 
 
+class Kinds(White):
+    """A prior of two kinds of objects: under the second it is exact, under the first its objects are of other power."""
+
+    kinds = ("wrong", "right")
+
+    def __init__(self, window, share):
+        super().__init__(window, share)
+        self.told = []
+
+    def denoise(self, x, sigma, support=None, kind=None):
+        self.told.append(kind)
+        d = super().denoise(x, sigma, support)
+        return d if kind is None else torch.where(kind[:, :1, None] == 1, d / 3, d)
+
+
+@pytest.mark.parametrize("heads", [3, 4])
+def test_the_kind_of_object_that_fits_is_assumed(white, monkeypatch, heads):
+    prior = Kinds((32, 32), float(np.mean(white.support)))
+    monkeypatch.setattr(learned.Learned, "prior", lambda self, device="cpu": prior)
+    solve(Diffusion(search=8, heads=heads, trial=3, rounds=1, evaluations=2), white, starts=3, batch=1, agree=0)
+    per_start = len(prior.told) // 3
+    assert per_start == heads * 3 + 2
+    trials = [[1.0, 0.0], [0.0, 1.0]] * 2
+    for k in range(3):
+        told = [kind.tolist()[0] for kind in prior.told[k * per_start : (k + 1) * per_start]]
+        assert told == [each for each in trials[:heads] for _ in range(3)] + [[0.0, 1.0]] * 2
+
+
+def test_noise_explains_the_truth_and_nothing_else(easy):
+    wrong = torch.from_numpy(np.roll(easy.truth, 3, axis=0) * easy.support)
+    truth = torch.from_numpy(easy.truth)
+    for level in (0.0, 0.01, 0.05, 0.2):
+        problem = simulated(easy.truth, easy.support, Noise(sigma=level), seed=3).to(_torch())
+        scale = float(learned.fitted(problem, truth[None]))
+        found = learned.explained(problem, scale * torch.stack([truth, wrong, 1.3 * truth]))
+        assert found.tolist() == [True, False, level > 0.1], level  # in much noise a wrong scale does not show
+
+
+def test_a_start_that_noise_does_not_explain_begins_anew(white):
+    """The explained ones stay as they are, and of the others the better of two rounds is kept and shown."""
+    options = {"starts": 8, "batch": 4, "agree": 0, "hold_out": 0, "score_every": 1}
+    once, twice = (solve(Diffusion(search=0, rounds=rounds, evaluations=10), white, **options) for rounds in (1, 2))
+    chi2 = np.array([[score.chi2 for score in result.scores] for result in (once, twice)])
+    done = learned.explained(white.to(_torch()), torch.from_numpy(once.estimates)).numpy()
+    assert 0 < done.sum() < 8
+    assert_allclose(twice.estimates[done], once.estimates[done], atol=1e-4 * np.abs(once.estimates).max())
+    assert (chi2[1] <= chi2[0] * (1 + 1e-3)).all()
+    assert (chi2[1] < chi2[0] / 2).any()  # one of them was helped
+    assert twice.cost.network_evaluations == 10 * (8 + (~done).sum())
+    for k in np.flatnonzero(~done):  # while a start is tried anew it shows what it has
+        assert max(twice.history[k]["chi2"][9:]) <= chi2[0, k] * (1 + 1e-3)
+
+
 def test_without_a_search_there_are_no_heads():
     assert Diffusion(search=0).marks() == []
-    assert Diffusion(search=0, evaluations=9).total == 9
+    assert Diffusion(search=0, evaluations=9, rounds=1).total == 9
     assert Diffusion(search=2, heads=9).marks() == [1, 2]
 
 
 def test_it_stops_when_the_best_starts_agree(white):
-    solver = Diffusion(search=0, evaluations=120)
+    solver = Diffusion(search=0, rounds=1, evaluations=120)
     few = solve(solver, white, starts=16, agree=0.9)
     assert len(few.estimates) < 16
     assert len(solve(solver, white, starts=16, agree=0).estimates) == 16
@@ -133,7 +187,9 @@ def test_it_stops_when_the_best_starts_agree(white):
 
 
 def test_network_evaluations_can_be_bounded(white):
-    result = solve(Diffusion(search=0, evaluations=120), white, starts=2, batch=2, agree=0, budget=Budget(evaluations=7))
+    result = solve(
+        Diffusion(search=0, rounds=1, evaluations=120), white, starts=2, batch=2, agree=0, budget=Budget(evaluations=7)
+    )
     assert result.cost.network_evaluations == 2 * 7
 
 

@@ -218,6 +218,7 @@ def run_batch(solver: Solver, plan: Plan, numbers: range, x0: np.ndarray | None 
         if step.x.shape != shape:
             raise SolverError(f"solver {solver.name}: step {n} has shape {tuple(step.x.shape)}, not {shape}")
         networks += step.info.get("evaluations", 0)
+        total = step.info.get("total", total)
         if n % plan.score_every == 0:
             chi2, free = _take(history, plan.scorer, n, step)
             told = (_least(chi2), _least(free))

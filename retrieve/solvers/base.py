@@ -20,6 +20,7 @@ class Step(NamedTuple):
     x: (batch, *shape), the object as it stands; it counts only inside `support` where one is given.
     support: bool (batch, *shape) or None.
     info: anything else: ``stage`` names the running part, ``detector`` a refined intensity operator,
+        ``total`` how many steps there will be, as far as is known now, where the solver's `total` is None,
         ``evaluations`` what each start spent on networks since the last step, in forward passes (a gradient
         through the network counts three), ``account`` a list for each start of what was done with it, in words.
     more: that another step follows for sure, so that the driver need not keep this one.

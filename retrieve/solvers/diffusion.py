@@ -61,10 +61,14 @@ class Diffusion(Refinement, Learned):
 
     @property
     def total(self) -> int | None:
-        """Its iterations, trials and evaluations in all rounds, and its refinement: the most that it takes."""
+        """One round and the refinement; of more rounds only the data tell how many there will be."""
+        return self.length + self.refine if self.rounds == 1 else None
+
+    @property
+    def length(self) -> int:
+        """The steps of a round: iterations, trials and evaluations."""
         tried = len(self.marks())
-        once = self.search + (self.trial * tried if tried > 1 else 0) + self.evaluations
-        return once * self.rounds + self.refine
+        return self.search + (self.trial * tried if tried > 1 else 0) + self.evaluations
 
     def marks(self) -> list[int]:
         """The iterations of the search at which a head is taken, none without a search."""
@@ -81,18 +85,19 @@ class Diffusion(Refinement, Learned):
         """A round from x, and from new random phases for the starts that are not explained, which then show their best so far."""
         xp = namespace(x)
         scaled, scale = normalise(problem, self.prior(x.device).window)
-        best, chi2 = yield from self.round(problem, scaled, scale, x, rng)
-        for _ in range(1, self.rounds):
+        best, chi2 = yield from relayed(self.round(problem, scaled, scale, x, rng), {"total": self.length + self.refine})
+        for more in range(1, self.rounds):
             left = np.flatnonzero(~to_numpy(explained(scaled, best)))
             if not len(left):
                 break
             some = Streams([rng.generators[int(k)] for k in left])
             steps = self.round(problem, scaled, scale, like(self.start(problem, some), x), some)
-            again, lower = yield from shown(steps, best * scale, len(left) / len(best))
+            info = {"total": self.length + more * (self.length + 1) + self.refine}
+            again, lower = yield from relayed(steps, info, best * scale, len(left) / len(best))
             better = lower < chi2[left]
             chi2[left] = xp.where(better, lower, chi2[left])
             best[left] = xp.where(better.reshape(each(x)), again, best[left])
-            yield Step(best * scale)
+            yield Step(best * scale, info={"stage": "diffusion"})
         yield from self.refined(scaled, best, scale)
 
     def round(
@@ -172,14 +177,17 @@ def each(x: Array) -> tuple[int, ...]:
     return (-1, *[1] * (x.ndim - 1))
 
 
-def shown(steps: Generator[Step, None, Any], x: Array, share: float) -> Generator[Step, None, Any]:
-    """Steps of a `share` of the batch, which all show x; returns what they return."""
+def relayed(
+    steps: Generator[Step, None, Any], info: dict[str, Any], x: Array | None = None, share: float = 1.0
+) -> Generator[Step, None, Any]:
+    """Steps of a `share` of the batch with more `info`, which all show x where it is given; returns what they return."""
     while True:
         try:
             step = next(steps)
         except StopIteration as end:
             return end.value
-        yield Step(x, info={**step.info, "evaluations": share * step.info.get("evaluations", 0)})
+        spent = {"evaluations": share * step.info.get("evaluations", 0)}
+        yield Step(step.estimate if x is None else x, info={**step.info, **info, **spent})
 
 
 def centred(x: Array) -> Array:

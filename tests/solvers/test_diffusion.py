@@ -172,6 +172,16 @@ def test_a_start_that_noise_does_not_explain_begins_anew(white):
         assert max(twice.history[k]["chi2"][9:]) <= chi2[0, k] * (1 + 1e-3)
 
 
+@pytest.mark.parametrize(("evaluations", "steps"), [(3, 3 + 4 + 4 + 2), (60, 60 + 2)])
+def test_progress_hears_how_many_steps_there_will_be(white, evaluations, steps):
+    """Of so few evaluations none is enough, and all rounds are needed; of so many the first is."""
+    solver, heard = Diffusion(search=0, rounds=3, evaluations=evaluations, refine=2), []
+    assert solver.total is None
+    result = solve(solver, white, starts=1, on_step=heard.append)
+    assert result.cost.steps == heard[-1].step == heard[-1].total == steps
+    assert heard[0].total == evaluations + 2
+
+
 def test_without_a_search_there_are_no_heads():
     assert Diffusion(search=0).marks() == []
     assert Diffusion(search=0, evaluations=9, rounds=1).total == 9

@@ -26,7 +26,7 @@ SOLVERS = [
     Auto(search=6, wrapped=6, levels=2, effort=3, rounds=1, length=6),
     Guided(population=2, generations=2, recipe=Recipe(recipe="4 hio + 2 er")),
     ConjugateGradient(iterations=10),
-    find("solvers", "diffusion")(rounds=1, search=8, evaluations=3),
+    find("solvers", "diffusion")(search=8, evaluations=3),
     find("solvers", "unet")(refine="er", iterations=3),
 ]
 OPERATORS = [

@@ -228,6 +228,7 @@ def _text(value: Any) -> Any:
 def _of_kind(architecture: Mapping[str, Any], kinds: Sequence[str]) -> Mapping[str, Any]:
     if architecture.get("kind") not in kinds:
         raise InputError(
-            f"the training in --out is of a network {architecture.get('kind')}, not {' or '.join(kinds)}; take another folder"
+            f"what is to be gone on with, in --out or by --init, is a network {architecture.get('kind')}, "
+            f"not {' or '.join(kinds)}; take another folder, or other weights"
         )
     return architecture

@@ -193,12 +193,17 @@ class EDM(Denoiser):
         return x * skip + sum(gated, f[:, :2]) * out
 
     def means(self, x: Tensor, support: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """For each of `scales`: the mean of x under a Gaussian inside the support, and the noise's share of variance in it."""
+        """For each of `scales`: the mean of x under a Gaussian inside the support, and the noise's share of variance in it.
+
+        In the precision of x: rounded to bfloat16 a mean is no better than x itself at small σ.
+        """
         inside = (support if self.conditioned else torch.ones_like(support)).to(x.dtype)
         for scale in self.scales:
-            mass = blurred(inside, scale).clamp(min=1e-6)
-            share = blurred(inside, scale / math.sqrt(2)) / mass**2
-            yield blurred(x * inside, scale) / mass * inside, share * inside
+            with torch.autocast(x.device.type, enabled=False):
+                mass = blurred(inside, scale).clamp(min=1e-6)
+                share = blurred(inside, scale / math.sqrt(2)) / mass**2
+                mean = blurred(x * inside, scale) / mass
+            yield mean * inside, share * inside
 
     def forward(self, x0: Tensor, told: Tensor, kind: Tensor | None, rng: torch.Generator) -> Tensor:
         """λ(σ)‖D − x₀‖² of each object, averaged over its pixels, with λ = 1/c_out²."""
@@ -207,7 +212,7 @@ class EDM(Denoiser):
         even = self.low * (self.high / self.low) ** torch.rand(b, generator=rng)
         sigma = torch.where(torch.rand(b, generator=rng) < 0.2, even, normal).clamp(self.low, self.high).to(x0.device)
         s = sigma.reshape(-1, *[1] * (x0.ndim - 1))
-        noise = torch.randn(x0.shape, generator=rng).to(x0.device)
+        noise = normal_like(x0, rng)
         weight = (s**2 + SIGMA_DATA**2) / (s * SIGMA_DATA) ** 2
         return (weight * (self.estimate(x0 + s * noise, sigma, told, kind) - x0) ** 2).flatten(1).mean(1)
 
@@ -252,9 +257,17 @@ class Epsilon(Denoiser):
         """‖ε − ε_θ‖² of each object, averaged over its pixels (paper's eq. 7)."""
         t = torch.randint(len(self.alpha_bar), (len(x0),), generator=rng)
         bar = self.alpha_bar[t.to(x0.device)].reshape(-1, *[1] * (x0.ndim - 1))
-        noise = torch.randn(x0.shape, generator=rng).to(x0.device)
+        noise = normal_like(x0, rng)
         found = self.run(bar.sqrt() * x0 + (1 - bar).sqrt() * noise, t.to(x0.device).float() + 1, told, kind)
         return ((noise - found) ** 2).flatten(1).mean(1)
+
+
+def normal_like(x: Tensor, rng: torch.Generator) -> Tensor:
+    """Normal numbers of the shape of x, drawn where x is; on a card from a generator that `rng` seeds."""
+    if x.device.type != rng.device.type:
+        seed = int(torch.randint(2**62, (1,), generator=rng))
+        rng = torch.Generator(x.device).manual_seed(seed)
+    return torch.randn(x.shape, generator=rng, device=x.device)
 
 
 def blurred(x: Tensor, scale: float) -> Tensor:

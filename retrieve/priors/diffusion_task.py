@@ -20,6 +20,8 @@ from .patterns import each, measured, shown
 BINS = tuple(float(s) for s in np.geomspace(0.03, 10, 11))
 """Noise levels at which a denoiser is validated, in units of σ_data."""
 
+POOLED = 1 << 24
+"""Pixels of the objects that are sorted into boxes together."""
 
 SHOWN = "log(1 + |F|/rms), twice; zero where it was not measured"
 """What the card tells of the pattern's channels."""
@@ -67,7 +69,6 @@ class DiffusionTask:
     ) -> None:
         self.module, self.source, self.validation = module, source, validation
         self.unknown, self.untold, self.sigma = unknown, untold, sigma
-        self.pool = 1 if module.pattern else 32
         reach, window = source.reach, module.window
         if module.pattern and tuple(source.shape) != window:
             raise InputError(
@@ -107,6 +108,10 @@ class DiffusionTask:
         kinds = len(self.module.kinds)
         told = torch.rand(len(numbers), generator=rng) >= self.untold
         return told[:, None] * (numbers[:, None] % max(kinds, 1) == torch.arange(kinds)).float()
+
+    def pooled(self, size: int) -> int:
+        """At most 32, of up to `POOLED` pixels in all; 1 where nothing is cut down."""
+        return 1 if self.module.pattern else max(1, min(32, POOLED // (size * math.prod(self.module.window))))
 
     def arranged(self, pool: Sequence[tuple[Tensor, ...]], number: int) -> list[tuple[Tensor, ...]]:
         """The objects of several batches in as many, each of objects of about the same box, in an order drawn for `number`."""

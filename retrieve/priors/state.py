@@ -103,6 +103,8 @@ class State:
         self.dtype = trained_in(settings.precision, self.module, world.device)
         if any(p.ndim == 4 for p in self.module.parameters()):
             self.module = self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if world.device.type == "cuda" and any(p.ndim == 5 for p in self.module.parameters()):
+            self.module = self.module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.parameters = list(self.module.parameters())
         self.optimiser = torch.optim.Adam(self.parameters, settings.rate, betas=(0.9, 0.99), fused=True)
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=self.dtype == torch.float16)

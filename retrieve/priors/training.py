@@ -37,7 +37,8 @@ class Task(Protocol):
 
     module: its forward gives the loss of each object of a batch, and takes a generator for its noise.
     batches: endless, from batch number `start` on, every `step`-th.
-    arranged: batches that follow each other, `pool` of them, as many again in which the objects are shared out otherwise.
+    pooled: how many batches of so many objects are arranged together; 1 where they stay as they are.
+    arranged: batches that follow each other, a pool of them, as many again in which the objects are shared out otherwise.
     validate: losses by name of the given module on objects that are not trained on.
     picture: write a PNG of what it can do.  card: what to tell of the weights: `architecture` and more.
     """
@@ -47,9 +48,8 @@ class Task(Protocol):
         """The network with its loss."""
         ...
 
-    @property
-    def pool(self) -> int:
-        """How many batches are arranged together; 1 where they stay as they are."""
+    def pooled(self, size: int) -> int:
+        """How many batches of `size` objects are arranged together."""
         ...
 
     def batches(self, size: int, start: int, step: int) -> Iterator[tuple[Tensor, ...]]:
@@ -139,7 +139,7 @@ def record(settings: Training, told: Told, module: nn.Module, device: str) -> di
 def _stepping(state: State, module: nn.Module) -> Callable[[Sequence[Tensor]], None]:
     """A function that takes one step of the optimiser on a batch."""
     settings, where, optimiser, scaler = state.settings, state.world.device, state.optimiser, state.scaler
-    torch.backends.cudnn.benchmark = where.type == "cuda"
+    torch.backends.cudnn.benchmark = where.type == "cuda" and _pool(state.task, settings) == 1  # else shapes differ
 
     def step(batch: Sequence[Tensor]) -> None:
         for group in optimiser.param_groups:
@@ -158,17 +158,19 @@ def _stepping(state: State, module: nn.Module) -> Callable[[Sequence[Tensor]], N
     return step
 
 
-class _Stream(IterableDataset[tuple[Tensor, ...]]):
-    """A task's batches, shared out among the workers so that they come in the same order whatever their number."""
+class _Stream(IterableDataset[list[tuple[Tensor, ...]]]):
+    """A task's batches in pools, shared out among the workers so that they come in the same order whatever their number."""
 
-    def __init__(self, task: Task, size: int, start: int, step: int) -> None:
-        self.task, self.size, self.start, self.step = task, size, start, step
+    def __init__(self, task: Task, size: int, pool: int, start: int, step: int) -> None:
+        self.task, self.size, self.pool, self.start, self.step = task, size, pool, start, step
 
-    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
-        """Batches without end."""
+    def __iter__(self) -> Iterator[list[tuple[Tensor, ...]]]:
+        """Arranged pools without end."""
         worker = get_worker_info()
         first, of = (0, 1) if worker is None else (worker.id, worker.num_workers)
-        return self.task.batches(self.size, self.start + first * self.step, self.step * of)
+        for number in itertools.count(self.start + first * self.pool * self.step, of * self.pool * self.step):
+            made = self.task.batches(self.size, number, self.step)
+            yield self.task.arranged(list(itertools.islice(made, self.pool)), number)
 
 
 def _batches(task: Task, settings: Training, done: int, world: World) -> Iterator[tuple[Tensor, ...]]:
@@ -177,16 +179,16 @@ def _batches(task: Task, settings: Training, done: int, world: World) -> Iterato
     workers = settings.workers
     if workers is None:
         workers = min(WORKERS, max(1, cores() // world.size)) if card else 0
-    pool = 1 if settings.compile else task.pool  # compiled, a network wants one shape
+    pool = _pool(task, settings)
     pools, skipped = divmod(-(-done // settings.batch) // world.size, pool)
-    start = pools * pool * world.size + world.rank
-    stream = _Stream(task, settings.batch, start, world.size)
-    made = iter(DataLoader(stream, batch_size=None, num_workers=workers, pin_memory=card, worker_init_fn=_undisturbed))
-    if pool == 1:
-        return made
-    numbers = itertools.count(start, pool * world.size)
-    arranged = (batch for number in numbers for batch in task.arranged(list(itertools.islice(made, pool)), number))
-    return itertools.islice(arranged, skipped, None)
+    stream = _Stream(task, settings.batch, pool, pools * pool * world.size + world.rank, world.size)
+    made = DataLoader(stream, batch_size=None, num_workers=workers, pin_memory=card, worker_init_fn=_undisturbed)
+    return itertools.islice(itertools.chain.from_iterable(made), skipped, None)
+
+
+def _pool(task: Task, settings: Training) -> int:
+    """How many batches are arranged together; compiled, a network wants one shape."""
+    return 1 if settings.compile else task.pooled(settings.batch)
 
 
 def _undisturbed(worker: int) -> None:

@@ -33,8 +33,6 @@ class UNetTask:
     supervision: share of the loss that looks at the true object, the rest looks at its pattern alone.
     """
 
-    pool = 1
-
     def __init__(
         self,
         module: Retriever,
@@ -72,6 +70,10 @@ class UNetTask:
             lost = self.lost * (2 * u[2] - 1).clamp(min=0)
             stop = self.stop * (4 * u[3] - 3).clamp(min=0)
             yield x, support | ~told, *self.measure(x, self.sigma * u[1] ** 2, lost, stop, rng)
+
+    def pooled(self, size: int) -> int:
+        """Batches stay as they are."""
+        return 1
 
     def arranged(self, pool: Sequence[tuple[Tensor, ...]], number: int) -> list[tuple[Tensor, ...]]:
         """As they are."""

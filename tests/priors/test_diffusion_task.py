@@ -150,9 +150,9 @@ def varied(task):
 
 def test_objects_of_a_pool_are_arranged_by_their_boxes(task):
     made = varied(task)
-    pool = list(itertools.islice(made.batches(8, 0, 1), made.pool))
+    pool = list(itertools.islice(made.batches(8, 0, 1), made.pooled(8)))
     arranged = made.arranged(pool, 0)
-    assert [len(x) for x, *_ in arranged] == [8] * made.pool
+    assert [len(x) for x, *_ in arranged] == [8] * made.pooled(8)
     shapes = {tuple(x.shape[2:]) for x, *_ in arranged}
     assert len(shapes) > 1
     assert (32, 32) in shapes  # of those that are not told their support

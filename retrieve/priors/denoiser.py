@@ -30,6 +30,7 @@ class Prior(Protocol):
     support, bool (batch or 1, *shape), where known → E[x₀] complex (batch, *shape), 0 outside the window.
     A prior that has a number `multiple` takes arrays smaller than its window, too, of multiples of it. One that
     has names `kinds` of objects is given a fourth argument where a kind is assumed: float (batch, kinds), 1 for it, else 0.
+    One that is `capturable` looks at no values on the host, and runs on a card as a CUDA graph; see `graphs.Replayed`.
     """
 
     window: tuple[int, ...]
@@ -51,6 +52,7 @@ class Denoiser(nn.Module):
     """
 
     kind: str
+    capturable = True
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -59,6 +59,7 @@ def each(values: Tensor, like: Tensor) -> Tensor:
 class Given:
     """A prior that is told one pattern (1, *window), as `shown` brings it: an estimator of its objects alone."""
 
+    capturable: ClassVar[bool] = True
     prior: Denoiser
     pattern: Tensor
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .denoiser import Prior, box_for, reach_of, window_of
+from .graphs import Replayed
 from .state import precision_of
 
 
@@ -33,6 +34,7 @@ class Symmetric:
 
     def __init__(self, prior: Prior, support: Tensor | None, uniform: Callable[[], Tensor], precision: str = "float32") -> None:
         self.prior, self.uniform, self.precision = prior, uniform, precision
+        self.denoise = Replayed(prior.denoise) if getattr(prior, "capturable", False) else prior.denoise
         self.support = self.inverse = self.box = None
         if support is not None:
             self.support = support[None]
@@ -61,5 +63,5 @@ class Symmetric:
         if support is not None and self.inverse is not None:
             support = torch.where(twin, self.inverse, support)
         with arithmetic(self.precision, x.device):
-            d = self.prior.denoise(x, sigma, support, *([] if kind is None else [kind]))
+            d = self.denoise(x, torch.full_like(u[:, 0], sigma), support, *([] if kind is None else [kind]))
         return torch.where(twin, conjugate_inverse(d), d) * turn.conj()

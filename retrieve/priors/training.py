@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
@@ -192,5 +193,6 @@ def _pool(task: Task, settings: Training) -> int:
 
 
 def _undisturbed(worker: int) -> None:
-    """A worker leaves Ctrl-C to the process that trains."""
+    """A worker leaves Ctrl-C to the process that trains, and other cores to other workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threadpool_limits(1)

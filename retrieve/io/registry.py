@@ -131,6 +131,7 @@ def _head(path: Path) -> bytes:
         with path.open("rb") as file:
             head = file.read(1024)
     except FileNotFoundError:
+        path = Path(str(path).partition(":/")[0])
         raise InputError(f"no file {path}; {_nearest(path)}") from None
     except IsADirectoryError:
         raise InputError(f"{path} is a directory; name a file in it") from None

@@ -45,7 +45,7 @@ def test_the_default_recipe_runs_on_a_card(blind):
 
 
 def pattern(shape, support=True):
-    """Random amplitudes of which one in fifty is unmeasured, a box for support, and eight starts."""
+    """A random object in a box, one pixel in fifty unmeasured, and eight starts near it, where rounding does not grow."""
     rng = np.random.default_rng(0)
     inside = np.zeros(shape, bool)
     inside[tuple(slice(n // 4, n // 4 + n // 2) for n in shape)] = True
@@ -54,8 +54,8 @@ def pattern(shape, support=True):
     data = Problem.from_arrays(
         amplitude=np.abs(np.fft.fftn(x, norm="ortho")), mask=mask, support=inside if support else None, centred=False
     )
-    starts = rng.standard_normal((8, *shape)) + 1j * rng.standard_normal((8, *shape))
-    return data, starts.astype(np.complex64)
+    near = 0.02 * (rng.standard_normal((8, *shape)) + 1j * rng.standard_normal((8, *shape)))
+    return data, (x + near).astype(np.complex64)
 
 
 def last(solver, data, x, where):
@@ -85,8 +85,9 @@ def both(monkeypatch, recwarn):
 @pytest.mark.parametrize("name", ["er", "hio", "raar", "rrr"])
 def test_the_accelerated_path_is_the_reference(both, relative, name, shape, batch):
     data, x = pattern(shape)
-    (quick, _), (plain, _) = both(ALGORITHMS[name](iterations=50), data, x[:batch], find_device("cuda"))
-    assert max(map(relative, quick, plain)) < 1e-4
+    for count in (3, 50):
+        (quick, _), (plain, _) = both(ALGORITHMS[name](iterations=count), data, x[:batch], find_device("cuda"))
+        assert max(map(relative, quick, plain)) < 1e-4
 
 
 @pytest.mark.parametrize("batch", [1, 8])

@@ -14,6 +14,7 @@ from typing import Any
 
 import cupy
 from array_api_compat import array_namespace, is_cupy_array
+from cupy.cuda import cufft
 from cupyx.scipy.fft import get_fft_plan
 
 POINTS = 1 << 31
@@ -63,9 +64,9 @@ class Loop:
         other, numbers = 1 / points, [float(number) for pair in pairs for number in pair]
 
         def project() -> None:
-            plan.fft(here, m, cupy.cuda.cufft.CUFFT_FORWARD)
+            plan.fft(here, m, cufft.CUFFT_FORWARD)
             set_modulus(wanted, points, other, m)
-            plan.fft(m, m, cupy.cuda.cufft.CUFFT_INVERSE)
+            plan.fft(m, m, cufft.CUFFT_INVERSE)
 
         stream = _stream(x)
         self._project = recorded(project, stream)

@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import platform
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,17 +19,23 @@ if TYPE_CHECKING:
     from .solvers.base import Solver
 
 RECORDED = ("retrieve-phase", "numpy", "scipy", "array-api-compat", "h5py", "torch", "cupy", "safetensors", "numba", "pyfftw")
+CUPY = ("cupy-cuda12x", "cupy-cuda13x")
+"""Its wheels."""
 
 
 def versions() -> dict[str, str]:
     """The versions of Python and of the packages that decide a result; those not installed are left out."""
-    found = {"python": platform.python_version()}
-    for name in RECORDED:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+    found = {name: _version(name) for name in (*RECORDED, *CUPY)}
+    return {"python": platform.python_version(), **{name: version for name, version in found.items() if version is not None}}
+
+
+@lru_cache(maxsize=32)
+def _version(name: str) -> str | None:
+    """The version of an installed package: reading all of them takes as long as a short solve."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def sha256(path: str | Path) -> str:

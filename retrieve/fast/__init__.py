@@ -1,7 +1,7 @@
-"""The accelerated path on a CPU, for complex64: planned transforms (FFTW) and compiled passes (numba), the extra `fast`.
+"""The accelerated path, for complex64: on a CPU planned transforms (FFTW) and compiled passes (numba), the extra `fast`; `card`.
 
 Each function does what array-API code elsewhere does, which is its reference and its test. Where one of the two
-packages is missing the other is used alone; without both nothing here is.
+packages is missing the other is used alone; without both nothing here is. On a CUDA card CuPy does both.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 
 Pair = tuple[np.float32, np.float32]
+CUDA = 2
+"""DLPack's number of a CUDA card."""
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def part(name: str) -> Any:
-    """The module `fftw` or `passes`, None where its package is not installed; RETRIEVE_FAST=0 leaves both alone."""
+    """The module `fftw`, `passes` or `card`, None where its package is not installed; RETRIEVE_FAST=0 leaves all alone."""
     if os.environ.get("RETRIEVE_FAST", "1") == "0":
         return None
     try:
@@ -32,6 +34,30 @@ def part(name: str) -> Any:
 def passes_for(x: Any) -> Any:
     """The compiled passes, for a complex64 NumPy array; None where there are none."""
     return part("passes") if type(x) is np.ndarray and x.dtype == np.complex64 else None
+
+
+class Loop:
+    """The iterations x ← a·x + b·m of one run, with one pair (a, b) inside the support and another outside."""
+
+    def __init__(self, pairs: tuple[Pair, Pair]) -> None:
+        self.pairs, self.own = pairs, False
+
+    def modulus(self, problem: Any, x: Any) -> Any:
+        """`Problem.fit_modulus`; on a card the next call may write over it."""
+        return problem.fit_modulus(x)
+
+    def mix(self, x: np.ndarray, m: np.ndarray, support: np.ndarray) -> np.ndarray:
+        """a·x + b·m, from the second time on in the place of x."""
+        x, self.own = mix(x if self.own else x.copy(), m, support, *self.pairs), True
+        return x
+
+
+def loop(x: Any, problem: Any, pairs: tuple[Pair, Pair]) -> Any:
+    """What does these iterations of x (batch, *shape) here; None where there is nothing."""
+    if x.__dlpack_device__()[0] != CUDA:
+        return None if passes_for(x) is None else Loop(pairs)
+    card = part("card")
+    return None if card is None or not card.Loop.able(x, problem) else card.Loop(x, problem, pairs)
 
 
 @lru_cache(maxsize=64)

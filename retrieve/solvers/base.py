@@ -23,7 +23,7 @@ class Step(NamedTuple):
         ``total`` how many steps there will be, as far as is known now, where the solver's `total` is None,
         ``evaluations`` what each start spent on networks since the last step, in forward passes (a gradient
         through the network counts three), ``account`` a list for each start of what was done with it, in words.
-    more: that another step follows for sure, so that the driver need not keep this one.
+    more: that another step follows for sure, so that the driver need not keep this one; its x may be written over by the next.
     """
 
     x: Array

@@ -181,21 +181,17 @@ def iterate(parts: Sequence[Iterative | Descent], problem: Problem, x: Array, su
         wrapping = wrap.when == "always" or (wrap.when == "auto" and blind)
         project = part.constrain(support)
         plain = not part.positivity and project.phase is None
-        pairs = part.mixture(problem) if part.local and plain and fast.passes_for(x) is not None else None
-        own = False  # whether x may be written into
+        quick = fast.loop(x, problem, part.mixture(problem)) if part.local and plain else None
         blurred = part.coherence.first(total, x.ndim - 1) if part.coherence.check(problem) else math.inf
         for k in range(part.iterations):
             n += 1
-            m = problem.fit_modulus(x)
+            m = problem.fit_modulus(x) if quick is None else quick.modulus(problem, x)
             if part.positivity:
                 x, m = _real(x, m, support)
             if wrapping and n % wrap.every == 0:
                 support = wrap.update(m, support, min(1.0, n / total))
                 project = part.constrain(support)
-            if pairs is None:
-                x = part.update(x, m, project, problem, k / part.iterations)
-            else:
-                x, own = fast.mix(x if own else x.copy(), m, support, *pairs), True
+            x = part.update(x, m, project, problem, k / part.iterations) if quick is None else quick.mix(x, m, support)
             if n == part.twin_cut:
                 x = cut_half(x, support)
             if n >= blurred and n % part.coherence.every == 0:

@@ -135,4 +135,9 @@ def recorded(work: Callable[[], None], stream: Any) -> Callable[[], None]:
     except Exception as error:  # CuPy raises errors of its driver, its runtime and cuFFT
         warnings.warn(f"no CUDA graph ({type(error).__name__}: {error}); kernels are launched one by one", stacklevel=2)
         return plain
-    return partial(graph.launch, stream)
+    return partial(_launch, graph, stream, work)
+
+
+def _launch(graph: Any, stream: Any, work: Callable[[], None]) -> None:
+    """Replay a graph; `work` is kept with it, for it holds the plan and the arrays that the graph reads."""
+    graph.launch(stream)

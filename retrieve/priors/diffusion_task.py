@@ -125,9 +125,12 @@ class DiffusionTask:
         return [cut(*parts[k]) for k in order]
 
     def boxed(self, support: Tensor, size: int) -> list[tuple[Tensor, tuple[slice, ...]]]:
-        """Which of the supports (objects, 1, *window) go together, `size` at a time, and the box (1, *axes) that holds them."""
+        """Which of the supports (objects, 1, *window) go together, `size` at a time, and the box (1, *axes) that holds them.
+
+        Boxes have equal sides: of each new shape a card's library has to think for seconds.
+        """
         window, multiple = self.module.window, self.module.multiple
-        reach = reach_of(support[:, 0])
+        reach = reach_of(support[:, 0]).amax(1, keepdim=True).expand(-1, len(window))
         boxes = torch.tensor([window if self.module.pattern else box_for(r, window, multiple) for r in reach.tolist()])
         order = sorted(range(len(boxes)), key=lambda k: (int(boxes[k].prod()), *boxes[k].tolist(), k))
         parts = torch.tensor(order).split(size)

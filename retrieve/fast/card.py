@@ -113,7 +113,8 @@ def _stream(x: Any) -> Any:
         return cupy.cuda.get_current_stream()
     import torch
 
-    return cupy.cuda.ExternalStream(torch.cuda.current_stream(x.device).cuda_stream)
+    pointer = torch.cuda.current_stream(x.device).cuda_stream
+    return cupy.cuda.ExternalStream(pointer) if pointer else cupy.cuda.Stream.null
 
 
 def recorded(work: Callable[[], None], stream: Any) -> Callable[[], None]:

@@ -3,8 +3,8 @@
     python benchmarks/card.py               # on the CUDA card that --device auto would take
     python benchmarks/card.py cpu 20 4      # the same code on a CPU, twenty starts and 4³ times less: to see that it runs
 
-Wall time until the card is done, of a run after one that compiles and plans. An iteration is the difference of a long and a
-short run, scored at the end alone; "as arrays" is without the accelerated path, as with RETRIEVE_FAST=0. Two transforms are
+Wall time until the card is done, of a run after one that compiles and plans. Iterations are the solver's own steps, drained;
+"as arrays" is without the accelerated path, as with RETRIEVE_FAST=0. Two transforms are
 cuFFT's own, planned once, without a factor. Lee et al. (2026) give 234 ms for 500 iterations of HIO and 6.61 s for one start
 of diffusion.
 """
@@ -25,8 +25,10 @@ from rich.table import Table
 import retrieve as rt
 from retrieve import fast
 from retrieve.arrays import Device, fftn, find_device, ifftn, synchronise
+from retrieve.batch import Budget, Order
 from retrieve.errors import InputError
 from retrieve.simulate import TEST_SEED, Noise, named
+from retrieve.solvers.base import Streams
 
 SEARCHED, ONE, EACH, OVER, EIGHT = 500, 20e-3, 0.2e-3, 1.5, 0.5
 """Iterations at 64²; at most so many seconds for one start, a start of many, two transforms, seconds for eight starts."""
@@ -54,17 +56,24 @@ def as_arrays() -> Iterator[None]:
         fast.part = kept
 
 
-def hio(where: Device, shape: tuple[int, ...], starts: int, count: int) -> tuple[float, float]:
-    """Wall seconds of so many iterations of all starts in one array, and of a solve of as many with all it does."""
-    data = problem(shape)
+def hio(where: Device, shape: tuple[int, ...], starts: int, count: int) -> float:
+    """Wall seconds of so many iterations of all starts in one array."""
+    solver, numbers = rt.solvers.HIO(iterations=count), range(starts)
+    order = Order(solver, problem(shape), where.name, starts, 0, 0.03, Budget(), True, count)
+    data = order.plan()[0].problem
+    x = where.put(solver.start(data, Streams.of(0, numbers)))
 
-    def run(n: int) -> float:
-        solver = rt.solvers.HIO(iterations=n)
-        more = {"starts": starts, "batch": starts, "score_every": n, "device": where.name}
-        return seconds(lambda: rt.solve(solver, data, **more), where)  # type: ignore[arg-type]
+    def drained(solver: rt.solvers.HIO) -> None:
+        for _ in solver.steps(data, x, Streams.of(0, numbers)):
+            pass
 
-    whole = run(count + 1)
-    return whole - run(1), whole
+    return seconds(lambda: drained(solver), where, lambda: drained(rt.solvers.HIO(iterations=3)))
+
+
+def solved(where: Device, shape: tuple[int, ...], starts: int, count: int) -> float:
+    """Wall seconds of a solve with so many iterations, with all that it does."""
+    solver, data = rt.solvers.HIO(iterations=count), problem(shape)
+    return seconds(lambda: rt.solve(solver, data, starts=starts, batch=starts, score_every=count, device=where.name), where)
 
 
 def transforms(where: Device, shape: tuple[int, ...], count: int) -> float:
@@ -107,18 +116,18 @@ def measured(where: Device, many: int, side: int, count: int) -> Iterator[Row]:
     """What is measured, in which unit, and at most how much it may be; infinite where nothing is asked."""
     small, large, less = (64, 64), (side,) * 3, side < 256
     for starts, told, bar in ((1, "one start", ONE), (many, f"a start of {many}", EACH)):
-        loop, whole = hio(where, small, starts, SEARCHED)
+        loop, whole = (timed(where, small, starts, SEARCHED) for timed in (hio, solved))
         yield f"HIO, {SEARCHED} iterations at 64², {told}", 1e3 * loop / starts, 1e3 * bar, "ms"
         yield "  a solve of them, with all that it does", 1e3 * whole / starts, math.inf, "ms"
         yield "  an iteration of all starts", 1e6 * loop / SEARCHED, math.inf, "µs"
         with as_arrays():
-            yield "  the same as arrays", 1e6 * hio(where, small, starts, SEARCHED // 5)[0] / (SEARCHED // 5), math.inf, "µs"
-    loop, pair = hio(where, large, 1, count)[0] / count, transforms(where, large, count) / count
+            yield "  the same as arrays", 1e6 * hio(where, small, starts, SEARCHED // 5) / (SEARCHED // 5), math.inf, "µs"
+    loop, pair = hio(where, large, 1, count) / count, transforms(where, large, count) / count
     yield f"HIO, an iteration at {side}³", loop / pair, OVER, "of two transforms"
     yield "  an iteration", 1e3 * loop, math.inf, "ms"
     yield "  two transforms", 1e3 * pair, math.inf, "ms"
     with as_arrays():
-        yield "  an iteration as arrays", 1e3 * hio(where, large, 1, count)[0] / count, math.inf, "ms"
+        yield "  an iteration as arrays", 1e3 * hio(where, large, 1, count) / count, math.inf, "ms"
     try:
         yield "diffusion, eight starts at 64²", diffusion(where, 1 if less else 8, less), EIGHT, "s"
     except InputError as error:

@@ -52,8 +52,12 @@ def test_what_the_3d_prior_does_not_hold_is_refused(volume):
         solve(Diffusion(), wide)
     with pytest.raises(InputError, match="has 3 axes"):
         solve(Diffusion(weights="domains2d"), volume)
-    with pytest.raises(InputError, match="solver unet: weights=auto, and none ship for a problem of 3 axes"):
-        solve(UNet(), volume)
+
+
+def test_the_unet_that_ships_inverts_a_volume(volume):
+    alone, refined = (align(solve(UNet(refine=how), volume).object, volume.truth).correlation for how in ("none", "cg"))
+    assert alone > 0.5
+    assert refined > alone
 
 
 def test_the_file_is_small_and_says_what_it_is_for():

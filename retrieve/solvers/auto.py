@@ -38,7 +38,7 @@ class Auto(Solver):
 
     name: ClassVar[str] = "auto"
     source: ClassVar[str] = "Fienup, Crimmins & Holsztynski, JOSA 72, 610 (1982); Marchesini et al., PRB 68, 140101 (2003)"
-    starts: ClassVar[int] = 8
+    starts: ClassVar[int] = 6
     batch: ClassVar[int] = 2
     agree: ClassVar[float] = 0.95
     search: int = option(400, "iterations of HIO in half the autocorrelation's support", ge=1)
@@ -56,7 +56,7 @@ class Auto(Solver):
     settled: float = option(0.95, "correlation at which two ways agree", gt=0, le=1)
 
     def starts_for(self, problem: Problem) -> int:
-        """Eight; four in three dimensions or of large patterns."""
+        """Six; four in three dimensions or of large patterns."""
         return 4 if len(problem.shape) == 3 or math.prod(problem.shape) > self.most else self.starts
 
     def batch_for(self, problem: Problem) -> int:
@@ -101,7 +101,8 @@ class Auto(Solver):
             said.append(f"searched on the middle {' × '.join(map(str, coarse.shape))} px, then on all of the pattern")
             one = row(State(x, support, best.score, best.by), b)
             parts = search.volume(share, 2.0, self.effort) if problem.support is None else search.fixed(self.effort)
-            parts = [*parts, ConjugateGradient(iterations=20)]
+            parts = search.little(search.volumes[b]) if b in search.volumes else parts
+            parts = [*parts, ConjugateGradient(iterations=10 if b in search.volumes else 20)]
             rest = State(x, support, best.score, best.by)
             for step in iterate(parts, problem, *one[:2]):
                 one = State(step.x, step.support, *one[2:])

@@ -41,28 +41,25 @@ def bred(search: Search, b: int, before: State) -> Found:
     """Start b of the batch `before` by means of a population, as a batch of one.
 
     Each member searches by itself. Where they disagree, but agree on a smaller volume of their sweeps that explains the
-    pattern almost as well, they go on at that volume: a loose support fits anything, and each start another. Then
+    pattern almost as well, their mean there is taken: a loose support fits anything, and each member another. Else
     generations: the others take the mean of themselves and the best, aligned, and all go on, until the best no longer
     improves. Source of the breeding: Chen, Miao, Wang & Lee, PRB 76, 064113 (2007), there with a geometric mean.
     """
     crowd = search.crowd(b)
     x = like(to_numpy(random_phases(crowd.problem, crowd.rng)), before.x)
     members, _ = yield from _shown(crowd.explore(x), before, b)
-    members = merged(members, np.array([0]), row(before, b))
-    said = search.did[b]
-    found = concert(members, crowd.sweeps, search.options.past)
-    if found is not None:
-        members, search.volumes[b] = found.state, found.share
+    members, said = merged(members, np.array([0]), row(before, b)), search.did[b]
+    if (found := concert(members, crowd.sweeps, search.options.past)) is not None:
+        search.volumes[b] = found.share
         said.append(
-            f"{len(members.score)} searches agree on a support of {found.share * math.prod(search.problem.shape):.0f} px "
-            f"(they correlate by {found.agreement:.2f}), not on larger ones that score better"
+            f"{len(found.state.score)} searches agree on a support of {found.share * math.prod(search.problem.shape):.0f} px "
+            f"(they correlate by {found.agreement:.2f}), not on larger ones that score better: their mean there is taken"
         )
+        best = row(found.state, int(np.argmin(found.state.score)))
+        return search.scored(like(_aligned(found.state).mean(axis=0)[None], best.x), best.support, ("the mean of a population",))
     scores = [float(members.score.min())]
     for _ in range(search.options.generations):
-        children = _crossed(members)
-        steps = crowd.long_round(children) if found is None else crowd.at_volume(found.share, children)
-        children = yield from _shown(steps, before, b)
-        members = best_of([members, children])
+        members = best_of([members, (yield from _shown(crowd.long_round(_crossed(members)), before, b))])
         scores.append(float(members.score.min()))
         if scores[-1] > 0.7 * scores[-2]:
             break
@@ -70,12 +67,17 @@ def bred(search: Search, b: int, before: State) -> Found:
     return row(members, int(np.argmin(members.score)))
 
 
+def _aligned(members: State) -> np.ndarray:
+    """All members brought onto the best, complex64 (members, *shape), on the host."""
+    x, k = np.nan_to_num(to_numpy(members.x)), int(np.argmin(members.score))
+    return np.stack([align(one, x[k], subpixel=1).object for one in x]).astype(np.complex64)
+
+
 def _crossed(members: State) -> State:
     """The others moved halfway to the best, in its support; scores unknown."""
-    x, k = np.nan_to_num(to_numpy(members.x)), int(np.argmin(members.score))
-    x = np.stack([(align(one, x[k], subpixel=1).object + x[k]) / 2 for one in x]).astype(np.complex64)
+    x, k = _aligned(members), int(np.argmin(members.score))
     support = np.stack([to_numpy(members.support[k, ...])] * len(x))
-    return State(like(x, members.x), like(support, members.support), np.full(len(x), np.inf), members.by)
+    return State(like((x + x[k]) / 2, members.x), like(support, members.support), np.full(len(x), np.inf), members.by)
 
 
 def concert(members: State, sweeps: Sequence[tuple[float, State]], past: float) -> Concert | None:

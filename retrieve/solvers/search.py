@@ -193,10 +193,6 @@ class Search:
         )
         return best_of([best, first, second])
 
-    def at_volume(self, share: float, best: State) -> Found:
-        """Long at a volume that stays."""
-        return (yield from self.through("a long run at that volume", self.volume(share, 1.0, self.options.search), *best[:2]))
-
     def refine(self, best: State) -> Found:
         """A short run with shrink-wrap, and one in the support; kept where they score better."""
         first = yield from self.through(best.by, self.fixed(max(1, self.options.search // 5)), best.x, best.support)
@@ -212,6 +208,11 @@ class Search:
             yield step._replace(info={**step.info, "stage": "polish"})
 
     # parts --------------------------------------------------------------------------------------
+
+    def little(self, share: float) -> Parts:
+        """Little of error reduction at a volume, for a mean: it takes in what is missing and stays a mean."""
+        wrap = ShrinkWrap(when="always", every=5, sigma=2.0, sigma_end=2.0, area=share)
+        return [ER(iterations=5, shrink_wrap=wrap, **self.phase)]
 
     def fixed(self, n: int) -> Parts:
         """HIO and ER in a support that stays."""
@@ -240,9 +241,13 @@ class Search:
                 shown = Step(*merged(*self.resting, part)[:2])
             yield shown._replace(info=stage)
         names = (by,) * step.x.shape[0] if isinstance(by, str) else by
-        chi2, free = self.scorer(step.estimate)
+        return self.scored(step.estimate, step.support, names)
+
+    def scored(self, x: Array, support: Array, by: tuple[str, ...]) -> State:
+        """A state of x and support (batch, *shape) with its scores, √(χ² · free χ²)."""
+        chi2, free = self.scorer(x)
         score = np.where(np.isfinite(chi2 * free), np.sqrt(np.abs(chi2 * free)), np.inf)
-        return State(step.estimate, xp.broadcast_to(step.support, step.x.shape), score, names)
+        return State(x, namespace(x).broadcast_to(support, x.shape), score, by)
 
     def agreed(self, found: Sequence[State]) -> np.ndarray:
         """Whether the two best of its ways found one object, (batch,)."""

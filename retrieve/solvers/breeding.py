@@ -40,8 +40,9 @@ class Concert(NamedTuple):
 def bred(search: Search, b: int, before: State) -> Found:
     """Start b of the batch `before` by means of a population, as a batch of one.
 
-    Each member searches by itself. Where they disagree, but agree on a smaller volume of their sweeps that explains the
-    pattern almost as well, their mean there is taken: a loose support fits anything, and each member another. Else
+    Each member searches by itself. Where the object may be real, and they disagree but agree on a smaller volume of their
+    sweeps that explains the pattern almost as well, their mean there is taken: a loose support fits anything, and each
+    member another. (Without a real object it helped nowhere, and shuffled pixels agreed on a round nothing.) Else
     generations: the others take the mean of themselves and the best, aligned, and all go on, until the best no longer
     improves. Source of the breeding: Chen, Miao, Wang & Lee, PRB 76, 064113 (2007), there with a geometric mean.
     """
@@ -49,7 +50,8 @@ def bred(search: Search, b: int, before: State) -> Found:
     x = like(to_numpy(random_phases(crowd.problem, crowd.rng)), before.x)
     members, _ = yield from _shown(crowd.explore(x), before, b)
     members, said = merged(members, np.array([0]), row(before, b)), search.did[b]
-    if (found := concert(members, crowd.sweeps, search.options.past)) is not None:
+    found = concert(members, crowd.sweeps, search.options.past) if search.seen.real else None
+    if found is not None:
         search.volumes[b] = found.share
         said.append(
             f"{len(found.state.score)} searches agree on a support of {found.share * math.prod(search.problem.shape):.0f} px "

@@ -95,7 +95,7 @@ def main() -> None:
         partial.write_text(json.dumps(fit(rows), indent=1) + "\n")
         partial.replace(MODEL)
     model = json.loads(MODEL.read_text())
-    found = {"fitted_to": check(runs(tune=True), model), "checked_on": check(runs(tune=False), model)}
+    found = {"tuning": check(runs(tune=True), model), "test": check(runs(tune=False), model)}
     for name, figures in found.items():
         print(
             f"{name}: {figures['runs']} runs, {figures['right']} right: Brier {figures['brier']:.3f}, calibration error "

@@ -22,6 +22,9 @@ SHARP = 1e-4
 NEARLY_REAL = 0.018
 """Asymmetry up to which a real object is one of the guesses."""
 
+LOWEST = 16
+"""Values above zero that show how far apart intensities lie."""
+
 
 class Survey(NamedTuple):
     """The facts that decide how to phase.
@@ -30,7 +33,7 @@ class Survey(NamedTuple):
     shrunk by two, which is the support itself where that is convex and centrosymmetric; None where it cannot be told.
     level: where the autocorrelation was cut, relative to its maximum.  asymmetry: Σ(√I(q) − √I(−q))²/2ΣI, 0 for a
     real object.  real: whether the asymmetry is so small that the object may be.  centre: whether zero frequency was measured.
-    words: the same as sentences.
+    threshold: the intensity below which it was cut to zero, 0 where it was not.  words: the same as sentences.
     """
 
     volume: float
@@ -39,6 +42,7 @@ class Survey(NamedTuple):
     asymmetry: float
     real: bool
     centre: bool
+    threshold: float
     words: tuple[str, ...]
 
 
@@ -66,14 +70,16 @@ def survey(problem: Problem) -> Survey:
     asymmetry = _asymmetry(problem)
     real = asymmetry < NEARLY_REAL
     volume = min(volume, 0.25 * valid.size)
+    threshold = _threshold(problem)
     words = (
         f"the autocorrelation stands out above {level:.1g} of its peak: the object fills at most {volume:.0f} of {valid.size} px",
         "half the autocorrelation is a support to try" if half is not None else "half the autocorrelation is no safe support",
         f"the pattern differs from its inversion by {asymmetry:.2g}: "
         + ("it may be real: phases within ±π/2 are tried, too" if real else "the object has a phase"),
         *([] if centre else ["the centre is unmeasured: larger supports are tried, too"]),
+        *([f"no intensity between 0 and {threshold:.3g}: cut there; the zeros count as measured"] if threshold else []),
     )
-    return Survey(volume, half, level, asymmetry, real, centre, words)
+    return Survey(volume, half, level, asymmetry, real, centre, threshold, words)
 
 
 def _support_of(intensity: NDArray[np.floating]) -> tuple[NDArray[np.bool_], float, bool]:
@@ -142,3 +148,16 @@ def _asymmetry(problem: Problem) -> float:
     z = np.roll(np.flip(y), 1, axis=axes)
     power = float((y[both] ** 2).sum()) or 1.0
     return float(((y - z)[both] ** 2).sum()) / 2 / power
+
+
+def _threshold(problem: Problem) -> float:
+    """The lowest measured intensity above zero, where there are zeros and the values above it lie much closer than it does to 0.
+
+    Counts lie one apart from zero on, and are not taken for cut.
+    """
+    intensity = to_numpy(problem.amplitude)[to_numpy(problem.valid)].astype(float) ** 2
+    if not intensity.any() or (intensity == 0).mean() < 0.01:
+        return 0.0
+    lowest = float(intensity[intensity > 0].min())
+    values = np.unique(np.round(intensity[intensity > 0] / lowest, 3))
+    return lowest if len(values) > LOWEST and values[LOWEST] - 1 < LOWEST / 3 else 0.0

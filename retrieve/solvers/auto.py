@@ -18,7 +18,8 @@ from .coarse import cropped, factor_for, widened
 from .gradient import ConjugateGradient
 from .iterative import iterate
 from .recipe import Recipe
-from .search import Search, State, merged
+from .search import Search
+from .state import State, merged, row
 
 SHOWN_EVERY = 50
 """Steps of a coarse search between those that are shown on all pixels."""
@@ -37,8 +38,8 @@ class Auto(Solver):
 
     name: ClassVar[str] = "auto"
     source: ClassVar[str] = "Fienup, Crimmins & Holsztynski, JOSA 72, 610 (1982); Marchesini et al., PRB 68, 140101 (2003)"
-    starts: ClassVar[int] = 8
-    batch: ClassVar[int] = 4
+    starts: ClassVar[int] = 6
+    batch: ClassVar[int] = 2
     agree: ClassVar[float] = 0.95
     search: int = option(400, "iterations of HIO in half the autocorrelation's support", ge=1)
     wrapped: int = option(480, "iterations of HIO with shrink-wrap", ge=3)
@@ -47,19 +48,25 @@ class Auto(Solver):
     effort: int = option(60, "iterations of HIO a volume", ge=1)
     rounds: int = option(3, "long rounds at most, for a start whose ways do not agree", ge=0)
     length: int = option(800, "iterations of a long round", ge=1)
+    members: int = option(8, "searches in the population of a start that is not settled; half as many of a large pattern", ge=1)
+    generations: int = option(5, "generations of a population at most", ge=0)
     kept: float = option(0.03, "share of the pixels that the search keeps back to judge by", gt=0, lt=0.5)
     past: float = option(4.0, "score over the best so far at which a sweep ends", gt=1)
     most: int = option(2**17, "pixels up to which the search is on all of the pattern, not on its middle", ge=256)
     settled: float = option(0.95, "correlation at which two ways agree", gt=0, le=1)
 
     def starts_for(self, problem: Problem) -> int:
-        """Eight; four in three dimensions or of large patterns."""
+        """Six; four in three dimensions or of large patterns."""
         return 4 if len(problem.shape) == 3 or math.prod(problem.shape) > self.most else self.starts
 
     def batch_for(self, problem: Problem) -> int:
-        """Four small ones at a time, two, or one."""
+        """Two at a time, or one."""
         size = math.prod(problem.shape)
-        return 1 if len(problem.shape) == 3 or size > self.most else self.batch if size <= 2**15 else 2
+        return 1 if len(problem.shape) == 3 or size > self.most else self.batch
+
+    def members_for(self, problem: Problem) -> int:
+        """How many searches a population has."""
+        return self.members if math.prod(problem.shape) <= 2**15 else max(1, self.members // 2)
 
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """The search, on the middle of a large pattern first; the last step is the best that was found."""
@@ -92,9 +99,10 @@ class Auto(Solver):
         for b, said in enumerate(search.did):  # one at a time: each keeps a volume of its own
             share = float(to_numpy(best.support[b, ...]).mean())
             said.append(f"searched on the middle {' × '.join(map(str, coarse.shape))} px, then on all of the pattern")
-            one = State(x[b : b + 1, ...], support[b : b + 1, ...], best.score[[b]], best.by[b : b + 1])
+            one = row(State(x, support, best.score, best.by), b)
             parts = search.volume(share, 2.0, self.effort) if problem.support is None else search.fixed(self.effort)
-            parts = [*parts, ConjugateGradient(iterations=20)]
+            parts = search.little(search.volumes[b]) if b in search.volumes else parts
+            parts = [*parts, ConjugateGradient(iterations=10 if b in search.volumes else 20)]
             rest = State(x, support, best.score, best.by)
             for step in iterate(parts, problem, *one[:2]):
                 one = State(step.x, step.support, *one[2:])

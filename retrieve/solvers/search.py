@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -16,32 +17,25 @@ from ..problem import Problem
 from ..score import Scorer
 from ..survey import Survey, survey
 from .base import Step, Streams
+from .breeding import bred
 from .gradient import ConjugateGradient
 from .iterative import Descent, Iterative, iterate
 from .projections import ER, HIO
 from .recipe import Recipe
 from .shrinkwrap import ShrinkWrap
 from .start import random_phases
+from .state import Found, State, best_of, merged, taken
 
 if TYPE_CHECKING:
     from .auto import Auto
 
 Parts = Sequence[Iterative | Descent]
 FIXED = ShrinkWrap(when="never")
+FALLEN = 0.1
+"""Score over that before the long rounds at which a start has fallen into place: stagnation improves by less."""
 HALF_TURN = math.pi / 2
 
 
-class State(NamedTuple):
-    """Where each start stands: x and support (batch, *shape), score (batch,) on the host, and what led there."""
-
-    x: Array
-    support: Array
-    score: np.ndarray
-    by: tuple[str, ...]
-
-
-Found = Generator[Step, None, State]
-"""Steps on the way to a state."""
 Way = Callable[[Array], Found]
 
 
@@ -60,6 +54,9 @@ class Search:
         self.phase: dict[str, Any] = {"phase_min": -HALF_TURN, "phase_max": HALF_TURN} if self.seen.real else {}
         self.wraps = problem.support is None and self.seen.centre
         self.resting: tuple[State, np.ndarray] | None = None
+        self.thorough = False  # whether sweeps go on where smaller volumes score no better
+        self.sweeps: list[tuple[float, State]] = []
+        self.volumes: dict[int, float] = {}
         self.did: list[list[str]] = [
             list(self.seen.words if problem.support is None else ["the support is known"]) for _ in range(len(rng))
         ]
@@ -73,7 +70,28 @@ class Search:
             yield step._replace(info={**step.info, "account": self.did})
 
     def search(self, x: Array) -> Found:
-        """The ways in turn until two agree, start by start; then long rounds until nothing improves."""
+        """Every start explores; one that is not settled then breeds a population of its own."""
+        best, settled = yield from self.explore(x)
+        if self.options.members > 1:
+            for b in np.flatnonzero(~settled):
+                best = merged(best, np.array([b]), (yield from bred(self, int(b), best)))
+        loose = np.array([b not in self.volumes for b in range(len(settled))])
+        fine = yield from self.refine(best)
+        return best_of([best, fine._replace(score=np.where(loose, fine.score, np.inf))])
+
+    def crowd(self, b: int) -> Self:
+        """The search of a population of start b, its random numbers those of that start."""
+        crowd = copy.copy(self)
+        members = self.options.members_for(self.problem)
+        crowd.rng, crowd.did = Streams([self.rng.generators[b]] * members), [[] for _ in range(members)]
+        crowd.sweeps, crowd.volumes, crowd.resting, crowd.thorough = [], {}, None, True
+        return crowd
+
+    def explore(self, x: Array) -> Generator[Step, None, tuple[State, np.ndarray]]:
+        """The ways in turn until two agree, start by start; then long rounds until nothing improves.
+
+        Returns the best of each start and whether its ways agreed or its score fell into place, bool (batch,).
+        """
         everyone = np.arange(x.shape[0])
         first, second, *others = self.ways()
         best = yield from first(x)
@@ -88,10 +106,10 @@ class Search:
                 part = yield from way(taken(start, going))
             found.append(merged(best, going, part))
             agreed[going] = self.agreed(found)[going]
-            best = self.best(found)
+            best = best_of(found)
         for k, so in enumerate(agreed):
             self.did[k].append(f"{best.by[k]} scored best of {len(found)} ways; " + ("two ways agree" if so else "no two agree"))
-        rounds = 0
+        settled, first_score = agreed.copy(), best.score
         for rounds in range(1, self.options.rounds + 1):
             going = np.flatnonzero(~agreed)
             if not going.size:
@@ -104,7 +122,7 @@ class Search:
             for b in going:
                 self.did[b].append(f"long round {rounds}: score {before.score[b]:.2g} to {best.score[b]:.2g}")
             agreed |= best.score > 0.7 * before.score  # it no longer improves
-        return (yield from self.refine(best))
+        return best, settled | (best.score < FALLEN * first_score)
 
     @contextmanager
     def among(self, best: State, going: np.ndarray) -> Iterator[None]:
@@ -137,7 +155,7 @@ class Search:
         second = yield from self.through(
             "half the autocorrelation, then shrink-wrap", self.wrap(max(1, 3 * self.options.search // 10)), first.x, first.support
         )
-        return self.best([first, second])
+        return best_of([first, second])
 
     def wrapped(self, x: Array) -> Found:
         """Shrink-wrap by threshold, as the default recipe does."""
@@ -155,32 +173,33 @@ class Search:
             sigma = 2.5 * 0.4 ** min(1.0, k / last)
             parts = self.volume(share, sigma, self.options.effort)
             state = yield from self.through(f"a volume of {share * math.prod(self.problem.shape):.0f} px", parts, x, support)
-            past |= state.score > self.options.past * self.best([*states, state]).score
+            past |= state.score > self.options.past * best_of([*states, state]).score
             states.append(state._replace(score=np.where(past, np.inf, state.score)))
-            if k >= last:
+            if k >= last and not self.thorough:
                 past |= np.argmin([s.score for s in states], axis=0) < k - 1
             x, support = state.x, state.support
             if past.all():
                 break
-        return self.best(states)
+            self.sweeps.append((share, state))
+        return best_of(states)
 
     def long_round(self, best: State) -> Found:
         """From the best: long in its support, then with shrink-wrap; the best of the three is kept."""
         first = yield from self.through("a long run from there", self.fixed(self.options.length), best.x, best.support)
         if not self.wraps:
-            return self.best([best, first])
+            return best_of([best, first])
         second = yield from self.through(
             "shrink-wrap from there", self.wrap(max(1, self.options.length // 4)), first.x, first.support
         )
-        return self.best([best, first, second])
+        return best_of([best, first, second])
 
     def refine(self, best: State) -> Found:
         """A short run with shrink-wrap, and one in the support; kept where they score better."""
         first = yield from self.through(best.by, self.fixed(max(1, self.options.search // 5)), best.x, best.support)
         if not self.wraps:
-            return self.best([best, first])
+            return best_of([best, first])
         second = yield from self.through(best.by, self.wrap(max(1, self.options.search // 5)), best.x, best.support)
-        return self.best([best, first, second])
+        return best_of([best, first, second])
 
     def polish(self, best: State) -> Iterator[Step]:
         """Error reduction and conjugate gradients on all pixels."""
@@ -189,6 +208,11 @@ class Search:
             yield step._replace(info={**step.info, "stage": "polish"})
 
     # parts --------------------------------------------------------------------------------------
+
+    def little(self, share: float) -> Parts:
+        """Little of error reduction at a volume, for a mean: it takes in what is missing and stays a mean."""
+        wrap = ShrinkWrap(when="always", every=5, sigma=2.0, sigma_end=2.0, area=share)
+        return [ER(iterations=5, shrink_wrap=wrap, **self.phase)]
 
     def fixed(self, n: int) -> Parts:
         """HIO and ER in a support that stays."""
@@ -217,21 +241,13 @@ class Search:
                 shown = Step(*merged(*self.resting, part)[:2])
             yield shown._replace(info=stage)
         names = (by,) * step.x.shape[0] if isinstance(by, str) else by
-        chi2, free = self.scorer(step.estimate)
-        score = np.where(np.isfinite(chi2 * free), np.sqrt(np.abs(chi2 * free)), np.inf)
-        return State(step.estimate, xp.broadcast_to(step.support, step.x.shape), score, names)
+        return self.scored(step.estimate, step.support, names)
 
-    @staticmethod
-    def best(states: Sequence[State]) -> State:
-        """Of each start the state with the lowest score."""
-        xp = namespace(states[0].x)
-        pick = np.argmin(np.stack([state.score for state in states]), axis=0)
-        return State(
-            xp.stack([states[k].x[b, ...] for b, k in enumerate(pick)]),
-            xp.stack([states[k].support[b, ...] for b, k in enumerate(pick)]),
-            np.array([states[k].score[b] for b, k in enumerate(pick)]),
-            tuple(states[k].by[b] for b, k in enumerate(pick)),
-        )
+    def scored(self, x: Array, support: Array, by: tuple[str, ...]) -> State:
+        """A state of x and support (batch, *shape) with its scores, √(χ² · free χ²)."""
+        chi2, free = self.scorer(x)
+        score = np.where(np.isfinite(chi2 * free), np.sqrt(np.abs(chi2 * free)), np.inf)
+        return State(x, namespace(x).broadcast_to(support, x.shape), score, by)
 
     def agreed(self, found: Sequence[State]) -> np.ndarray:
         """Whether the two best of its ways found one object, (batch,)."""
@@ -241,19 +257,3 @@ class Search:
             one, other = (np.nan_to_num(to_numpy(found[k].x[b, ...])) for k in order[:2])
             so[b] = align(one, other, subpixel=1).correlation >= self.options.settled
         return so
-
-
-def taken(a: Array, rows: np.ndarray) -> Array:
-    """Some rows of a (batch, …)."""
-    return namespace(a).stack([a[int(b), ...] for b in rows])
-
-
-def merged(best: State, going: np.ndarray, part: State) -> State:
-    """The states of all starts with those of some replaced."""
-    xp = namespace(best.x)
-    xs, supports = [best.x[b, ...] for b in range(best.x.shape[0])], [best.support[b, ...] for b in range(best.x.shape[0])]
-    score, by = best.score.copy(), list(best.by)
-    for k, b in enumerate(going):
-        xs[b], supports[b], score[b] = part.x[k, ...], part.support[k, ...], part.score[k]
-        by[b] = part.by[k] if part.by else by[b]
-    return State(xp.stack(xs), xp.stack(supports), score, tuple(by))

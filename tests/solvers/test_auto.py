@@ -47,6 +47,18 @@ def test_a_real_object_is_recognised_by_its_pattern():
     assert not seen[1].real
 
 
+def test_a_cut_below_a_threshold_is_told_from_counts():
+    rng = np.random.default_rng(0)
+    mean = 30 * np.exp(-np.hypot(*np.meshgrid(*(np.arange(64) - 32,) * 2)) / 8)
+    counts = rng.poisson(mean).astype(float)
+    spread = counts + rng.normal(0, 0.3, counts.shape)
+    seen = [
+        survey(rt.Problem.from_arrays(intensity=i)).threshold for i in (counts, 1e-9 * counts, np.where(spread > 2, spread, 0))
+    ]
+    assert seen[:2] == [0, 0]
+    assert 2 <= seen[2] < 2.1
+
+
 def test_a_film_whose_support_nobody_knows_is_solved(film):
     result = rt.solve(Auto(), film, starts=2, batch=2)
     assert align(result.object, film.truth).correlation > 0.95

@@ -28,6 +28,15 @@ def test_a_network_of_zero_leaves_the_best_single_factor(small, x):
     torch.testing.assert_close(prior.denoise(x, 1e-4), x, rtol=1e-6, atol=1e-6)
 
 
+def test_means_are_of_full_precision_under_autocast(small, x):
+    prior, pair = scaled((16, 20), small), torch.view_as_real(x).movedim(-1, 1)
+    inside = torch.ones(2, 1, 16, 20)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = [mean for mean, _ in prior.means(pair, inside)]
+    for mean, (exact, _) in zip(rounded, prior.means(pair, inside), strict=True):
+        torch.testing.assert_close(mean, exact)
+
+
 def test_means_inside_the_support_and_what_they_leave_of_noise(small):
     """A constant is its own mean up to the edge; white noise loses as much of its variance as is told."""
     prior = scaled((16, 20), small)

@@ -34,7 +34,8 @@ class Symmetric:
 
     def __init__(self, prior: Prior, support: Tensor | None, uniform: Callable[[], Tensor], precision: str = "float32") -> None:
         self.prior, self.uniform, self.precision = prior, uniform, precision
-        self.denoise = Replayed(prior.denoise) if getattr(prior, "capturable", False) else prior.denoise
+        self.capturable = getattr(prior, "capturable", False)
+        self.denoise = Replayed(prior.denoise) if self.capturable else prior.denoise
         self.support = self.inverse = self.box = None
         if support is not None:
             self.support = support[None]
@@ -63,5 +64,6 @@ class Symmetric:
         if support is not None and self.inverse is not None:
             support = torch.where(twin, self.inverse, support)
         with arithmetic(self.precision, x.device):
-            d = self.denoise(x, torch.full_like(u[:, 0], sigma), support, *([] if kind is None else [kind]))
+            level = torch.full_like(u[:, 0], sigma) if self.capturable else sigma
+            d = self.denoise(x, level, support, *([] if kind is None else [kind]))
         return torch.where(twin, conjugate_inverse(d), d) * turn.conj()

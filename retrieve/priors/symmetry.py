@@ -35,7 +35,7 @@ class Symmetric:
     def __init__(self, prior: Prior, support: Tensor | None, uniform: Callable[[], Tensor], precision: str = "float32") -> None:
         self.prior, self.uniform, self.precision = prior, uniform, precision
         self.capturable = getattr(prior, "capturable", False)
-        self.denoise = Replayed(prior.denoise) if self.capturable else prior.denoise
+        self.denoise: Callable[..., Tensor] = Replayed(prior.denoise) if self.capturable else prior.denoise
         self.support = self.inverse = self.box = None
         if support is not None:
             self.support = support[None]

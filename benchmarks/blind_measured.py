@@ -60,6 +60,7 @@ PATTERNS = {
     "frame-8": lambda: frame(-8),
     "frame+8": lambda: frame(8),
     "nadia": lambda: file("nadia_planar_1024"),
+    "shuffled-nadia": lambda: shuffled(file("nadia_planar_1024")),
     "semireal": lambda: file("semireal_cxidb182_weak"),
     "aps": lambda: file("aps34idc_s0054_prepared"),
 }

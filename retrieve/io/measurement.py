@@ -156,7 +156,8 @@ def _squeezed(raw: RawFile) -> RawFile:
     if 1 not in shape or raw.data.ndim < 3:
         return raw
     parts: dict[str, Any] = {n: a.squeeze() for n in PARTS if (a := getattr(raw, n)) is not None}
-    return replace(raw, data=raw.data.squeeze(), notes=(*raw.notes, f"axes of length 1 of {_by(shape)} dropped"), **parts)
+    note = f"axes of length 1 of {_by(shape)} dropped"
+    return replace(raw, data=raw.data.squeeze(), meta=_meta_of(raw, 0), notes=(*raw.notes, note), **parts)
 
 
 def _framed(raw: RawFile, frame: int | None, source: Path) -> RawFile:
@@ -168,7 +169,16 @@ def _framed(raw: RawFile, frame: int | None, source: Path) -> RawFile:
     if not 0 <= frame < stack[0]:
         raise InputError(f"{source}: {raw.name!r} has {stack[0]} frames; --frame {frame} must be between 0 and {stack[0] - 1}")
     parts: dict[str, Any] = {n: a[frame] for n in PARTS if (a := getattr(raw, n)) is not None and a.shape == stack}
-    return replace(raw, data=raw.data[frame], notes=(*raw.notes, f"frame {frame} of {stack[0]} taken"), **parts)
+    note = f"frame {frame} of {stack[0]} taken"
+    return replace(raw, data=raw.data[frame], meta=_meta_of(raw, frame), notes=(*raw.notes, note), **parts)
+
+
+def _meta_of(raw: RawFile, frame: int) -> Mapping[str, Any]:
+    """What the file tells of a frame: its own noise, where the file has a list of one for each."""
+    noises = raw.meta.get("likelihood")
+    if not isinstance(noises, list) or len(noises) != len(raw.data):
+        return raw.meta
+    return {**raw.meta, "likelihood": noises[frame]}
 
 
 def _check(raw: RawFile, source: Path) -> None:

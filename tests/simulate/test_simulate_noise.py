@@ -126,8 +126,14 @@ def test_a_stack_holds_every_problem(tmp_path, support):
         assert_array_equal(back.valid, p.valid)
         assert_array_equal(back.truth, p.truth)
         assert (back.support is None) == (support == "unknown")
+        assert back.likelihood == p.likelihood
         assert back.meta["sigma"][k] == p.likelihood.sigma
         assert back.meta["object"] == [0, 1, 2]
+
+
+def test_a_stack_of_one_is_read_with_its_noise(tmp_path):
+    p = FILM.problem(0, TEST_SEED, Noise(sigma=0.05))
+    assert load(write_stack([p], tmp_path / "film.npz"), centred="yes").problem().likelihood == p.likelihood
 
 
 def test_errors_name_thing_and_remedy(tmp_path):

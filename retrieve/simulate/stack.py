@@ -18,8 +18,8 @@ def write_stack(problems: Sequence[Problem], path: str | Path) -> Path:
 
     intensity float32; mask and support uint8 (support only where all problems tell theirs); truth
     complex64; meta, JSON, of the first problem with `object`, `sigma` (the noise of the amplitude) and
-    `likelihood` for each.  `load(path, frame=k)` reads one of them back, with its noise.  The file takes its place only when it is
-    complete.  Raises InputError when it cannot be written.
+    `likelihood` for each.  `load(path, frame=k)` reads one of them back, with its noise.  The file takes
+    its place only when it is complete.  Raises InputError when it cannot be written.
     """
     axes = tuple(range(1, problems[0].amplitude.ndim + 1))
     each = {"object": [p.meta["object"] for p in problems], "sigma": [values_of(p.likelihood)["sigma"] for p in problems]}

@@ -34,6 +34,8 @@ FIXED = ShrinkWrap(when="never")
 FALLEN = 0.1
 """Score over that before the long rounds at which a start has fallen into place: stagnation improves by less."""
 HALF_TURN = math.pi / 2
+LARGEST = 0.5
+"""Share of the array beyond which no support is looked for: its autocorrelation would wrap."""
 
 
 Way = Callable[[Array], Found]
@@ -169,7 +171,7 @@ class Search:
         past = np.zeros(x.shape[0], bool)
         last = self.options.levels - 1
         for k in range(2 * self.options.levels):
-            share = min(0.5, top * self.options.ratio**k)
+            share = min(LARGEST, top * self.options.ratio**k)
             sigma = 2.5 * 0.4 ** min(1.0, k / last)
             parts = self.volume(share, sigma, self.options.effort)
             state = yield from self.through(f"a volume of {share * math.prod(self.problem.shape):.0f} px", parts, x, support)
@@ -225,7 +227,7 @@ class Search:
 
     def volume(self, share: float, sigma: float, n: int) -> Parts:
         """HIO with a support of this share of the array, then ER in it."""
-        wrap = ShrinkWrap(when="always", every=10, sigma=sigma, sigma_end=sigma, area=share)
+        wrap = ShrinkWrap(when="always", every=10, sigma=sigma, sigma_end=sigma, area=min(LARGEST, share))
         return [HIO(iterations=n, shrink_wrap=wrap, **self.phase), ER(iterations=15, shrink_wrap=FIXED, **self.phase)]
 
     # bookkeeping --------------------------------------------------------------------------------

@@ -5,7 +5,9 @@ import retrieve as rt
 from retrieve.evaluate import align
 from retrieve.simulate import TUNE_SEED, Noise, named
 from retrieve.solvers import Auto
+from retrieve.solvers.base import Streams
 from retrieve.solvers.coarse import cropped, factor_for, widened
+from retrieve.solvers.search import Search
 from retrieve.survey import survey
 
 BLIND = Noise(support="unknown")
@@ -93,6 +95,12 @@ def test_a_large_pattern_is_searched_on_its_middle():
     result = rt.solve(Auto(most=32 * 32, rounds=0), problem, starts=1)
     assert result.object.shape == (64, 64)
     assert any("middle 32 × 32" in line for line in result.account[0])
+
+
+def test_a_support_is_looked_for_in_half_the_array_at_most(film):
+    """What a search on the middle of a senseless pattern leaves may be larger."""
+    search = Search(Auto(), film, Streams.of(0, [0]))
+    assert search.volume(0.56, 2.0, 5)[0].shrink_wrap.area == 0.5
 
 
 def test_three_axes_are_left_to_the_recipe():

@@ -73,7 +73,7 @@ def keep(kept: dict[str, Any], path: Path, **more: Any) -> None:
 def solver(weights: str, **more: Any) -> rt.solvers.Solver:
     """The diffusion solver, shorter than in 2D: without noise less would do, with noise more of it does not help."""
     return find("solvers", "diffusion")(
-        weights=weights, **{"search": 300, "evaluations": 100, "heads": 5, "rounds": 1, "high": 0.8, "middle": 0.5} | more
+        weights=weights, **{"search": 300, "evaluations": 100, "heads": 5, "rounds": 1, "high": 1.6, "middle": 1.2} | more
     )
 
 

@@ -92,7 +92,7 @@ def support_of(problem: Problem, window: tuple[int, ...], x: Array) -> Array:
     """1 where the object may be, (1, *shape): in the support, where known, else in the prior's window."""
     import torch
 
-    from retrieve.priors.denoiser import window_of
+    from retrieve.priors.windows import window_of
 
     if problem.support is not None:
         return problem.support[None].float()

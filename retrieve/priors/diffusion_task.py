@@ -13,9 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import InputError
-from .denoiser import SIGMA_DATA, Denoiser, box_for, reach_of, window_of
+from .denoiser import SIGMA_DATA, Denoiser
 from .objects import Source, draws
 from .patterns import each, measured, shown
+from .windows import box_for, reach_of, window_of
 
 BINS = tuple(float(s) for s in np.geomspace(0.03, 10, 11))
 """Noise levels at which a denoiser is validated, in units of σ_data."""

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from .complex_unet import COMPLEX, REAL, Arithmetic, Branches
-from .denoiser import window_of
 from .patterns import levelled, shown
 from .unet import CONV, fold, unfold
+from .windows import window_of
 
 
 class Retriever(nn.Module):

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .denoiser import Prior, box_for, reach_of, window_of
+from .denoiser import Prior
 from .graphs import Replayed
 from .state import precision_of
+from .windows import box_for, reach_of, window_of
 
 
 def conjugate_inverse(x: Tensor) -> Tensor:

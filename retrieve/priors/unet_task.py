@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from .denoiser import window_of
 from .diffusion_task import unit_rms
 from .objects import Source
 from .patterns import each, measured
 from .retriever import Retriever, twin
+from .windows import window_of
 
 SIGMAS = (0.0, 0.05)
 """Noise levels at which a network is validated, as shares of the amplitude's maximum."""

@@ -88,7 +88,7 @@ def _box(x: Array, window: tuple[int, ...]) -> Array:
     """1 within the prior's window, 0 outside, (1, *shape)."""
     import torch
 
-    from ..priors.denoiser import window_of
+    from ..priors.windows import window_of
 
     box = torch.zeros((1, *x.shape[1:]), device=x.device)
     box[window_of(x.shape[1:], window)] = 1

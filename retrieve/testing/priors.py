@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..priors.denoiser import window_of
+from ..priors.windows import window_of
 from ..simulate import blobs
 from .randomness import global_seed, global_state
 from .trial import Check, check, distance, require

@@ -117,6 +117,11 @@ def test_refused(tmp_path, case):
         assert word in message
 
 
+def test_a_dataset_of_no_file_is_refused_for_the_file(tmp_path):
+    with pytest.raises(InputError, match=r"no file .*missing\.h5; check the name"):
+        load(f"{tmp_path}/missing.h5:/dark")
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root and Windows may read any file")
 def test_unreadable(tmp_path):
     path = tmp_path / "a.npz"

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from retrieve.errors import InputError
-from retrieve.priors.denoiser import EDM, SIGMA_DATA, Epsilon, box_for, reach_of, window_of
+from retrieve.priors.denoiser import EDM, SIGMA_DATA, Epsilon
 from retrieve.priors.weights import build, complete
+from retrieve.priors.windows import box_for, reach_of, window_of
 
 
 def scaled(*given, **more):

@@ -11,7 +11,7 @@ from retrieve.errors import InputError
 from retrieve.io import RawFile, Reader
 from retrieve.metrics import Metric
 from retrieve.operators import FarField, Operator, Pad
-from retrieve.priors.denoiser import window_of
+from retrieve.priors.windows import window_of
 from retrieve.testing import run_checks
 
 

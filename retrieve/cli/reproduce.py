@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +24,22 @@ WHAT = ("fig2", "fig3", "fig4", "fig5", "fig6", "speed")
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("reproduced"), show_default=True, help="folder"
 )
+@click.option("--resume", is_flag=True, help="go on from the runs that an earlier call kept in the folder, in runs.jsonl")
 @click.option("--quiet", "-q", is_flag=True, help="print nothing but errors")
 def command(
-    what: str, quick: bool, objects: int | None, samples: int | None, workers: int | None, out: Path, quiet: bool
+    what: str, quick: bool, objects: int | None, samples: int | None, workers: int | None, out: Path, resume: bool, quiet: bool
 ) -> None:
     """Make a figure of Lee et al. (2026), or all of them, with this package.
 
     Each writes NAME.png and NAME.json into the folder, and all that are there share one page, index.html: our numbers
     beside the paper's, and why they differ. The paper's films and pulse train are not public; simulated ones stand in.
+    Runs of solvers are kept there as they end, and --resume goes on from them.
     """
     from ..arrays import cores
     from ..errors import InputError
     from ..io.cxi import check_writable
-    from ..reproduce import QUICK, Effort, reproduce, write_overview
+    from ..reproduce import COMPARED, QUICK, Effort, reproduce, write_overview
+    from ..store import Store
 
     effort = QUICK if quick else Effort()
     asked: dict[str, Any] = {} if objects is None else {"objects": objects, "volumes": objects}
@@ -48,11 +52,13 @@ def command(
     check_writable(out / "index.html")
     console = Console(quiet=quiet, highlight=False)
     given = [f"--{name} {value}" for name, value in (("objects", objects), ("samples", samples)) if value is not None]
-    for name in WHAT if what == "all" else (what,):
-        words = " ".join(["retrieve reproduce", name, *["--quick"] * quick, *given])
-        with console.status(f"{name}: running"):
-            content = reproduce(name, effort, out, words)
-        _show(content, console)
+    names = WHAT if what == "all" else (what,)
+    with Store(out / "runs.jsonl", resume) if set(names) & set(COMPARED) else nullcontext() as store:
+        for name in names:
+            words = " ".join(["retrieve reproduce", name, *["--quick"] * quick, *given])
+            with console.status(f"{name}: running"):
+                content = reproduce(name, effort, out, words, store)
+            _show(content, console)
     page = write_overview(out)
     console.print(f"written: {page}, and a picture and a JSON file of each", markup=False)
 

@@ -14,9 +14,10 @@ from ..errors import InputError
 from ..figure import write_figure
 from ..manifest import versions
 from ..options import unknown
+from ..store import Store
 from .base import QUICK, Effort, Reproduction, paper, told
 
-__all__ = ["FIGURES", "QUICK", "Effort", "reproduce", "write_overview"]
+__all__ = ["COMPARED", "FIGURES", "QUICK", "Effort", "reproduce", "write_overview"]
 
 FIGURES = {
     "fig2": "simulated:fig2",
@@ -28,24 +29,29 @@ FIGURES = {
 }
 """Names, with the function of each."""
 
+COMPARED = ("fig2", "fig3", "fig6")
+"""Those of many runs, each of which a store keeps."""
 
-def reproduce(name: str, effort: Effort, folder: Path, command: str = "") -> dict:
+
+def reproduce(name: str, effort: Effort, folder: Path, command: str = "", store: Store | None = None) -> dict:
     """Make a figure, and write ``name.png`` and ``name.json`` into the folder; returns what the JSON says.
 
-    command: told in the JSON. Raises `InputError` for an unknown name, and what its solvers raise.
+    command: told in the JSON. store: of runs, for the figures of `COMPARED`: what it has is taken from there.
+    Raises `InputError` for an unknown name, and what its solvers raise.
     """
     if name not in FIGURES:
         raise InputError(unknown("figure", name, FIGURES))
     module, _, function = FIGURES[name].partition(":")
-    make: Callable[[Effort], Reproduction] = getattr(importlib.import_module(f".{module}", __name__), function)
-    begun = time.perf_counter()
-    made = make(effort)
+    make: Callable[..., Reproduction] = getattr(importlib.import_module(f".{module}", __name__), function)
+    begun, before = time.perf_counter(), store.taken if store else 0
+    made = make(effort, store) if name in COMPARED else make(effort)
     content = {
         "figure": name,
         "title": paper()["figures"][name],
         "paper": paper()["paper"],
         "command": command,
         "seconds": round(time.perf_counter() - begun, 1),
+        "kept_runs": store.taken - before if store else 0,
         "how": made.how,
         "lines": [told(line) for line in made.lines],
         "effort": effort._asdict(),

@@ -23,7 +23,7 @@ class Effort(NamedTuple):
     starts: int = 8
     samples: int = 100
     search: int = 2000
-    evaluations: int = 300
+    evaluations: int = 250
     timesteps: int = 500
     workers: int = 1
 

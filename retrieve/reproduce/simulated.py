@@ -18,6 +18,7 @@ from ..driver import solve
 from ..plugins import find
 from ..simulate import TEST_SEED, Noise, named
 from ..solvers import HIO, Solver
+from ..store import Store
 from ..summary import summarise
 from .base import Effort, Line, Reproduction, paper
 from .gallery import DPI, OURS, STYLE, best, figure2, figure3
@@ -71,10 +72,12 @@ def ours(effort: Effort) -> Solver:
     return made
 
 
-def compared(entries: Mapping[str, Entry], sets: tuple[str, ...], noise: list[float], objects: int, workers: int) -> Comparison:
+def compared(
+    entries: Mapping[str, Entry], sets: tuple[str, ...], noise: list[float], objects: int, workers: int, store: Store | None
+) -> Comparison:
     """One comparison of solvers that take different numbers of starts."""
     parts = [
-        compare({label: entry.solver}, Benchmark(sets).cases(noise, objects), starts=entry.starts, workers=workers)
+        compare({label: entry.solver}, Benchmark(sets).cases(noise, objects), starts=entry.starts, workers=workers, store=store)
         for label, entry in entries.items()
     ]
     if any(part.settings["interrupted"] for part in parts):
@@ -86,13 +89,14 @@ def compared(entries: Mapping[str, Entry], sets: tuple[str, ...], noise: list[fl
 
 
 def told_of(whole: Comparison) -> dict[str, object]:
-    """Settings and success rates, for the JSON."""
+    """Settings, success rates and the seconds that all runs took, of which workers share, for the JSON."""
     rates = [
         {"set": s.group, "noise": s.noise, "solver": s.solver, "best": s.best, "objects": s.objects}
         | {"above_0.95": s.success95.rate, "median": s.medians.get("complex_correlation"), "failures": s.failures}
         for s in summarise(whole)
     ]
-    return {"settings": dict(whole.settings), "solvers": dict(whole.solvers), "success": rates}
+    seconds = sum(row.seconds for row in whole.rows if row.start is None and row.failure is None)
+    return {"settings": dict(whole.settings), "solvers": dict(whole.solvers), "success": rates, "seconds": round(seconds, 1)}
 
 
 def median(whole: Comparison, group: str, noise: float, solver: str, metric: str) -> float:
@@ -101,9 +105,9 @@ def median(whole: Comparison, group: str, noise: float, solver: str, metric: str
     return float(np.median(values)) if values else float("nan")
 
 
-def fig2(effort: Effort) -> Reproduction:
+def fig2(effort: Effort, store: Store | None = None) -> Reproduction:
     """HIO, the U-Net, the paper's sampler and ours without noise."""
-    whole = compared(solvers(effort), SETS, [0.0], effort.objects, effort.workers)
+    whole = compared(solvers(effort), SETS, [0.0], effort.objects, effort.workers, store)
     lines = []
     for group in SETS:
         for label in whole.solvers:
@@ -120,9 +124,9 @@ def fig2(effort: Effort) -> Reproduction:
         return Reproduction(how, lines, figure2(whole, 0.0), told_of(whole))
 
 
-def fig3(effort: Effort) -> Reproduction:
+def fig3(effort: Effort, store: Store | None = None) -> Reproduction:
     """The diffusion solver at five noise levels."""
-    whole = compared({OURS: Entry(ours(effort), effort.starts)}, SETS, list(NOISE), effort.objects, effort.workers)
+    whole = compared({OURS: Entry(ours(effort), effort.starts)}, SETS, list(NOISE), effort.objects, effort.workers, store)
     lines = []
     for group in SETS:
         for level in NOISE:

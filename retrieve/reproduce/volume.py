@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from ..comparison import Picture
 from ..metrics import truth_mask
 from ..solvers import HIO
+from ..store import Store
 from .base import Effort, Line, Reproduction
 from .gallery import DPI, OURS, STYLE
 from .simulated import Entry, compared, median, ours, told_of
@@ -16,12 +17,12 @@ from .simulated import Entry, compared, median, ours, told_of
 SET = "domains3d-fits"
 
 
-def fig6(effort: Effort) -> Reproduction:
+def fig6(effort: Effort, store: Store | None = None) -> Reproduction:
     """HIO and diffusion on ellipsoids of 50 blobs, 32³, without noise and with σ = 0.05."""
     starts = min(effort.starts, 4)
     shorter = effort._replace(search=min(effort.search, 300), evaluations=min(effort.evaluations, 100))
     entries = {"hio": Entry(HIO(iterations=500), starts), OURS: Entry(ours(shorter), starts)}
-    whole = compared(entries, (SET,), [0.0, 0.05], effort.volumes, effort.workers)
+    whole = compared(entries, (SET,), [0.0, 0.05], effort.volumes, effort.workers, store)
     lines = []
     for level in (0.0, 0.05):
         for label in whole.solvers:

@@ -20,6 +20,9 @@ from .refine import Refinement
 
 Call = Callable[[Array, float, Array | None], tuple[Array, Array]]
 
+WIDE = {2: (1.2, 0.6), 3: (1.6, 1.2)}
+"""The first and the last noise level of the wide search, by the problem's axes, tuned for the priors that ship."""
+
 
 @dataclass(frozen=True)
 class Diffusion(Refinement, Learned):
@@ -29,8 +32,7 @@ class Diffusion(Refinement, Learned):
     that the denoiser finds the rest. m is the data step: argmin nll(m) + ‖A(m − x)‖²/2r² with r = `trust`·σ, in
     closed form. σ falls slowly from `high` to `middle`, in units of the object's rms over the prior's window, where the
     iteration wanders until it finds the solution, then quickly to `low`. Much above, D is all but zero and forgets
-    the start; much below, it holds on to whatever it is given. The defaults are tuned for the
-    prior that ships. Each call of the denoiser sees the object under a
+    the start; much below, it holds on to whatever it is given. Each call of the denoiser sees the object under a
     random global phase, and every other time as its twin, which the data cannot tell apart. The scale of the
     measurement follows from its power and is fitted in the fall. A start whose estimate misses the data by more than
     the noise does begins anew, and the better of its estimates is kept.
@@ -49,8 +51,8 @@ class Diffusion(Refinement, Learned):
     evaluations: int = option(250, "calls of the denoiser a round", ge=2)
     rounds: int = option(2, "times at most that a start is begun, until the noise explains its misfit", ge=1)
     beta: float = option(0.95, "relaxation; the nearer 1, the wider the search", gt=0, le=1)
-    high: float = option(1.2, "noise level of the denoiser at first", gt=0, le=60)
-    middle: float = option(0.6, "noise level at the end of the wide search", gt=0, le=60)
+    high: float | None = option(None, "noise level of the denoiser at first; none: 1.2, of volumes 1.6", gt=0, le=60)
+    middle: float | None = option(None, "noise level at the end of the wide search; none: 0.6, of volumes 1.2", gt=0, le=60)
     low: float = option(0.15, "last noise level", gt=0, le=10)
     anneal: float = option(0.15, "share of the calls for the fall from the middle to the last noise level", gt=0, lt=1)
     trust: float = option(1.0, "how far the data step may go, in units of the denoiser's noise level", gt=0)
@@ -75,11 +77,17 @@ class Diffusion(Refinement, Learned):
         even = np.linspace(self.search, self.search / 2, self.heads, endpoint=False)
         return sorted({round(n) for n in even.tolist() if self.search})
 
-    def levels(self) -> list[float]:
+    def wide(self, axes: int) -> tuple[float, float]:
+        """The first and the last noise level of the wide search, for a problem of so many axes."""
+        high, middle = WIDE.get(axes, WIDE[3])
+        return high if self.high is None else self.high, middle if self.middle is None else self.middle
+
+    def levels(self, axes: int) -> list[float]:
         """σ of each call."""
         fall = max(1, round(self.anneal * self.evaluations))
-        wide = np.geomspace(self.high, self.middle, self.evaluations - fall)
-        return [*wide.tolist(), *np.geomspace(self.middle, self.low, fall + 1)[1:].tolist()]
+        high, middle = self.wide(axes)
+        slow = np.geomspace(high, middle, self.evaluations - fall)
+        return [*slow.tolist(), *np.geomspace(middle, self.low, fall + 1)[1:].tolist()]
 
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """A round from x, and from new random phases for the starts that are not explained, which then show their best so far."""
@@ -116,9 +124,10 @@ class Diffusion(Refinement, Learned):
             return self.beta * (x + d - m) + (1 - self.beta) * m, d
 
         x, kind = (yield from self.beginning(problem, x, call, scaled, scale, rng)) if self.search else (x / scale, None)
-        for sigma in self.levels():
+        _, middle = self.wide(x.ndim - 1)
+        for sigma in self.levels(x.ndim - 1):
             x, d = call(x, sigma, kind)
-            if sigma < self.middle and self.fit:  # above, D shrinks its estimate and would drag the scale along
+            if sigma < middle and self.fit:  # above, D shrinks its estimate and would drag the scale along
                 c = (1 - self.fit) * c + self.fit * xp.clip(fitted(scaled, d), 0.5, 2.0)
             yield Step(d * (c * scale), info={"evaluations": 1, "stage": "diffusion"})
         return d * c, scaled.chi2(d * c)
@@ -145,7 +154,7 @@ class Diffusion(Refinement, Learned):
                 return head, None
             assumed = None if told is None else told[marks.index(n) % kinds].expand(x.shape[0], kinds)
             for _ in range(self.trial):
-                head, d = call(head, self.high, assumed)
+                head, d = call(head, self.wide(x.ndim - 1)[0], assumed)
                 yield Step(d * scale, info={"evaluations": 1, "stage": "trial"})
             chi2 = scaled.chi2(d)
             better = chi2 < lowest

@@ -11,6 +11,7 @@ from retrieve.cli import main
 from retrieve.errors import InputError
 from retrieve.reproduce import FIGURES, Effort, reproduce, write_overview
 from retrieve.reproduce.base import Line, paper, told
+from retrieve.store import Store
 
 LEAST = Effort(objects=1, volumes=1, starts=1, samples=3, search=30, evaluations=4, timesteps=3)
 
@@ -81,3 +82,13 @@ def test_a_folder_that_cannot_be_is_told_before_any_work(tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["reproduce", "speed", "--out", str(tmp_path / "file" / "out")])
     assert "choose another folder" in capsys.readouterr().err
+
+
+def test_an_interrupted_figure_goes_on_from_the_runs_that_are_kept(tmp_path):
+    with Store(tmp_path / "runs.jsonl") as store:
+        first = reproduce("fig6", LEAST, tmp_path, "retrieve reproduce fig6", store)
+    with Store(tmp_path / "runs.jsonl", resume=True) as store:
+        again = reproduce("fig6", LEAST, tmp_path, "retrieve reproduce fig6", store)
+    assert (first["kept_runs"], again["kept_runs"]) == (0, 4)  # two levels, two solvers
+    assert again["lines"] == first["lines"]
+    assert again["details"]["seconds"] == first["details"]["seconds"] > 0

@@ -285,10 +285,17 @@ def test_the_gaussian_support_of_a_beam_is_where_it_exceeds_the_share(shape):
 
 
 def test_the_noise_level_falls_slowly_and_then_quickly():
-    levels = Diffusion(evaluations=100, high=1.3, middle=0.7, low=0.1, anneal=0.2).levels()
+    levels = Diffusion(evaluations=100, high=1.3, middle=0.7, low=0.1, anneal=0.2).levels(2)
     assert len(levels) == 100
     assert np.all(np.diff(levels) < 0)
     assert_allclose([levels[0], levels[79], levels[-1]], [1.3, 0.7, 0.1])
+
+
+def test_volumes_are_searched_at_larger_noise_unless_told_otherwise():
+    films, volumes = (Diffusion(evaluations=10).levels(axes) for axes in (2, 3))
+    assert volumes[0] > films[0]
+    assert volumes[7] > films[7]
+    assert Diffusion(high=2.0, middle=1.0).wide(3) == Diffusion(high=2.0, middle=1.0).wide(2) == (2.0, 1.0)
 
 
 @pytest.mark.parametrize("name", ["linear", "cosine"])

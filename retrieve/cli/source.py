@@ -13,6 +13,31 @@ if TYPE_CHECKING:
 
 FLAGS = ("key", "mask", "support", "kind", "centred", "frame")
 
+
+class Noise(click.ParamType):
+    """``auto`` (None), or a likelihood by its name, with its number behind a colon where it is not the default."""
+
+    name = "auto|gaussian[:σ]|poisson[:scale]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The likelihood."""
+        from ..errors import OptionError
+        from ..likelihood import Gaussian, Poisson
+        from ..options import build
+
+        if not isinstance(value, str) or value == "auto":
+            return None if value == "auto" else value
+        kind, _, number = value.partition(":")
+        known = {"gaussian": (Gaussian, "sigma"), "poisson": (Poisson, "scale")}
+        if kind not in known:
+            self.fail(f"{value!r} is none of auto, {', '.join(known)}; write it like gaussian:0.05", param, ctx)
+        cls, option = known[kind]
+        try:
+            return build(cls, {option: number} if number else {})
+        except OptionError as error:
+            self.fail(f"{value!r}: {error}", param, ctx)
+
+
 _OPTIONS = (
     click.option("--key", help="which array or dataset of the file"),
     click.option("--mask", help="file of the mask (1 measured), FILE or FILE.h5:/dataset"),
@@ -41,10 +66,11 @@ _OPTIONS = (
     ),
     click.option(
         "--likelihood",
-        type=click.Choice(["auto", "gaussian", "poisson"]),
+        type=Noise(),
         default="auto",
         show_default=True,
-        help="noise, for the gradient solver; auto: what the file says, else gaussian",
+        help="noise, for the gradient solver and learned priors: gaussian:σ of the amplitudes, 0.5 as counts have "
+        "it if left out; poisson:counts of an intensity of 1; auto: what the file says, else gaussian",
     ),
 )
 
@@ -58,9 +84,7 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def problem_from(file: str, given: dict[str, Any], likelihood: Likelihood | None = None) -> Problem:
     """The problem in a file or an example, its source recorded in the meta for a replay."""
-    from ..likelihood import Gaussian, Poisson
-
-    noise = likelihood or {"auto": None, "gaussian": Gaussian(), "poisson": Poisson()}[given["likelihood"]]
+    noise = likelihood or given["likelihood"]
     if file.startswith("example:"):
         from ..simulate import example
 

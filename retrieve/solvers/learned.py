@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 TOLERANCE = 0.002
 """Share of the measured power that a right estimate of a learned prior may miss without noise."""
 
+HIDDEN = 4
+"""Largest amplitude, in units of its noise, below which a pattern holds nothing: of 10⁴ pixels noise alone reaches 4 in one."""
+
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 
@@ -144,6 +147,17 @@ class Learned(Weighted):
                     f"{told}, the support spans {by(extent)}; bin or crop the data to coarser pixels, "
                     f"down to {by(window)}, or train a prior of a larger window (`retrieve train diffusion --window`)"
                 )
+        check_visible(problem)
+
+
+def check_visible(problem: Problem) -> None:
+    """Raise `InputError` where the noise explains all that was measured, as that of counts does amplitudes scaled to 1."""
+    top, sigma = float(to_numpy(problem.amplitude)[to_numpy(problem.valid)].max(initial=0)), noise_of(problem)
+    if top < HIDDEN * sigma:
+        raise InputError(
+            f"no amplitude exceeds {top:.3g}, and noise of {sigma:.3g} (that of counts is 0.5) explains them all; say what the "
+            f"noise is: --likelihood gaussian:σ, or Problem.replace(likelihood=Gaussian(σ)), in the units of √I"
+        )
 
 
 def extent_of(support: np.ndarray) -> tuple[int, ...]:

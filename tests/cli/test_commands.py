@@ -265,3 +265,19 @@ def test_the_manifest_is_in_the_file(pattern):
     assert len(manifest["input"]["sha256"]) == 64
     assert manifest["options"]["recipe"] == SHORT[1]
     assert "numpy" in manifest["versions"]
+
+
+@pytest.mark.parametrize(("text", "named"), [("gaussian:0.05", ("gaussian", 0.05)), ("poisson:20", ("poisson", 20.0))])
+def test_the_noise_can_be_told_with_its_number(pattern, text, named):
+    main(["run", pattern, *SHORT, "-q", "--no-picture", "--likelihood", text, "--out", "a.cxi"])
+    told = read_result("a.cxi").manifest["likelihood"]
+    assert (told.pop("name"), *told.values()) == named
+
+
+@pytest.mark.parametrize(
+    ("text", "why"), [("normal", "none of auto"), ("gaussian:x", "not of type float"), ("poisson:-1", "range")]
+)
+def test_noise_that_is_none_is_refused(pattern, text, why, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["run", pattern, "--likelihood", text])
+    assert why in " ".join(capsys.readouterr().err.split())

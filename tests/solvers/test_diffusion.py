@@ -340,6 +340,9 @@ def test_what_the_prior_was_not_trained_for_is_refused(white, monkeypatch):
     refused(white.replace(support=wide), "the support spans 20 × 8")
     monkeypatch.setattr(learned.Learned, "prior", lambda self, device="cpu": White((40, 40), 1.0))
     refused(white, "the object's array has 32 × 32; pad the data")
+    monkeypatch.setattr(learned.Learned, "prior", lambda self, device="cpu": White((32, 32), 1.0))
+    hidden = white.replace(amplitude=white.amplitude / white.amplitude.max(), likelihood=Gaussian())
+    refused(hidden, r"no amplitude exceeds 1, and noise of 0.5 .* --likelihood gaussian:σ")
 
 
 def test_unknown_weights_are_named(easy):

@@ -49,7 +49,7 @@ def spread(given: argparse.Namespace) -> dict[str, Any]:
 
     found: dict[str, Any] = {}
     for kind in given.kinds:
-        rows = []
+        rows, pixels = [], []
         for number in range(given.objects):
             problem = named(f"domains2d-50-{kind}").problem(number, TEST_SEED, Noise(sigma=0.05))
             result = rt.solve(_solver("diffusion", given), problem, starts=8, samples=64, batch=16, device=given.device)
@@ -58,7 +58,8 @@ def spread(given: argparse.Namespace) -> dict[str, Any]:
             truth = np.abs(problem.truth)[inside]
             low, high = np.quantile(drawn, [0.1, 0.9], axis=0)
             covered = float(np.mean((low <= truth) & (truth <= high)))
-            rank = float(spearmanr(np.abs(drawn.mean(axis=0) - truth), drawn.std(axis=0)).statistic)
+            pixels.append(np.array([np.abs(drawn.mean(axis=0) - truth), drawn.std(axis=0)]) / truth.mean())
+            rank = float(spearmanr(*pixels[-1]).statistic)
             rows.append((covered, rank, onto.correlation))
             print(f"spread {kind} {number}: covered {covered:.3f}, Spearman {rank:.2f}, right {onto.correlation:.3f}", flush=True)
         every = np.array(rows)
@@ -67,6 +68,7 @@ def spread(given: argparse.Namespace) -> dict[str, Any]:
             "objects": len(every),
             "coverage": _mean(every[:, 0]),
             "spearman": _mean(every[:, 1]),
+            "spearman_of_all_pixels": float(spearmanr(*np.concatenate(pixels, axis=1)).statistic),
             "solved": len(right),
             "coverage_solved": _mean(right[:, 0]),
             "spearman_solved": _mean(right[:, 1]),

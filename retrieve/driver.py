@@ -12,7 +12,7 @@ import numpy as np
 
 from .arrays import Array, Device, to_numpy
 from .batch import Batch, Budget, Order, Progress, run_parted
-from .ensemble import align_all, correlation_matrix, spread
+from .ensemble import align_all, spread
 from .errors import InputError, SolverError
 from .evaluate import align, shift_to_centre
 from .manifest import manifest_of
@@ -53,7 +53,7 @@ def solve(
     speckle's size; 0 keeps none, and the working χ² then chooses. `batch` starts run in one array, as
     many as the solver likes unless given. After a batch no more are run where the two starts of the best
     scores correlate by `agree`, the solver's own value unless given, 0 for never.
-    `samples` are drawn from the posterior by solvers that can, around the starts that agree with the chosen one.
+    `samples` are drawn from the posterior by solvers that can, around the starts that fit as well as the chosen one.
     `on_step` hears of every step and stops the run by returning True. With `strict` a start that fails
     raises; otherwise it is kept as failed and the others go on.
     `workers` processes share the starts, or what `executor`, as NAME or NAME:WHERE, stands for (`retrieve.executors`).
@@ -101,7 +101,7 @@ def solve(
     result = _collect(solver, problem, runs, held, seed, plan.where, time.perf_counter() - begun, settings)
     if not samples or result.interrupted:
         return result
-    points, begun = _points(result, samples, agree or 0.9), time.perf_counter()
+    points, begun = _points(result, samples), time.perf_counter()
     chains = list(batches(_Chains(solver), _numbers(len(result.scores), samples, batch), points))
     return _with_samples(result, chains, samples, time.perf_counter() - begun) if chains else replace(result, interrupted=True)
 
@@ -135,12 +135,15 @@ def _agreed(runs: list[Batch], threshold: float) -> bool:
     return align(estimates[others[0]], estimates[first]).correlation >= threshold
 
 
-def _points(result: Result, samples: int, threshold: float) -> np.ndarray:
-    """Where chains begin: in turn the starts that are like the chosen one."""
-    usable = [score.failure is None for score in result.scores]
-    alike = correlation_matrix(result.estimates, usable)[result.chosen]
-    basins = np.flatnonzero(alike >= threshold)
-    return result.estimates[basins[np.arange(samples) % len(basins)]]
+def _points(result: Result, samples: int) -> np.ndarray:
+    """Where chains begin: in turn the starts that fit as well as the chosen one.
+
+    χ² of n pixels has a standard error of √(2/n) of itself, two of which are allowed.
+    """
+    chi2 = np.array([np.inf if score.failure else score.chi2 for score in result.scores])
+    pixels = np.count_nonzero(to_numpy(result.problem.valid))
+    as_good = np.flatnonzero(chi2 <= chi2[result.chosen] * (1 + 2 * np.sqrt(2 / pixels)))
+    return result.estimates[as_good[np.arange(samples) % len(as_good)]]
 
 
 def _with_samples(result: Result, chains: Sequence[Batch], samples: int, seconds: float) -> Result:

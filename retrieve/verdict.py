@@ -59,8 +59,7 @@ def judge(result: Result) -> Verdict:
     """The verdict on a result of two starts or more; of one, or of a point, it says that it cannot tell."""
     usable = np.flatnonzero([score.failure is None for score in result.scores])
     warnings = warnings_of(result)
-    if len(usable) < 2 or not np.abs(result.object).any():
-        why = "one start agrees with nothing: give --starts 2 or more" if len(usable) < 2 else "the object is empty"
+    if (why := _alone(result, usable)) is not None:
         return Verdict("cannot tell", None, {}, why, warnings)
     if (pixels := int((np.abs(result.object) > INSIDE * np.abs(result.object).max()).sum())) < RESOLVED**result.object.ndim:
         why = f"the object is a point of {pixels} pixels: the pattern is all but flat; check that it holds speckles"
@@ -75,6 +74,17 @@ def judge(result: Result) -> Verdict:
     ranks = np.array([result.scores[k].rank for k in starts])
     groups = [c for c in clusters_of(alike, SAME) if ranks[c.members].min() <= AS_GOOD * ranks.min() and len(c.members) > 1]
     return Verdict(label_of(p, len(groups)), p, evidence, _words(evidence, len(usable), len(groups)), warnings)
+
+
+def _alone(result: Result, usable: NDArray[np.intp]) -> str | None:
+    """Why no start can be held against another, None where two can."""
+    if not np.abs(result.object).any():
+        return "the object is empty"
+    if len(usable) < 2:
+        return "one start agrees with nothing: give --starts 2 or more, or see what another solver finds (`retrieve compare`)"
+    if all(np.array_equal(result.estimates[k], result.estimates[usable[0]]) for k in usable[1:]):
+        return "all starts are the same to the bit, so that they agree whatever they find; see what another solver finds"
+    return None
 
 
 def label_of(p: float, groups: int) -> str:

@@ -36,6 +36,13 @@ def test_one_start_tells_nothing(film):
     assert "--starts 2" in verdict.words
 
 
+def test_starts_of_a_solver_that_draws_nothing_tell_nothing(film):
+    result = rt.solve(rt.solvers.ER(iterations=5), film, starts=3, x0=np.broadcast_to(film.truth, (3, *film.shape)))
+    verdict = judge(result)
+    assert (verdict.label, verdict.probability) == ("cannot tell", None)
+    assert "the same to the bit" in verdict.words
+
+
 def test_a_flat_pattern_is_not_taken_for_solved():
     """Counts without a speckle: the object is a point, on which every start agrees."""
     counts = np.random.default_rng(0).poisson(5, (64, 64))

@@ -16,7 +16,7 @@ from .ensemble import common_mode
 from .errors import InputError
 from .evaluate import ramp_of, tilt
 from .metrics import unit
-from .report import SHOWN, crop_to
+from .views import SHOWN, crop_to
 
 
 class Modes(NamedTuple):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .evaluate import remove_ramp
 from .figure import write_figure
 from .support import held_by
+from .views import SHOWN, View, object_views, pattern_views, roll_to_middle, support_of, to_middle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,20 +19,8 @@ if TYPE_CHECKING:
 
     from .result import Result
 
-SHOWN = 0.1  # share of the maximum amplitude below which a phase is noise and is left white
 DECADES = 7  # that a diffraction picture spans at most
 UNMEASURED = "0.72"
-AXES = {2: "yx", 3: "zyx"}
-
-
-class View(NamedTuple):
-    """A cut through an object or pattern that `imshow` can draw: rows and columns are array axes a and b."""
-
-    title: str
-    cut: tuple[int | slice, ...]
-    extent: tuple[float, float, float, float]
-    xlabel: str
-    ylabel: str
 
 
 def plot(result: Result) -> Figure:
@@ -54,8 +42,8 @@ def plot(result: Result) -> Figure:
     figure.suptitle(_headline(result), fontsize=12)
     _draw_object(panels, x, support, spread, result.problem.meta, amplitude_unit(unit))
     if held is not None and share is not None and spread is not None:
-        _draw_held(panels, share, held.starts, _object_views(x, support, result.problem.meta))
-    _draw_diffraction(panels, _pattern_views(peak, measured.shape), measured, calculated, unit)
+        _draw_held(panels, share, held.starts, object_views(x, support, result.problem.meta))
+    _draw_diffraction(panels, pattern_views(peak, measured.shape), measured, calculated, unit)
     _draw_history(panels["history"], result)
     return figure
 
@@ -91,79 +79,6 @@ def _panels(figure: Figure, ndim: int, spread: bool) -> dict[str, Axes]:
 # the object --------------------------------------------------------------------------------------
 
 
-def support_of(result: Result) -> NDArray[np.bool_] | None:
-    """The support (*shape) that the chosen start ended with, or that was known beforehand."""
-    support = result.problem.support if result.support is None else result.support
-    return None if support is None else np.asarray(support, bool)
-
-
-def roll_to_middle(x: NDArray) -> list[int]:
-    """By how many pixels x (*shape) is rolled along each axis to bring its centre of mass to N//2.
-
-    The centre of mass is a circular one, so that an object across the array's edge is shown whole.
-    """
-    weight = np.abs(x) ** 2
-    roll = []
-    for axis, n in enumerate(x.shape):
-        profile = weight.sum(axis=tuple(a for a in range(x.ndim) if a != axis), dtype=float)
-        angle = np.angle(profile @ np.exp(2j * np.pi * np.arange(n) / n)) if profile.any() else 2 * np.pi * (n // 2) / n
-        roll.append(n // 2 - round(float(angle) * n / (2 * np.pi)))
-    return roll
-
-
-def to_middle(
-    x: NDArray, support: NDArray[np.bool_] | None, spread: NDArray | None
-) -> tuple[NDArray, NDArray[np.bool_] | None, NDArray | None]:
-    """Everything rolled so that the object's centre of mass lies at N//2; the object's phase ramp and offset removed."""
-    roll = roll_to_middle(x)
-    support, spread = (None if a is None else np.roll(a, roll, axis=range(x.ndim)) for a in (support, spread))
-    x = remove_ramp(np.roll(x, roll, axis=range(x.ndim)))
-    return x * np.exp(-1j * np.angle(np.sum(x * np.abs(x)))), support, spread
-
-
-def _object_views(x: NDArray, support: NDArray[np.bool_] | None, meta: Mapping[str, Any]) -> list[View]:
-    """One cut a pair of axes through N//2, cropped to the support or, without one, to what is seen, with a margin."""
-    size = np.broadcast_to(np.asarray(meta.get("voxel_size_nm", 1.0), float), x.ndim)
-    unit = "nm" if "voxel_size_nm" in meta else "px"
-    crop = crop_to(x, support)
-    edges = [
-        (s * (cut.start - n // 2 - 0.5), s * (cut.stop - n // 2 - 0.5)) for s, cut, n in zip(size, crop, x.shape, strict=True)
-    ]
-    return [_view(x.shape, pair, crop, edges, [n // 2 for n in x.shape], f"({unit})") for pair in _pairs(x.ndim)]
-
-
-def crop_to(x: NDArray, support: NDArray[np.bool_] | None) -> tuple[slice, ...]:
-    """The box around the support or, without one, around what is seen of x (*shape), with a margin."""
-    seen = np.abs(x) > SHOWN * np.abs(x).max() if support is None or not support.any() else support
-    seen = seen if seen.any() else np.ones_like(seen)
-    crop = []
-    for axis, n in enumerate(x.shape):
-        inside = np.flatnonzero(seen.any(axis=tuple(a for a in range(x.ndim) if a != axis)))
-        margin = max(3, int(inside[-1] - inside[0]) // 8)
-        crop.append(slice(max(0, int(inside[0]) - margin), min(n, int(inside[-1]) + margin + 1)))
-    return tuple(crop)
-
-
-def _pairs(ndim: int) -> list[tuple[int, int]]:
-    return [(0, 1)] if ndim == 2 else [(1, 2), (0, 2), (0, 1)]
-
-
-def _view(
-    shape: Sequence[int],
-    pair: tuple[int, int],
-    crop: Sequence[slice],
-    edges: Sequence[tuple[float, float]],
-    centre: Sequence[int],
-    unit: str,
-    prefix: str = "",
-) -> View:
-    a, b = pair
-    names = [prefix + c for c in AXES[len(shape)]]
-    cut = tuple(crop[axis] if axis in pair else centre[axis] for axis in range(len(shape)))
-    title = "".join(f", {names[axis]} = {centre[axis] - n // 2}" for axis, n in enumerate(shape) if axis not in pair)
-    return View(title, cut, (*edges[b], *edges[a][::-1]), f"{names[b]} {unit}", f"{names[a]} {unit}")
-
-
 def _draw_object(
     panels: Mapping[str, Axes],
     x: NDArray,
@@ -172,7 +87,7 @@ def _draw_object(
     meta: Mapping[str, Any],
     unit: str,
 ) -> None:
-    views = _object_views(x, support, meta)
+    views = object_views(x, support, meta)
     amplitude = np.abs(x)
     top = float(amplitude.max()) or 1.0
     phase = np.where(amplitude > SHOWN * top, np.angle(x), np.nan)
@@ -260,13 +175,6 @@ def intensity_range(measured: np.ma.MaskedArray) -> tuple[float, float]:
     seen = measured.compressed()
     top = float(seen.max())
     return min(max(float(seen[seen > 0].min()), top * 10.0**-DECADES), top / 10), top
-
-
-def _pattern_views(peak: Sequence[int], shape: Sequence[int]) -> list[View]:
-    """One cut a pair of axes through the peak, of the whole detector, in px from its centre."""
-    edges = [(-(n // 2) - 0.5, n - n // 2 - 0.5) for n in shape]
-    whole = [slice(None)] * len(shape)
-    return [_view(shape, pair, whole, edges, peak, "(px)", "q") for pair in _pairs(len(shape))]
 
 
 def _draw_diffraction(

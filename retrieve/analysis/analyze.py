@@ -18,9 +18,9 @@ from ..errors import InputError
 from ..evaluate import align
 from ..metrics import chi2, chi2_diffraction, diffraction_correlation
 from ..modes import Shared, shared
-from ..report import roll_to_middle
 from ..resolution import Curve, Resolution, frc, prtf, resolution
 from ..result import Result, Score
+from ..views import roll_to_middle
 from .groups import natural_threshold, verdict_of
 
 OF = ("auto", "starts", "samples")

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..evaluate import ramp_of, tilt
-from ..report import SHOWN, phase_scale
+from ..report import phase_scale
+from ..views import SHOWN
 from .images import Panel, Scale
 
 BODY = 0.35  # share of the largest amplitude above which phases count for their scale; the rim is noisy

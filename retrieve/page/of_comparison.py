@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..comparison import Comparison, Picture, Row
-from ..report import crop_to, to_middle
 from ..summary import SUCCESS, Summary, paired, summarise
+from ..views import crop_to, to_middle
 from .charts import Curve, Line, distribution_chart, history_chart, success_chart, swatch
 from .command import command_of
 from .comparison_tables import THRESHOLDS, failures_table, hints_of_metrics, name_of, paired_table, summary_table

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from ..evaluate import Aligned, align
 from ..modes import shared
-from ..report import amplitude_unit, crop_to, intensity_range, patterns, roll_to_middle, support_of, to_middle, unit_of
+from ..report import amplitude_unit, intensity_range, patterns, unit_of
 from ..result import Result
 from ..support import Held, held_by, moved
 from ..verdict import Verdict, told
+from ..views import crop_to, roll_to_middle, support_of, to_middle
 from .charts import Curve, history_chart, swatch
 from .html import NONE, Html, code, document, facts, number, tag
 from .images import AXES, Panel, Scale, block_mean, grid, viewer

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ..ensemble import Cluster, agreement_matrix, align_all, clusters_of, pairwise, upper
 from ..modes import Modes, Shared
-from ..report import roll_to_middle
 from ..result import Result, Score
+from ..views import roll_to_middle
 from .charts import distribution_chart
 from .html import NONE, Cell, Column, Html, number, table, tag
 from .images import Panel, Scale, grid, viewer

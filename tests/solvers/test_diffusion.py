@@ -1,11 +1,11 @@
 """The learned solvers with priors whose denoiser is exact, so that what they should do is known."""
 
 import dataclasses
-import math
 
 import numpy as np
 import pytest
 import torch
+from exact_prior import White, on_torch, streams
 from numpy.testing import assert_allclose
 
 import retrieve.solvers.learned as learned
@@ -13,28 +13,12 @@ from retrieve import batch
 from retrieve.driver import Budget, solve
 from retrieve.errors import InputError
 from retrieve.evaluate import align
-from retrieve.likelihood import Gaussian, Poisson
-from retrieve.priors.symmetry import Symmetric, conjugate_inverse
+from retrieve.likelihood import Gaussian
 from retrieve.problem import Problem
-from retrieve.simulate import Domains2D, Noise, blobs, measure
-from retrieve.simulate.geometry import pixels
+from retrieve.simulate import Noise, blobs, measure
 from retrieve.simulate.noise import problem as simulated
-from retrieve.solvers.base import Streams
-from retrieve.solvers.diffusion import Diffusion, posterior_field, reverse, von_mises
+from retrieve.solvers.diffusion import Diffusion
 from retrieve.solvers.dps import DPS
-from retrieve.solvers.refine import gaussian_support
-
-
-class White:
-    """The exact prior of white normal objects in their support, of rms 1 over the window."""
-
-    def __init__(self, window, share):
-        self.window, self.variance = window, 0.5 / share
-
-    def denoise(self, x, sigma, support=None):
-        sigma = torch.as_tensor(sigma, dtype=torch.float32).reshape(-1, *[1] * (x.ndim - 1))
-        d = x * (self.variance / (self.variance + sigma**2))
-        return d if support is None else torch.where(support, d, torch.zeros_like(d))
 
 
 @pytest.fixture
@@ -44,10 +28,6 @@ def white(easy, monkeypatch):
     monkeypatch.setattr(learned.Learned, "prior", lambda self, device="cpu": prior)
     monkeypatch.setattr(learned.Learned, "record", lambda self: {})
     return easy.replace(likelihood=Gaussian(float(easy.amplitude.max()) * 1e-3))
-
-
-def streams(n, seed=0):
-    return Streams.of(seed, range(n))
 
 
 def test_diffusion_solves_an_easy_problem_with_an_exact_prior(white):
@@ -109,7 +89,7 @@ def test_of_the_heads_the_one_of_the_lowest_error_goes_on(white):
     """Which of the search's states each start goes on with is seen in the first estimate after the trials."""
     solver = Diffusion(search=40, heads=4, trial=3, rounds=1, evaluations=2, high=0.8)
     assert solver.marks() == [25, 30, 35, 40]
-    problem, told = white.to(_torch()), []
+    problem, told = white.to(on_torch()), []
     for step in solver.steps(problem, solver.start(problem, streams(3)), streams(3)):
         told.append((step.info.get("stage"), problem.chi2(step.estimate)))
     assert len(told) == solver.total == 54
@@ -151,7 +131,7 @@ def test_noise_explains_the_truth_and_nothing_else(easy):
     wrong = torch.from_numpy(np.roll(easy.truth, 3, axis=0) * easy.support)
     truth = torch.from_numpy(easy.truth)
     for level in (0.0, 0.01, 0.05, 0.2):
-        problem = simulated(easy.truth, easy.support, Noise(sigma=level), seed=3).to(_torch())
+        problem = simulated(easy.truth, easy.support, Noise(sigma=level), seed=3).to(on_torch())
         scale = float(learned.fitted(problem, truth[None]))
         found = learned.explained(problem, scale * torch.stack([truth, wrong, 1.3 * truth]))
         assert found.tolist() == [True, False, level > 0.1], level  # in much noise a wrong scale does not show
@@ -162,7 +142,7 @@ def test_a_start_that_noise_does_not_explain_begins_anew(white):
     options = {"starts": 8, "batch": 4, "agree": 0, "hold_out": 0, "score_every": 1}
     once, twice = (solve(Diffusion(search=0, rounds=rounds, evaluations=10), white, **options) for rounds in (1, 2))
     chi2 = np.array([[score.chi2 for score in result.scores] for result in (once, twice)])
-    done = learned.explained(white.to(_torch()), torch.from_numpy(once.estimates)).numpy()
+    done = learned.explained(white.to(on_torch()), torch.from_numpy(once.estimates)).numpy()
     assert 0 < done.sum() < 8
     assert_allclose(twice.estimates[done], once.estimates[done], atol=1e-4 * np.abs(once.estimates).max())
     assert (chi2[1] <= chi2[0] * (1 + 1e-3)).all()
@@ -251,7 +231,7 @@ def test_dps_without_guidance_draws_from_the_prior(white):
     prior = White((32, 32), float(np.mean(white.support)))
     x = np.zeros((24, 32, 32), np.complex64)
     drawn = None
-    for step in DPS(timesteps=100, step=1e-9).steps(white.to(_torch()), torch.from_numpy(x), streams(24)):
+    for step in DPS(timesteps=100, step=1e-9).steps(white.to(on_torch()), torch.from_numpy(x), streams(24)):
         drawn = step.x
     scale = learned.normalise(white, (32, 32)).scale
     inside = drawn.numpy()[:, white.support] / scale
@@ -274,50 +254,6 @@ def test_refinement_goes_downhill_and_stays_in_its_support(white, solver, known)
     assert not refined.object[~refined.supports[0]].any()
     if known:
         assert np.array_equal(refined.supports[0], white.support)
-
-
-@pytest.mark.parametrize("shape", [(64, 64), (32, 32, 32)])
-def test_the_gaussian_support_of_a_beam_is_where_it_exceeds_the_share(shape):
-    r = pixels(shape)
-    beam = np.exp(-((r[0] - 2) ** 2) / (2 * 3.0**2) - np.sum(r[1:] ** 2, axis=0) / (2 * 5.0**2))
-    assert np.mean(gaussian_support(beam[None], 0.15)[0] != (beam > 0.15)) < 2e-3
-    assert np.mean(gaussian_support(beam[None], 0.4)[0] != (beam > 0.4)) < 2e-3
-
-
-def test_the_noise_level_falls_slowly_and_then_quickly():
-    levels = Diffusion(evaluations=100, high=1.3, middle=0.7, low=0.1, anneal=0.2).levels(2)
-    assert len(levels) == 100
-    assert np.all(np.diff(levels) < 0)
-    assert_allclose([levels[0], levels[79], levels[-1]], [1.3, 0.7, 0.1])
-
-
-def test_volumes_are_searched_at_larger_noise_unless_told_otherwise():
-    films, volumes = (Diffusion(evaluations=10).levels(axes) for axes in (2, 3))
-    assert volumes[0] > films[0]
-    assert volumes[7] > films[7]
-    assert Diffusion(high=2.0, middle=1.0).wide(3) == Diffusion(high=2.0, middle=1.0).wide(2) == (2.0, 1.0)
-
-
-@pytest.mark.parametrize("name", ["linear", "cosine"])
-def test_noise_schedules_fall_from_all_to_nothing(name):
-    bars = DPS(schedule=name).alpha_bar()
-    assert len(bars) == 500
-    assert np.all(np.diff(bars) < 0)
-    assert bars[0] > 0.999
-    assert bars[-1] < 1e-3
-
-
-def _torch():
-    from retrieve.arrays import find_device
-
-    return find_device("cpu", "torch")
-
-
-@pytest.mark.parametrize(("sigma", "tolerance"), [(0.0, 2e-3), (0.01, 0.02), (0.05, 0.06)])
-def test_the_scale_follows_from_the_power(sigma, tolerance):
-    problem = Domains2D(kind="cells").problem(0, 5, Noise(sigma=sigma))
-    scale = learned.normalise(problem, (48, 48)).scale
-    assert scale == pytest.approx(math.sqrt(np.sum(np.abs(problem.truth) ** 2) / 48**2), rel=tolerance)
 
 
 def test_units_are_those_of_the_problem_whatever_they_are(white):
@@ -351,99 +287,3 @@ def test_unknown_weights_are_named(easy):
 
 
 # the pieces --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("shape", [(8, 8), (7, 8), (6, 7, 8)])
-def test_the_twin_has_the_same_pattern_and_is_its_own_inverse(shape, random_complex):
-    x = torch.from_numpy(random_complex(2, *shape).astype(np.complex64))
-    twin = conjugate_inverse(x)
-    axes = tuple(range(1, x.ndim))
-    assert_allclose(torch.fft.fftn(twin, dim=axes).abs(), torch.fft.fftn(x, dim=axes).abs(), rtol=1e-3, atol=1e-4)
-    assert torch.equal(conjugate_inverse(twin), x)
-
-
-def test_a_prior_that_can_sees_the_support_s_box_alone(random_complex):
-    seen = []
-
-    class Boxed(White):
-        multiple = 4
-
-        def denoise(self, x, sigma, support=None):
-            seen.append((tuple(x.shape), tuple(support.shape)))
-            return super().denoise(x, sigma, support)
-
-    support = torch.zeros(32, 32, dtype=torch.bool)
-    support[16 - 5 : 16 + 3, 16 - 2 : 16 + 4] = True
-    x = torch.from_numpy(random_complex(3, 32, 32))
-    rng = torch.Generator().manual_seed(0)
-    d = Symmetric(Boxed((32, 32), 0.1), support, lambda: torch.rand(3, 2, generator=rng))(x, 0.3)
-    torch.testing.assert_close(d, White((32, 32), 0.1).denoise(x, 0.3, support[None]))
-    assert seen == [((3, 12, 8), (3, 12, 8))]
-
-
-def test_symmetric_calls_undo_what_they_turned(random_complex):
-    class Half:
-        window = (8, 8)
-
-        def denoise(self, x, sigma, support=None):
-            return torch.where(support, 0.5 * x, torch.zeros_like(x))
-
-    x = torch.from_numpy(random_complex(4, 8, 8).astype(np.complex64))
-    support = torch.zeros(8, 8, dtype=torch.bool)
-    support[2:5, 3:8] = True
-    denoise = Symmetric(Half(), support, lambda: torch.from_numpy(streams(4).uniform((2,))))
-    assert_allclose(denoise(x, 1.0), torch.where(support, 0.5 * x, 0 * x), atol=1e-6)
-
-
-def test_von_mises_has_its_circular_mean():
-    kappa = torch.tensor([[0.0] * 4000, [2.0] * 4000, [50.0] * 4000])
-    mean = von_mises(kappa, streams(3), (4000,)).mean(dim=1)
-    assert_allclose(mean.real, [0, 0.6978, 0.98995], atol=0.03)  # I₁(κ)/I₀(κ)
-    assert_allclose(mean.imag, 0, atol=0.03)
-
-
-def test_the_posterior_field_has_the_moments_of_its_density(easy):
-    s, rho = 0.3, 0.5
-    problem = easy.replace(likelihood=Gaussian(s)).to(_torch())
-    y = torch.full_like(problem.amplitude, 2.0)
-    problem = dataclasses.replace(problem, amplitude=y)
-    x = problem.operator.adjoint(torch.full((8, 32, 32), 1.6, dtype=torch.complex64))
-    z = problem.operator.forward(posterior_field(problem, x, rho, streams(8)))
-    from scipy.special import ive
-
-    r = np.linspace(1e-3, 5, 4000)
-    log = -((r - 2) ** 2) / (2 * s**2) - (r - 1.6) ** 2 / (2 * rho**2) + np.log(ive(0, r * 1.6 / rho**2) * r)
-    p = np.exp(log - log.max())
-    p /= p.sum()
-    mean = np.sum(p * r)
-    assert float(z.abs().mean()) == pytest.approx(mean, abs=0.02)
-    assert float(z.abs().std()) == pytest.approx(np.sqrt(np.sum(p * (r - mean) ** 2)), rel=0.06)
-
-
-def test_reverse_diffusion_ends_in_the_posterior_of_a_normal_prior():
-    prior = White((16, 16), 1.0)
-    sigma = 0.8
-    x = torch.full((64, 16, 16), 1.0 + 0j)
-    rng = streams(64)
-    drawn = reverse(lambda x, s: prior.denoise(x, s), x, sigma, 8, rng)
-    share = prior.variance / (prior.variance + sigma**2)
-    assert float(drawn.real.mean()) == pytest.approx(share, rel=0.03)
-    assert float(drawn.real.std()) == pytest.approx(math.sqrt(share) * sigma, rel=0.04)
-
-
-@pytest.mark.parametrize("likelihood", [Gaussian(0.4), Poisson(3.0)])
-def test_the_data_step_is_where_its_objective_is_flat(likelihood, easy):
-    problem = easy.replace(likelihood=likelihood)
-    rng = np.random.default_rng(0)
-    x = (rng.normal(size=(2, 32, 32)) + 1j * rng.normal(size=(2, 32, 32))).astype(complex)
-    r = 0.7
-    z = problem.proximal(x, r)
-    gradient = problem.nll_gradient(z) + (z - x) / r**2
-    assert np.abs(gradient).max() < 1e-4 * np.abs(problem.nll_gradient(x)).max()
-
-
-def test_the_data_step_goes_from_nothing_to_the_modulus_projection(hard):
-    problem = hard.replace(likelihood=Gaussian(0.1))
-    x = problem.truth[None] * 1.3
-    assert_allclose(problem.proximal(x, 1e-6), x, rtol=1e-3, atol=1e-3)
-    assert_allclose(problem.proximal(x, 1e6), problem.fit_modulus(x), rtol=1e-3, atol=1e-3)

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from classical import joined, kept, made, stored
-from learned_tables import LIMIT, OURS, markdown, pairs, told
+from learned_tables import LIMIT, ONCE, OURS, markdown, pairs, told
 
 from retrieve import benchmarks
 from retrieve.arrays import cores, find_device
@@ -135,9 +135,7 @@ def entries(given: argparse.Namespace) -> tuple[dict[str, Entry], dict[str, str]
         "unet real": Entry("unet", {"weights": given.unet_real}, **nets),
         "dps": Entry("dps", prior | ({"timesteps": 10} if quick else {}), few, given.dps_starts),
         OURS: Entry(OURS, prior | ({"search": 200, "evaluations": 10} if quick else {}), given.objects, given.starts),
-        "diffusion one head": Entry(
-            OURS, prior | {"heads": 1, "rounds": 1}, given.objects, given.starts
-        ),  # without the trials of the search
+        ONCE: Entry(OURS, prior | {"rounds": 1}, few, given.dps_starts),  # in less than a fifth of the evaluations of dps
         LIMIT: Entry(
             OURS,
             prior | {"search": 0, "rounds": 1, "high": 0.5, "middle": 0.5, "evaluations": 6 if quick else 60},

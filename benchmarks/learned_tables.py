@@ -14,11 +14,11 @@ from retrieve.compare import Paired, Summary, paired, summarise
 from retrieve.comparison import Comparison
 from retrieve.summary import SUCCESS, mcnemar
 
-OURS, LIMIT = "diffusion", "limit, from the truth"
+OURS, ONCE, LIMIT = "diffusion", "diffusion one round", "limit, from the truth"
 
 
 def pairs(whole: Comparison) -> list[dict[str, Any]]:
-    """The diffusion solver against every other on the same objects: start 0 of each, and the best of all starts.
+    """The diffusion solver, and a round of it, against the others on the same objects: start 0 of each, and the best of all.
 
     Besides McNemar's test of what each solves: on how many objects the one correlates better, and the sign test's p.
     """
@@ -29,16 +29,17 @@ def pairs(whole: Comparison) -> list[dict[str, Any]]:
         values = {(r.group, r.noise, r.solver, r.object): r.metrics.get(SUCCESS, 0.0) for r in rows}
         calls = {(s.group, s.noise, s.solver): s.network_evaluations for s in summarise(Comparison({}, {}, tuple(rows)))}
         for test in paired(Comparison({}, {}, tuple(rows))):
-            if OURS not in (test.a, test.b):
+            ours = next((label for label in (OURS, ONCE) if label in (test.a, test.b)), None)
+            if ours is None:
                 continue
-            t = test if test.a == OURS else Paired(test.group, test.noise, OURS, test.a, *swapped(test))
+            t = test if test.a == ours else Paired(test.group, test.noise, ours, test.a, *swapped(test))
             where = (t.group, t.noise)
-            shared = [k[3] for k in values if k[:3] == (*where, t.b) and (*where, OURS, k[3]) in values]
-            gain = np.array([values[(*where, OURS, n)] - values[(*where, t.b, n)] for n in shared])
+            shared = [k[3] for k in values if k[:3] == (*where, t.b) and (*where, ours, k[3]) in values]
+            gain = np.array([values[(*where, ours, n)] - values[(*where, t.b, n)] for n in shared])
             better, worse = int((gain > 0).sum()), int((gain < 0).sum())
             solved = {"objects": len(shared), "a_solves": t.both + t.only_a, "b_solves": t.both + t.only_b}
             more = {"a_better": better, "b_better": worse, "p_better": mcnemar(better, worse), "gain": float(np.median(gain))}
-            spent = {"a_evaluations": calls[(*where, OURS)], "b_evaluations": calls[(*where, t.b)]}
+            spent = {"a_evaluations": calls[(*where, ours)], "b_evaluations": calls[(*where, t.b)]}
             tests.append({"starts": starts, **dataclasses.asdict(t), **solved, **more, **spent})
     return tests
 
@@ -82,7 +83,7 @@ def markdown(whole: Comparison, tests: Sequence[Mapping[str, Any]]) -> str:
             lines += ["", caption, "", *each[group]]
         lines += [
             "",
-            f"{OURS} against the others on the same objects: objects that each solves, McNemar's p.",
+            "Solvers against each other on the same objects: objects that each solves, McNemar's p.",
             *versus(group, tests),
         ]
     return "\n".join(lines) + "\n"
@@ -103,13 +104,13 @@ def versus(group: str, tests: Sequence[Mapping[str, Any]]) -> list[str]:
     levels = list(dict.fromkeys(test["noise"] for test in own))
     lines = [
         "",
-        "| against | starts | " + " | ".join(f"σ = {level:g}" for level in levels) + " |",
-        "|---|---|" + "---|" * len(levels),
+        "| solver | against | starts | " + " | ".join(f"σ = {level:g}" for level in levels) + " |",
+        "|---|---|---|" + "---|" * len(levels),
     ]
-    for other, starts in dict.fromkeys((test["b"], test["starts"]) for test in own):
-        at = {test["noise"]: test for test in own if (test["b"], test["starts"]) == (other, starts)}
+    for pair in dict.fromkeys((test["a"], test["b"], test["starts"]) for test in own):
+        at = {test["noise"]: test for test in own if (test["a"], test["b"], test["starts"]) == pair}
         fields = [
             f"{t['a_solves']} : {t['b_solves']} of {t['objects']}, p = {t['p']:.2g}" if (t := at.get(v)) else "–" for v in levels
         ]
-        lines.append(f"| {other} | {starts} | " + " | ".join(fields) + " |")
+        lines.append(f"| {' | '.join(pair)} | " + " | ".join(fields) + " |")
     return lines

@@ -190,8 +190,8 @@ def _fftw(x: np.ndarray, ndim: int) -> Any:
 def convolve(a: Array, transfer: Array, line: np.ndarray | None = None, out: Array | None = None) -> Array:
     """Real `a` (batch, *shape), convolved (periodic) by the half spectrum `transfer`, (*half) or (batch, *half).
 
-    With `line` (shape[0],), float32 on the host, the half spectrum is that along the first axis times `transfer`, which
-    has a first axis of 1. `out`, which may be `a`, is where the result may be put.
+    That of complex `a` is whole. With `line` (shape[0],), float32 on the host, the spectrum is that along the first axis
+    times `transfer`, which has a first axis of 1. `out`, which may be `a`, is where the result may be put.
     """
     shape = tuple(a.shape[1:])
     if type(a) is np.ndarray:
@@ -200,11 +200,12 @@ def convolve(a: Array, transfer: Array, line: np.ndarray | None = None, out: Arr
             return found
     xp = namespace(a)
     axes = tuple(range(1, a.ndim))
-    spectrum = xp.fft.rfftn(a, axes=axes)
+    real = xp.isdtype(a.dtype, "real floating")
+    spectrum = (xp.fft.rfftn if real else xp.fft.fftn)(a, axes=axes)
     spectrum *= transfer
     if line is not None:
         spectrum *= like(line.reshape(-1, *[1] * (a.ndim - 2)), a)
-    return xp.fft.irfftn(spectrum, s=shape, axes=axes)
+    return xp.fft.irfftn(spectrum, s=shape, axes=axes) if real else xp.fft.ifftn(spectrum, axes=axes)
 
 
 _ORTHO = 1  # pocketfft's code of the norm

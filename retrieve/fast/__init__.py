@@ -36,28 +36,15 @@ def passes_for(x: Any) -> Any:
     return part("passes") if type(x) is np.ndarray and x.dtype == np.complex64 else None
 
 
-class Loop:
-    """The iterations x ← a·x + b·m of one run, with one pair (a, b) inside the support and another outside."""
+def loop(x: Any, problem: Any, mixture: Any, project: Any) -> Any:
+    """What iterates x (batch, *shape) here by a `loops.Mixture`, under a constraint; None where there is nothing."""
+    from . import loops
 
-    def __init__(self, pairs: tuple[Pair, Pair]) -> None:
-        self.pairs, self.own = pairs, False
-
-    def modulus(self, problem: Any, x: Any) -> Any:
-        """`Problem.fit_modulus`; on a card the next call may write over it."""
-        return problem.fit_modulus(x)
-
-    def mix(self, x: np.ndarray, m: np.ndarray, support: np.ndarray) -> np.ndarray:
-        """a·x + b·m, from the second time on in the place of x."""
-        x, self.own = mix(x if self.own else x.copy(), m, support, *self.pairs), True
-        return x
-
-
-def loop(x: Any, problem: Any, pairs: tuple[Pair, Pair]) -> Any:
-    """What does these iterations of x (batch, *shape) here; None where there is nothing."""
     if x.__dlpack_device__()[0] != CUDA:
-        return None if passes_for(x) is None else Loop(pairs)
+        return loops.loop_for(x, mixture, project.positive, project.phase)
     card = part("card")
-    return None if card is None or not card.Loop.able(x, problem) else card.Loop(x, problem, pairs)
+    plain = not project.positive and project.phase is None and mixture.again is None
+    return card.Loop(x, problem, mixture) if card is not None and plain and card.Loop.able(x, problem) else None
 
 
 @lru_cache(maxsize=64)
@@ -96,13 +83,7 @@ def fit_modulus(x: np.ndarray, amplitude: np.ndarray, valid: np.ndarray, threads
     return out
 
 
-def mix(x: np.ndarray, m: np.ndarray, support: np.ndarray, inside: Pair, outside: Pair) -> np.ndarray:
-    """a·x + b·m, in the place of x: one pair (a, b) inside the support, another outside."""
-    part("passes").mix(_rows(x), _rows(m), _rows(support), inside, outside)
-    return x
-
-
-def _rows(x: np.ndarray) -> np.ndarray:
+def rows(x: np.ndarray) -> np.ndarray:
     """The batch, flat."""
     return x.reshape(len(x), -1)
 
@@ -132,8 +113,9 @@ def misfits(
 
 
 def convolve(a: np.ndarray, transfer: np.ndarray, line: np.ndarray, out: np.ndarray | None, threads: int) -> np.ndarray | None:
-    """`retrieve.arrays.convolve` of float32 a, into `out`, which may be a; None where it cannot be done here."""
-    fftw = planned(a.shape[1:]) if type(a) is np.ndarray and a.dtype == np.float32 and a.flags.c_contiguous else None
+    """`retrieve.arrays.convolve` of float32 or complex64 a, into `out`, which may be a; None where it cannot be done here."""
+    able = type(a) is np.ndarray and a.dtype in (np.float32, np.complex64) and a.flags.c_contiguous
+    fftw = planned(a.shape[1:]) if able else None
     if fftw is None:
         return None
     out = np.empty_like(a) if out is None else out

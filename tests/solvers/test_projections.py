@@ -135,7 +135,7 @@ def test_oss_filters_the_outside(random_complex, easy, t):
     q2 = np.add.outer(np.fft.fftfreq(n, 1 / n) ** 2, np.fft.fftfreq(n, 1 / n) ** 2)
     smooth = np.fft.ifft2(np.fft.fft2(np.where(inside, 0, moved)) * np.exp(-q2 / (2 * alpha**2)))
     expected = np.where(inside, moved, smooth)
-    found = OSS().update(x, m, Constraint(inside), easy, t)
+    found = OSS().finish(OSS().update(x, m, Constraint(inside), easy, t), inside, t)
     assert_allclose(found, expected, atol=1e-5)
     assert np.abs(found - moved).max() > 0.01
 

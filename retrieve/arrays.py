@@ -208,6 +208,14 @@ def convolve(a: Array, transfer: Array, line: np.ndarray | None = None, out: Arr
     return xp.fft.irfftn(spectrum, s=shape, axes=axes) if real else xp.fft.ifftn(spectrum, axes=axes)
 
 
+def select(inside: Array, x: Array | None, y: Array, out: Array | None = None) -> Array:
+    """x (batch, *shape), 0 for None, where `inside` (batch or 1, *shape), else y; in the place of `out` where that can be."""
+    if (found := fast.select(inside, x, y, out)) is not None:
+        return found
+    xp = namespace(y)
+    return xp.where(inside, xp.zeros_like(y) if x is None else x, y)
+
+
 _ORTHO = 1  # pocketfft's code of the norm
 _AXES = {1: (-1,), 2: (-2, -1), 3: (-3, -2, -1)}
 

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import retrieve as rt
 from retrieve import arrays, fast
-from retrieve.fast.loops import mix
+from retrieve.fast import mix
 from retrieve.score import Scorer
 from retrieve.solvers import ALGORITHMS, HIO
 from retrieve.solvers.iterative import Constraint

@@ -88,6 +88,22 @@ def rows(x: np.ndarray) -> np.ndarray:
     return x.reshape(len(x), -1)
 
 
+def mix(x: np.ndarray, m: np.ndarray, support: np.ndarray, inside: Pair, outside: Pair, out: np.ndarray) -> np.ndarray:
+    """a·x + b·m into `out`, which may be x: one pair (a, b) inside the support, another outside."""
+    part("passes").mix(rows(x), rows(m), rows(support), inside, outside, rows(out))
+    return out
+
+
+def select(inside: Any, x: Any, y: Any, out: Any) -> np.ndarray | None:
+    """`retrieve.arrays.select` of complex64; None where it cannot be done here."""
+    given = y if x is None else x
+    if passes_for(given) is None or type(inside) is not np.ndarray:
+        return None
+    none, one = np.float32(0), np.float32(1)
+    pairs = ((none, none) if x is None else (one, none)), (none, one)
+    return mix(given, y, inside, *pairs, np.empty_like(given) if out is None else out)
+
+
 def misfits(
     x: np.ndarray, support: np.ndarray | None, amplitude: np.ndarray, work: np.ndarray, held: np.ndarray, threads: int
 ) -> np.ndarray | None:
@@ -118,15 +134,18 @@ def convolve(a: np.ndarray, transfer: np.ndarray, line: np.ndarray, out: np.ndar
     fftw = planned(a.shape[1:]) if able else None
     if fftw is None:
         return None
-    out = np.empty_like(a) if out is None else out
-    first = (line * np.float32(1 / a[0].size))[:, None]
+    out = np.empty_like(a) if out is None or a.dtype.kind == "c" else out  # half spectra have a place of their own
+    first, passes = line * np.float32(1 / a[0].size), part("passes")
     tables = transfer.reshape(*transfer.shape[: 2 - a.ndim], -1)
     tables = tables.reshape(-1, *tables.shape[-2:])
     for one, into, table in zip(a, out, itertools.cycle(tables), strict=False):
 
         def multiply(block: np.ndarray, columns: slice, table: np.ndarray = table) -> None:
-            block *= table[:, columns]
-            block *= first
+            if passes is None or table.dtype != np.float32:
+                block *= table[:, columns]
+                block *= first[:, None]
+            else:
+                passes.scale(block, columns.start, table, first)
 
         fftw.through(one, into, multiply, one.ndim, threads)
     return out

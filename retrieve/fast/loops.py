@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import Pair, part, passes_for, planned, rows
+from . import Pair, mix, part, passes_for, planned, rows
 
 
 class Mixture(NamedTuple):
@@ -48,9 +48,8 @@ class Loop:
             return mix(x, m, to, step.inside, step.outside, x), m
         self.spare = np.empty_like(x) if self.spare is None else self.spare
         n = problem.fit_modulus(mix(x, m, to, again[0], again[1], self.spare))
-        mix(x, m, to, step.inside, step.outside, x)
-        one = np.float32(1)
-        return mix(x, n, to, (one, again[2][0]), (one, again[2][1]), x), m
+        part("passes").mix_again(rows(x), rows(m), rows(n), rows(to), step.inside, step.outside, again[2])
+        return x, m
 
     def _mine(self, x: np.ndarray) -> np.ndarray:
         """x to write over: a copy at first."""
@@ -110,12 +109,6 @@ def _half(a: np.ndarray) -> np.ndarray:
     """The mean of a(q) and a(−q), float32, on the half of the array that a real object's spectrum has."""
     mirrored = np.roll(np.flip(a), 1, axis=range(a.ndim))
     return np.ascontiguousarray((0.5 * (a.astype(np.float32) + mirrored))[..., : a.shape[-1] // 2 + 1], np.float32)
-
-
-def mix(x: np.ndarray, m: np.ndarray, support: np.ndarray, inside: Pair, outside: Pair, out: np.ndarray) -> np.ndarray:
-    """a·x + b·m into `out`, which may be x: one pair (a, b) inside the support, another outside."""
-    part("passes").mix(rows(x), rows(m), rows(support), inside, outside, rows(out))
-    return out
 
 
 def loop_for(x: np.ndarray, mixture: Mixture, positive: bool, phase: Any) -> Loop | None:

@@ -16,6 +16,18 @@ ZERO, TINY = np.float32(0), np.float32(1e-20)
 
 
 @compiled
+def times(gain, z):  # type: ignore[no-untyped-def]
+    """A real number times a complex one; compiled as it is written it would be made complex first."""
+    return complex(gain * z.real, gain * z.imag)
+
+
+@compiled
+def sum_of(a, u, b, v):  # type: ignore[no-untyped-def]
+    """a·u + b·v for real a and b."""
+    return complex(a * u.real + b * v.real, a * u.imag + b * v.imag)
+
+
+@compiled
 def set_modulus(f, first, y, valid, factor, free):  # type: ignore[no-untyped-def]
     """f ← f·factor·y/|f| where measured, f·free elsewhere; f is a block (n0, width) of columns, from `first` on, of y."""
     for i in range(f.shape[0]):
@@ -23,7 +35,7 @@ def set_modulus(f, first, y, valid, factor, free):  # type: ignore[no-untyped-de
         for k in range(row.shape[0]):
             z = row[k]
             gain = factor * modulus[k] / (math.sqrt(z.real * z.real + z.imag * z.imag) + TINY)
-            row[k] = z * (gain if known[k] else free)
+            row[k] = times(gain if known[k] else free, z)
 
 
 @compiled
@@ -33,7 +45,7 @@ def gain(f, first, y, free, factor, other):  # type: ignore[no-untyped-def]
         row, modulus, left = f[i], y[i, first : first + f.shape[1]], free[i, first : first + f.shape[1]]
         for k in range(row.shape[0]):
             z = row[k]
-            row[k] = z * (factor * modulus[k] / (math.sqrt(z.real * z.real + z.imag * z.imag) + TINY) + other * left[k])
+            row[k] = times(factor * modulus[k] / (math.sqrt(z.real * z.real + z.imag * z.imag) + TINY) + other * left[k], z)
 
 
 @compiled
@@ -43,8 +55,19 @@ def mix(x, m, support, inside, outside, out):  # type: ignore[no-untyped-def]
     for i in range(x.shape[0]):
         here, there, to, s = x[i], m[i], out[i], support[i % support.shape[0]]
         for k in range(here.shape[0]):
-            u, v = here[k], there[k]
-            to[k] = a * u + b * v if s[k] else c * u + d * v
+            to[k] = sum_of(a if s[k] else c, here[k], b if s[k] else d, there[k])
+
+
+@compiled
+def mix_again(x, m, n, support, inside, outside, weights):  # type: ignore[no-untyped-def]
+    """x ← a·x + b·m + e·n, with a, b and e inside the support and others outside."""
+    (a, b), (c, d), (e, f) = inside, outside, weights
+    for i in range(x.shape[0]):
+        here, there, last, s = x[i], m[i], n[i], support[i % support.shape[0]]
+        for k in range(here.shape[0]):
+            g, h, w = (a if s[k] else c), (b if s[k] else d), (e if s[k] else f)
+            u, v, z = here[k], there[k], last[k]
+            here[k] = complex(g * u.real + h * v.real + w * z.real, g * u.imag + h * v.imag + w * z.imag)
 
 
 @compiled
@@ -83,10 +106,19 @@ def mix_phased(x, m, support, inside, outside, asked, pull, wedge):  # type: ign
         here, there, s = x[i], m[i], support[i % support.shape[0]]
         for k in range(here.shape[0]):
             u, v = here[k], there[k]
-            fits, near = nearest(p * u + q * v, wedge, pull)
-            here[k] = a * u + b * v if s[k] and fits else c * u + d * v + (near if s[k] else ZERO)
+            fits, near = nearest(sum_of(p, u, q, v), wedge, pull)
+            here[k] = sum_of(a, u, b, v) if s[k] and fits else sum_of(c, u, d, v) + (near if s[k] else ZERO)
             fits, near = nearest(v, wedge, one)
             there[k] = (v if fits else near) if s[k] else ZERO
+
+
+@compiled
+def scale(f, first, table, line):  # type: ignore[no-untyped-def]
+    """f ← f·table·line, `line` (n0,) along the first axis; f is a block (n0, width) of columns, from `first` on, of the table."""
+    for i in range(f.shape[0]):
+        row, factors, one = f[i], table[i % table.shape[0], first : first + f.shape[1]], line[i]
+        for k in range(row.shape[0]):
+            row[k] = times(one * factors[k], row[k])
 
 
 @compiled

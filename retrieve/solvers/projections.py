@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..arrays import Array, namespace
+from ..arrays import Array, namespace, select
 from ..options import option
 from ..problem import Problem
 from .iterative import Constraint, Iterative
@@ -156,10 +156,10 @@ class OSS(HIO):
 
     def finish(self, x: Array, support: Array, t: float) -> Array:
         """Inside the HIO value, outside the HIO value filtered; W(α) in q is a blur of N/2πα pixels in r."""
-        xp, n = namespace(x), max(x.shape[1:])
+        n = max(x.shape[1:])
         alpha = n + (1 / n - n) * math.floor(10 * t) / 9
-        smooth = blur(xp.where(support, xp.zeros_like(x), x), n / (2 * math.pi * alpha), spent=True)
-        return xp.where(support, x, smooth)
+        smooth = blur(select(support, None, x), n / (2 * math.pi * alpha), spent=True)
+        return select(support, x, smooth, out=x)
 
 
 ALGORITHMS: dict[str, type[Iterative]] = {c.name: c for c in (ER, SF, HIO, PCHIO, RAAR, HPR, ASR, DM, RRR, OSS)}

@@ -217,7 +217,7 @@ def select(inside: Array, x: Array | None, y: Array, out: Array | None = None) -
 
 
 _ORTHO = 1  # pocketfft's code of the norm
-_AXES = {1: (-1,), 2: (-2, -1), 3: (-3, -2, -1)}
+_AXES = {n: tuple(range(-n, 0)) for n in range(1, 9)}
 
 
 def synchronise(device: Device) -> None:

@@ -32,8 +32,11 @@ def align_all(estimates: Stack, reference_index: int, usable: ArrayLike | None =
     usable = _usable(estimates, usable)
     if not usable[reference_index]:
         raise InputError(f"start {reference_index} failed and cannot be the reference; take one of {np.flatnonzero(usable)}")
-    aligned = np.full_like(estimates, np.nan)
-    aligned[usable] = align_stack(estimates[usable], estimates[reference_index]).objects
+    if usable.all():
+        aligned = align_stack(estimates, estimates[reference_index]).objects
+    else:
+        aligned = np.full_like(estimates, np.nan)
+        aligned[usable] = align_stack(estimates[usable], estimates[reference_index]).objects
     aligned[reference_index] = estimates[reference_index]
     return aligned
 

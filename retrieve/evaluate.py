@@ -16,12 +16,12 @@ import scipy.fft as fft
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import InputError
-from .registration import highest, inverse, transform
+from .registration import MANY, Search
 
 ComplexArray = NDArray[np.complexfloating]
 Shift = tuple[float, ...]
 
-POINTS = 1 << 16  # of so many at once a stack is aligned
+POINTS = 1 << 17  # of so many at once a stack is aligned
 
 
 class Aligned(NamedTuple):
@@ -52,6 +52,10 @@ class AlignedStack(NamedTuple):
     phases: NDArray[np.float64]
     correlations: NDArray[np.float64]
 
+    def part(self, some: slice) -> AlignedStack:
+        """A view of some of it."""
+        return AlignedStack(self.objects[some], self.shifts[some], self.twins[some], self.phases[some], self.correlations[some])
+
 
 def align(
     x: ArrayLike, reference: ArrayLike, *, twin: bool = True, subpixel: int = 10, ramp: bool = False, scale: bool = False
@@ -81,10 +85,15 @@ def align_stack(stack: ArrayLike, reference: ArrayLike, *, twin: bool = True, su
     Raises InputError when shapes differ or a value is not finite.
     """
     stack, reference = _checked(stack, reference, subpixel, 1)
-    size = max(1, POINTS // max(1, reference.size))
-    far = transform(reference[None])[0] * math.sqrt(reference.size)
-    found = [_register(stack[k : k + size], reference, far, twin, subpixel) for k in range(0, max(1, len(stack)), size)]
-    return AlignedStack(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+    n, axes, shape = len(stack), reference.ndim, reference.shape
+    found = AlignedStack(np.empty_like(stack), np.zeros((n, axes)), np.zeros(n, bool), np.zeros(n), np.zeros(n))
+    search, size = Search(subpixel, n >= MANY), max(1, POINTS // max(1, reference.size))
+    far = search.transform(reference[None])[0] * reference.real.dtype.type(math.sqrt(reference.size))
+    turn = _waves([2 * (n // 2) for n in shape], shape).astype(far.dtype) if twin else None
+    norm = float(np.linalg.norm(reference))
+    for k in range(0, n, size):
+        _register(stack[k : k + size], far, turn, norm, search, found.part(slice(k, k + size)))
+    return found
 
 
 def _checked(x: ArrayLike, reference: ArrayLike, subpixel: int, first: int) -> tuple[ComplexArray, ComplexArray]:
@@ -98,33 +107,32 @@ def _checked(x: ArrayLike, reference: ArrayLike, subpixel: int, first: int) -> t
     return x, reference
 
 
-def _register(x: ComplexArray, reference: ComplexArray, far: ComplexArray, twin: bool, subpixel: int) -> AlignedStack:
-    """The stack x (n, *shape) by shift, phase and twin, which has the conjugate spectrum; `far`: the reference's, times √N."""
-    axes = tuple(range(1, x.ndim))
-    f = transform(x)
-    turn = _waves([2 * (n // 2) for n in reference.shape], reference.shape)  # the twin is inverted about N//2
-    products = [far * np.conj(f)]
-    if twin:
-        products.append(f * (far * turn).astype(f.dtype))
-    which, shift, peak = highest(products, subpixel)
-    norms = np.sqrt(np.sum(np.abs(x) ** 2, axis=axes, dtype=float)) * float(np.linalg.norm(reference))
+def _register(
+    x: ComplexArray, far: ComplexArray, turn: ComplexArray | None, norm: float, search: Search, to: AlignedStack
+) -> None:
+    """The stack x (n, *shape) by shift, phase and, with `turn`, twin, into `to`.
+
+    far: the reference's spectrum times √N; norm: ‖reference‖.  A twin's spectrum is the conjugate one times conj `turn`.
+    """
+    shape, f = far.shape, search.transform(x)
+    which, to.shifts[:], peak = search.highest([far * np.conj(f)] if turn is None else [far * np.conj(f), f * (far * turn)])
+    norms = np.array([float(np.linalg.norm(one)) for one in x]) * norm
     empty = norms == 0
-    which[empty], shift[empty], peak[empty] = 0, 0, 0
-    phase, aligned = np.angle(peak).astype(float), np.empty_like(x)
-    whole = (shift == np.rint(shift)).all(axis=1)
-    for k in np.flatnonzero(whole):
-        one = conjugate_inverse(x[k]) if which[k] else x[k]
-        aligned[k] = translate(one, shift[k]) * np.exp(1j * phase[k])
-    if not whole.all():
-        flipped = (which == 1).reshape(-1, *[1] * len(axes))
-        moved = np.where(flipped, np.conj(f) * np.conj(turn), f)[~whole]
-        for axis, n in enumerate(reference.shape):
-            ramps = np.exp(-2j * np.pi * np.outer(shift[~whole, axis], fft.fftfreq(n)))
-            ramps = ramps * np.exp(1j * phase[~whole, None]) if axis == 0 else ramps
-            moved *= ramps.reshape([-1, *(n if a == axis else 1 for a in range(len(axes)))]).astype(x.dtype)
-        aligned[~whole] = inverse(moved)
-    correlation = np.minimum(1.0, np.abs(peak) / np.where(empty, 1, norms)).astype(float)
-    return AlignedStack(aligned, shift, which.astype(bool), phase, correlation)
+    which[empty], to.shifts[empty], peak[empty], norms[empty] = 0, 0, 0, 1
+    to.twins[:], to.phases[:], to.correlations[:] = which == 1, np.angle(peak), np.minimum(1.0, np.abs(peak) / norms)
+    fractions = (to.shifts != np.rint(to.shifts)).any(axis=1)
+    for k in np.flatnonzero(~fractions):
+        one = conjugate_inverse(x[k]) if to.twins[k] else x[k]
+        to.objects[k] = translate(one, to.shifts[k]) * np.exp(1j * to.phases[k])
+    if turn is not None:
+        f[to.twins] = np.conj(f[to.twins] * turn)
+    if fractions.any():
+        moved, lead = f[fractions], np.exp(1j * to.phases[fractions, None])
+        for axis, n in enumerate(shape):
+            lines = lead * np.exp(-2j * np.pi * np.outer(to.shifts[fractions, axis], fft.fftfreq(n)))
+            moved *= lines.reshape(-1, *(n if a == axis else 1 for a in range(len(shape)))).astype(f.dtype)
+            lead = np.ones(1)
+        to.objects[fractions] = search.inverse(moved)
 
 
 def _register_one(x: ComplexArray, reference: ComplexArray, twin: bool, subpixel: int) -> Aligned:
@@ -204,7 +212,7 @@ def relative_ramp(x: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
     The two objects' own ramps (`ramp_of`) differ by their noise; this does not.
     """
     overlap = np.asarray(x) * np.conj(np.asarray(reference))
-    _, pixels, _ = highest([fft.ifftshift(overlap)[None]], 10)
+    _, pixels, _ = Search(10).highest([fft.ifftshift(overlap)[None]])
     return 2 * np.pi * pixels[0] / overlap.shape
 
 

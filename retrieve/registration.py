@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import scipy.fft
@@ -26,40 +27,42 @@ CLOSE = 0.95  # of the best peak on the fine grid: a candidate above it may stil
 MANY = 8  # from so many transforms of one shape on it pays to have them planned
 
 
-def transform(x: Complex) -> Complex:
-    """Orthonormal transform of each of a stack (n, *shape)."""
-    axes = tuple(range(1, x.ndim))
-    return fftn(x, x.ndim - 1) if len(x) >= MANY else scipy.fft.fftn(x, axes=axes, norm="ortho")
+class Search(NamedTuple):
+    """How peaks are looked for: to 1/`subpixel` px and then by Newton steps, 1 for whole pixels; by planned transforms or not."""
 
+    subpixel: int
+    planned: bool = False
 
-def inverse(f: Complex) -> Complex:
-    """The inverse of `transform`."""
-    axes = tuple(range(1, f.ndim))
-    return ifftn(f, f.ndim - 1) if len(f) >= MANY else scipy.fft.ifftn(f, axes=axes, norm="ortho")
+    def transform(self, x: Complex) -> Complex:
+        """Orthonormal transform of each of a stack (n, *shape)."""
+        return fftn(x, x.ndim - 1) if self.planned else scipy.fft.fftn(x, axes=range(1, x.ndim), norm="ortho")
 
+    def inverse(self, f: Complex) -> Complex:
+        """The inverse of `transform`."""
+        return ifftn(f, f.ndim - 1) if self.planned else scipy.fft.ifftn(f, axes=range(1, f.ndim), norm="ortho")
 
-def highest(products: Sequence[Complex], subpixel: int) -> tuple[NDArray[np.intp], Floats, Complex]:
-    """Which of the candidates, each (n, *shape), peaks highest: (n,) its number, (n, axes) its s in px, and (n,) c(s)."""
-    found = [_whole(product) for product in products]
-    if subpixel > 1:
-        grid = [_fine(product, s, subpixel) for product, (s, _) in zip(products, found, strict=True)]
-        top = np.max([height for _, height in grid], axis=0)
-        for k, (product, (s, height)) in enumerate(zip(products, grid, strict=True)):
-            near = height >= CLOSE * top
-            found[k] = s, np.zeros(len(s), complex)
-            if near.any():
-                s[near], found[k][1][near] = _polish(product[near].astype(complex), s[near], 1 / subpixel)
-    best = np.argmax([np.abs(c) for _, c in found], axis=0)
-    s, c = (np.stack([one[k] for one in found])[best, np.arange(len(best))] for k in (0, 1))
-    return best, s, c
+    def highest(self, products: Sequence[Complex]) -> tuple[NDArray[np.intp], Floats, Complex]:
+        """Which of the candidates, each (n, *shape), peaks highest: (n,) its number, (n, axes) its s in px, and (n,) c(s)."""
+        found = [self._whole(product) for product in products]
+        if self.subpixel > 1:
+            grid = [_fine(product, s, self.subpixel) for product, (s, _) in zip(products, found, strict=True)]
+            top = np.max([height for _, height in grid], axis=0)
+            for k, (product, (s, height)) in enumerate(zip(products, grid, strict=True)):
+                near = height >= CLOSE * top
+                found[k] = s, np.zeros(len(s), complex)
+                if near.any():
+                    s[near], found[k][1][near] = _polish(product[near].astype(complex), s[near], 1 / self.subpixel)
+        best = np.argmax([np.abs(c) for _, c in found], axis=0)
+        s, c = (np.stack([one[k] for one in found])[best, np.arange(len(best))] for k in (0, 1))
+        return best, s, c
 
-
-def _whole(product: Complex) -> tuple[Floats, Complex]:
-    """The peaks of c on whole pixels."""
-    shape, correlation = product.shape[1:], inverse(product).reshape(len(product), -1)
-    at = np.argmax(correlation.real**2 + correlation.imag**2, axis=1)
-    s = np.stack([np.where(i >= (n + 1) // 2, i - n, i) for i, n in zip(np.unravel_index(at, shape), shape, strict=True)], -1)
-    return s.astype(float), correlation[np.arange(len(at)), at].astype(complex)
+    def _whole(self, product: Complex) -> tuple[Floats, Complex]:
+        """The peaks of c on whole pixels."""
+        shape, correlation = product.shape[1:], self.inverse(product).reshape(len(product), -1)
+        at = np.argmax(correlation.real**2 + correlation.imag**2, axis=1)
+        each = zip(np.unravel_index(at, shape), shape, strict=True)
+        s = np.stack([np.where(i >= (n + 1) // 2, i - n, i) for i, n in each], -1)
+        return s.astype(float), correlation[np.arange(len(at)), at].astype(complex)
 
 
 def _fine(product: Complex, s: Floats, subpixel: int) -> tuple[Floats, Floats]:
@@ -75,17 +78,15 @@ def _fine(product: Complex, s: Floats, subpixel: int) -> tuple[Floats, Floats]:
 
 def _polish(product: Complex, s: Floats, reach: float) -> tuple[Floats, Complex]:
     """Newton steps on |c(s)|² from the derivatives of c, never further than `reach` (px) from the start."""
-    start, axes = s, range(s.shape[1])
-    order = np.eye(s.shape[1], dtype=int)
+    start, axes = s, s.shape[1]
+    first = 3 ** np.arange(axes)[::-1]  # where ∂/∂s_j is in a flat jet
     for _ in range(3):
-        jet = _jet(product, s)
-        c = jet.reshape(len(s), -1)[:, :1]
-        c_j = np.stack([jet[(slice(None), *order[j])] for j in axes], -1)
-        c_jk = np.stack([np.stack([jet[(slice(None), *(order[j] + order[k]))] for k in axes], -1) for j in axes], -1)
+        jet = _jet(product, s).reshape(len(s), -1)
+        c, c_j, c_jk = jet[:, :1], jet[:, first], jet[:, first[:, None] + first]
         slope = np.real(np.conj(c) * c_j)
         curvature = np.real(np.conj(c_j)[:, :, None] * c_j[:, None] + np.conj(c)[:, None] * c_jk)
         concave = np.linalg.eigvalsh(curvature)[:, -1] < 0
-        curvature[~concave] = np.eye(len(axes))
+        curvature[~concave] = np.eye(axes)
         step = np.linalg.solve(curvature, slope[..., None])[..., 0] * concave[:, None]
         s = np.clip(s - step, start - reach, start + reach)
     s = np.where(np.abs(s - np.rint(s)) < SNAP, np.rint(s), s) + 0.0  # no −0
@@ -113,7 +114,8 @@ def _reach(subpixel: int) -> Floats:
 @lru_cache(maxsize=32)
 def _fractions(n: int, subpixel: int) -> Complex:
     """exp(2πi k s) for the steps s and the n frequencies k of an axis, (steps, n)."""
-    return np.exp(0j + np.outer(_reach(subpixel), _ik(n)[1]))
+    waves: Complex = np.asarray(np.exp(np.outer(_reach(subpixel), _ik(n)[1])), complex)
+    return waves
 
 
 def _contract(product: Complex, waves: Sequence[Complex]) -> Complex:
@@ -121,4 +123,5 @@ def _contract(product: Complex, waves: Sequence[Complex]) -> Complex:
     shape, points = [len(product), *(wave.shape[1] for wave in waves)], math.prod(product.shape[1:])
     for wave in waves:  # takes the first axis, appends the new one
         product = product.reshape(len(product), wave.shape[2], -1).swapaxes(1, 2) @ wave.astype(product.dtype).swapaxes(1, 2)
-    return product.reshape(shape) / product.real.dtype.type(math.sqrt(points))
+    found: Complex = np.asarray(product.reshape(shape) / product.real.dtype.type(math.sqrt(points)))
+    return found

@@ -149,7 +149,7 @@ def main() -> int:
         print(json.dumps(memory(int(sys.argv[2]), *map(int, sys.argv[3:4]))))
         return 0
     if sys.argv[1:2] == ["rows"]:
-        rows = [row for shape in SHAPES for row in costs(shape, sys.argv[2:], repeats=5, beside=False)]
+        rows = [row for shape in SHAPES for row in costs(shape, sys.argv[2:], repeats=3, beside=False)]
         tables(rows)
         save("iteration", {"rows_again": rows})
         return 0

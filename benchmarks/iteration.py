@@ -2,6 +2,7 @@
 
     python benchmarks/iteration.py              # tables, and benchmarks/results/iteration.json
     python benchmarks/iteration.py 256          # the row of 256³ alone
+    python benchmarks/iteration.py rows DM OSS  # these rows alone, in fewer repeats
     python benchmarks/iteration.py memory 512   # peak memory of HIO with shrink-wrap on 512³
 
 CPU and wall time of one iteration over those of two scipy complex64 transforms in the same run, one thread, 3 % of the
@@ -15,7 +16,7 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ SOLVERS: dict[str, Callable[[int], Any]] = {
     "DM": lambda n: rt.solvers.DM(iterations=n),
     "OSS": lambda n: rt.solvers.OSS(iterations=n),
     "HIO, positive": lambda n: rt.solvers.HIO(iterations=n, positivity=True),
+    "HIO, range of phases": lambda n: rt.solvers.PCHIO(iterations=n),
 }
 BARS = {"HIO": 0.75, "RAAR": 0.75, "HIO, shrink-wrap": 1.0}
 """What the ratio shall not exceed with the extra `fast`."""
@@ -73,12 +75,15 @@ PEERS = {
 }
 
 
-def costs(shape: tuple[int, ...], solvers: tuple[str, ...] = tuple(SOLVERS), repeats: int = REPEATS) -> list[dict[str, Any]]:
-    """Rows of one size: every solver and peer over the floor, in turns."""
+def costs(
+    shape: tuple[int, ...], solvers: Sequence[str] = tuple(SOLVERS), repeats: int = REPEATS, beside: bool = True
+) -> list[dict[str, Any]]:
+    """Rows of one size: every solver and, with `beside`, peer over the floor, in turns."""
     data = problem(shape)
     count = int(np.clip(2e7 / np.prod(shape) / np.log2(np.prod(shape)), 10 if shape == LARGE else 5, 1000))
     takers: dict[str, Callable[[int], np.ndarray | None]] = {name: lambda n, s=name: iteration(data, s, n) for name in solvers}
-    takers |= {name: lambda n, make=make: peer(data, make, max(3, n // 4)) for name, make in PEERS.items()}
+    if beside:
+        takers |= {name: lambda n, make=make: peer(data, make, max(3, n // 4)) for name, make in PEERS.items()}
     takers = {name: take for name, take in takers.items() if take(2) is not None}
     taken: dict[str, list[np.ndarray]] = {name: [] for name in (*takers, "floor")}
     for _ in range(repeats):
@@ -142,6 +147,11 @@ def main() -> int:
     """Print the tables; exit 1 where a ratio is above its bar."""
     if sys.argv[1:2] == ["memory"]:
         print(json.dumps(memory(int(sys.argv[2]), *map(int, sys.argv[3:4]))))
+        return 0
+    if sys.argv[1:2] == ["rows"]:
+        rows = [row for shape in SHAPES for row in costs(shape, sys.argv[2:], repeats=3, beside=False)]
+        tables(rows)
+        save("iteration", {"rows_again": rows})
         return 0
     if sys.argv[1:2] == ["256"]:
         rows = costs(LARGE, FEW, repeats=3)

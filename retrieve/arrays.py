@@ -190,8 +190,8 @@ def _fftw(x: np.ndarray, ndim: int) -> Any:
 def convolve(a: Array, transfer: Array, line: np.ndarray | None = None, out: Array | None = None) -> Array:
     """Real `a` (batch, *shape), convolved (periodic) by the half spectrum `transfer`, (*half) or (batch, *half).
 
-    With `line` (shape[0],), float32 on the host, the half spectrum is that along the first axis times `transfer`, which
-    has a first axis of 1. `out`, which may be `a`, is where the result may be put.
+    That of complex `a` is whole. With `line` (shape[0],), float32 on the host, the spectrum is that along the first axis
+    times `transfer`, which has a first axis of 1. `out`, which may be `a`, is where the result may be put.
     """
     shape = tuple(a.shape[1:])
     if type(a) is np.ndarray:
@@ -200,15 +200,24 @@ def convolve(a: Array, transfer: Array, line: np.ndarray | None = None, out: Arr
             return found
     xp = namespace(a)
     axes = tuple(range(1, a.ndim))
-    spectrum = xp.fft.rfftn(a, axes=axes)
+    real = xp.isdtype(a.dtype, "real floating")
+    spectrum = (xp.fft.rfftn if real else xp.fft.fftn)(a, axes=axes)
     spectrum *= transfer
     if line is not None:
         spectrum *= like(line.reshape(-1, *[1] * (a.ndim - 2)), a)
-    return xp.fft.irfftn(spectrum, s=shape, axes=axes)
+    return xp.fft.irfftn(spectrum, s=shape, axes=axes) if real else xp.fft.ifftn(spectrum, axes=axes)
+
+
+def select(inside: Array, x: Array | None, y: Array, out: Array | None = None) -> Array:
+    """x (batch, *shape), 0 for None, where `inside` (batch or 1, *shape), else y; in the place of `out` where that can be."""
+    if (found := fast.select(inside, x, y, out)) is not None:
+        return found
+    xp = namespace(y)
+    return xp.where(inside, xp.zeros_like(y) if x is None else x, y)
 
 
 _ORTHO = 1  # pocketfft's code of the norm
-_AXES = {1: (-1,), 2: (-2, -1), 3: (-3, -2, -1)}
+_AXES = {n: tuple(range(-n, 0)) for n in range(1, 9)}
 
 
 def synchronise(device: Device) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .arrays import like, to_numpy
 from .errors import InputError
-from .evaluate import align
+from .evaluate import align_stack
 from .metrics import INSIDE, unit
 from .problem import Problem
 from .result import Result, Score
@@ -32,10 +32,12 @@ def align_all(estimates: Stack, reference_index: int, usable: ArrayLike | None =
     usable = _usable(estimates, usable)
     if not usable[reference_index]:
         raise InputError(f"start {reference_index} failed and cannot be the reference; take one of {np.flatnonzero(usable)}")
-    aligned = np.full_like(estimates, np.nan)
-    for i in np.flatnonzero(usable):
-        is_reference = i == reference_index % len(estimates)
-        aligned[i] = estimates[i] if is_reference else align(estimates[i], estimates[reference_index]).object
+    if usable.all():
+        aligned = align_stack(estimates, estimates[reference_index]).objects
+    else:
+        aligned = np.full_like(estimates, np.nan)
+        aligned[usable] = align_stack(estimates[usable], estimates[reference_index]).objects
+    aligned[reference_index] = estimates[reference_index]
     return aligned
 
 
@@ -72,8 +74,8 @@ def correlation_matrix(estimates: Stack, usable: ArrayLike | None = None) -> NDA
     matrix = np.full((len(estimates),) * 2, np.nan)
     matrix[good, good] = 1
     for j, b in enumerate(good):
-        for a in good[:j]:
-            matrix[a, b] = matrix[b, a] = align(estimates[a], estimates[b]).correlation
+        if j:
+            matrix[good[:j], b] = matrix[b, good[:j]] = align_stack(estimates[good[:j]], estimates[b]).correlations
     return matrix
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -16,12 +16,12 @@ import scipy.fft as fft
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import InputError
+from .registration import MANY, Search
 
 ComplexArray = NDArray[np.complexfloating]
 Shift = tuple[float, ...]
 
-SNAP = 1e-3  # px: below this a shift counts as whole, and a roll does not blur
-CLOSE = 0.95  # of the best peak on the fine grid: a candidate above it may still win after the polish
+POINTS = 1 << 17  # of so many at once a stack is aligned
 
 
 class Aligned(NamedTuple):
@@ -43,6 +43,20 @@ class Aligned(NamedTuple):
     scale: float = 1.0
 
 
+class AlignedStack(NamedTuple):
+    """A stack brought onto one reference: `Aligned` without its scale, each field with a first axis (n,)."""
+
+    objects: ComplexArray
+    shifts: NDArray[np.float64]
+    twins: NDArray[np.bool_]
+    phases: NDArray[np.float64]
+    correlations: NDArray[np.float64]
+
+    def part(self, some: slice) -> AlignedStack:
+        """A view of some of it."""
+        return AlignedStack(self.objects[some], self.shifts[some], self.twins[some], self.phases[some], self.correlations[some])
+
+
 def align(
     x: ArrayLike, reference: ArrayLike, *, twin: bool = True, subpixel: int = 10, ramp: bool = False, scale: bool = False
 ) -> Aligned:
@@ -57,122 +71,88 @@ def align(
 
     x, reference: complex or real (*shape).  Raises InputError when shapes differ or a value is not finite.
     """
-    x, reference = as_object("x", x), as_object("reference", reference)
-    if x.shape != reference.shape:
-        raise InputError(f"cannot align: x has shape {x.shape}, reference {reference.shape}; crop or pad one of them")
-    if subpixel < 1:
-        raise InputError(f"subpixel={subpixel} is out of range; give 1 for whole pixels, 10 for tenths")
-    found = (_register_ramp if ramp else _register)(x, reference, twin, subpixel)
+    x, reference = _checked(x, reference, subpixel, 0)
+    found = (_register_ramp if ramp else _register_one)(x, reference, twin, subpixel)
     if not scale or not found.correlation:
         return found
     factor = found.correlation * float(np.linalg.norm(reference)) / float(np.linalg.norm(found.object))
     return found._replace(object=(found.object * factor).astype(x.dtype), scale=factor)
 
 
-def _register(x: ComplexArray, reference: ComplexArray, twin: bool, subpixel: int) -> Aligned:
-    """`align` by shift, phase and twin; arrays checked."""
-    norms = float(np.linalg.norm(x)) * float(np.linalg.norm(reference))
-    if not norms:
-        return Aligned(x.copy(), (0.0,) * x.ndim, False, 0.0, 0.0)
-    far = fft.fftn(reference)
-    candidates = [x, conjugate_inverse(x)] if twin else [x]
-    best, shift, peak = _highest([far * np.conj(fft.fftn(c)) for c in candidates], subpixel)
-    phase = float(np.angle(peak))
-    aligned = translate(candidates[best], shift) * np.exp(1j * phase)
-    return Aligned(aligned.astype(x.dtype), shift, bool(best), phase, min(1.0, abs(peak) / norms))
+def align_stack(stack: ArrayLike, reference: ArrayLike, *, twin: bool = True, subpixel: int = 10) -> AlignedStack:
+    """`align` of each of a stack (n, *shape) to one reference (*shape), together: about as it is one by one, and sooner.
+
+    Raises InputError when shapes differ or a value is not finite.
+    """
+    stack, reference = _checked(stack, reference, subpixel, 1)
+    n, axes, shape = len(stack), reference.ndim, reference.shape
+    found = AlignedStack(np.empty_like(stack), np.zeros((n, axes)), np.zeros(n, bool), np.zeros(n), np.zeros(n))
+    search, size = Search(subpixel, n >= MANY), max(1, POINTS // max(1, reference.size))
+    far = search.transform(reference[None])[0] * reference.real.dtype.type(math.sqrt(reference.size))
+    turn = _waves([2 * (n // 2) for n in shape], shape).astype(far.dtype) if twin else None
+    norm = float(np.linalg.norm(reference))
+    for k in range(0, n, size):
+        _register(stack[k : k + size], far, turn, norm, search, found.part(slice(k, k + size)))
+    return found
+
+
+def _checked(x: ArrayLike, reference: ArrayLike, subpixel: int, first: int) -> tuple[ComplexArray, ComplexArray]:
+    """The two as complex arrays, x with `first` axes more than the reference's."""
+    x, reference = as_object("x", x), as_object("reference", reference)
+    if x.shape[first:] != reference.shape:
+        shape = x.shape[first:]
+        raise InputError(f"cannot align: x has shape {shape}, reference {reference.shape}; crop or pad one of them")
+    if subpixel < 1:
+        raise InputError(f"subpixel={subpixel} is out of range; give 1 for whole pixels, 10 for tenths")
+    return x, reference
+
+
+def _register(
+    x: ComplexArray, far: ComplexArray, turn: ComplexArray | None, norm: float, search: Search, to: AlignedStack
+) -> None:
+    """The stack x (n, *shape) by shift, phase and, with `turn`, twin, into `to`.
+
+    far: the reference's spectrum times √N; norm: ‖reference‖.  A twin's spectrum is the conjugate one times conj `turn`.
+    """
+    shape, f = far.shape, search.transform(x)
+    which, to.shifts[:], peak = search.highest([far * np.conj(f)] if turn is None else [far * np.conj(f), f * (far * turn)])
+    norms = np.array([float(np.linalg.norm(one)) for one in x]) * norm
+    empty = norms == 0
+    which[empty], to.shifts[empty], peak[empty], norms[empty] = 0, 0, 0, 1
+    to.twins[:], to.phases[:], to.correlations[:] = which == 1, np.angle(peak), np.minimum(1.0, np.abs(peak) / norms)
+    fractions = (to.shifts != np.rint(to.shifts)).any(axis=1)
+    for k in np.flatnonzero(~fractions):
+        one = conjugate_inverse(x[k]) if to.twins[k] else x[k]
+        to.objects[k] = translate(one, to.shifts[k]) * np.exp(1j * to.phases[k])
+    if turn is not None:
+        f[to.twins] = np.conj(f[to.twins] * turn)
+    if fractions.any():
+        moved, lead = f[fractions], np.exp(1j * to.phases[fractions, None])
+        for axis, n in enumerate(shape):
+            lines = lead * np.exp(-2j * np.pi * np.outer(to.shifts[fractions, axis], fft.fftfreq(n)))
+            moved *= lines.reshape(-1, *(n if a == axis else 1 for a in range(len(shape)))).astype(f.dtype)
+            lead = np.ones(1)
+        to.objects[fractions] = search.inverse(moved)
+
+
+def _register_one(x: ComplexArray, reference: ComplexArray, twin: bool, subpixel: int) -> Aligned:
+    """`align` without a ramp."""
+    x, shift, inverted, phase, correlation = (one[0] for one in align_stack(x[None], reference, twin=twin, subpixel=subpixel))
+    return Aligned(x, tuple(shift.tolist()), bool(inverted), float(phase), float(correlation))
 
 
 def _register_ramp(x: ComplexArray, reference: ComplexArray, twin: bool, subpixel: int) -> Aligned:
     """`align` with a ramp: shift and ramp in turn, from the better of two starts, x as it is or both without own ramps."""
-    plain = _register(x, reference, twin, subpixel)
+    plain = _register_one(x, reference, twin, subpixel)
     source, target = remove_ramp(x), remove_ramp(reference)
-    first = _register(source, target, twin, subpixel)
+    first = _register_one(source, target, twin, subpixel)
     if plain.correlation >= first.correlation:
         source, target, first = x, reference, plain
-    second = _register(tilt(source, relative_ramp(first.object, target)), target, twin, subpixel)
+    second = _register_one(tilt(source, relative_ramp(first.object, target)), target, twin, subpixel)
     best = max(first, second, key=lambda found: found.correlation)
     if target is reference:
         return best
     return best._replace(object=tilt(best.object, ramp_of(reference)))
-
-
-def _highest(products: Sequence[ComplexArray], subpixel: int) -> tuple[int, Shift, complex]:
-    """Which product has the highest peak |c(s)|, c(s) = Σ_k product_k exp(2πi k·s)/N, with its s and c(s)."""
-    if subpixel == 1:
-        peaks = [(i, *_whole(product)) for i, product in enumerate(products)]
-    else:
-        grid = [_fine(product.astype(complex), subpixel) for product in products]
-        top = max(height for _, height in grid)
-        near = [i for i, (_, height) in enumerate(grid) if height >= CLOSE * top]
-        peaks = [(i, *_polish(products[i].astype(complex), grid[i][0], 1 / subpixel)) for i in near]
-    return max(peaks, key=lambda peak: abs(peak[2]))
-
-
-def _whole(product: ComplexArray) -> tuple[Shift, complex]:
-    """The peak of c on whole pixels."""
-    correlation = fft.ifftn(product)
-    at = np.unravel_index(np.argmax(np.abs(correlation)), correlation.shape)
-    s = tuple(float(i - n if i >= (n + 1) // 2 else i) for i, n in zip(at, product.shape, strict=True))
-    return s, complex(correlation[at])
-
-
-def _fine(product: ComplexArray, subpixel: int) -> tuple[NDArray[np.float64], float]:
-    """The peak of |c| on a grid of 1/`subpixel` px around the best whole pixel, and its height."""
-    s = np.array(_whole(product)[0])
-    reach = _reach(subpixel)
-    waves = [_fractions(n, subpixel) * np.exp(_ik(n)[1] * i) for i, n in zip(s, product.shape, strict=True)]
-    window = np.abs(_contract(product, waves))
-    at = np.unravel_index(np.argmax(window), window.shape)
-    return s + reach[list(at)], float(window[at])
-
-
-def _polish(product: ComplexArray, s: NDArray[np.float64], reach: float) -> tuple[Shift, complex]:
-    """Newton steps on |c(s)|² from the derivatives of c, never further than `reach` (px) from the start."""
-    start, axes = s, range(s.size)
-    for _ in range(3):
-        jet = _jet(product, s)
-        order = np.eye(s.size, dtype=int)
-        c, c_j = jet[(0,) * s.size], np.array([jet[tuple(order[j])] for j in axes])
-        c_jk = np.array([[jet[tuple(order[j] + order[k])] for k in axes] for j in axes])
-        slope = np.real(np.conj(c) * c_j)
-        curvature = np.real(np.outer(np.conj(c_j), c_j) + np.conj(c) * c_jk)
-        if np.linalg.eigvalsh(curvature)[-1] >= 0:
-            break
-        s = np.clip(s - np.linalg.solve(curvature, slope), start - reach, start + reach)
-    s = np.where(np.abs(s - np.rint(s)) < SNAP, np.rint(s), s)
-    s += 0.0  # no −0
-    return tuple(s.tolist()), complex(_jet(product, s)[(0,) * s.size])
-
-
-def _jet(product: ComplexArray, s: NDArray[np.float64]) -> ComplexArray:
-    """c and its derivatives at s: entry [a, b, …] is ∂ᵃ/∂s₀ᵃ ∂ᵇ/∂s₁ᵇ … c, up to second order an axis."""
-    waves = [_ik(n) * np.exp(_ik(n)[1] * s_j) for s_j, n in zip(s, product.shape, strict=True)]
-    return _contract(product, waves)
-
-
-@lru_cache(maxsize=32)
-def _ik(n: int) -> ComplexArray:
-    """(2πi k)^p for p = 0, 1, 2 over the n frequencies of an axis, (3, n)."""
-    return (2j * np.pi * fft.fftfreq(n)) ** np.arange(3)[:, None]
-
-
-def _reach(subpixel: int) -> NDArray[np.float64]:
-    """The steps of 1/`subpixel` px in the 1.5 px that Guizar-Sicairos et al. look at."""
-    return np.arange(-(3 * subpixel // 4), 3 * subpixel // 4 + 1) / subpixel
-
-
-@lru_cache(maxsize=32)
-def _fractions(n: int, subpixel: int) -> ComplexArray:
-    """exp(2πi k s) for the steps s and the n frequencies k of an axis, (steps, n)."""
-    return np.exp(np.outer(_reach(subpixel), _ik(n)[1]))
-
-
-def _contract(product: ComplexArray, waves: Sequence[ComplexArray]) -> ComplexArray:
-    """Inverse DFT with one small matrix (points, N) an axis instead of the full transform."""
-    shape = [len(wave) for wave in waves]
-    for wave in waves:  # takes the first axis, appends the new one
-        product = product.reshape(wave.shape[1], -1).T @ wave.T
-    return product.reshape(shape) / math.prod(wave.shape[1] for wave in waves)
 
 
 def translate(x: ComplexArray, shift: Sequence[float]) -> ComplexArray:
@@ -232,8 +212,8 @@ def relative_ramp(x: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
     The two objects' own ramps (`ramp_of`) differ by their noise; this does not.
     """
     overlap = np.asarray(x) * np.conj(np.asarray(reference))
-    _, pixels, _ = _highest([fft.ifftshift(overlap)], 10)
-    return 2 * np.pi * np.array(pixels) / overlap.shape
+    _, pixels, _ = Search(10).highest([fft.ifftshift(overlap)[None]])
+    return 2 * np.pi * pixels[0] / overlap.shape
 
 
 def complex_correlation(a: ArrayLike, b: ArrayLike) -> float:
@@ -249,6 +229,12 @@ def pearson(a: ArrayLike, b: ArrayLike) -> float:
     u, v = u - u.mean(), v - v.mean()
     norms = float(np.linalg.norm(u)) * float(np.linalg.norm(v))
     return max(-1.0, min(1.0, float(u @ v) / norms)) if norms else 0.0
+
+
+def _waves(s: Sequence[float], shape: Sequence[int]) -> ComplexArray:
+    """exp(2πi k·s) over the frequencies k of an array (*shape)."""
+    lines = [np.exp(2j * np.pi * fft.fftfreq(n) * s_j) for s_j, n in zip(s, shape, strict=True)]
+    return np.asarray(reduce(np.multiply.outer, lines))
 
 
 def _along(values: NDArray, axis: int, ndim: int) -> NDArray:

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from retrieve import evaluate
 from retrieve.errors import InputError
 from retrieve.evaluate import (
     align,
+    align_stack,
     complex_correlation,
     conjugate_inverse,
     pearson,
@@ -37,6 +39,30 @@ def test_align_recovers_subpixel_shift_phase_and_twin(shape, twin):
     assert found.correlation > 0.99999
     assert_allclose(found.object, t, atol=1e-3)
     assert found.object.dtype == np.complex64
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (33, 30), (12, 13, 14)])
+@pytest.mark.parametrize("subpixel", [1, 10])
+@pytest.mark.parametrize("points", [1, 3000, 1 << 20])
+def test_a_stack_is_aligned_as_one_by_one(shape, subpixel, points, monkeypatch):
+    """In parts or at once; by whole pixels, fractions, twins, and one that is empty."""
+    monkeypatch.setattr(evaluate, "POINTS", points)
+    t, rng = crystal(shape, seed=3, phase=2.0), np.random.default_rng(0)
+    moved = [noisy(translate(t, rng.integers(-3, 4, t.ndim) if k % 3 else rng.normal(size=t.ndim)), 0.2, k) for k in range(9)]
+    turned = [conjugate_inverse(x) if k % 2 else x * np.exp(1j * k) for k, x in enumerate([*moved, 0 * t])]
+    stack = np.stack(turned).astype(np.complex64)
+    together = align_stack(stack, t, subpixel=subpixel)
+    assert together.objects.dtype == np.complex64
+    assert_array_equal(together.twins, [*[False, True] * 4, False, False])
+    for k, x in enumerate(stack):
+        found = align(x, t, subpixel=subpixel)
+        assert_allclose(together.objects[k], found.object, atol=2e-6)
+        assert_allclose(together.shifts[k], found.shift, atol=1e-4)
+        assert_allclose(together.phases[k], found.phase, atol=1e-5)
+        assert_allclose(together.correlations[k], found.correlation, atol=1e-6)
+        candidate = conjugate_inverse(x) if found.twin else x
+        assert_allclose(together.objects[k], translate(candidate, found.shift) * np.exp(1j * found.phase), atol=1e-5)
+    assert len(align_stack(stack[:0], t).objects) == 0
 
 
 def test_align_under_noise_keeps_shift_within_a_fiftieth_of_a_pixel():

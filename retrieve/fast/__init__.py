@@ -36,28 +36,15 @@ def passes_for(x: Any) -> Any:
     return part("passes") if type(x) is np.ndarray and x.dtype == np.complex64 else None
 
 
-class Loop:
-    """The iterations x ← a·x + b·m of one run, with one pair (a, b) inside the support and another outside."""
+def loop(x: Any, problem: Any, mixture: Any, project: Any) -> Any:
+    """What iterates x (batch, *shape) here by a `loops.Mixture`, under a constraint; None where there is nothing."""
+    from . import loops
 
-    def __init__(self, pairs: tuple[Pair, Pair]) -> None:
-        self.pairs, self.own = pairs, False
-
-    def modulus(self, problem: Any, x: Any) -> Any:
-        """`Problem.fit_modulus`; on a card the next call may write over it."""
-        return problem.fit_modulus(x)
-
-    def mix(self, x: np.ndarray, m: np.ndarray, support: np.ndarray) -> np.ndarray:
-        """a·x + b·m, from the second time on in the place of x."""
-        x, self.own = mix(x if self.own else x.copy(), m, support, *self.pairs), True
-        return x
-
-
-def loop(x: Any, problem: Any, pairs: tuple[Pair, Pair]) -> Any:
-    """What does these iterations of x (batch, *shape) here; None where there is nothing."""
     if x.__dlpack_device__()[0] != CUDA:
-        return None if passes_for(x) is None else Loop(pairs)
+        return loops.loop_for(x, mixture, project.positive, project.phase)
     card = part("card")
-    return None if card is None or not card.Loop.able(x, problem) else card.Loop(x, problem, pairs)
+    plain = not project.positive and project.phase is None and mixture.again is None
+    return card.Loop(x, problem, mixture) if card is not None and plain and card.Loop.able(x, problem) else None
 
 
 @lru_cache(maxsize=64)
@@ -96,15 +83,25 @@ def fit_modulus(x: np.ndarray, amplitude: np.ndarray, valid: np.ndarray, threads
     return out
 
 
-def mix(x: np.ndarray, m: np.ndarray, support: np.ndarray, inside: Pair, outside: Pair) -> np.ndarray:
-    """a·x + b·m, in the place of x: one pair (a, b) inside the support, another outside."""
-    part("passes").mix(_rows(x), _rows(m), _rows(support), inside, outside)
-    return x
-
-
-def _rows(x: np.ndarray) -> np.ndarray:
+def rows(x: np.ndarray) -> np.ndarray:
     """The batch, flat."""
     return x.reshape(len(x), -1)
+
+
+def mix(x: np.ndarray, m: np.ndarray, support: np.ndarray, inside: Pair, outside: Pair, out: np.ndarray) -> np.ndarray:
+    """a·x + b·m into `out`, which may be x: one pair (a, b) inside the support, another outside."""
+    part("passes").mix(rows(x), rows(m), rows(support), inside, outside, rows(out))
+    return out
+
+
+def select(inside: Any, x: Any, y: Any, out: Any) -> np.ndarray | None:
+    """`retrieve.arrays.select` of complex64; None where it cannot be done here."""
+    given = y if x is None else x
+    if passes_for(given) is None or type(inside) is not np.ndarray:
+        return None
+    none, one = np.float32(0), np.float32(1)
+    pairs = ((none, none) if x is None else (one, none)), (none, one)
+    return mix(given, y, inside, *pairs, np.empty_like(given) if out is None else out)
 
 
 def misfits(
@@ -132,19 +129,23 @@ def misfits(
 
 
 def convolve(a: np.ndarray, transfer: np.ndarray, line: np.ndarray, out: np.ndarray | None, threads: int) -> np.ndarray | None:
-    """`retrieve.arrays.convolve` of float32 a, into `out`, which may be a; None where it cannot be done here."""
-    fftw = planned(a.shape[1:]) if type(a) is np.ndarray and a.dtype == np.float32 and a.flags.c_contiguous else None
+    """`retrieve.arrays.convolve` of float32 or complex64 a, into `out`, which may be a; None where it cannot be done here."""
+    able = type(a) is np.ndarray and a.dtype in (np.float32, np.complex64) and a.flags.c_contiguous
+    fftw = planned(a.shape[1:]) if able else None
     if fftw is None:
         return None
-    out = np.empty_like(a) if out is None else out
-    first = (line * np.float32(1 / a[0].size))[:, None]
+    out = np.empty_like(a) if out is None or a.dtype.kind == "c" else out  # half spectra have a place of their own
+    first, passes = line * np.float32(1 / a[0].size), part("passes")
     tables = transfer.reshape(*transfer.shape[: 2 - a.ndim], -1)
     tables = tables.reshape(-1, *tables.shape[-2:])
     for one, into, table in zip(a, out, itertools.cycle(tables), strict=False):
 
         def multiply(block: np.ndarray, columns: slice, table: np.ndarray = table) -> None:
-            block *= table[:, columns]
-            block *= first
+            if passes is None or table.dtype != np.float32:
+                block *= table[:, columns]
+                block *= first[:, None]
+            else:
+                passes.scale(block, columns.start, table, first)
 
         fftw.through(one, into, multiply, one.ndim, threads)
     return out

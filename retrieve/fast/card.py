@@ -49,10 +49,10 @@ mix = cupy.ElementwiseKernel(
 class Loop:
     """The iterations x ← a·x + b·m of one run: its x and m, written over by each iteration, and the launches.
 
-    `modulus` and `mix` are those of `retrieve.fast.Loop`; both return arrays of the library that x came from.
+    `modulus` and `update` are those of `retrieve.fast.loops.Loop`; both return arrays of the library that x came from.
     """
 
-    def __init__(self, x: Any, problem: Any, pairs: Any) -> None:
+    def __init__(self, x: Any, problem: Any, mixture: Any) -> None:
         xp, points = array_namespace(x), math.prod(x.shape[1:])
         self.x, self.m = (xp.empty(x.shape, dtype=x.dtype, device=x.device) for _ in range(2))
         self.inside = xp.zeros(x.shape, dtype=xp.uint8, device=x.device)
@@ -61,7 +61,7 @@ class Loop:
         wanted = _view(xp.where(problem.valid, y, -xp.ones_like(y))).ravel()
         here, m, inside = _view(self.x), _view(self.m), _view(self.inside)
         plan = get_fft_plan(here, axes=tuple(range(1, x.ndim)))
-        other, numbers = 1 / points, [float(number) for pair in pairs for number in pair]
+        other, numbers = 1 / points, [float(number) for pair in mixture[:2] for number in pair]
 
         def project() -> None:
             plan.fft(here, m, cufft.CUFFT_FORWARD)
@@ -89,17 +89,17 @@ class Loop:
         problem.operator.spend(2 * x.shape[0])
         return self.m
 
-    def mix(self, x: Any, m: Any, support: Any) -> Any:
-        """a·x + b·m, one pair (a, b) inside the support and another outside."""
+    def update(self, x: Any, m: Any, project: Any, problem: Any) -> tuple[Any, Any]:
+        """The next x, a·x + b·m with one pair (a, b) inside the support and another outside, and m."""
         if x is not self.x:
             self.x[...] = x
         if m is not self.m:
             self.m[...] = m
-        if support is not self.given:
-            self.inside[...] = support
-            self.given = support
+        if project.support is not self.given:
+            self.inside[...] = project.support
+            self.given = project.support
         self._mix()
-        return self.x
+        return self.x, m
 
 
 def _view(x: Any) -> Any:

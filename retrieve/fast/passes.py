@@ -16,6 +16,18 @@ ZERO, TINY = np.float32(0), np.float32(1e-20)
 
 
 @compiled
+def times(gain, z):  # type: ignore[no-untyped-def]
+    """A real number times a complex one; compiled as it is written it would be made complex first."""
+    return complex(gain * z.real, gain * z.imag)
+
+
+@compiled
+def sum_of(a, u, b, v):  # type: ignore[no-untyped-def]
+    """a·u + b·v for real a and b."""
+    return complex(a * u.real + b * v.real, a * u.imag + b * v.imag)
+
+
+@compiled
 def set_modulus(f, first, y, valid, factor, free):  # type: ignore[no-untyped-def]
     """f ← f·factor·y/|f| where measured, f·free elsewhere; f is a block (n0, width) of columns, from `first` on, of y."""
     for i in range(f.shape[0]):
@@ -23,18 +35,90 @@ def set_modulus(f, first, y, valid, factor, free):  # type: ignore[no-untyped-de
         for k in range(row.shape[0]):
             z = row[k]
             gain = factor * modulus[k] / (math.sqrt(z.real * z.real + z.imag * z.imag) + TINY)
-            row[k] = z * (gain if known[k] else free)
+            row[k] = times(gain if known[k] else free, z)
 
 
 @compiled
-def mix(x, m, support, inside, outside):  # type: ignore[no-untyped-def]
-    """x ← a·x + b·m with one pair (a, b) inside the support and another outside; a support of one row holds for all."""
+def gain(f, first, y, free, factor, other):  # type: ignore[no-untyped-def]
+    """f ← f·(factor·y/|f| + other·free); f is a block (n0, width) of columns, from `first` on, of y and of free."""
+    for i in range(f.shape[0]):
+        row, modulus, left = f[i], y[i, first : first + f.shape[1]], free[i, first : first + f.shape[1]]
+        for k in range(row.shape[0]):
+            z = row[k]
+            row[k] = times(factor * modulus[k] / (math.sqrt(z.real * z.real + z.imag * z.imag) + TINY) + other * left[k], z)
+
+
+@compiled
+def mix(x, m, support, inside, outside, out):  # type: ignore[no-untyped-def]
+    """out ← a·x + b·m with one pair (a, b) inside the support and another outside; a support of one row holds for all."""
     (a, b), (c, d) = inside, outside
+    for i in range(x.shape[0]):
+        here, there, to, s = x[i], m[i], out[i], support[i % support.shape[0]]
+        for k in range(here.shape[0]):
+            to[k] = sum_of(a if s[k] else c, here[k], b if s[k] else d, there[k])
+
+
+@compiled
+def mix_again(x, m, n, support, inside, outside, weights):  # type: ignore[no-untyped-def]
+    """x ← a·x + b·m + e·n, with a, b and e inside the support and others outside."""
+    (a, b), (c, d), (e, f) = inside, outside, weights
+    for i in range(x.shape[0]):
+        here, there, last, s = x[i], m[i], n[i], support[i % support.shape[0]]
+        for k in range(here.shape[0]):
+            g, h, w = (a if s[k] else c), (b if s[k] else d), (e if s[k] else f)
+            u, v, z = here[k], there[k], last[k]
+            here[k] = complex(g * u.real + h * v.real + w * z.real, g * u.imag + h * v.imag + w * z.imag)
+
+
+@compiled
+def mix_positive(x, m, support, inside, outside, asked, shown):  # type: ignore[no-untyped-def]
+    """`mix` of real x and m, where a pixel with p·x + q·m < 0 is outside; shown ← P_S m, complex.
+
+    First both are given the sign with which m is positive inside the support on the whole.
+    """
+    (a, b), (c, d), (p, q) = inside, outside, asked
+    for i in range(x.shape[0]):
+        here, there, s, seen = x[i], m[i], support[i % support.shape[0]], shown[i]
+        total = ZERO
+        for k in range(here.shape[0]):
+            total += there[k] if s[k] else ZERO
+        sign = np.float32(-1) if total < ZERO else np.float32(1)
+        for k in range(here.shape[0]):
+            u, v = sign * here[k], sign * there[k]
+            here[k] = a * u + b * v if s[k] and p * u + q * v >= ZERO else c * u + d * v
+            seen[k] = v if s[k] and v > ZERO else ZERO
+
+
+@compiled
+def nearest(z, wedge, pull):  # type: ignore[no-untyped-def]
+    """Whether z has a phase in the range, given by cosine and sine of its middle and half, and pull·(the nearest that has)."""
+    turn, c, s = complex(wedge[0], wedge[1]), wedge[2], wedge[3]
+    re, im = z.real * wedge[0] + z.imag * wedge[1], z.imag * wedge[0] - z.real * wedge[1]
+    reach = pull * max(re * c + abs(im) * s, ZERO)
+    return re >= math.sqrt(re * re + im * im) * c, turn * complex(reach * c, reach * s if im > ZERO else -reach * s)
+
+
+@compiled
+def mix_phased(x, m, support, inside, outside, asked, pull, wedge):  # type: ignore[no-untyped-def]
+    """`mix` under a range of phases: outside it p·x + q·m counts as outside, but for `pull` times its nearest; m ← P_S m."""
+    (a, b), (c, d), (p, q), one = inside, outside, asked, np.float32(1)
     for i in range(x.shape[0]):
         here, there, s = x[i], m[i], support[i % support.shape[0]]
         for k in range(here.shape[0]):
             u, v = here[k], there[k]
-            here[k] = a * u + b * v if s[k] else c * u + d * v
+            fits, near = nearest(sum_of(p, u, q, v), wedge, pull)
+            here[k] = sum_of(a, u, b, v) if s[k] and fits else sum_of(c, u, d, v) + (near if s[k] else ZERO)
+            fits, near = nearest(v, wedge, one)
+            there[k] = (v if fits else near) if s[k] else ZERO
+
+
+@compiled
+def scale(f, first, table, line):  # type: ignore[no-untyped-def]
+    """f ← f·table·line, `line` (n0,) along the first axis; f is a block (n0, width) of columns, from `first` on, of the table."""
+    for i in range(f.shape[0]):
+        row, factors, one = f[i], table[i % table.shape[0], first : first + f.shape[1]], line[i]
+        for k in range(row.shape[0]):
+            row[k] = times(one * factors[k], row[k])
 
 
 @compiled

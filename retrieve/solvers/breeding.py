@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import numpy as np
 
 from ..arrays import like, to_numpy
-from ..evaluate import align
+from ..evaluate import align_stack
 from .base import Step
 from .start import random_phases
 from .state import Found, State, best_of, merged, row
@@ -72,7 +72,7 @@ def bred(search: Search, b: int, before: State) -> Found:
 def _aligned(members: State) -> np.ndarray:
     """All members brought onto the best, complex64 (members, *shape), on the host."""
     x, k = np.nan_to_num(to_numpy(members.x)), int(np.argmin(members.score))
-    return np.stack([align(one, x[k], subpixel=1).object for one in x]).astype(np.complex64)
+    return align_stack(x, x[k], subpixel=1).objects.astype(np.complex64)
 
 
 def _crossed(members: State) -> State:
@@ -101,7 +101,7 @@ def concert(members: State, sweeps: Sequence[tuple[float, State]], past: float) 
 def agreement(members: State) -> float:
     """Mean correlation of the others with the best by score."""
     x, k = np.nan_to_num(to_numpy(members.x)), int(np.argmin(members.score))
-    return float(np.mean([align(one, x[k], subpixel=1).correlation for j, one in enumerate(x) if j != k]))
+    return float(np.delete(align_stack(x, x[k], subpixel=1).correlations, k).mean())
 
 
 def _shown(inner: Generator[Step, None, T], before: State, b: int) -> Generator[Step, None, T]:

@@ -16,6 +16,7 @@ import numpy as np
 from .. import autocorrelation, fast
 from ..arrays import Array, like, namespace
 from ..errors import OptionError
+from ..fast.loops import Mixture
 from ..operators import PartialCoherence, richardson_lucy
 from ..options import option, validate
 from ..problem import Problem
@@ -99,6 +100,28 @@ class Constraint(NamedTuple):
         return self.support
 
 
+class _Asked:
+    """Stands for the constraint and for the problem in a formula, and keeps what it asks of them."""
+
+    def __init__(self, support: np.ndarray, modulus: np.ndarray) -> None:
+        self.support, self.modulus = support, modulus
+        self.of_projection: list[np.ndarray] = []
+        self.of_phase: list[np.ndarray] = []
+        self.of_modulus: list[np.ndarray] = []
+
+    def __call__(self, m: np.ndarray) -> np.ndarray:
+        self.of_projection.append(m)
+        return np.where(self.support, m, 0)
+
+    def allows(self, m: np.ndarray) -> np.ndarray:
+        self.of_phase.append(m)
+        return self.support
+
+    def fit_modulus(self, x: np.ndarray) -> np.ndarray:
+        self.of_modulus.append(x)
+        return self.modulus
+
+
 class Descent(Solver):
     """A solver that can be a part of a recipe by descending from any x within any support."""
 
@@ -113,7 +136,8 @@ class Descent(Solver):
 class Iterative(Solver):
     """A projection algorithm: x ← update(x, P_M x) under the constraint, the support shrink-wrapped.
 
-    local: whether `update` is a·x + b·m, pixel by pixel, with one pair (a, b) inside a plain support and another outside.
+    local: whether `update` makes each pixel of those of x, of m and of what it asks of P_S and, once more, of P_M, of sums of
+        these with numbers that stay the same.
     """
 
     local: ClassVar[bool] = False
@@ -133,11 +157,25 @@ class Iterative(Solver):
     def update(self, x: Array, m: Array, project: Constraint, problem: Problem, t: float) -> Array:
         """The next x from x and m = P_M x, under the constraint P_S = `project`, at the share t of its run."""
 
-    def mixture(self, problem: Problem) -> tuple[fast.Pair, fast.Pair]:
-        """(a, b) inside and outside the support for a `local` algorithm: what it makes of x = 1, m = 0 and of x = 0, m = 1."""
-        x, inside = np.asarray([[1, 0, 1, 0]], np.complex64), np.asarray([[True, True, False, False]])
-        a, b, c, d = self.update(x, 1 - x, Constraint(inside), problem, 0.0)[0].real
-        return (a, b), (c, d)
+    def finish(self, x: Array, support: Array, t: float) -> Array:
+        """What becomes of the updated x by more than its own pixels; nothing, for most algorithms."""
+        return x
+
+    def mixture(self) -> Mixture:
+        """The numbers in a `local` algorithm: what it makes of x, m and a second P_M, each in turn 1 where the others are 0."""
+        x, m, n = np.tile(np.eye(3, dtype=np.complex64), 2)[:, None]
+        asked = _Asked(np.asarray([[True, True, True, False, False, False]]), n)
+        a, b, c, d, e, f = self.update(x, m, asked, asked, 0.0)[0].real  # type: ignore[arg-type]
+        again = None
+        if asked.of_modulus:
+            p, q, _, r, s, _ = asked.of_modulus[0][0].real
+            again = (p, q), (r, s), (c, f)
+        looked = [*asked.of_projection, *asked.of_phase]
+        if len(looked) != 1:
+            return Mixture((a, b), (d, e), again=again)
+        p, q = looked[0][0, :2].real
+        pull = ((a - d) / p if abs(p) > abs(q) else (b - e) / q) if asked.of_projection else np.float32(0)
+        return Mixture((a, b), (d, e), (p, q), pull, again)
 
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """Run the algorithm alone."""
@@ -168,7 +206,7 @@ def iterate(parts: Sequence[Iterative | Descent], problem: Problem, x: Array, su
     first, blind = first_support(problem, x) if support is None else (support, problem.support is None)
     support = first
     total = sum(part.iterations for part in parts)
-    n = 0
+    n, kind = 0, x.dtype
     info: dict[str, Any] = {}
     for part in parts:
         info = {**info, "stage": part.name}
@@ -177,35 +215,46 @@ def iterate(parts: Sequence[Iterative | Descent], problem: Problem, x: Array, su
                 n, x = n + 1, step.x
                 yield step._replace(info=info)
             continue
+        x = namespace(x).astype(x, kind, copy=False)
+        x = _real(x) if part.positivity else x
         wrap = part.shrink_wrap
         wrapping = wrap.when == "always" or (wrap.when == "auto" and blind)
         project = part.constrain(support)
         plain = not part.positivity and project.phase is None
-        quick = fast.loop(x, problem, part.mixture(problem)) if part.local and plain else None
+        quick = fast.loop(x, problem, part.mixture(), project) if part.local else None
         blurred = part.coherence.first(total, x.ndim - 1) if part.coherence.check(problem) else math.inf
         for k in range(part.iterations):
             n += 1
             m = problem.fit_modulus(x) if quick is None else quick.modulus(problem, x)
-            if part.positivity:
-                x, m = _real(x, m, support)
+            m = _real(m) if part.positivity and quick is None else m
             if wrapping and n % wrap.every == 0:
                 support = wrap.update(m, support, min(1.0, n / total))
                 project = part.constrain(support)
-            x = part.update(x, m, project, problem, k / part.iterations) if quick is None else quick.mix(x, m, support)
+            t = k / part.iterations
+            if quick is None:
+                x, m = _signed(x, m, support) if part.positivity else (x, m)
+                x, m = part.update(x, m, project, problem, t), m if plain else project(m)
+            else:
+                x, m = quick.update(x, m, project, problem)
+            x = part.finish(x, support, t)
             if n == part.twin_cut:
                 x = cut_half(x, support)
             if n >= blurred and n % part.coherence.every == 0:
                 problem = part.coherence.refine(problem, project(m))
                 info = {**info, "detector": problem.detector}
-            m = m if plain else project(m)
             yield Step(m, support, info, more=n < total)
             del m
 
 
-def _real(x: Array, m: Array, support: Array) -> tuple[Array, Array]:
-    """x and m for a real object, with the sign, which the data do not tell, that is positive inside."""
+def _real(x: Array) -> Array:
+    """The real part of x, as complex numbers."""
+    xp = namespace(x)
+    return xp.astype(xp.real(x), x.dtype)
+
+
+def _signed(x: Array, m: Array, support: Array) -> tuple[Array, Array]:
+    """x and m of a real object, with the sign, which the data do not tell, that is positive inside."""
     xp = namespace(m)
-    m = xp.astype(xp.real(m), m.dtype)
     inside = xp.where(support, m, xp.zeros_like(m))
     total = xp.sum(xp.real(inside), axis=tuple(range(1, m.ndim)), keepdims=True)
     sign = 1 - 2 * xp.astype(total < 0, total.dtype)

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..arrays import Array, namespace
+from ..arrays import Array, namespace, select
 from ..options import option
 from ..problem import Problem
 from .iterative import Constraint, Iterative
@@ -116,6 +116,7 @@ class DM(Iterative):
     """Difference map: x ← x + β(P_S f_M x − P_M f_S x), f_M = (1+1/β)P_M − 1/β, f_S = (1−1/β)P_S + 1/β."""
 
     name: ClassVar[str] = "dm"
+    local: ClassVar[bool] = True
     source: ClassVar[str] = "Elser, J. Opt. Soc. Am. A 20, 40 (2003)"
     beta: float = option(0.9, "step; its sign may be either", ge=-2, le=2)
 
@@ -143,7 +144,7 @@ class RRR(Iterative):
 
 
 @dataclass(frozen=True)
-class OSS(Iterative):
+class OSS(HIO):
     """Oversampling smoothness: HIO, then the density outside the support is low-pass filtered.
 
     The Gaussian filter exp(−q²/2α²) narrows in ten stages, α falling linearly from N to 1/N. It sees
@@ -152,18 +153,13 @@ class OSS(Iterative):
 
     name: ClassVar[str] = "oss"
     source: ClassVar[str] = "Rodriguez et al., J. Appl. Cryst. 46, 312 (2013)"
-    beta: float = option(0.9, "feedback outside the constraint", gt=0, le=2)
 
-    def update(self, x: Array, m: Array, project: Constraint, problem: P, t: float) -> Array:
+    def finish(self, x: Array, support: Array, t: float) -> Array:
         """Inside the HIO value, outside the HIO value filtered; W(α) in q is a blur of N/2πα pixels in r."""
-        xp = namespace(x)
-        x = xp.where(project.allows(m), m, x - self.beta * m)
-        outside = xp.where(project.support, xp.zeros_like(x), x)
         n = max(x.shape[1:])
         alpha = n + (1 / n - n) * math.floor(10 * t) / 9
-        sigma = n / (2 * math.pi * alpha)
-        smooth = blur(+xp.real(outside), sigma) + 1j * blur(+xp.imag(outside), sigma)
-        return xp.where(project.support, x, xp.astype(smooth, x.dtype))
+        smooth = blur(select(support, None, x), n / (2 * math.pi * alpha), spent=True)
+        return select(support, x, smooth, out=x)
 
 
 ALGORITHMS: dict[str, type[Iterative]] = {c.name: c for c in (ER, SF, HIO, PCHIO, RAAR, HPR, ASR, DM, RRR, OSS)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 
 import numpy as np
 from scipy import ndimage
@@ -74,14 +74,19 @@ class ShrinkWrap:
 
 
 def blur(a: Array, sigma: float, spent: bool = False) -> Array:
-    """Real `a` (batch, *shape) convolved with a Gaussian of `sigma` pixels (periodic), in its place where it is `spent`."""
+    """`a` (batch, *shape) convolved with a Gaussian of `sigma` pixels (periodic), in its place where it is `spent`."""
     if sigma <= 0:
         return a
-    shape = tuple(a.shape[1:])
-    ends = [np.fft.fftfreq(n) for n in shape[:-1]] + [np.fft.rfftfreq(shape[-1])]
-    first, *lines = (np.exp(-2 * (math.pi * sigma * q) ** 2).astype(np.float32) for q in ends)
-    transfer = reduce(np.multiply.outer, lines)[None]
+    first, transfer = _gaussian(tuple(a.shape[1:]), sigma, namespace(a).isdtype(a.dtype, "real floating"))
     return convolve(a, like(transfer, a), first, a if spent else None)
+
+
+@lru_cache(maxsize=4)
+def _gaussian(shape: tuple[int, ...], sigma: float, half: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The spectrum of a Gaussian, float32, along the first axis and over the others, (1, *rest), half of it for real arrays."""
+    ends = [np.fft.fftfreq(n) for n in shape[:-1]] + [np.fft.rfftfreq(shape[-1]) if half else np.fft.fftfreq(shape[-1])]
+    first, *lines = (np.exp(-2 * (math.pi * sigma * q) ** 2).astype(np.float32) for q in ends)
+    return first, reduce(np.multiply.outer, lines)[None]
 
 
 def _largest(a: Array, size: Array) -> Array:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+import retrieve as rt
 from retrieve.errors import OptionError
 from retrieve.solvers import ALGORITHMS, ASR, DM, ER, HIO, HPR, OSS, PCHIO, RAAR, RRR, SF, Constraint
 from retrieve.solvers.iterative import cut_half
@@ -135,7 +136,7 @@ def test_oss_filters_the_outside(random_complex, easy, t):
     q2 = np.add.outer(np.fft.fftfreq(n, 1 / n) ** 2, np.fft.fftfreq(n, 1 / n) ** 2)
     smooth = np.fft.ifft2(np.fft.fft2(np.where(inside, 0, moved)) * np.exp(-q2 / (2 * alpha**2)))
     expected = np.where(inside, moved, smooth)
-    found = OSS().update(x, m, Constraint(inside), easy, t)
+    found = OSS().finish(OSS().update(x, m, Constraint(inside), easy, t), inside, t)
     assert_allclose(found, expected, atol=1e-5)
     assert np.abs(found - moved).max() > 0.01
 
@@ -193,6 +194,15 @@ def test_hio_feeds_back_where_the_constraint_is_broken(random_complex, easy, sol
         x, m = x.real + 0j, m.real + 0j
     expected = np.where(easy.support & allowed(m), m, x - 0.7 * m)
     assert_allclose(solver.update(x, m, solver.constrain(easy.support[None]), easy, 0.5), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["hio", "rrr"])
+def test_a_positive_object_is_found_from_a_complex_start(easy, name):
+    """Nothing imaginary of the start may stay outside the support, where HIO and RRR would keep it for ever."""
+    real = np.abs(easy.truth)
+    positive = easy.replace(amplitude=np.abs(np.fft.fft2(real, norm="ortho")).astype(np.float32))
+    result = rt.solve(ALGORITHMS[name](iterations=300, positivity=True), positive, starts=4)
+    assert result.score.chi2 < 1e-3
 
 
 @pytest.mark.parametrize("name", ["er", "hio", "raar"])

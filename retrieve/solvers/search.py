@@ -13,10 +13,12 @@ import numpy as np
 from ..arrays import Array, like, namespace, to_numpy
 from ..autocorrelation import islands, speckle_size
 from ..evaluate import align
+from ..operators import Operator
 from ..problem import Problem
 from ..score import Scorer
 from ..survey import Survey, survey
 from .base import Step, Streams
+from .blurred import detector_of, fitted
 from .breeding import bred
 from .gradient import ConjugateGradient
 from .iterative import Descent, Iterative, iterate
@@ -59,6 +61,7 @@ class Search:
         self.thorough = False  # whether sweeps go on where smaller volumes score no better
         self.sweeps: list[tuple[float, State]] = []
         self.volumes: dict[int, float] = {}
+        self.kernels: dict[int, Array] = {}
         self.did: list[list[str]] = [
             list(self.seen.words if problem.support is None else ["the support is known"]) for _ in range(len(rng))
         ]
@@ -72,21 +75,28 @@ class Search:
             yield step._replace(info={**step.info, "account": self.did})
 
     def search(self, x: Array) -> Found:
-        """Every start explores; one that is not settled then breeds a population of its own."""
+        """Every start explores; one that is not settled then breeds a population of its own; each is tried with a blur."""
         best, settled = yield from self.explore(x)
         if self.options.members > 1:
             for b in np.flatnonzero(~settled):
                 best = merged(best, np.array([b]), (yield from bred(self, int(b), best)))
         loose = np.array([b not in self.volumes for b in range(len(settled))])
         fine = yield from self.refine(best)
-        return best_of([best, fine._replace(score=np.where(loose, fine.score, np.inf))])
+        best = best_of([best, fine._replace(score=np.where(loose, fine.score, np.inf))])
+        if self.problem.detector is None and np.isfinite(best.score).all():
+            for k in range(len(settled)):
+                one, kernel = yield from fitted(self, k, best)
+                best = merged(best, np.array([k]), one)
+                if kernel is not None:
+                    self.kernels[k] = kernel
+        return best
 
     def crowd(self, b: int) -> Self:
         """The search of a population of start b, its random numbers those of that start."""
         crowd = copy.copy(self)
         members = self.options.members_for(self.problem)
         crowd.rng, crowd.did = Streams([self.rng.generators[b]] * members), [[] for _ in range(members)]
-        crowd.sweeps, crowd.volumes, crowd.resting, crowd.thorough = [], {}, None, True
+        crowd.sweeps, crowd.volumes, crowd.kernels, crowd.resting, crowd.thorough = [], {}, {}, None, True
         return crowd
 
     def explore(self, x: Array) -> Generator[Step, None, tuple[State, np.ndarray]]:
@@ -204,10 +214,13 @@ class Search:
         return best_of([best, first, second])
 
     def polish(self, best: State) -> Iterator[Step]:
-        """Error reduction and conjugate gradients on all pixels."""
+        """Error reduction and conjugate gradients on all pixels, under each start's blur if it has one."""
+        detector = detector_of(self.kernels, len(best.score), self.whole)
+        whole = self.whole if detector is None else self.whole.replace(detector=detector)
+        blur = {} if detector is None else {"detector": detector}
         for step in iterate([ER(iterations=30, shrink_wrap=FIXED), ConjugateGradient(iterations=30)],
-                            self.whole, best.x, best.support):  # fmt: skip
-            yield step._replace(info={**step.info, "stage": "polish"})
+                            whole, best.x, best.support):  # fmt: skip
+            yield step._replace(info={**step.info, **blur, "stage": "polish"})
 
     # parts --------------------------------------------------------------------------------------
 
@@ -215,6 +228,12 @@ class Search:
         """Little of error reduction at a volume, for a mean: it takes in what is missing and stays a mean."""
         wrap = ShrinkWrap(when="always", every=5, sigma=2.0, sigma_end=2.0, area=share)
         return [ER(iterations=5, shrink_wrap=wrap, **self.phase)]
+
+    def again(self, b: int) -> Parts:
+        """A short run of start b from where it stands, in its support, or at its volume if it has one."""
+        if b not in self.volumes:
+            return self.fixed(self.options.effort)
+        return self.volume(self.volumes[b], 1.0, self.options.effort)
 
     def fixed(self, n: int) -> Parts:
         """HIO and ER in a support that stays."""
@@ -232,22 +251,24 @@ class Search:
 
     # bookkeeping --------------------------------------------------------------------------------
 
-    def through(self, by: str | tuple[str, ...], parts: Parts, x: Array, support: Array | None) -> Found:
-        """Run the parts and score their end."""
-        xp = namespace(x)
+    def through(
+        self, by: str | tuple[str, ...], parts: Parts, x: Array, support: Array | None, problem: Problem | None = None
+    ) -> Found:
+        """Run the parts, on the search's problem unless given one, and score their end."""
+        xp, problem = namespace(x), problem or self.problem
         step, stage = Step(x), {"stage": by if isinstance(by, str) else "refine"}
-        for step in iterate(parts, self.problem, x, support):
+        for step in iterate(parts, problem, x, support):
             shown = step
             if self.resting is not None:
                 part = State(step.x, xp.broadcast_to(step.support, step.x.shape), np.zeros(len(self.resting[1])), ())
                 shown = Step(*merged(*self.resting, part)[:2])
             yield shown._replace(info=stage)
         names = (by,) * step.x.shape[0] if isinstance(by, str) else by
-        return self.scored(step.estimate, step.support, names)
+        return self.scored(step.estimate, step.support, names, problem.detector)
 
-    def scored(self, x: Array, support: Array, by: tuple[str, ...]) -> State:
+    def scored(self, x: Array, support: Array, by: tuple[str, ...], detector: Operator | None = None) -> State:
         """A state of x and support (batch, *shape) with its scores, √(χ² · free χ²)."""
-        chi2, free = self.scorer(x)
+        chi2, free = self.scorer(x, detector)
         score = np.where(np.isfinite(chi2 * free), np.sqrt(np.abs(chi2 * free)), np.inf)
         return State(x, namespace(x).broadcast_to(support, x.shape), score, by)
 

@@ -54,7 +54,7 @@ class Auto(Solver):
     members: int = option(8, "searches in the population of a start that is not settled; half as many of a large pattern", ge=1)
     generations: int = option(5, "generations of a population at most", ge=0)
     blurs: int = option(12, "rounds of fitting the beam's coherence at most, in two dimensions; 0 for none", ge=0)
-    blurred: float = option(0.8, "score over that without at which a fitted coherence is kept", gt=0, lt=1)
+    blurred: float = option(0.9, "score over that without at which a fitted coherence is kept", gt=0, lt=1)
     kept: float = option(0.03, "share of the pixels that the search keeps back to judge by", gt=0, lt=0.5)
     past: float = option(4.0, "score over the best so far at which a sweep ends", gt=1)
     most: int = option(2**17, "pixels up to which the search is on all of the pattern, not on its middle", ge=256)

@@ -19,7 +19,7 @@ from .iterative import Coherence
 from .state import Found, State, best_of, row
 
 if TYPE_CHECKING:
-    from .search import Search
+    from .search import Parts, Search
 
 TRIED = 3
 """Rounds after which a blur is given up that does not lower the score clearly."""
@@ -44,7 +44,7 @@ def fitted(search: Search, b: int, before: State) -> Fitted:
         xp = namespace(found.x)
         estimate = xp.where(found.support, found.x, xp.zeros_like(found.x))
         problem = Coherence(when="always").refine(problem, estimate)
-        found = yield from _round(search, b, before, found, problem)
+        found = yield from _alone(search.under(problem), b, before, search.again(b), found)
         if not scores or found.score[0] < min(scores):
             assert isinstance(problem.detector, PartialCoherence)
             best = found, problem.detector.kernel
@@ -55,7 +55,7 @@ def fitted(search: Search, b: int, before: State) -> Fitted:
         return one, None
     plain = one
     for _ in scores:
-        plain = best_of([plain, (yield from _round(search, b, before, plain, search.problem))])
+        plain = best_of([plain, (yield from _alone(search, b, before, search.again(b), plain))])
     if min(scores) > wanted * plain.score[0]:
         return one, None
     search.did[b].append(
@@ -65,9 +65,10 @@ def fitted(search: Search, b: int, before: State) -> Fitted:
     return best
 
 
-def _round(search: Search, b: int, before: State, one: State, problem: Problem) -> Found:
+def _alone(search: Search, b: int, before: State, parts: Parts, one: State) -> Found:
+    """Start b through the parts, the others of its batch at rest."""
     with search.among(before, np.array([b])):
-        return (yield from search.through(one.by, search.again(b), one.x, one.support, problem))
+        return (yield from search.through(one.by, parts, one.x, one.support))
 
 
 def widths(kernel: np.ndarray) -> tuple[float, ...]:

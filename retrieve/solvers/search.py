@@ -13,7 +13,6 @@ import numpy as np
 from ..arrays import Array, like, namespace, to_numpy
 from ..autocorrelation import islands, speckle_size
 from ..evaluate import align
-from ..operators import Operator
 from ..problem import Problem
 from ..score import Scorer
 from ..survey import Survey, survey
@@ -98,6 +97,12 @@ class Search:
         crowd.rng, crowd.did = Streams([self.rng.generators[b]] * members), [[] for _ in range(members)]
         crowd.sweeps, crowd.volumes, crowd.kernels, crowd.resting, crowd.thorough = [], {}, {}, None, True
         return crowd
+
+    def under(self, problem: Problem) -> Self:
+        """The same search on a problem that differs in its detector."""
+        same = copy.copy(self)
+        same.problem = problem
+        return same
 
     def explore(self, x: Array) -> Generator[Step, None, tuple[State, np.ndarray]]:
         """The ways in turn until two agree, start by start; then long rounds until nothing improves.
@@ -251,24 +256,22 @@ class Search:
 
     # bookkeeping --------------------------------------------------------------------------------
 
-    def through(
-        self, by: str | tuple[str, ...], parts: Parts, x: Array, support: Array | None, problem: Problem | None = None
-    ) -> Found:
-        """Run the parts, on the search's problem unless given one, and score their end."""
-        xp, problem = namespace(x), problem or self.problem
+    def through(self, by: str | tuple[str, ...], parts: Parts, x: Array, support: Array | None) -> Found:
+        """Run the parts and score their end."""
+        xp = namespace(x)
         step, stage = Step(x), {"stage": by if isinstance(by, str) else "refine"}
-        for step in iterate(parts, problem, x, support):
+        for step in iterate(parts, self.problem, x, support):
             shown = step
             if self.resting is not None:
                 part = State(step.x, xp.broadcast_to(step.support, step.x.shape), np.zeros(len(self.resting[1])), ())
                 shown = Step(*merged(*self.resting, part)[:2])
             yield shown._replace(info=stage)
         names = (by,) * step.x.shape[0] if isinstance(by, str) else by
-        return self.scored(step.estimate, step.support, names, problem.detector)
+        return self.scored(step.estimate, step.support, names)
 
-    def scored(self, x: Array, support: Array, by: tuple[str, ...], detector: Operator | None = None) -> State:
+    def scored(self, x: Array, support: Array, by: tuple[str, ...]) -> State:
         """A state of x and support (batch, *shape) with its scores, √(χ² · free χ²)."""
-        chi2, free = self.scorer(x, detector)
+        chi2, free = self.scorer(x, self.problem.detector)
         score = np.where(np.isfinite(chi2 * free), np.sqrt(np.abs(chi2 * free)), np.inf)
         return State(x, namespace(x).broadcast_to(support, x.shape), score, by)
 

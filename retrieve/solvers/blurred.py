@@ -21,7 +21,7 @@ from .state import Found, State, best_of, row
 if TYPE_CHECKING:
     from .search import Parts, Search
 
-TRIED = 3
+TRIED = 6
 """Rounds after which a blur is given up that does not lower the score clearly."""
 GAIN = 0.97
 """The score over that of two rounds before at which the rounds go on."""

@@ -73,11 +73,15 @@ CELLS: dict[str, tuple[Callable[[int, int, Noise], rt.Problem], dict[str, Any]]]
     "crystal64-1e4": (of_set(Crystals()), {"photons": 1e4}),
     "crystal128": (of_set(Crystals(size=128)), {}),
     "crystal128-1e6": (of_set(Crystals(size=128)), {"photons": 1e6}),
+    "crystal64-1e6-blurred": (of_set(Crystals()), {"photons": 1e6, "coherence": 0.5}),
+    "crystal64-1e6-blurred-more": (of_set(Crystals()), {"photons": 1e6, "coherence": 0.8}),
+    "blobs-1e6-blurred": (of_set(named("domains2d-50-blobs")), {"photons": 1e6, "coherence": 0.5}),
 }
 """Name → objects and noise."""
 
-SOLVERS = {"auto": Auto(), "hio": Recipe(recipe="20 er + 3*(180 hio + 40 er) + 20 cg")}
-"""The default, and HIO with shrink-wrap (the default recipe), both with as many starts as `auto` may take."""
+SOLVERS = {"auto": Auto(), "coherent": Auto(blurs=0), "hio": Recipe(recipe="20 er + 3*(180 hio + 40 er) + 20 cg")}
+"""The default, the same without a fit of the coherence, and HIO with shrink-wrap (the default recipe), each with as many starts
+as `auto` may take."""
 
 
 def one(cell: str, number: int, seed: int, solver: str) -> dict[str, Any]:

@@ -286,5 +286,6 @@ def _finish(
     kernel = getattr(refined.detector, "kernel", None)
     shape = (len(numbers), *working.amplitude.shape)
     kernels = [None] * len(numbers) if kernel is None else list(np.broadcast_to(to_numpy(kernel), shape))
+    kernels = [None if one is None or one.flat[0] == 1 else one for one in kernels]  # a point blurs nothing
     account = [tuple(said) for said in step.info.get("account", [()] * len(numbers))]
     return Batch(estimate, support, scores, each, kernels, cost, stopped, account)

@@ -76,10 +76,10 @@ class PartialCoherence(Operator):
         return cls((kernel / kernel.sum()).astype(np.float32))
 
     def forward(self, x: Array) -> Array:
-        """Kernel ⊗ x for x ≥ 0, kept above the kernel's centre times x, which rounding may fall below."""
+        """Kernel ⊗ x for x ≥ 0, kept above the kernel's centre times x, which rounding may fall below; x for a point."""
         xp = namespace(x)
         centre = self.kernel[(..., *[slice(0, 1)] * len(self.in_shape))]
-        return xp.maximum(self._convolve(x, self._transfer), centre * x)
+        return xp.where(centre == 1, x, xp.maximum(self._convolve(x, self._transfer), centre * x))
 
     def adjoint(self, y: Array) -> Array:
         """Kernel ⋆ y (correlation)."""

@@ -14,6 +14,7 @@ from ..arrays import Array, like, namespace, to_numpy
 from ..options import option
 from ..problem import Problem
 from .base import Solver, Step, Streams
+from .blurred import detector_of
 from .coarse import cropped, factor_for, widened
 from .gradient import ConjugateGradient
 from .iterative import iterate
@@ -23,6 +24,8 @@ from .state import State, merged, row
 
 SHOWN_EVERY = 50
 """Steps of a coarse search between those that are shown on all pixels."""
+CUT = 2.0
+"""χ² over that in the loose support at which a threshold has cut into the object: less support always fits worse."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class Auto(Solver):
     support, (2) shrink-wrap by threshold, (3) a sweep of the support's volume from the largest that the
     autocorrelation allows down, each volume scored. The score is √(χ² · free χ²), the latter on pixels that the search
     keeps back from itself. Where two ways agree the start is settled; where not, it goes on from the best in long
-    rounds. In three dimensions shrink-wrap alone is run, with recovery of the coherence.
+    rounds. Last the beam's coherence is fitted, and kept where unseen pixels are predicted clearly better. In three
+    dimensions shrink-wrap alone is run, with recovery of the coherence.
     """
 
     name: ClassVar[str] = "auto"
@@ -50,6 +54,8 @@ class Auto(Solver):
     length: int = option(800, "iterations of a long round", ge=1)
     members: int = option(8, "searches in the population of a start that is not settled; half as many of a large pattern", ge=1)
     generations: int = option(5, "generations of a population at most", ge=0)
+    blurs: int = option(12, "rounds of fitting the beam's coherence at most, in two dimensions; 0 for none", ge=0)
+    blurred: float = option(0.9, "score over that without at which a fitted coherence is kept", gt=0, lt=1)
     kept: float = option(0.03, "share of the pixels that the search keeps back to judge by", gt=0, lt=0.5)
     past: float = option(4.0, "score over the best so far at which a sweep ends", gt=1)
     most: int = option(2**17, "pixels up to which the search is on all of the pattern, not on its middle", ge=256)
@@ -96,16 +102,35 @@ class Auto(Solver):
         x, support = widened(best.x, best.support, coarse, problem)
         if problem.support is not None:
             support = namespace(support).broadcast_to(problem.support[None, ...], x.shape)
+        blur = {"detector": detector_of(search.kernels, x.shape[0], problem)} if search.kernels else {}
         for b, said in enumerate(search.did):  # one at a time: each keeps a volume of its own
-            share = float(to_numpy(best.support[b, ...]).mean())
             said.append(f"searched on the middle {' × '.join(map(str, coarse.shape))} px, then on all of the pattern")
-            one = row(State(x, support, best.score, best.by), b)
-            parts = search.volume(share, 2.0, self.effort) if problem.support is None else search.fixed(self.effort)
-            parts = search.little(search.volumes[b]) if b in search.volumes else parts
-            parts = [*parts, ConjugateGradient(iterations=10 if b in search.volumes else 20)]
             rest = State(x, support, best.score, best.by)
-            for step in iterate(parts, problem, *one[:2]):
-                one = State(step.x, step.support, *one[2:])
-                whole = merged(rest, np.array([b]), one)
-                yield Step(whole.x, whole.support, {"stage": "all of the pattern", "account": search.did})
-            x, support = merged(rest, np.array([b]), one)[:2]
+            for one in self.finished(search, b, problem, row(rest, b)):
+                x, support = merged(rest, np.array([b]), one)[:2]
+                yield Step(x, support, {"stage": "all of the pattern", "account": search.did, **blur})
+
+    def finished(self, search: Search, b: int, problem: Problem, one: State) -> Iterator[State]:
+        """Start b on all pixels, from the search on its middle; the last is its end.
+
+        Under a blur that was fitted the object has the sharp edge that a threshold needs, and the support, until then of a
+        volume on coarse pixels, is shrunk to it, unless χ² says that the threshold cuts into the object.
+        """
+        share = float(to_numpy(one.support).mean())
+        if b in search.kernels:
+            problem = problem.replace(detector=detector_of({0: search.kernels[b]}, 1, problem))
+        parts = search.volume(share, 2.0, self.effort) if problem.support is None else search.fixed(self.effort)
+        parts = search.little(search.volumes[b]) if b in search.volumes else parts
+        descent = ConjugateGradient(iterations=10 if b in search.volumes else 20)
+        for step in iterate([*parts, descent], problem, one.x, one.support):
+            one = one._replace(x=step.x, support=step.support)
+            yield one
+        if b not in search.kernels or problem.support is not None:
+            return
+        loose, before = one, float(problem.chi2(step.estimate)[0])
+        for step in iterate([*search.wrap(self.effort), descent], problem, one.x, one.support):
+            one = one._replace(x=step.x, support=step.support)
+            yield one
+        if not float(problem.chi2(step.estimate)[0]) < CUT * before:
+            search.did[b].append("shrink-wrap by threshold cut into the object there and was undone")
+            yield loose

@@ -17,6 +17,7 @@ from ..problem import Problem
 from ..score import Scorer
 from ..survey import Survey, survey
 from .base import Step, Streams
+from .blurred import detector_of, fitted
 from .breeding import bred
 from .gradient import ConjugateGradient
 from .iterative import Descent, Iterative, iterate
@@ -59,6 +60,7 @@ class Search:
         self.thorough = False  # whether sweeps go on where smaller volumes score no better
         self.sweeps: list[tuple[float, State]] = []
         self.volumes: dict[int, float] = {}
+        self.kernels: dict[int, Array] = {}
         self.did: list[list[str]] = [
             list(self.seen.words if problem.support is None else ["the support is known"]) for _ in range(len(rng))
         ]
@@ -72,22 +74,35 @@ class Search:
             yield step._replace(info={**step.info, "account": self.did})
 
     def search(self, x: Array) -> Found:
-        """Every start explores; one that is not settled then breeds a population of its own."""
+        """Every start explores; one that is not settled then breeds a population of its own; each is tried with a blur."""
         best, settled = yield from self.explore(x)
         if self.options.members > 1:
             for b in np.flatnonzero(~settled):
                 best = merged(best, np.array([b]), (yield from bred(self, int(b), best)))
         loose = np.array([b not in self.volumes for b in range(len(settled))])
         fine = yield from self.refine(best)
-        return best_of([best, fine._replace(score=np.where(loose, fine.score, np.inf))])
+        best = best_of([best, fine._replace(score=np.where(loose, fine.score, np.inf))])
+        if self.problem.detector is None and np.isfinite(best.score).all():
+            for k in range(len(settled)):
+                one, kernel = yield from fitted(self, k, best)
+                best = merged(best, np.array([k]), one)
+                if kernel is not None:
+                    self.kernels[k] = kernel
+        return best
 
     def crowd(self, b: int) -> Self:
         """The search of a population of start b, its random numbers those of that start."""
         crowd = copy.copy(self)
         members = self.options.members_for(self.problem)
         crowd.rng, crowd.did = Streams([self.rng.generators[b]] * members), [[] for _ in range(members)]
-        crowd.sweeps, crowd.volumes, crowd.resting, crowd.thorough = [], {}, None, True
+        crowd.sweeps, crowd.volumes, crowd.kernels, crowd.resting, crowd.thorough = [], {}, {}, None, True
         return crowd
+
+    def under(self, problem: Problem) -> Self:
+        """The same search on a problem that differs in its detector."""
+        same = copy.copy(self)
+        same.problem = problem
+        return same
 
     def explore(self, x: Array) -> Generator[Step, None, tuple[State, np.ndarray]]:
         """The ways in turn until two agree, start by start; then long rounds until nothing improves.
@@ -204,10 +219,13 @@ class Search:
         return best_of([best, first, second])
 
     def polish(self, best: State) -> Iterator[Step]:
-        """Error reduction and conjugate gradients on all pixels."""
+        """Error reduction and conjugate gradients on all pixels, under each start's blur if it has one."""
+        detector = detector_of(self.kernels, len(best.score), self.whole)
+        whole = self.whole if detector is None else self.whole.replace(detector=detector)
+        blur = {} if detector is None else {"detector": detector}
         for step in iterate([ER(iterations=30, shrink_wrap=FIXED), ConjugateGradient(iterations=30)],
-                            self.whole, best.x, best.support):  # fmt: skip
-            yield step._replace(info={**step.info, "stage": "polish"})
+                            whole, best.x, best.support):  # fmt: skip
+            yield step._replace(info={**step.info, **blur, "stage": "polish"})
 
     # parts --------------------------------------------------------------------------------------
 
@@ -215,6 +233,12 @@ class Search:
         """Little of error reduction at a volume, for a mean: it takes in what is missing and stays a mean."""
         wrap = ShrinkWrap(when="always", every=5, sigma=2.0, sigma_end=2.0, area=share)
         return [ER(iterations=5, shrink_wrap=wrap, **self.phase)]
+
+    def again(self, b: int) -> Parts:
+        """A short run of start b from where it stands, in its support, or at its volume if it has one."""
+        if b not in self.volumes:
+            return self.fixed(self.options.effort)
+        return self.volume(self.volumes[b], 1.0, self.options.effort)
 
     def fixed(self, n: int) -> Parts:
         """HIO and ER in a support that stays."""
@@ -247,7 +271,7 @@ class Search:
 
     def scored(self, x: Array, support: Array, by: tuple[str, ...]) -> State:
         """A state of x and support (batch, *shape) with its scores, √(χ² · free χ²)."""
-        chi2, free = self.scorer(x)
+        chi2, free = self.scorer(x, self.problem.detector)
         score = np.where(np.isfinite(chi2 * free), np.sqrt(np.abs(chi2 * free)), np.inf)
         return State(x, namespace(x).broadcast_to(support, x.shape), score, by)
 

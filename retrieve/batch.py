@@ -237,6 +237,7 @@ def run_batch(solver: Solver, plan: Plan, numbers: range, x0: np.ndarray | None 
     if history["step"][-1:] != [[float(n)] * len(rng)]:
         chi2, free = _take(history, plan.scorer, n, step)
     cost = Cost(counting.ffts, round(networks * len(rng)), time.perf_counter() - begun, n)
+    step = step._replace(x=step.estimate)  # lets go of what lies outside the support
     return _finish(solver, working, step, chi2, free, numbers, plan.strict, history, cost, stopped)
 
 
@@ -264,11 +265,10 @@ def _finish(
     cost: Cost,
     stopped: bool,
 ) -> Batch:
-    """Bring a batch to the host, check it, and centre what an unknown support let wander."""
+    """Bring a batch to the host, check it, and centre what an unknown support let wander. x of the step is its estimate."""
     refined = working.replace(detector=step.info.get("detector", working.detector))
-    found = step.estimate
-    nll = to_numpy(refined.nll(found)) / float(to_numpy(working.valid).sum())
-    estimate = to_numpy(found).astype(np.complex64, copy=found is step.x)
+    nll = to_numpy(refined.nll(step.x)) / float(to_numpy(working.valid).sum())
+    estimate = to_numpy(step.x).astype(np.complex64, copy=step.support is None)
     support = None if step.support is None else np.array(np.broadcast_to(to_numpy(step.support), estimate.shape))
     scores = []
     for k, start in enumerate(numbers):

@@ -37,7 +37,7 @@ class Step(NamedTuple):
         if self.support is None:
             return self.x
         xp = namespace(self.x)
-        return xp.where(self.support, self.x, xp.zeros_like(self.x))
+        return xp.where(self.support, self.x, xp.zeros((), dtype=self.x.dtype, device=self.x.device))
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from .arrays import like, to_numpy
 from .ensemble import agreement_matrix, align_all, clusters_of
 from .metrics import INSIDE
+from .operators import PartialCoherence
 from .result import Result
 from .support import SAME, warnings_of
 
@@ -36,7 +37,7 @@ class Verdict(NamedTuple):
 
     label: "solved", "several solutions", "not solved", or "cannot tell".  probability: of the object being right, 0 to 1,
     None where it cannot be told.  evidence: the figures behind it, each truth-free.  words: the same in a sentence.
-    warnings: what is odd about the support.
+    warnings: what is odd about the support, and that the pattern was taken for a blurred one.
     """
 
     label: str
@@ -58,7 +59,7 @@ class Verdict(NamedTuple):
 def judge(result: Result) -> Verdict:
     """The verdict on a result of two starts or more; of one, or of a point, it says that it cannot tell."""
     usable = np.flatnonzero([score.failure is None for score in result.scores])
-    warnings = warnings_of(result)
+    warnings = (*warnings_of(result), *_blurred(result))
     if (why := _alone(result, usable)) is not None:
         return Verdict("cannot tell", None, {}, why, warnings)
     if (pixels := int((np.abs(result.object) > INSIDE * np.abs(result.object).max()).sum())) < RESOLVED**result.object.ndim:
@@ -74,6 +75,14 @@ def judge(result: Result) -> Verdict:
     ranks = np.array([result.scores[k].rank for k in starts])
     groups = [c for c in clusters_of(alike, SAME) if ranks[c.members].min() <= AS_GOOD * ranks.min() and len(c.members) > 1]
     return Verdict(label_of(p, len(groups)), p, evidence, _words(evidence, len(usable), len(groups)), warnings)
+
+
+def _blurred(result: Result) -> tuple[str, ...]:
+    """That the pattern was taken for a blurred one, which the model of the probability does not know."""
+    if not isinstance(result.problem.detector, PartialCoherence):
+        return ()
+    by = " × ".join(f"{width:.2f}" for width in result.problem.detector.widths)
+    return (f"the pattern was taken for blurred by {by} px; the object may have taken up a part, which the probability ignores",)
 
 
 def _alone(result: Result, usable: NDArray[np.intp]) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, Device, convolve, namespace
+from ..arrays import Array, Device, convolve, namespace, to_numpy
 from .base import Operator
 
 
@@ -74,6 +74,17 @@ class PartialCoherence(Operator):
             line = np.exp(-0.5 * (r / s) ** 2) if s > 0 else (r == 0).astype(float)
             kernel = kernel * line.reshape([-1 if a == axis else 1 for a in range(len(shape))])
         return cls((kernel / kernel.sum()).astype(np.float32))
+
+    @property
+    def widths(self) -> tuple[float, ...]:
+        """The standard deviation of a single kernel along each axis, detector pixels."""
+        found, kernel = [], to_numpy(self.kernel)
+        for axis, n in enumerate(kernel.shape):
+            line = kernel.sum(axis=tuple(a for a in range(kernel.ndim) if a != axis), dtype=float)
+            r = np.fft.fftfreq(n, 1 / n)
+            mean = (line * r).sum() / line.sum()
+            found.append(float(np.sqrt((line * (r - mean) ** 2).sum() / line.sum())))
+        return tuple(found)
 
     def forward(self, x: Array) -> Array:
         """Kernel ⊗ x for x ≥ 0, kept above the kernel's centre times x, which rounding may fall below; x for a point."""

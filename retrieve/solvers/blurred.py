@@ -60,7 +60,7 @@ def fitted(search: Search, b: int, before: State) -> Fitted:
         return one, None
     search.did[b].append(
         f"the beam's coherence, fitted, lowers the score from {plain.score[0]:.2g} to {min(scores):.2g} and is kept: "
-        f"a blur of {' × '.join(f'{w:.2f}' for w in widths(to_numpy(best[1])[0]))} px"
+        f"a blur of {' × '.join(f'{w:.2f}' for w in PartialCoherence(to_numpy(best[1])[0]).widths)} px"
     )
     return best
 
@@ -69,17 +69,6 @@ def _alone(search: Search, b: int, before: State, parts: Parts, one: State) -> F
     """Start b through the parts, the others of its batch at rest."""
     with search.among(before, np.array([b])):
         return (yield from search.through(one.by, parts, one.x, one.support))
-
-
-def widths(kernel: np.ndarray) -> tuple[float, ...]:
-    """The standard deviation of a kernel (*shape), centre at index 0, along each axis, px."""
-    found = []
-    for axis, n in enumerate(kernel.shape):
-        line = kernel.sum(axis=tuple(a for a in range(kernel.ndim) if a != axis), dtype=float)
-        r = np.fft.fftfreq(n, 1 / n)
-        mean = (line * r).sum() / line.sum()
-        found.append(float(np.sqrt((line * (r - mean) ** 2).sum() / line.sum())))
-    return tuple(found)
 
 
 def detector_of(kernels: dict[int, Array], batch: int, problem: Problem) -> PartialCoherence | None:

@@ -6,7 +6,7 @@ from retrieve.evaluate import align
 from retrieve.operators import PartialCoherence
 from retrieve.simulate import TUNE_SEED, Noise, named
 from retrieve.solvers import Auto, auto
-from retrieve.solvers.blurred import detector_of, widths
+from retrieve.solvers.blurred import detector_of
 
 SHAPE = (64, 64)
 
@@ -33,7 +33,8 @@ def test_a_blurred_pattern_is_given_one_and_the_object_comes_nearer_to_the_truth
     with_, without = (rt.solve(Auto(blurs=n, members=1), problem, starts=2) for n in (12, 0))
     assert isinstance(with_.problem.detector, PartialCoherence)
     assert any("the beam's coherence, fitted" in line for line in with_.account[with_.chosen])
-    assert all(0.3 < w < 0.6 for w in widths(with_.problem.detector.kernel))
+    assert all(0.3 < w < 0.6 for w in with_.problem.detector.widths)
+    assert any("blurred by 0." in warning for warning in rt.judge(with_).warnings)
     assert with_.score.free < 0.8 * without.score.free
     assert align(without.object, problem.truth).correlation < 0.97
     assert align(with_.object, problem.truth).correlation > 0.98
@@ -63,7 +64,7 @@ def test_a_large_blurred_pattern_is_shrunk_to_its_edge_on_all_pixels(monkeypatch
 
 
 def test_the_widths_of_a_kernel_are_its_standard_deviations():
-    assert np.allclose(widths(gaussian(SHAPE, 1.5, 0.8)), (1.5, 0.8), rtol=0.01)
+    assert np.allclose(PartialCoherence.gaussian(SHAPE, (1.5, 0.8)).widths, (1.5, 0.8), rtol=0.01)
 
 
 def test_starts_without_a_kernel_keep_their_intensities_to_the_bit():

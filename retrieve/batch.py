@@ -92,6 +92,7 @@ class Batch:
     cost: Cost
     interrupted: bool
     account: Sequence[tuple[str, ...]] = ()
+    alien: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,14 @@ def joined(parts: Sequence[Batch]) -> Batch:
         ),
         any(part.interrupted for part in parts),
         [one for part in parts for one in part.account],
+        union([part.alien for part in parts]),
     )
+
+
+def union(masks: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    """Where any mask is True; None where there is none."""
+    given = [mask for mask in masks if mask is not None]
+    return np.any(given, axis=0) if given else None
 
 
 def run_batch(solver: Solver, plan: Plan, numbers: range, x0: np.ndarray | None = None) -> Batch:
@@ -288,4 +296,4 @@ def _finish(
     kernels = [None] * len(numbers) if kernel is None else list(np.broadcast_to(to_numpy(kernel), shape))
     kernels = [None if one is None or one.flat[0] == 1 else one for one in kernels]  # a point blurs nothing
     account = [tuple(said) for said in step.info.get("account", [()] * len(numbers))]
-    return Batch(estimate, support, scores, each, kernels, cost, stopped, account)
+    return Batch(estimate, support, scores, each, kernels, cost, stopped, account, step.info.get("alien"))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import Array, Device, to_numpy
-from .batch import Batch, Budget, Order, Progress, run_parted
+from .batch import Batch, Budget, Order, Progress, run_parted, union
 from .ensemble import align_all, spread
 from .errors import InputError, SolverError
 from .evaluate import align, shift_to_centre
@@ -19,7 +19,7 @@ from .manifest import manifest_of
 from .operators import PartialCoherence
 from .problem import Problem
 from .result import Cost, Result
-from .score import choose
+from .score import choose, rescored
 from .sharing import shared
 from .solvers.base import Solver, Step, Streams
 
@@ -202,6 +202,8 @@ def _collect(
     settings: dict[str, Any],
 ) -> Result:
     estimates = _joined([run.estimate for run in runs])
+    if (alien := union([run.alien for run in runs])) is not None:
+        problem, held = rescored(problem, held, runs, alien)
     scores = tuple(score for run in runs for score in run.scores)
     usable = [k for k, score in enumerate(scores) if score.failure is None]
     if not usable:

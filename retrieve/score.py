@@ -6,14 +6,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import fast
 from .arrays import Array, Device, find_device, namespace, to_numpy
-from .operators import Operator
+from .operators import Operator, PartialCoherence
 from .problem import Problem
 from .result import Score
+
+if TYPE_CHECKING:
+    from .batch import Batch
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,28 @@ class Scorer:
         axes = tuple(range(1, misfit.ndim))
         chi2, *free = (to_numpy(xp.sum(misfit * share, axis=axes)) for share in self._shares)
         return chi2, free[0] if free else np.full_like(chi2, np.nan)
+
+
+def rescored(problem: Problem, held: Array | None, runs: Sequence[Batch], alien: np.ndarray) -> tuple[Problem, Array | None]:
+    """The problem and the held-out pixels without those of a second grain; the runs' scores are taken anew on what is left.
+
+    alien: bool (*detector), zero frequency first, what any start left out: all are judged by the same pixels.
+    """
+    keep = to_numpy(problem.valid) & ~alien
+    share = float((to_numpy(problem.amplitude)[~keep] ** 2).sum() / problem.power)
+    amplitude = np.where(keep, to_numpy(problem.amplitude), np.float32(0))
+    about = {**problem.meta, "alien": {"pixels": int(alien.sum()), "share": share}}
+    problem = problem.replace(valid=keep, amplitude=amplitude, meta=about)
+    held = None if held is None else to_numpy(held) & keep
+    scorer = Scorer.of(problem, held)
+    working = problem.replace(valid=to_numpy(scorer.work))
+    for run in runs:
+        for k, (x, kernel, score) in enumerate(zip(run.estimate, run.kernels, run.scores, strict=True)):
+            detector = problem.detector if kernel is None else PartialCoherence(kernel)
+            chi2, free = scorer(x[None], detector)
+            nll = float(working.replace(detector=detector).nll(x[None])[0]) / int(working.valid.sum())
+            run.scores[k] = Score(float(chi2[0]), None if np.isnan(free[0]) else float(free[0]), nll, score.failure)
+    return problem, held
 
 
 def choose(scores: Sequence[Score], held: int, same_support: bool) -> int:

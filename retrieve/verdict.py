@@ -37,7 +37,7 @@ class Verdict(NamedTuple):
 
     label: "solved", "several solutions", "not solved", or "cannot tell".  probability: of the object being right, 0 to 1,
     None where it cannot be told.  evidence: the figures behind it, each truth-free.  words: the same in a sentence.
-    warnings: what is odd about the support, and that the pattern was taken for a blurred one.
+    warnings: what is odd about the support, and that the pattern was taken for a blurred one, or to hold a second grain.
     """
 
     label: str
@@ -59,7 +59,7 @@ class Verdict(NamedTuple):
 def judge(result: Result) -> Verdict:
     """The verdict on a result of two starts or more; of one, or of a point, it says that it cannot tell."""
     usable = np.flatnonzero([score.failure is None for score in result.scores])
-    warnings = (*warnings_of(result), *_blurred(result))
+    warnings = (*warnings_of(result), *_blurred(result), *_shared(result))
     if (why := _alone(result, usable)) is not None:
         return Verdict("cannot tell", None, {}, why, warnings)
     if (pixels := int((np.abs(result.object) > INSIDE * np.abs(result.object).max()).sum())) < RESOLVED**result.object.ndim:
@@ -83,6 +83,17 @@ def _blurred(result: Result) -> tuple[str, ...]:
         return ()
     by = " × ".join(f"{width:.2f}" for width in result.problem.detector.widths)
     return (f"the pattern was taken for blurred by {by} px; the object may have taken up a part, which the probability ignores",)
+
+
+def _shared(result: Result) -> tuple[str, ...]:
+    """That pixels were taken for those of another crystal and left out, so that nothing speaks against the object there."""
+    alien = result.problem.meta.get("alien")
+    if alien is None:
+        return ()
+    by = f"{alien['pixels']} px with {alien['share']:.1%} of the counts"
+    return (
+        f"{by} were taken for a second grain's and left out, of the scores, too; look at the account, and at the pattern there",
+    )
 
 
 def _alone(result: Result, usable: NDArray[np.intp]) -> str | None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 AMPLITUDE_WORDS = {"amplitude", "amplitudes", "amp", "modulus", "moduli", "magnitude", "sqrt", "sqrti"}
 INTENSITY_WORDS = {"intensity", "intensities", "counts", "count", "i", "iobs", "photons"}
 NEAR = 1 / 8  # of an axis: how far from the centre, or from index 0, a peak may be and still count as there
+EDGE = 1 / 4  # of an axis, from its end: where a peak's pattern is cut on one side
 PYNX_FLAG = -1e37  # PyNX marks masked pixels with float32(-1e38), which is a little above -1e38
 
 
@@ -75,6 +76,21 @@ def guess_centred(data: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> 
         return True, f"the centre {centre} is masked, the brightest measured place is {peak}: taken as centred"
     frames = "; if axis 0 counts separate frames, take one with --frame" if data.ndim == 3 and not any(off[1:]) else ""
     return True, f"peak at {peak}, off-centre by {off} pixels from {centre}: taken as centred, check with --centred{frames}"
+
+
+def cut_at_edge(data: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> tuple[int, ...] | None:
+    """The peak of a pattern of two axes, where it lies in the outer quarter of one, so that one side is cut; else None.
+
+    None, too, for a peak near index 0, which is zero frequency, and for a masked centre. (A rocking scan is for
+    `retrieve prepare`, which centres, crops and pads.)
+    """
+    centre = tuple(n // 2 for n in data.shape)
+    if data.ndim != 2 or (mask is not None and not mask[centre]):
+        return None
+    peak = find_peak(data, mask)
+    corner = all(min(p, n - p) <= NEAR * n for p, n in zip(peak, data.shape, strict=True))
+    near = any(min(p, n - 1 - p) <= EDGE * n for p, n in zip(peak, data.shape, strict=True))
+    return peak if near and not corner else None
 
 
 def measured(name: str, mask: NDArray[Any]) -> tuple[NDArray[np.bool_], str]:

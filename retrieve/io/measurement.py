@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from .choosing import COMPANIONS
-from .conventions import flagged, guess_centred, guess_kind, measured
+from .conventions import cut_at_edge, flagged, guess_centred, guess_kind, measured
 from .records import RawFile, Reader
 from .registry import read_file, readers, split
 
@@ -28,8 +28,8 @@ CENTRED = {"auto": None, "yes": True, "no": False}
 class Measurement:
     """A measurement as a file holds it.
 
-    data: float32 (*shape), 2D or 3D, in the file's orientation.  kind: "intensity" or "amplitude".
-    centred: True when the peak is at N//2, False when zero frequency is at index 0.
+    data: float32 (*shape), 2D or 3D, in the file's orientation; padded where the edge cuts the pattern.
+    kind: "intensity" or "amplitude".  centred: True when the peak is at N//2, False when zero frequency is at index 0.
     mask: bool (*shape), True = measured, or None.  support, truth: centred object arrays or None.
     meta: what the file says of itself.  notes: what was assumed, and why, in plain words.
     options: what `load` was asked beyond the path.
@@ -140,9 +140,28 @@ def load(
         notes += [said_kind] if said_kind else []
     at_centre = CENTRED[centred] if centred != "auto" else raw.centred
     if at_centre is None:
-        at_centre, said_centre = guess_centred(data, valid)
+        peak = cut_at_edge(data, valid) if own_support is None and raw.truth is None else None
+        if peak is None:
+            at_centre, said_centre = guess_centred(data, valid)
+        else:
+            at_centre, (data, valid), said_centre = True, *_padded(data, valid, peak)
         notes.append(said_centre)
     return Measurement(data, kind, at_centre, source, valid, own_support, raw.truth, raw.meta, tuple(notes), asked)
+
+
+def _padded(
+    data: NDArray[np.float32], valid: NDArray[np.bool_] | None, peak: tuple[int, ...]
+) -> tuple[tuple[NDArray[np.float32], NDArray[np.bool_]], str]:
+    """A pattern that the detector's edge cuts, with its peak in the middle of what was measured and what was not; in words."""
+    from ..prepare.counts import Counts, fast_size, placed
+
+    counts = Counts(data, np.ones(data.shape, bool) if valid is None else valid)
+    shape = tuple(fast_size(2 * max(p, n - p)) for p, n in zip(peak, data.shape, strict=True))
+    said = (
+        f"peak at {peak} of {_by(data.shape)}, near the edge, which cuts the pattern on one side: padded to {_by(shape)} with "
+        "pixels that are not measured, the peak in the middle; --centred yes takes it as it is"
+    )
+    return placed(counts, peak, shape), said
 
 
 def _one_of(option: str, value: str, choices: Iterable[str]) -> None:

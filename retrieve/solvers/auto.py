@@ -6,13 +6,14 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..arrays import Array, like, namespace, to_numpy
 from ..options import option
 from ..problem import Problem
+from .aliens import over, without
 from .base import Solver, Step, Streams
 from .blurred import detector_of
 from .coarse import cropped, factor_for, widened
@@ -56,6 +57,7 @@ class Auto(Solver):
     generations: int = option(5, "generations of a population at most", ge=0)
     blurs: int = option(12, "rounds of fitting the beam's coherence at most, in two dimensions; 0 for none", ge=0)
     blurred: float = option(0.9, "score over that without at which a fitted coherence is kept", gt=0, lt=1)
+    aliens: int = option(8, "bright spots that are tried for those of a second grain, in two dimensions; 0 for none", ge=0)
     kept: float = option(0.03, "share of the pixels that the search keeps back to judge by", gt=0, lt=0.5)
     past: float = option(4.0, "score over the best so far at which a sweep ends", gt=1)
     most: int = option(2**17, "pixels up to which the search is on all of the pattern, not on its middle", ge=256)
@@ -102,7 +104,10 @@ class Auto(Solver):
         x, support = widened(best.x, best.support, coarse, problem)
         if problem.support is not None:
             support = namespace(support).broadcast_to(problem.support[None, ...], x.shape)
-        blur = {"detector": detector_of(search.kernels, x.shape[0], problem)} if search.kernels else {}
+        blur: dict[str, Any] = {"detector": detector_of(search.kernels, x.shape[0], problem)} if search.kernels else {}
+        if search.alien is not None:
+            blur["alien"] = over(search.alien, problem.amplitude.shape)
+            problem = without(problem, blur["alien"])
         for b, said in enumerate(search.did):  # one at a time: each keeps a volume of its own
             said.append(f"searched on the middle {' × '.join(map(str, coarse.shape))} px, then on all of the pattern")
             rest = State(x, support, best.score, best.by)

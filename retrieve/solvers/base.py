@@ -22,7 +22,8 @@ class Step(NamedTuple):
     info: anything else: ``stage`` names the running part, ``detector`` a refined intensity operator,
         ``total`` how many steps there will be, as far as is known now, where the solver's `total` is None,
         ``evaluations`` what each start spent on networks since the last step, in forward passes (a gradient
-        through the network counts three), ``account`` a list for each start of what was done with it, in words.
+        through the network counts three), ``account`` a list for each start of what was done with it, in words,
+        ``alien`` a mask of the detector, zero frequency first, of what is no part of the object's pattern.
     more: that another step follows for sure, so that the driver need not keep this one; its x may be written over by the next.
     """
 

@@ -16,6 +16,7 @@ from ..evaluate import align
 from ..problem import Problem
 from ..score import Scorer
 from ..survey import Survey, survey
+from .aliens import cleared
 from .base import Step, Streams
 from .blurred import detector_of, fitted
 from .breeding import bred
@@ -46,16 +47,9 @@ class Search:
     """One batch of starts in two dimensions."""
 
     def __init__(self, options: Auto, problem: Problem, rng: Streams) -> None:
-        self.options, self.whole, self.rng = options, problem, rng
-        self.seen: Survey = survey(problem)
-        valid = to_numpy(problem.valid)
-        held = islands(valid, speckle_size(problem), options.kept, np.random.default_rng(0))  # the same for every start
-        keep = like(valid & ~held, problem.valid)
-        xp = namespace(problem.amplitude)
-        self.problem = problem.replace(valid=keep, amplitude=xp.where(keep, problem.amplitude, xp.zeros_like(problem.amplitude)))
-        self.scorer = Scorer(problem, keep, like(held, problem.valid))
-        self.phase: dict[str, Any] = {"phase_min": -HALF_TURN, "phase_max": HALF_TURN} if self.seen.real else {}
-        self.wraps = problem.support is None and self.seen.centre
+        self.options, self.rng = options, rng
+        self.look(problem)
+        self.alien: np.ndarray | None = None
         self.resting: tuple[State, np.ndarray] | None = None
         self.thorough = False  # whether sweeps go on where smaller volumes score no better
         self.sweeps: list[tuple[float, State]] = []
@@ -65,17 +59,34 @@ class Search:
             list(self.seen.words if problem.support is None else ["the support is known"]) for _ in range(len(rng))
         ]
 
+    def look(self, problem: Problem, held: np.ndarray | None = None) -> None:
+        """What the pattern tells, and which of its pixels are kept back, where they are not told."""
+        self.whole = problem
+        self.seen: Survey = survey(problem)
+        valid = to_numpy(problem.valid)
+        if held is None:  # the same for every start
+            held = islands(valid, speckle_size(problem), self.options.kept, np.random.default_rng(0))
+        self.held = held
+        keep = like(valid & ~held, problem.valid)
+        xp = namespace(problem.amplitude)
+        self.problem = problem.replace(valid=keep, amplitude=xp.where(keep, problem.amplitude, xp.zeros_like(problem.amplitude)))
+        self.scorer = Scorer(problem, keep, like(held, problem.valid))
+        self.phase: dict[str, Any] = {"phase_min": -HALF_TURN, "phase_max": HALF_TURN} if self.seen.real else {}
+        self.wraps = problem.support is None and self.seen.centre
+
     # the search ---------------------------------------------------------------------------------
 
     def run(self, x: Array) -> Iterator[Step]:
         """Ways side by side, long rounds for those starts that need them, a descent on all pixels."""
         best = yield from self.search(x)
         for step in self.polish(best):
-            yield step._replace(info={**step.info, "account": self.did})
+            yield step._replace(info={**step.info, "account": self.did, "alien": self.alien})
 
     def search(self, x: Array) -> Found:
         """Every start explores; one that is not settled then breeds a population of its own; each is tried with a blur."""
         best, settled = yield from self.explore(x)
+        if self.options.aliens and self.problem.detector is None and np.isfinite(best.score).all():
+            best, settled = yield from cleared(self, best, settled)
         if self.options.members > 1:
             for b in np.flatnonzero(~settled):
                 best = merged(best, np.array([b]), (yield from bred(self, int(b), best)))

@@ -11,7 +11,8 @@ import tifffile
 import retrieve.plugins
 from retrieve.errors import InputError, PluginError
 from retrieve.io import RawFile, Reader, builtin_readers, load, read, readers
-from retrieve.io.conventions import find_peak, guess_centred, guess_kind
+from retrieve.io.conventions import cut_at_edge, find_peak, guess_centred, guess_kind
+from retrieve.simulate import TUNE_SEED, Noise, named
 
 
 def write_npz(path, data):
@@ -170,6 +171,36 @@ def test_auto_centred(counts, shift, centred, why, hot):
     guess, note = guess_centred(data, None)
     assert guess is centred
     assert why in note
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("end", ["first", "last"])
+def test_a_pattern_cut_by_the_edge_is_padded_around_its_peak(tmp_path, axis, end):
+    """A 64² pattern, of which the edge has cut all but ten pixels on one side of the peak: no far side is put in their place."""
+    whole = np.fft.fftshift(named("crystal2d").problem(0, TUNE_SEED, Noise(photons=1e6, support="unknown")).amplitude) ** 2
+    near = slice(22, 64) if end == "first" else slice(0, 43)
+    cut = whole[near] if axis == 0 else whole[:, near]
+    np.savez(tmp_path / "a.npz", intensity=cut)
+    got = load(tmp_path / "a.npz")
+    assert got.centred
+    assert got.data.shape == (64, 64)
+    assert any("near the edge" in note and "not measured" in note for note in got.notes)
+    assert int(got.mask.sum()) == cut.size
+    assert np.array_equal(got.data[got.mask], whole[got.mask].astype(np.float32))
+    assert find_peak(got.data, got.mask) == (32, 32)
+    assert not got.data[~got.mask].any()
+    assert load(tmp_path / "a.npz", centred="yes").data.shape == cut.shape
+    np.savez(tmp_path / "known.npz", intensity=cut, support=np.zeros(cut.shape, bool))
+    assert load(tmp_path / "known.npz").data.shape == cut.shape
+
+
+def test_stacks_and_a_masked_centre_are_not_padded(counts):
+    assert cut_at_edge(np.stack([counts, *[0.1 * counts] * 5]).astype(np.float32), None) is None
+    off = np.roll(counts, 14, axis=1).astype(np.float32)
+    assert cut_at_edge(off, None) == (16, 34)
+    mask = np.ones(counts.shape, bool)
+    mask[16, 20] = False
+    assert cut_at_edge(off, mask) is None
 
 
 def test_peak_ignores_masked_pixels(counts, mask):

@@ -12,6 +12,7 @@ AMPLITUDE_WORDS = {"amplitude", "amplitudes", "amp", "modulus", "moduli", "magni
 INTENSITY_WORDS = {"intensity", "intensities", "counts", "count", "i", "iobs", "photons"}
 NEAR = 1 / 8  # of an axis: how far from the centre, or from index 0, a peak may be and still count as there
 EDGE = 1 / 4  # of an axis, from its end: where a peak's pattern is cut on one side
+STANDS_OUT = 10  # over the mean: what a peak is, and the brightest spot of an even pattern is not
 PYNX_FLAG = -1e37  # PyNX marks masked pixels with float32(-1e38), which is a little above -1e38
 
 
@@ -81,8 +82,8 @@ def guess_centred(data: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> 
 def cut_at_edge(data: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> tuple[int, ...] | None:
     """The peak of a pattern of two axes, where it lies in the outer quarter of one, so that one side is cut; else None.
 
-    None, too, for a peak near index 0, which is zero frequency, and for a masked centre. (A rocking scan is for
-    `retrieve prepare`, which centres, crops and pads.)
+    None, too, for a peak near index 0, which is zero frequency, for one that does not stand out, and for a masked centre.
+    (A rocking scan is for `retrieve prepare`, which centres, crops and pads.)
     """
     centre = tuple(n // 2 for n in data.shape)
     if data.ndim != 2 or (mask is not None and not mask[centre]):
@@ -90,7 +91,8 @@ def cut_at_edge(data: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> tu
     peak = find_peak(data, mask)
     corner = all(min(p, n - p) <= NEAR * n for p, n in zip(peak, data.shape, strict=True))
     near = any(min(p, n - 1 - p) <= EDGE * n for p, n in zip(peak, data.shape, strict=True))
-    return peak if near and not corner else None
+    good = np.nan_to_num(data, nan=0.0, posinf=0.0, neginf=0.0)[... if mask is None else mask]
+    return peak if near and not corner and data[peak] > STANDS_OUT * good.mean() else None
 
 
 def measured(name: str, mask: NDArray[Any]) -> tuple[NDArray[np.bool_], str]:

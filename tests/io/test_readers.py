@@ -406,3 +406,10 @@ def test_every_builtin_reader_loads(tmp_path):
     for reader in builtin_readers():
         with pytest.raises((InputError, OSError, ValueError)):
             reader.read(tmp_path / "missing", None)
+
+
+def test_a_pattern_without_a_peak_is_not_taken_for_one_cut_by_the_edge():
+    even = np.random.default_rng(0).random((32, 32)).astype(np.float32)
+    even[3, 20] = even[3, 21] = 1.5
+    assert find_peak(even, None) in {(3, 20), (3, 21)}
+    assert cut_at_edge(even, None) is None

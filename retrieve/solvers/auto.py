@@ -25,7 +25,7 @@ from .state import State, merged, row
 
 SHOWN_EVERY = 50
 """Steps of a coarse search between those that are shown on all pixels."""
-CUT = 2.0
+CUT = 4.0
 """χ² over that in the loose support at which a threshold has cut into the object: less support always fits worse."""
 
 

@@ -172,13 +172,13 @@ def conjugate_inverse(x: ComplexArray) -> ComplexArray:
 
 
 def shift_to_centre(x: NDArray) -> tuple[int, ...]:
-    """Whole pixels by which to roll x (*shape) so that its centre of mass, on the torus, is at N//2."""
+    """Whole pixels by which to roll x (*shape) so that its centre of mass, on the torus, is at N//2; none of an empty one."""
     weight = np.abs(x) ** 2
     shift = []
     for axis, n in enumerate(x.shape):
         line = weight.sum(axis=tuple(a for a in range(x.ndim) if a != axis), dtype=float)
         angle = np.angle(np.sum(line * np.exp(2j * np.pi * np.arange(n) / n)))
-        shift.append((2 * (n // 2) - round(angle * n / (2 * np.pi))) % n - n // 2)
+        shift.append((2 * (n // 2) - round(angle * n / (2 * np.pi))) % n - n // 2 if line.any() else 0)
     return tuple(shift)
 
 

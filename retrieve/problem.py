@@ -244,11 +244,13 @@ class Problem:
         """
         from .autocorrelation import islands, speckle_size
 
-        valid = to_numpy(self.valid)
-        held = islands(valid, speckle_size(self), fraction, rng)
-        keep = like(valid & ~held, self.valid)
-        left = namespace(self.amplitude).where(keep, self.amplitude, namespace(self.amplitude).zeros_like(self.amplitude))
-        return self.replace(valid=keep, amplitude=left), like(held, self.valid)
+        held = islands(to_numpy(self.valid), speckle_size(self), fraction, rng)
+        return self.without(held), like(held, self.valid)
+
+    def without(self, pixels: NDArray[np.bool_]) -> Problem:
+        """The problem with these pixels, bool (*detector), zero frequency first, unmeasured and their amplitudes erased."""
+        xp, keep = namespace(self.amplitude), self.valid & like(~pixels, self.valid)
+        return self.replace(valid=keep, amplitude=xp.where(keep, self.amplitude, xp.zeros_like(self.amplitude)))
 
     def replace(self, **changes: Any) -> Problem:
         """A copy with some fields changed."""

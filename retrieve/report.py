@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .evaluate import shift_to_centre
 from .figure import write_figure
 from .support import held_by
-from .views import SHOWN, View, object_views, pattern_views, roll_to_middle, support_of, to_middle
+from .views import SHOWN, View, object_views, pattern_views, support_of, to_middle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +31,7 @@ def plot(result: Result) -> Figure:
 
     spread = None if result.spread is None else np.nan_to_num(result.spread)
     held = held_by(result)
-    share = None if held is None else np.roll(held.share, roll_to_middle(np.nan_to_num(result.object)), range(held.share.ndim))
+    share = None if held is None else np.roll(held.share, shift_to_centre(np.nan_to_num(result.object)), range(held.share.ndim))
     x, support, spread = to_middle(np.nan_to_num(result.object), support_of(result), spread)
     measured, calculated = patterns(result)
     unit = unit_of(measured)

@@ -92,12 +92,10 @@ def rescored(problem: Problem, held: Array | None, runs: Sequence[Batch], alien:
 
     alien: bool (*detector), zero frequency first, what any start left out: all are judged by the same pixels.
     """
-    keep = to_numpy(problem.valid) & ~alien
-    share = float((to_numpy(problem.amplitude)[~keep] ** 2).sum() / problem.power)
-    amplitude = np.where(keep, to_numpy(problem.amplitude), np.float32(0))
-    about = {**problem.meta, "alien": {"pixels": int(alien.sum()), "share": share}}
-    problem = problem.replace(valid=keep, amplitude=amplitude, meta=about)
-    held = None if held is None else to_numpy(held) & keep
+    left = problem.without(alien)
+    about = {"pixels": int(alien.sum()), "share": float(1 - left.power / problem.power)}
+    problem = left.replace(meta={**problem.meta, "alien": about})
+    held = None if held is None else to_numpy(held) & ~alien
     scorer = Scorer.of(problem, held)
     working = problem.replace(valid=to_numpy(scorer.work))
     for run in runs:

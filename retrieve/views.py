@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .evaluate import remove_ramp
+from .evaluate import remove_ramp, shift_to_centre
 
 if TYPE_CHECKING:
     from .result import Result
@@ -33,25 +33,11 @@ def support_of(result: Result) -> NDArray[np.bool_] | None:
     return None if support is None else np.asarray(support, bool)
 
 
-def roll_to_middle(x: NDArray) -> list[int]:
-    """By how many pixels x (*shape) is rolled along each axis to bring its centre of mass to N//2.
-
-    The centre of mass is a circular one, so that an object across the array's edge is shown whole.
-    """
-    weight = np.abs(x) ** 2
-    roll = []
-    for axis, n in enumerate(x.shape):
-        profile = weight.sum(axis=tuple(a for a in range(x.ndim) if a != axis), dtype=float)
-        angle = np.angle(profile @ np.exp(2j * np.pi * np.arange(n) / n)) if profile.any() else 2 * np.pi * (n // 2) / n
-        roll.append(n // 2 - round(float(angle) * n / (2 * np.pi)))
-    return roll
-
-
 def to_middle(
     x: NDArray, support: NDArray[np.bool_] | None, spread: NDArray | None
 ) -> tuple[NDArray, NDArray[np.bool_] | None, NDArray | None]:
     """Everything rolled so that the object's centre of mass lies at N//2; the object's phase ramp and offset removed."""
-    roll = roll_to_middle(x)
+    roll = shift_to_centre(x)
     support, spread = (None if a is None else np.roll(a, roll, axis=range(x.ndim)) for a in (support, spread))
     x = remove_ramp(np.roll(x, roll, axis=range(x.ndim)))
     return x * np.exp(-1j * np.angle(np.sum(x * np.abs(x)))), support, spread

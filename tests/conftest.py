@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from retrieve import fast
 from retrieve.builtin import register_solvers
 from retrieve.plugins import find
 from retrieve.problem import Problem
@@ -87,3 +88,14 @@ def short(request):
     """Each of retrieve's own solvers that is no network, with few iterations."""
     make = SHORT.get(request.param)
     return make() if make else find("solvers", request.param)(iterations=10)
+
+
+@pytest.fixture
+def off(monkeypatch):
+    """A switch that turns the accelerated path off."""
+
+    def switch():
+        monkeypatch.setattr(fast, "part", lambda name: None)
+        monkeypatch.setattr(fast, "planned", lambda shape: None)
+
+    return switch

@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from ..ensemble import Cluster, agreement_matrix, align_all, average, clusters_of, pairwise, select
 from ..errors import InputError
-from ..evaluate import align
+from ..evaluate import align, shift_to_centre
 from ..metrics import chi2, chi2_diffraction, diffraction_correlation
 from ..modes import Shared, shared
 from ..resolution import Curve, Resolution, frc, prtf, resolution
 from ..result import Result, Score
-from ..views import roll_to_middle
 from .groups import natural_threshold, verdict_of
 
 OF = ("auto", "starts", "samples")
@@ -169,7 +168,7 @@ def _aligned(
         for x, g in zip(estimates, groups, strict=True)
     ]
     members[reference] = target
-    roll = roll_to_middle(target)
+    roll = shift_to_centre(target)
     return np.roll(np.stack(members), roll, axis=range(1, estimates.ndim)).astype(np.complex64), reference
 
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..evaluate import Aligned, align
+from ..evaluate import Aligned, align, shift_to_centre
 from ..modes import shared
 from ..report import amplitude_unit, intensity_range, patterns, unit_of
 from ..result import Result
 from ..support import Held, held_by, moved
 from ..verdict import Verdict, told
-from ..views import crop_to, roll_to_middle, support_of, to_middle
+from ..views import crop_to, support_of, to_middle
 from .charts import Curve, history_chart, swatch
 from .html import NONE, Html, code, document, facts, number, tag
 from .images import AXES, Panel, Scale, block_mean, grid, viewer
@@ -137,7 +137,7 @@ def _object(result: Result, known: Aligned | None, held: Held | None, unit: str)
     rows: dict[str, list[Panel | None]]
     share = None if held is None else held.share
     if known is None:
-        share = None if share is None else np.roll(share, roll_to_middle(np.nan_to_num(result.object)), range(share.ndim))
+        share = None if share is None else np.roll(share, shift_to_centre(np.nan_to_num(result.object)), range(share.ndim))
         x, support, _ = to_middle(np.nan_to_num(result.object), support_of(result), None)
         crop = crop_to(x, support)
         rows = {"": panels_of(x[crop], look_of([x[crop]], None, unit), "the object") + _sure(share, crop)}

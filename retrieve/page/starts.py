@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..ensemble import Cluster, agreement_matrix, align_all, clusters_of, pairwise, upper
+from ..evaluate import shift_to_centre
 from ..modes import Modes, Shared
 from ..result import Result, Score
-from ..views import roll_to_middle
 from .charts import distribution_chart
 from .html import NONE, Cell, Column, Html, number, table, tag
 from .images import Panel, Scale, grid, viewer
@@ -46,7 +46,7 @@ def agreement_of(result: Result) -> Agreement | None:
         return None
     reference = result.chosen if usable[result.chosen] else int(starts[0])
     aligned = align_all(result.estimates, reference, usable)[usable]
-    roll = roll_to_middle(result.estimates[reference])
+    roll = shift_to_centre(result.estimates[reference])
     aligned = np.roll(aligned, roll, axis=range(1, aligned.ndim))
     matrix = agreement_matrix(aligned)
     return Agreement(starts, aligned, matrix, clusters_of(matrix))

@@ -7,6 +7,9 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..solvers.diffusion import Diffusion
+from ..solvers.dps import DPS
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -22,9 +25,9 @@ class Effort(NamedTuple):
     volumes: int = 40
     starts: int = 8
     samples: int = 100
-    search: int = 2000
-    evaluations: int = 250
-    timesteps: int = 500
+    search: int = Diffusion.search
+    evaluations: int = Diffusion.evaluations
+    timesteps: int = DPS.timesteps
     workers: int = 1
 
 

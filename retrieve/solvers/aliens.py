@@ -62,7 +62,7 @@ def cleared(search: Search, best: State, settled: NDArray[np.bool_]) -> Cleared:
         return best, settled
     inside = np.any([spot.inside for spot in alien], axis=0)
     clean = copy.copy(search)
-    clean.look(without(search.whole, inside), search.held & ~inside)
+    clean.look(search.whole.without(inside), search.held & ~inside)
     clean.sweeps, clean.did = [], [[] for _ in search.did]
     again, so = yield from clean.explore(like(to_numpy(random_phases(clean.problem, search.rng)), best.x))
     shares = []
@@ -110,7 +110,7 @@ def foretold(problem: Problem, before: State, spot: Spot) -> Generator[Step, Non
     """Of a spot that the best start is not shown: the share of its counts that it predicts, and the mean of (√P − √I)² in it."""
     one = row(before, int(np.argmin(before.score)))
     xp, seen = namespace(one.x), like(~spot.inside, problem.valid)
-    hidden, last = without(problem, spot.inside), Step(one.x, one.support)
+    hidden, last = problem.without(spot.inside), Step(one.x, one.support)
     x = problem.operator.forward(xp.where(one.support, one.x, xp.zeros_like(one.x)))
     x = problem.operator.adjoint(xp.where(seen, x, xp.zeros_like(x)))  # what the spot gave the object is let go
     for step in iterate([ER(iterations=ITERATIONS, shrink_wrap=ShrinkWrap(when="never"))], hidden, x, one.support):
@@ -119,18 +119,6 @@ def foretold(problem: Problem, before: State, spot: Spot) -> Generator[Step, Non
     counted = to_numpy(problem.valid) & spot.inside
     amplitude, predicted = (to_numpy(a)[..., counted] for a in (problem.amplitude, problem.modulus(last.estimate)))
     return float((predicted**2).sum() / (amplitude**2).sum()), float(((predicted - amplitude) ** 2).mean())
-
-
-def without(problem: Problem, inside: NDArray[np.bool_]) -> Problem:
-    """The problem with these pixels, bool (*detector), unmeasured."""
-    xp, keep = namespace(problem.amplitude), problem.valid & like(~inside, problem.valid)
-    return problem.replace(valid=keep, amplitude=xp.where(keep, problem.amplitude, xp.zeros_like(problem.amplitude)))
-
-
-def over(inside: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """A mask of the middle of a pattern on all of it."""
-    pad = [(n // 2 - m // 2, n - m - (n // 2 - m // 2)) for n, m in zip(shape, inside.shape, strict=True)]
-    return np.fft.ifftshift(np.pad(np.fft.fftshift(inside), pad))
 
 
 def spots(intensity: NDArray[np.floating], valid: NDArray[np.bool_], speckle: tuple[float, ...], most: int) -> list[Spot]:

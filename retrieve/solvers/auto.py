@@ -13,10 +13,9 @@ import numpy as np
 from ..arrays import Array, like, namespace, to_numpy
 from ..options import option
 from ..problem import Problem
-from .aliens import over, without
 from .base import Solver, Step, Streams
 from .blurred import detector_of
-from .coarse import cropped, factor_for, widened
+from .coarse import cropped, factor_for, on_all, widened
 from .gradient import ConjugateGradient
 from .iterative import iterate
 from .recipe import Recipe
@@ -104,16 +103,16 @@ class Auto(Solver):
         x, support = widened(best.x, best.support, coarse, problem)
         if problem.support is not None:
             support = namespace(support).broadcast_to(problem.support[None, ...], x.shape)
-        blur: dict[str, Any] = {"detector": detector_of(search.kernels, x.shape[0], problem)} if search.kernels else {}
+        told: dict[str, Any] = {"detector": detector_of(search.kernels, x.shape[0], problem)} if search.kernels else {}
         if search.alien is not None:
-            blur["alien"] = over(search.alien, problem.amplitude.shape)
-            problem = without(problem, blur["alien"])
+            told["alien"] = on_all(search.alien, problem.amplitude.shape)
+            problem = problem.without(told["alien"])
         for b, said in enumerate(search.did):  # one at a time: each keeps a volume of its own
             said.append(f"searched on the middle {' × '.join(map(str, coarse.shape))} px, then on all of the pattern")
             rest = State(x, support, best.score, best.by)
             for one in self.finished(search, b, problem, row(rest, b)):
                 x, support = merged(rest, np.array([b]), one)[:2]
-                yield Step(x, support, {"stage": "all of the pattern", "account": search.did, **blur})
+                yield Step(x, support, {"stage": "all of the pattern", "account": search.did, **told})
 
     def finished(self, search: Search, b: int, problem: Problem, one: State) -> Iterator[State]:
         """Start b on all pixels, from the search on its middle; the last is its end.

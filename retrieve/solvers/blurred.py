@@ -15,6 +15,7 @@ from ..arrays import Array, like, namespace, to_numpy
 from ..operators import PartialCoherence
 from ..problem import Problem
 from .base import Step
+from .coarse import on_all
 from .iterative import Coherence
 from .state import Found, State, best_of, row
 
@@ -82,7 +83,5 @@ def detector_of(kernels: dict[int, Array], batch: int, problem: Problem) -> Part
     whole = np.zeros((batch, *shape), np.float32)
     whole.reshape(batch, -1)[:, 0] = 1
     for b, kernel in kernels.items():
-        small = np.fft.fftshift(to_numpy(kernel)[0])
-        pad = [(n // 2 - m // 2, n - m - (n // 2 - m // 2)) for n, m in zip(shape, small.shape, strict=True)]
-        whole[b] = np.fft.ifftshift(np.pad(small, pad))
+        whole[b] = on_all(to_numpy(kernel)[0], shape)
     return PartialCoherence(like(whole, problem.amplitude), tuple(shape))

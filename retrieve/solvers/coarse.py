@@ -46,15 +46,21 @@ def cropped(problem: Problem, factor: int) -> Problem:
     )
 
 
+def on_all(middle: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """An array of the middle of a pattern, (..., *coarse shape), zero frequency first, on all of it, 0 elsewhere."""
+    axes, small = tuple(range(-len(shape), 0)), middle.shape[-len(shape) :]
+    pad = [(n // 2 - m // 2, n - m - (n // 2 - m // 2)) for n, m in zip(shape, small, strict=True)]
+    whole = np.pad(np.fft.fftshift(middle, axes=axes), [(0, 0)] * (middle.ndim - len(shape)) + pad)
+    return np.asarray(np.fft.ifftshift(whole, axes=axes))
+
+
 def widened(x: Array, support: Array, coarse: Problem, fine: Problem) -> tuple[Array, Array]:
     """x and support (batch, *coarse shape) on the fine problem's pixels, the support a coarse pixel wider on all sides."""
     factor = fine.shape[0] // coarse.shape[0]
     axes = tuple(range(1, len(fine.shape) + 1))
-    pad = [(0, 0)] + [(n // 2 - m // 2, n - m - (n // 2 - m // 2)) for n, m in zip(fine.shape, coarse.shape, strict=True)]
-    field = np.pad(np.fft.fftshift(to_numpy(coarse.operator.forward(x)), axes=axes), pad)
+    field = on_all(to_numpy(coarse.operator.forward(x)), fine.shape).astype(np.complex64)
     inside = to_numpy(support)
     for axis in axes:
         inside = np.roll(inside.repeat(factor, axis), -(factor // 2), axis)
     wider = np.stack([ndimage.binary_dilation(one, iterations=factor) for one in inside])
-    field = np.fft.ifftshift(field, axes=axes).astype(np.complex64)
     return fine.operator.adjoint(like(field, fine.amplitude)), like(wider, fine.valid)

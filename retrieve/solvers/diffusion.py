@@ -51,8 +51,12 @@ class Diffusion(Refinement, Learned):
     evaluations: int = option(250, "calls of the denoiser a round", ge=2)
     rounds: int = option(2, "times at most that a start is begun, until the noise explains its misfit", ge=1)
     beta: float = option(0.95, "relaxation; the nearer 1, the wider the search", gt=0, le=1)
-    high: float | None = option(None, "noise level of the denoiser at first; none: 1.2, of volumes 1.6", gt=0, le=60)
-    middle: float | None = option(None, "noise level at the end of the wide search; none: 0.6, of volumes 1.2", gt=0, le=60)
+    high: float | None = option(
+        None, f"noise level of the denoiser at first; none: {WIDE[2][0]}, of volumes {WIDE[3][0]}", gt=0, le=60
+    )
+    middle: float | None = option(
+        None, f"noise level at the end of the wide search; none: {WIDE[2][1]}, of volumes {WIDE[3][1]}", gt=0, le=60
+    )
     low: float = option(0.15, "last noise level", gt=0, le=10)
     anneal: float = option(0.15, "share of the calls for the fall from the middle to the last noise level", gt=0, lt=1)
     trust: float = option(1.0, "how far the data step may go, in units of the denoiser's noise level", gt=0)

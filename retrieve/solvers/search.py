@@ -63,14 +63,11 @@ class Search:
         """What the pattern tells, and which of its pixels are kept back, where they are not told."""
         self.whole = problem
         self.seen: Survey = survey(problem)
-        valid = to_numpy(problem.valid)
         if held is None:  # the same for every start
-            held = islands(valid, speckle_size(problem), self.options.kept, np.random.default_rng(0))
+            held = islands(to_numpy(problem.valid), speckle_size(problem), self.options.kept, np.random.default_rng(0))
         self.held = held
-        keep = like(valid & ~held, problem.valid)
-        xp = namespace(problem.amplitude)
-        self.problem = problem.replace(valid=keep, amplitude=xp.where(keep, problem.amplitude, xp.zeros_like(problem.amplitude)))
-        self.scorer = Scorer(problem, keep, like(held, problem.valid))
+        self.problem = problem.without(held)
+        self.scorer = Scorer(problem, self.problem.valid, like(held, problem.valid))
         self.phase: dict[str, Any] = {"phase_min": -HALF_TURN, "phase_max": HALF_TURN} if self.seen.real else {}
         self.wraps = problem.support is None and self.seen.centre
 

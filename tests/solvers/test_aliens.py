@@ -6,7 +6,8 @@ from retrieve.evaluate import align
 from retrieve.score import Scorer
 from retrieve.simulate import TUNE_SEED, Noise, named
 from retrieve.solvers import Auto
-from retrieve.solvers.aliens import over, spots
+from retrieve.solvers.aliens import spots
+from retrieve.solvers.coarse import on_all
 
 UNKNOWN = Noise(support="unknown")
 PLAIN = [
@@ -77,4 +78,4 @@ def test_spots_are_the_brightest_apart_from_the_peak_and_measured():
 def test_a_mask_of_the_middle_lies_in_the_middle():
     inside = np.zeros((8, 8), bool)
     inside[1, -2] = True
-    assert np.argwhere(over(inside, (16, 12))).tolist() == [[1, 10]]
+    assert np.argwhere(on_all(inside, (16, 12))).tolist() == [[1, 10]]

@@ -85,7 +85,7 @@ class Option(NamedTuple):
         if not right:
             raise OptionError(f"option {self.name}={value!r} is not of type {self.type.__name__}; give {self.range}")
         inside = {"ge": lambda v, b: v >= b, "gt": lambda v, b: v > b, "le": lambda v, b: v <= b, "lt": lambda v, b: v < b}
-        if not all(inside[k](value, b) for k, b in self.bounds.items()):
+        if (number and not math.isfinite(value)) or not all(inside[k](value, b) for k, b in self.bounds.items()):
             raise OptionError(f"option {self.name}={value!r} is out of range; give a value in {self.range}")
         if self.choices and value not in self.choices:
             raise OptionError(f"option {self.name}={value!r} is unknown; give one of {self.range}")

@@ -95,6 +95,12 @@ def test_good_values(name, given, value):
     assert type(parsed) is type(value)
 
 
+@pytest.mark.parametrize("value", [math.inf, "inf", math.nan])
+def test_a_number_is_finite(value):
+    with pytest.raises(OptionError, match=r"option low=(inf|nan) is out of range"):
+        build(Under, {"low": value})
+
+
 BAD = [
     ("count", "0", r"option count=0 is out of range; give a value in \[1, inf\)"),
     ("count", "1.5", "option count='1.5' is not of type int"),

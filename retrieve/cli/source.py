@@ -27,13 +27,13 @@ class Noise(click.ParamType):
 
         if not isinstance(value, str) or value == "auto":
             return None if value == "auto" else value
-        kind, _, number = value.partition(":")
+        kind, colon, number = value.partition(":")
         known = {"gaussian": (Gaussian, "sigma"), "poisson": (Poisson, "scale")}
         if kind not in known:
             self.fail(f"{value!r} is none of auto, {', '.join(known)}; write it like gaussian:0.05", param, ctx)
         cls, option = known[kind]
         try:
-            return build(cls, {option: number} if number else {})
+            return build(cls, {option: number} if colon else {})
         except OptionError as error:
             self.fail(f"{value!r}: {error}", param, ctx)
 
@@ -67,6 +67,7 @@ _OPTIONS = (
     click.option(
         "--likelihood",
         type=Noise(),
+        metavar=Noise.name,
         default="auto",
         show_default=True,
         help="noise, for the gradient solver and learned priors: gaussian:σ of the amplitudes, 0.5 as counts have "

@@ -275,7 +275,14 @@ def test_the_noise_can_be_told_with_its_number(pattern, text, named):
 
 
 @pytest.mark.parametrize(
-    ("text", "why"), [("normal", "none of auto"), ("gaussian:x", "not of type float"), ("poisson:-1", "range")]
+    ("text", "why"),
+    [
+        ("normal", "none of auto"),
+        ("gaussian:x", "not of type float"),
+        ("poisson:-1", "range"),
+        ("gaussian:", "of type float"),
+        ("gaussian:inf", "out of range"),
+    ],
 )
 def test_noise_that_is_none_is_refused(pattern, text, why, capsys):
     with pytest.raises(SystemExit, match="2"):

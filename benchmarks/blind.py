@@ -52,6 +52,19 @@ def cells_in_facets(domains: int) -> Callable[[int, int, Noise], rt.Problem]:
     return make
 
 
+def faded(objects: Any, width: float) -> Callable[[int, int, Noise], rt.Problem]:
+    """Objects of a set under a Gaussian beam of this standard deviation, pixels: they fade towards their edges."""
+
+    def make(number: int, seed: int, noise: Noise) -> rt.Problem:
+        (x,), (support,) = objects.generate(seed, range(number, number + 1))
+        r2 = sum(
+            (np.arange(n) - n // 2).reshape([-1 if a == axis else 1 for a in range(2)]) ** 2 for axis, n in enumerate(x.shape)
+        )
+        return measured((x * np.exp(-r2 / (2 * width**2))).astype(np.complex64), support, noise, seed=seed, number=number)
+
+    return make
+
+
 def of_set(objects: Any) -> Callable[[int, int, Noise], rt.Problem]:
     """Objects of a set."""
     return lambda number, seed, noise: objects.problem(number, seed, noise)
@@ -75,6 +88,9 @@ CELLS: dict[str, tuple[Callable[[int, int, Noise], rt.Problem], dict[str, Any]]]
     "crystal128-1e6": (of_set(Crystals(size=128)), {"photons": 1e6}),
     "crystal64-1e6-blurred": (of_set(Crystals()), {"photons": 1e6, "coherence": 0.5}),
     "crystal64-1e6-blurred-more": (of_set(Crystals()), {"photons": 1e6, "coherence": 0.8}),
+    "crystal64-1e5-blurred": (of_set(Crystals()), {"photons": 1e5, "coherence": 0.5}),
+    "crystal64-1e4-blurred": (of_set(Crystals()), {"photons": 1e4, "coherence": 0.8}),
+    "crystal64-1e6-faded": (faded(Crystals(), 10), {"photons": 1e6}),
     "blobs-1e6-blurred": (of_set(named("domains2d-50-blobs")), {"photons": 1e6, "coherence": 0.5}),
 }
 """Name → objects and noise."""

@@ -78,11 +78,11 @@ def judge(result: Result) -> Verdict:
 
 
 def _blurred(result: Result) -> tuple[str, ...]:
-    """That the pattern was taken for a blurred one, which the model of the probability does not know."""
-    if not isinstance(result.problem.detector, PartialCoherence):
-        return ()
-    by = " × ".join(f"{width:.2f}" for width in result.problem.detector.widths)
-    return (f"the pattern was taken for blurred by {by} px; the object may have taken up a part, which the probability ignores",)
+    """That the pattern was taken for a blurred one."""
+    if isinstance(result.problem.detector, PartialCoherence):
+        by = " × ".join(f"{width:.2f}" for width in result.problem.detector.widths)
+        return (f"the pattern was taken for blurred by {by} px, the widest that fits: a soft edge would have been sharpened",)
+    return ()
 
 
 def _shared(result: Result) -> tuple[str, ...]:
@@ -117,7 +117,8 @@ def evidence_of(result: Result, starts: NDArray[np.intp], aligned: NDArray, alik
 
     partner: highest correlation of the chosen start with another.  company: share of the others that correlate with it
     by 0.9.  level: free χ².  ratio: free over working χ².  gap: the partner's score over the chosen one's.  transfer: PRTF of
-    the two over all amplitudes.  closure: overlap of the two objects' outlines.
+    the two over all amplitudes.  closure: overlap of the two objects' outlines.  blurred: 1 where the pattern was taken
+    for a blurred one, else 0.
     """
     partner = 1 + int(np.argmax(alike[0, 1:]))
     a, b = np.abs(aligned[0]), np.abs(aligned[partner])
@@ -133,6 +134,7 @@ def evidence_of(result: Result, starts: NDArray[np.intp], aligned: NDArray, alik
         "transfer": _transfer(result, aligned[[0, partner]]),
         "closure": float((inside & other).sum() / max(1, (inside | other).sum())),
         "starts": float(len(result.scores)),
+        "blurred": float(isinstance(result.problem.detector, PartialCoherence)),
     }
 
 
@@ -160,6 +162,7 @@ def features(evidence: Mapping[str, float]) -> NDArray[np.float64]:
             math.log10(min(max(e["gap"], 0.1), 100.0)),
             -math.log10(max(1 - e["transfer"], 1e-4)),
             e["closure"],
+            e["blurred"],
         ]
     )
 

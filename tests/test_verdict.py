@@ -82,6 +82,7 @@ def test_two_objects_that_score_alike_are_two_groups(film):
 
 def test_more_agreement_is_never_less_probable():
     evidence = {"partner": 0.5, "company": 0.0, "level": 0.05, "ratio": 5.0, "gap": 2.0, "transfer": 0.7, "closure": 0.6}
+    evidence["blurred"] = 0.0
     better = evidence | {"partner": 0.99, "company": 1.0, "transfer": 0.99, "closure": 0.95}
     assert probability(better) > probability(evidence)
     assert len(features(evidence)) == len(model()["weight"]) == len(model()["mean"])

@@ -89,7 +89,7 @@ def grown(search: Search, b: int, before: State, tried: list[Trial]) -> Generato
     """The widest of those tried that fits, each axis by itself then widened as far as that fits, too."""
     best = _fitting(tried, _least(tried))[-1]
     growing = set(range(len(best.widths)))
-    while growing:
+    for _ in range(search.options.blurs):
         for axis in sorted(growing):
             widths = best.widths * np.where(np.arange(len(best.widths)) == axis, math.sqrt(WIDER), 1)
             tried.append((yield from _under(widths, search, b, before, best.state)))

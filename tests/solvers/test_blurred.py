@@ -5,6 +5,7 @@ import retrieve as rt
 from retrieve.evaluate import align
 from retrieve.operators import PartialCoherence
 from retrieve.simulate import TUNE_SEED, Noise, named
+from retrieve.simulate.noise import problem as measured
 from retrieve.solvers import Auto, auto
 from retrieve.solvers.blurred import detector_of
 
@@ -38,6 +39,25 @@ def test_a_blurred_pattern_is_given_one_and_the_object_comes_nearer_to_the_truth
     assert with_.score.free < 0.8 * without.score.free
     assert align(without.object, problem.truth).correlation < 0.97
     assert align(with_.object, problem.truth).correlation > 0.98
+
+
+@pytest.mark.parametrize(("coherence", "photons"), [(0.8, 1e6), (0.8, 1e5), (1.2, 1e6)])
+def test_the_blur_is_as_wide_as_it_is_though_narrower_ones_fit_as_well(coherence, photons):
+    problem = crystal(coherence, 0, photons)
+    with_, without = (rt.solve(Auto(blurs=n, members=1), problem, starts=2) for n in (12, 0))
+    assert all(0.9 * coherence < w < 1.2 * coherence for w in with_.problem.detector.widths)
+    assert with_.score.chi2 < 1.5 * without.score.chi2
+    assert align(without.object, problem.truth).correlation < 0.92
+    assert align(with_.object, problem.truth).correlation > 0.95
+
+
+def test_an_object_that_fades_towards_its_edges_is_not_taken_for_a_blurred_one():
+    problem = crystal(0)
+    r2 = sum(np.square(axis) for axis in np.meshgrid(*[np.arange(n) - n // 2 for n in SHAPE], sparse=True))
+    faded = (problem.truth * np.exp(-r2 / (2 * 6**2))).astype(np.complex64)
+    result = rt.solve(Auto(), measured(faded, faded != 0, Noise(photons=1e6, support="unknown"), seed=0), starts=2)
+    assert result.problem.detector is None
+    assert align(result.object, faded).correlation > 0.98
 
 
 def test_a_blur_that_is_known_is_left_alone():

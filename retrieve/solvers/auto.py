@@ -36,7 +36,7 @@ class Auto(Solver):
     support, (2) shrink-wrap by threshold, (3) a sweep of the support's volume from the largest that the
     autocorrelation allows down, each volume scored. The score is √(χ² · free χ²), the latter on pixels that the search
     keeps back from itself. Where two ways agree the start is settled; where not, it goes on from the best in long
-    rounds. Last the beam's coherence is fitted, and kept where unseen pixels are predicted clearly better. In three
+    rounds. Last a blur by the beam's coherence is tried, and the widest taken that fits. In three
     dimensions shrink-wrap alone is run, with recovery of the coherence.
     """
 

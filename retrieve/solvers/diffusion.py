@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -13,12 +12,15 @@ from ..arrays import Array, like, namespace, to_numpy
 from ..evaluate import shift_to_centre
 from ..options import option
 from ..problem import Problem
+from .aside import aside
 from .base import Step, Streams
-from .learned import Learned, complex_normal, explained, fitted, noise_of, normalise
+from .gibbs import posterior_field, reverse, unit
+from .learned import Learned, each, explained, fitted, noise_of, normalise
 from .projections import RRR
 from .refine import Refinement
 
 Call = Callable[[Array, float, Array | None], tuple[Array, Array]]
+Denoise = Callable[[Array, float, Array | None], Array]
 
 WIDE = {2: (1.2, 0.6), 3: (1.6, 1.2)}
 """The first and the last noise level of the wide search, by the problem's axes, tuned for the priors that ship."""
@@ -35,7 +37,8 @@ class Diffusion(Refinement, Learned):
     the start; much below, it holds on to whatever it is given. Each call of the denoiser sees the object under a
     random global phase, and every other time as its twin, which the data cannot tell apart. The scale of the
     measurement follows from its power and is fitted in the fall. A start whose estimate misses the data by more than
-    the noise does begins anew, and the better of its estimates is kept.
+    the noise does begins anew, and the better of its estimates is kept. A known support may hold an object a pixel
+    aside: where that explains the data better, the fall is run again from there.
     """
 
     name: ClassVar[str] = "diffusion"
@@ -61,14 +64,15 @@ class Diffusion(Refinement, Learned):
     anneal: float = option(0.15, "share of the calls for the fall from the middle to the last noise level", gt=0, lt=1)
     trust: float = option(1.0, "how far the data step may go, in units of the denoiser's noise level", gt=0)
     fit: float = option(0.1, "share by which the fitted scale is renewed each step of the fall; 0 keeps the power's", ge=0, le=1)
+    nudge: int = option(12, "calls of the denoiser from a pixel aside, where that explains the data better; 0 for none", ge=0)
     sweeps: int = option(12, "Gibbs sweeps before a posterior sample is taken", ge=1)
     coupling: float = option(0.4, "last ρ between a sample and the field that fits the data, in units of the noise", gt=0, le=10)
     inner: int = option(6, "denoiser calls in the prior's half of a sweep", ge=2)
 
     @property
     def total(self) -> int | None:
-        """One round and the refinement; of more rounds only the data tell how many there will be."""
-        return self.length + self.refine if self.rounds == 1 else None
+        """One round and the refinement; of more rounds, and nudges, only the data tell how many there will be."""
+        return self.length + self.refine if self.rounds == 1 and not self.nudge else None
 
     @property
     def length(self) -> int:
@@ -97,44 +101,86 @@ class Diffusion(Refinement, Learned):
         """A round from x, and from new random phases for the starts that are not explained, which then show their best so far."""
         xp = namespace(x)
         scaled, scale = normalise(problem, self.prior(x.device).window)
-        best, chi2 = yield from relayed(self.round(problem, scaled, scale, x, rng), {"total": self.length + self.refine})
-        for more in range(1, self.rounds):
+        total = self.length + self.refine
+        best, chi2 = yield from relayed(self.round(problem, scaled, scale, x, rng), {"total": total})
+        for _ in range(1, self.rounds):
             left = np.flatnonzero(~to_numpy(explained(scaled, best)))
             if not len(left):
                 break
             some = Streams([rng.generators[int(k)] for k in left])
             steps = self.round(problem, scaled, scale, like(self.start(problem, some), x), some)
-            info = {"total": self.length + more * (self.length + 1) + self.refine}
-            again, lower = yield from relayed(steps, info, best * scale, len(left) / len(best))
+            total += self.length + 1
+            again, lower = yield from relayed(steps, {"total": total}, best * scale, len(left) / len(best))
             better = lower < chi2[left]
             chi2[left] = xp.where(better, lower, chi2[left])
             best[left] = xp.where(better.reshape(each(x)), again, best[left])
             yield Step(best * scale, info={"stage": "diffusion"})
+        if self.nudge and problem.support is not None:
+            best = yield from self.nudged(problem, scaled, scale, best, chi2, rng, total)
         yield from self.refined(scaled, best, scale)
 
     def round(
         self, problem: Problem, scaled: Problem, scale: float, x: Array, rng: Streams
     ) -> Generator[Step, None, tuple[Array, Array]]:
         """Search from x; then every step shows the denoiser's estimate. Returns the last, in the prior's units, and its χ²."""
-        xp = namespace(x)
-        prior = self.prior_for(problem, x.device)
-        denoise = self.symmetric(prior, problem, rng)
-        c = xp.ones((x.shape[0], *[1] * (x.ndim - 1)), dtype=scaled.amplitude.dtype, device=x.device)
+        denoise = self.symmetric(self.prior_for(problem, x.device), problem, rng)
 
         def call(x: Array, sigma: float, kind: Array | None) -> tuple[Array, Array]:
-            """The next x, and the denoiser's estimate."""
-            m = scaled.proximal(x * c, self.trust * sigma) / c
-            d = denoise(2 * m - x, sigma, kind)
-            return self.beta * (x + d - m) + (1 - self.beta) * m, d
+            """The next x, and the denoiser's estimate, at the scale that the power tells."""
+            return self.raar(denoise, scaled, x, 1.0, sigma, kind)
 
         x, kind = (yield from self.beginning(problem, x, call, scaled, scale, rng)) if self.search else (x / scale, None)
-        _, middle = self.wide(x.ndim - 1)
-        for sigma in self.levels(x.ndim - 1):
-            x, d = call(x, sigma, kind)
+        d = yield from self.fall(denoise, scaled, scale, x, kind, self.levels(x.ndim - 1))
+        return d, scaled.chi2(d)
+
+    def fall(
+        self, denoise: Denoise, scaled: Problem, scale: float, x: Array, kind: Array | None, levels: list[float]
+    ) -> Generator[Step, None, Array]:
+        """The iteration through these noise levels from x, in the prior's units, as the end is that is returned."""
+        xp, (_, middle) = namespace(x), self.wide(x.ndim - 1)
+        c = xp.ones((x.shape[0], *[1] * (x.ndim - 1)), dtype=scaled.amplitude.dtype, device=x.device)
+        d = x
+        for sigma in levels:
+            x, d = self.raar(denoise, scaled, x, c, sigma, kind)
             if sigma < middle and self.fit:  # above, D shrinks its estimate and would drag the scale along
                 c = (1 - self.fit) * c + self.fit * xp.clip(fitted(scaled, d), 0.5, 2.0)
             yield Step(d * (c * scale), info={"evaluations": 1, "stage": "diffusion"})
-        return d * c, scaled.chi2(d * c)
+        return d * c
+
+    def raar(
+        self, denoise: Denoise, scaled: Problem, x: Array, c: Array | float, sigma: float, kind: Array | None
+    ) -> tuple[Array, Array]:
+        """The next x, and the denoiser's estimate; c is the scale between them and the measurement."""
+        m = scaled.proximal(x * c, self.trust * sigma) / c
+        d = denoise(2 * m - x, sigma, kind)
+        return self.beta * (x + d - m) + (1 - self.beta) * m, d
+
+    def nudged(
+        self, problem: Problem, scaled: Problem, scale: float, best: Array, chi2: Array, rng: Streams, total: int
+    ) -> Generator[Step, None, Array]:
+        """The starts (batch, *shape), with χ² (batch,); of those that explain the data better a pixel aside the end of a fall
+        from there, where that is lower.
+        """
+        xp, prior = namespace(best), self.prior_for(problem, best.device)
+        _, middle = self.wide(best.ndim - 1)
+        levels = np.geomspace(max(middle / 1.5, self.low), self.low, self.nudge).tolist()
+        for _ in range(best.ndim - 1):
+            moved, better = aside(scaled, best)
+            left = np.flatnonzero(to_numpy(better))
+            if not len(left):
+                break
+            denoise = self.symmetric(prior, problem, Streams([rng.generators[int(k)] for k in left]))
+            steps = self.fall(denoise, scaled, scale, moved[left], None, levels)
+            total += self.nudge + 1
+            again = yield from relayed(steps, {"stage": "nudge", "total": total}, best * scale, len(left) / len(best))
+            lower = scaled.chi2(again)
+            kept = lower < chi2[left]
+            chi2[left] = xp.where(kept, lower, chi2[left])
+            best[left] = xp.where(kept.reshape(each(best)), again, best[left])
+            yield Step(best * scale, info={"stage": "nudge"})
+            if not kept.any():
+                break
+        return best
 
     def beginning(
         self, problem: Problem, x: Array, call: Call, scaled: Problem, scale: float, rng: Streams
@@ -181,13 +227,8 @@ class Diffusion(Refinement, Learned):
         last = max(noise_of(scaled), self.low)
         for rho in self.coupling * last * np.geomspace(2, 1, self.sweeps):
             z = posterior_field(scaled, x, float(rho), rng)
-            x = reverse(denoise, z, float(rho), self.inner, rng)
+            x = unit(reverse(denoise, z, float(rho), self.inner, rng), prior.window)
             yield Step(x * scale, info={"evaluations": self.inner})
-
-
-def each(x: Array) -> tuple[int, ...]:
-    """The shape in which a number for each object of x (batch, *shape) multiplies it."""
-    return (-1, *[1] * (x.ndim - 1))
 
 
 def relayed(
@@ -209,51 +250,3 @@ def centred(x: Array) -> Array:
 
     axes = tuple(range(x.ndim - 1))
     return torch.stack([torch.roll(one, shift_to_centre(to_numpy(one)), axes) for one in x])
-
-
-def posterior_field(problem: Problem, x: Array, rho: float, rng: Streams) -> Array:
-    """z drawn from p(z | x, y) ∝ exp(−nll(z) − ‖A(z − x)‖²/2ρ²), for a field that is measured as it is.
-
-    Each measured pixel's amplitude R and phase φ are independent of the others': R from the product of the
-    likelihood's Gaussian in R and R·I₀(R v/ρ²)exp(−(R² + v²)/2ρ²), by its normal approximation around the mode,
-    and φ from the von Mises distribution of κ = R v/ρ² around the phase of A x. Unmeasured pixels get noise ρ.
-    """
-    import torch
-
-    f = problem.operator.forward(x)
-    v = torch.abs(f)
-    s = noise_of(problem)
-    # ln p(R) = −(R − y)²/2s² − (R − v)²/2ρ² + ½ ln R (as I₀(t) ~ eᵗ/√2πt): a quadratic for the mode, its curvature for the width
-    a, b = 1 / s**2 + 1 / rho**2, problem.amplitude / s**2 + v / rho**2
-    mode = (b + torch.sqrt(b * b + 2 * a)) / (2 * a)
-    width = 1 / torch.sqrt(a + 0.5 / mode**2)
-    r = (mode + width * like(rng.normal(problem.operator.out_shape), v)).clamp(min=0)
-    turn = von_mises(r * v / rho**2, rng, problem.operator.out_shape)
-    phase = f / (v + 1e-12)
-    z = torch.where(problem.valid, r * phase * turn, f + rho * complex_normal(rng, problem.operator.out_shape, f))
-    return problem.operator.adjoint(z)
-
-
-def von_mises(kappa: Array, rng: Streams, shape: tuple[int, ...]) -> Array:
-    """exp(iφ) with φ from the von Mises distribution of concentration κ (batch, *shape)."""
-    k = kappa.cpu().numpy().astype(float)
-    angle = np.stack([g.vonmises(0.0, k[i]) for i, g in enumerate(rng.generators)])
-    return like(np.exp(1j * angle).astype(np.complex64), kappa)
-
-
-def reverse(denoise: Callable[[Array, float], Array], x: Array, sigma: float, steps: int, rng: Streams) -> Array:
-    """A draw of x₀ from p(x₀ | x at noise level σ) in so many denoiser calls.
-
-    The reverse SDE by the second-order multistep SDE-DPM-Solver++ (Lu et al. 2022, arXiv:2211.01095, appendix).
-    """
-    levels = [*np.geomspace(sigma, sigma / 20, steps).tolist(), 0.0]
-    before, h_before = None, 0.0
-    for now, then in zip(levels, levels[1:], strict=False):
-        d = denoise(x, now)
-        if then == 0:
-            return d
-        h, keep = math.log(now / then), (then / now) ** 2
-        ahead = d if before is None else d + (d - before) * (0.5 * h / h_before)
-        x = keep * x + (1 - keep) * ahead + then * math.sqrt(1 - keep) * complex_normal(rng, x.shape[1:], x)
-        before, h_before = d, h
-    return x

@@ -50,7 +50,7 @@ def test_starts_are_shared_out_among_the_cores(white, monkeypatch, cores):
     threads = torch.get_num_threads()
     monkeypatch.setattr(batch, "cores", lambda: cores)
     told = []
-    solver = Diffusion(search=4, heads=2, trial=2, rounds=1, evaluations=2)
+    solver = Diffusion(search=4, heads=2, trial=2, rounds=1, evaluations=2, nudge=0)
     result = solve(solver, white, starts=5, batch=5, agree=0, on_step=told.append)
     alone = solve(solver, white, starts=5, batch=1, agree=0)
     assert_allclose(result.estimates, alone.estimates, atol=1e-4 * np.abs(alone.estimates).max())
@@ -87,7 +87,7 @@ def test_an_error_in_one_part_ends_the_others(white, monkeypatch, wrong):
 
 def test_of_the_heads_the_one_of_the_lowest_error_goes_on(white):
     """Which of the search's states each start goes on with is seen in the first estimate after the trials."""
-    solver = Diffusion(search=40, heads=4, trial=3, rounds=1, evaluations=2, high=0.8)
+    solver = Diffusion(search=40, heads=4, trial=3, rounds=1, evaluations=2, high=0.8, nudge=0)
     assert solver.marks() == [25, 30, 35, 40]
     problem, told = white.to(on_torch()), []
     for step in solver.steps(problem, solver.start(problem, streams(3)), streams(3)):
@@ -118,7 +118,7 @@ class Kinds(White):
 def test_the_kind_of_object_that_fits_is_assumed(white, monkeypatch, heads):
     prior = Kinds((32, 32), float(np.mean(white.support)))
     monkeypatch.setattr(learned.Learned, "prior", lambda self, device="cpu": prior)
-    solve(Diffusion(search=8, heads=heads, trial=3, rounds=1, evaluations=2), white, starts=3, batch=1, agree=0)
+    solve(Diffusion(search=8, heads=heads, trial=3, rounds=1, evaluations=2, nudge=0), white, starts=3, batch=1, agree=0)
     per_start = len(prior.told) // 3
     assert per_start == heads * 3 + 2
     trials = [[1.0, 0.0], [0.0, 1.0]] * 2
@@ -152,10 +152,10 @@ def test_a_start_that_noise_does_not_explain_begins_anew(white):
         assert max(twice.history[k]["chi2"][9:]) <= chi2[0, k] * (1 + 1e-3)
 
 
-@pytest.mark.parametrize(("evaluations", "steps"), [(3, 3 + 4 + 4 + 2), (60, 60 + 2)])
-def test_progress_hears_how_many_steps_there_will_be(white, evaluations, steps):
-    """Of so few evaluations none is enough, and all rounds are needed; of so many the first is."""
-    solver, heard = Diffusion(search=0, rounds=3, evaluations=evaluations, refine=2), []
+@pytest.mark.parametrize(("evaluations", "nudge", "steps"), [(3, 0, 3 + 4 + 4 + 2), (3, 4, 3 + 4 + 4 + 5 + 2), (60, 4, 60 + 2)])
+def test_progress_hears_how_many_steps_there_will_be(white, evaluations, nudge, steps):
+    """Of so few evaluations none is enough, and all rounds are needed and a nudge is tried; of so many the first round is."""
+    solver, heard = Diffusion(search=0, rounds=3, evaluations=evaluations, refine=2, nudge=nudge), []
     assert solver.total is None
     result = solve(solver, white, starts=1, on_step=heard.append)
     assert result.cost.steps == heard[-1].step == heard[-1].total == steps
@@ -164,7 +164,8 @@ def test_progress_hears_how_many_steps_there_will_be(white, evaluations, steps):
 
 def test_without_a_search_there_are_no_heads():
     assert Diffusion(search=0).marks() == []
-    assert Diffusion(search=0, evaluations=9, rounds=1).total == 9
+    assert Diffusion(search=0, evaluations=9, rounds=1, nudge=0).total == 9
+    assert Diffusion(search=0, evaluations=9, rounds=1).total is None
     assert Diffusion(search=2, heads=9).marks() == [1, 2]
 
 

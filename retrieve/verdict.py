@@ -81,7 +81,9 @@ def _blurred(result: Result) -> tuple[str, ...]:
     """That the pattern was taken for a blurred one."""
     if isinstance(result.problem.detector, PartialCoherence):
         by = " × ".join(f"{width:.2f}" for width in result.problem.detector.widths)
-        return (f"the pattern was taken for blurred by {by} px, the widest that fits: a soft edge would have been sharpened",)
+        return (
+            f"the pattern was taken for blurred by {by} px; it tells but roughly how much of that is an object that ends softly",
+        )
     return ()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 DECADES = 7  # that a diffraction picture spans at most
 UNMEASURED = "0.72"
+WIDE = 110  # characters of a line above the picture
 
 
 def plot(result: Result) -> Figure:
@@ -235,5 +237,5 @@ def _headline(result: Result) -> str:
     parts.append("1 start" if starts == 1 else f"{starts} starts, {result.chosen} chosen" + f", {failed} failed" * bool(failed))
     if result.interrupted:
         parts.append("interrupted")
-    verdict = [] if result.verdict is None else ["verdict: " + "  ·  ".join([result.verdict.headline, *result.verdict.warnings])]
-    return "\n".join(["  ·  ".join(parts), *verdict])
+    verdict = [] if result.verdict is None else [f"verdict: {result.verdict.headline}", *result.verdict.warnings]
+    return "\n".join(line for said in ["  ·  ".join(parts), *verdict] for line in textwrap.wrap(said, WIDE))

@@ -10,9 +10,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from retrieve.errors import InputError
 from retrieve.evaluate import tilt
 from retrieve.problem import Problem
-from retrieve.report import picture, plot
+from retrieve.report import WIDE, picture, plot
 from retrieve.result import Cost, Result, Score
 from retrieve.simulate import beam_stop, crystal, measure
+from retrieve.verdict import Verdict
 
 
 def result_of(shape, *, starts=3, phase=1.0, meta=None, photons=1e5, **changes):
@@ -59,6 +60,15 @@ def test_2d_has_its_panels_units_and_headline():
     for part in ("hio", "χ² 0.00667", "free χ² 0.05", "3 starts, 2 chosen", "interrupted"):
         assert part in headline
     assert "interrupted" not in plot(result_of((64, 64))).get_suptitle()
+
+
+def test_what_the_verdict_warns_of_fits_above_the_picture():
+    verdict = Verdict("solved", 0.9, {}, "", (40 * "a long warning ", "a short one"))
+    lines = plot(replace(result_of((64, 64)), verdict=verdict)).get_suptitle().splitlines()
+    assert max(map(len, lines)) <= WIDE
+    assert lines[1].startswith("verdict: solved")
+    assert lines[-1] == "a short one"
+    assert " ".join(lines[2:-1]) == (40 * "a long warning ").strip()
 
 
 @pytest.mark.parametrize("starts", [1, 3])

@@ -99,11 +99,12 @@ class Auto(Solver):
                 best: State = end.value
                 break
             if n % SHOWN_EVERY == 0:
-                yield Step(*widened(step.estimate, step.support, coarse, problem), {"stage": f"coarse, {step.info['stage']}"})
+                info = {"stage": f"coarse, {step.info['stage']}", **_blurred(search.kernels | search.trying, len(rng), problem)}
+                yield Step(*widened(step.estimate, step.support, coarse, problem), info)
         x, support = widened(best.x, best.support, coarse, problem)
         if problem.support is not None:
             support = namespace(support).broadcast_to(problem.support[None, ...], x.shape)
-        told: dict[str, Any] = {"detector": detector_of(search.kernels, x.shape[0], problem)} if search.kernels else {}
+        told = _blurred(search.kernels, len(rng), problem)
         if search.alien is not None:
             told["alien"] = on_all(search.alien, problem.amplitude.shape)
             problem = problem.without(told["alien"])
@@ -138,3 +139,8 @@ class Auto(Solver):
         if not float(problem.chi2(step.estimate)[0]) < CUT * before:
             search.did[b].append("shrink-wrap by threshold cut into the object there and was undone")
             yield loose
+
+
+def _blurred(kernels: dict[int, Array], batch: int, problem: Problem) -> dict[str, Any]:
+    """What a step tells of the kernels of some of its starts."""
+    return {"detector": detector_of(kernels, batch, problem)} if kernels else {}

@@ -111,8 +111,10 @@ def _without(search: Search, b: int, before: State, tried: list[Trial]) -> Found
 
 def _under(widths: NDArray[np.float64], search: Search, b: int, before: State, state: State) -> Generator[Step, None, Trial]:
     """The start refined under a Gaussian kernel."""
-    detector = PartialCoherence(_kernel(widths, search.problem), search.problem.amplitude.shape)
+    search.trying[b] = _kernel(widths, search.problem)
+    detector = PartialCoherence(search.trying[b], search.problem.amplitude.shape)
     found = yield from _refined(search.under(search.problem.replace(detector=detector)), b, before, state)
+    del search.trying[b]
     return Trial(widths, found, float(search.scorer(found.x, detector)[0][0]))
 
 

@@ -55,6 +55,7 @@ class Search:
         self.sweeps: list[tuple[float, State]] = []
         self.volumes: dict[int, float] = {}
         self.kernels: dict[int, Array] = {}
+        self.trying: dict[int, Array] = {}  # the kernel under which a start is refined just now
         self.did: list[list[str]] = [
             list(self.seen.words if problem.support is None else ["the support is known"]) for _ in range(len(rng))
         ]
@@ -103,7 +104,7 @@ class Search:
         crowd = copy.copy(self)
         members = self.options.members_for(self.problem)
         crowd.rng, crowd.did = Streams([self.rng.generators[b]] * members), [[] for _ in range(members)]
-        crowd.sweeps, crowd.volumes, crowd.kernels, crowd.resting, crowd.thorough = [], {}, {}, None, True
+        crowd.sweeps, crowd.volumes, crowd.kernels, crowd.trying, crowd.resting, crowd.thorough = [], {}, {}, {}, None, True
         return crowd
 
     def under(self, problem: Problem) -> Self:
@@ -267,13 +268,16 @@ class Search:
     def through(self, by: str | tuple[str, ...], parts: Parts, x: Array, support: Array | None) -> Found:
         """Run the parts and score their end."""
         xp = namespace(x)
-        step, stage = Step(x), {"stage": by if isinstance(by, str) else "refine"}
+        step, info = Step(x), dict[str, Any](stage=by if isinstance(by, str) else "refine")
+        batch = x.shape[0] if self.resting is None else self.resting[0].x.shape[0]
+        if (detector := detector_of(self.kernels | self.trying, batch, self.whole)) is not None:
+            info["detector"] = detector
         for step in iterate(parts, self.problem, x, support):
             shown = step
             if self.resting is not None:
                 part = State(step.x, xp.broadcast_to(step.support, step.x.shape), np.zeros(len(self.resting[1])), ())
                 shown = Step(*merged(*self.resting, part)[:2])
-            yield shown._replace(info=stage)
+            yield shown._replace(info=info)
         names = (by,) * step.x.shape[0] if isinstance(by, str) else by
         return self.scored(step.estimate, step.support, names)
 

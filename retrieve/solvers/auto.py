@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from ..arrays import Array, like, namespace, to_numpy
 from ..options import option
 from ..problem import Problem
 from .base import Solver, Step, Streams
-from .blurred import detector_of
+from .blurred import blur_of, detector_of
 from .coarse import cropped, factor_for, on_all, widened
 from .gradient import ConjugateGradient
 from .iterative import iterate
@@ -99,12 +99,12 @@ class Auto(Solver):
                 best: State = end.value
                 break
             if n % SHOWN_EVERY == 0:
-                info = {"stage": f"coarse, {step.info['stage']}", **_blurred(search.kernels | search.trying, len(rng), problem)}
+                info = {"stage": f"coarse, {step.info['stage']}", **blur_of(search.kernels | search.trying, len(rng), problem)}
                 yield Step(*widened(step.estimate, step.support, coarse, problem), info)
         x, support = widened(best.x, best.support, coarse, problem)
         if problem.support is not None:
             support = namespace(support).broadcast_to(problem.support[None, ...], x.shape)
-        told = _blurred(search.kernels, len(rng), problem)
+        told = blur_of(search.kernels, len(rng), problem)
         if search.alien is not None:
             told["alien"] = on_all(search.alien, problem.amplitude.shape)
             problem = problem.without(told["alien"])
@@ -139,8 +139,3 @@ class Auto(Solver):
         if not float(problem.chi2(step.estimate)[0]) < CUT * before:
             search.did[b].append("shrink-wrap by threshold cut into the object there and was undone")
             yield loose
-
-
-def _blurred(kernels: dict[int, Array], batch: int, problem: Problem) -> dict[str, Any]:
-    """What a step tells of the kernels of some of its starts."""
-    return {"detector": detector_of(kernels, batch, problem)} if kernels else {}

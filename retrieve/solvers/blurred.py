@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,3 +156,8 @@ def detector_of(kernels: dict[int, Array], batch: int, problem: Problem) -> Part
     for b, kernel in kernels.items():
         whole[b] = on_all(to_numpy(kernel)[0], shape)
     return PartialCoherence(like(whole, problem.amplitude), tuple(shape))
+
+
+def blur_of(kernels: dict[int, Array], batch: int, problem: Problem) -> dict[str, Any]:
+    """What a step tells of the kernels of some of its starts: its ``detector``, where there is a kernel at all."""
+    return {"detector": detector_of(kernels, batch, problem)} if kernels else {}

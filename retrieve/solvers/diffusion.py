@@ -223,12 +223,12 @@ class Diffusion(Refinement, Learned):
         prior = self.prior_for(problem, x.device)
         scaled, scale = normalise(problem, prior.window)
         denoise = self.symmetric(prior, problem, rng)
-        x = x / scale
+        x, c = unit(x / scale, prior.window)  # c was fitted in the fall; the power knows nothing of unmeasured pixels
         last = max(noise_of(scaled), self.low)
         for rho in self.coupling * last * np.geomspace(2, 1, self.sweeps):
-            z = posterior_field(scaled, x, float(rho), rng)
-            x = unit(reverse(denoise, z, float(rho), self.inner, rng), prior.window)
-            yield Step(x * scale, info={"evaluations": self.inner})
+            z = posterior_field(scaled, x * c, float(rho), rng) / c
+            x, _ = unit(reverse(denoise, z, float(rho), self.inner, rng), prior.window)
+            yield Step(x * (c * scale), info={"evaluations": self.inner})
 
 
 def relayed(

@@ -64,7 +64,11 @@ def reverse(denoise: Callable[[Array, float], Array], x: Array, sigma: float, st
     return x
 
 
-def unit(x: Array, window: tuple[int, ...]) -> Array:
-    """x (batch, *shape) at an rms of 1 over the window, as all that the prior knows: of what a denoiser loses little adds up."""
+def unit(x: Array, window: tuple[int, ...]) -> tuple[Array, Array]:
+    """x (batch, *shape) at an rms of 1 over the window, and what it was, (batch, 1, …).
+
+    All that the prior knows has that rms; of what a denoiser loses little would add up over the sweeps.
+    """
     power = (abs(x) ** 2).reshape(x.shape[0], -1).sum(-1)
-    return x * (math.prod(window) / power).sqrt().reshape(each(x))
+    rms = (power / math.prod(window)).sqrt().reshape(each(x))
+    return x / rms, rms

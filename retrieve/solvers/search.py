@@ -18,7 +18,7 @@ from ..score import Scorer
 from ..survey import Survey, survey
 from .aliens import cleared
 from .base import Step, Streams
-from .blurred import detector_of, fitted
+from .blurred import blur_of, detector_of, fitted
 from .breeding import bred
 from .gradient import ConjugateGradient
 from .iterative import Descent, Iterative, iterate
@@ -268,10 +268,9 @@ class Search:
     def through(self, by: str | tuple[str, ...], parts: Parts, x: Array, support: Array | None) -> Found:
         """Run the parts and score their end."""
         xp = namespace(x)
-        step, info = Step(x), dict[str, Any](stage=by if isinstance(by, str) else "refine")
         batch = x.shape[0] if self.resting is None else self.resting[0].x.shape[0]
-        if (detector := detector_of(self.kernels | self.trying, batch, self.whole)) is not None:
-            info["detector"] = detector
+        info = {"stage": by if isinstance(by, str) else "refine", **blur_of(self.kernels | self.trying, batch, self.whole)}
+        step = Step(x)
         for step in iterate(parts, self.problem, x, support):
             shown = step
             if self.resting is not None:

@@ -198,6 +198,20 @@ def test_the_scale_is_fitted_where_the_power_was_not_measured(white):
     assert abs(np.log(told[1])) < abs(np.log(told[0]))
 
 
+def test_samples_keep_the_scale_that_was_fitted_where_the_power_was_not_measured(white):
+    hidden = white.without(np.abs(np.fft.fftfreq(32, 1 / 32)[:, None]) < 4)  # seven of the 32 rows
+    begun, scale = 1.2 * white.truth[None], normalised(hidden)
+    drawn = Diffusion(sweeps=3).samples(hidden.to(on_torch()), torch.from_numpy(begun), streams(1))
+    *_, last = drawn
+    assert scale < 0.95 * normalised(white)
+    assert np.linalg.norm(last.x) == pytest.approx(np.linalg.norm(begun), rel=1e-4)
+
+
+def normalised(problem):
+    """The scale that the measured power tells."""
+    return learned.normalise(problem, (32, 32)).scale
+
+
 def test_samples_come_with_their_spread(white):
     result = solve(Diffusion(search=0, evaluations=120, sweeps=3), white, starts=4, samples=6)
     assert result.samples.shape == (6, 32, 32)

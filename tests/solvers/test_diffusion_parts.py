@@ -10,6 +10,8 @@ from exact_prior import White, on_torch, streams
 from numpy.testing import assert_allclose
 
 import retrieve.solvers.learned as learned
+from retrieve import solve
+from retrieve.evaluate import align
 from retrieve.likelihood import Gaussian, Poisson
 from retrieve.priors.symmetry import Symmetric, conjugate_inverse
 from retrieve.simulate import TUNE_SEED, Domains2D, Noise, named
@@ -143,7 +145,8 @@ def test_reverse_diffusion_ends_in_the_posterior_of_a_normal_prior():
 
 def test_what_is_drawn_has_the_rms_that_the_prior_knows(random_complex):
     x = torch.from_numpy(random_complex(3, 16, 16).astype(np.complex64))
-    drawn = unit(x, (12, 12))
+    drawn, rms = unit(x, (12, 12))
+    assert torch.allclose(drawn * rms, x)
     assert torch.allclose((drawn.abs() ** 2).sum((1, 2)), torch.tensor(144.0))
     assert torch.allclose(drawn / drawn.abs().amax((1, 2), True), x / x.abs().amax((1, 2), True), atol=1e-6)
 
@@ -156,6 +159,19 @@ def test_an_object_a_pixel_aside_is_rolled_back_and_one_in_its_place_stays():
     assert better.tolist() == [False, True, True]
     for shift, before, after in zip(SHIFTS[1:], truth[1:], moved[1:].numpy(), strict=True):
         assert np.allclose(after, np.roll(before, [-s for s in shift], (0, 1)))
+
+
+def test_a_start_a_pixel_aside_ends_in_its_place_if_it_is_nudged():
+    problem = named("domains2d-50-cells").problem(0, TUNE_SEED, Noise(sigma=0.05))
+    begun = np.abs(problem.truth) * np.exp(1j * np.angle(np.roll(problem.truth, 1, 0)))
+    options = {"search": 0, "rounds": 1, "high": 0.2, "middle": 0.2, "evaluations": 4}
+    stayed, nudged = (
+        solve(Diffusion(**options, nudge=n), problem, starts=1, x0=begun[None].astype(np.complex64), device="cpu")
+        for n in (0, 12)
+    )
+    assert nudged.score.chi2 < 0.97 * stayed.score.chi2
+    aside_by, in_place = (np.abs(align(result.object, problem.truth).shift).max() for result in (stayed, nudged))
+    assert in_place < 0.1 < 0.5 < aside_by
 
 
 @pytest.mark.parametrize("likelihood", [Gaussian(0.4), Poisson(3.0)])

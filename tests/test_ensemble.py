@@ -10,10 +10,8 @@ from retrieve.ensemble import (
     clusters_of,
     common_mode,
     correlation_matrix,
-    mean_to_max,
     pairwise,
     phase_spread,
-    scatter_and_filter,
     select,
     spread,
     upper,
@@ -21,7 +19,7 @@ from retrieve.ensemble import (
 from retrieve.errors import InputError
 from retrieve.evaluate import align, complex_correlation, conjugate_inverse, pearson
 from retrieve.problem import Problem
-from retrieve.simulate import blobs, crystal
+from retrieve.simulate import blobs
 
 
 @pytest.fixture
@@ -163,17 +161,6 @@ def test_average_of_noise_is_better_than_each(truth):
     assert complex_correlation(mean, truth) > max(complex_correlation(np.roll(x, -i, 0), truth) for i, x in enumerate(stack))
 
 
-def test_mean_to_max():
-    flat = np.zeros((16, 16))
-    flat[4:9, 4:9] = 2
-    assert mean_to_max(flat) == 1
-    flat[6, 6] = 4
-    assert mean_to_max(flat) == pytest.approx((24 * 2 + 4) / 25 / 4)
-    flat[0, 0] = 0.3  # below a tenth of the maximum: not of the object
-    assert mean_to_max(flat) == pytest.approx((24 * 2 + 4) / 25 / 4)
-    assert mean_to_max(np.zeros((4, 4))) == 0
-
-
 def test_common_mode_is_the_leading_singular_vector(truth):
     rng = np.random.default_rng(1)
     stack = truth + 0.1 * (rng.normal(size=(5, *truth.shape)) + 1j * rng.normal(size=(5, *truth.shape)))
@@ -194,20 +181,6 @@ def test_common_mode_of_agreement_and_of_nothing(scattered, truth):
     empty, share = common_mode(np.zeros((3, 8, 8), np.complex64))
     assert share == 0
     assert not empty.any()
-
-
-def test_scatter_and_filter_keeps_the_homogeneous():
-    good = crystal((48, 48), seed=0, phase=2.0)
-    rng = np.random.default_rng(0)
-    hole = good * (1 - 0.9 * (np.hypot(*np.indices(good.shape) - 24) < 5))
-    bad = good * np.exp(rng.normal(size=good.shape))
-    stack = np.stack([bad, hole, np.roll(good, 4, 0), np.full_like(good, np.nan), conjugate_inverse(good)]).astype(np.complex64)
-    mode, kept, fraction = scatter_and_filter(stack, 2, [True, True, True, False, True])
-    assert set(kept.tolist()) == {2, 4}
-    assert fraction == pytest.approx(1, abs=1e-4)
-    assert complex_correlation(np.abs(mode), np.abs(stack[kept[0]])) == pytest.approx(1, abs=1e-4)
-    with pytest.raises(InputError, match="keep=5.*1 to 4"):
-        scatter_and_filter(stack, 5, [True, True, True, False, True])
 
 
 def test_input_errors(scattered):

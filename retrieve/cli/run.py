@@ -17,7 +17,7 @@ from .options import SolverCommand, given_flags, solver_from
 from .progress import live
 from .source import data_options, problem_from
 
-COMBINE = ("best", "common-mode")
+COMBINE = ("best", "mean", "common-mode")
 
 
 @click.command("run", cls=SolverCommand, short_help="phase a diffraction pattern")
@@ -60,7 +60,7 @@ COMBINE = ("best", "common-mode")
     type=click.Choice(COMBINE),
     default="best",
     show_default=True,
-    help="best: the start with the best free score; common-mode: scatter and filter over the starts",
+    help="best: the start with the best free score; mean: of all starts, weighted by χ²; common-mode: scatter and filter",
 )
 @click.option("--keep", type=click.IntRange(2), help="starts that --combine common-mode keeps, by mean-to-maximum [half of them]")
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="stop each start after so many seconds")
@@ -94,7 +94,7 @@ def command(file: str | None, solver: str, replay: Path | None, quiet: bool, **g
     targets = _targets(file, given)
     problem = problem_from(file, given)
     given["starts"] = given["starts"] or chosen.starts_for(problem)
-    least = 1 if given["combine"] == "best" else given["keep"] or 2
+    least = {"best": 1, "mean": 2}.get(given["combine"], given["keep"] or 2)
     if given["starts"] < least:
         raise click.UsageError(f"--combine {given['combine']} keeps {least} starts; --starts {given['starts']} is too few")
     sharing(given)
@@ -126,8 +126,8 @@ def sharing(given: dict[str, Any]) -> None:
 def run(chosen: Any, problem: Any, given: dict[str, Any], console: Console, quiet: bool) -> Any:
     """Solve with live progress; Ctrl-C stops at the next step, twice at once."""
     from ..arrays import find_device
+    from ..combining import combine
     from ..driver import Budget, solve
-    from ..ensemble import combine
     from ..verdict import judge
 
     where = find_device(given["device"], chosen.library)

@@ -72,11 +72,17 @@ def markdown(whole: Comparison, tests: Sequence[Mapping[str, Any]]) -> str:
         failed = sum(s.failures for s in own)
         seconds, ffts, calls = (float(np.mean([s[k] for s in map(spent, own)])) for k in range(3))
         lines.append(f"| {label} | {objects[label]} | {starts} | {seconds:.3g} | {ffts:.0f} | {calls:.0f} | {failed} |")
-    parts: tuple[tuple[str, Callable[[Summary | None, Summary | None], str]], ...] = (
-        ("Objects (%) above 0.95 in complex correlation: one start; **the best by the free score** [95 % interval].", field),
-        ("Median complex correlation: one start; **the best by the free score**.", middle),
+    several = [s for s in summaries if whole.settings["starts"][s.solver] > 1]
+    parts: tuple[tuple[str, Callable[[Summary | None, Summary | None], str], list[Summary]], ...] = (
+        (
+            "Objects (%) above 0.95 in complex correlation: one start; **the best by the free score** [95 % interval].",
+            field,
+            summaries,
+        ),
+        ("Median complex correlation: one start; **the best by the free score**.", middle, summaries),
+        ("The same of the mean of all starts, weighted by their χ² (`--combine mean`).", of_mean, several),
     )
-    drawn = [(caption, dict(tables(summaries, entry))) for caption, entry in parts]
+    drawn = [(caption, dict(tables(shown, entry))) for caption, entry, shown in parts]
     for group in dict.fromkeys(s.group for s in summaries):
         lines += ["", f"## {group}"]
         for caption, each in drawn:
@@ -97,6 +103,11 @@ def middle(alone: Summary | None, best: Summary | None) -> str:
     if alone is None or best is None:
         return "–"
     return f"{alone.medians.get(SUCCESS, math.nan):.3f}, **{best.medians.get(SUCCESS, math.nan):.3f}**"
+
+
+def of_mean(alone: Summary | None, best: Summary | None) -> str:
+    value = math.nan if best is None else best.medians.get(f"combined_{SUCCESS}", math.nan)
+    return "–" if math.isnan(value) else f"{value:.3f}"
 
 
 def versus(group: str, tests: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -114,18 +114,18 @@ def _solved(unit: Unit, solver: Solver) -> Outcome:
         found = {} if score.failure else evaluate(estimate, result.problem, problem.truth, ramp=plan.ramp)
         rows.append(_row(unit, start, score.chi2, score.free, found, result.cost, plan.starts, score.failure))
     chosen = rows[result.chosen]
-    found = {**chosen.metrics, **_raw(result.object, problem), **_mean(result, plan.ramp), "agreement": _agreement(result)}
+    found = {**chosen.metrics, **_raw(result.object, problem), **_combined(result, plan.ramp), "agreement": _agreement(result)}
     best = _row(unit, None, chosen.chi2, chosen.free, found, result.cost, 1, None)
     return Outcome([*rows, best], _picture(unit, best, result.object, result.history[result.chosen]), cut)
 
 
-def _mean(result: Result, ramp: bool) -> dict[str, float]:
-    """The metrics that need the truth, of the starts' weighted mean, under names that begin with ``mean_``."""
+def _combined(result: Result, ramp: bool) -> dict[str, float]:
+    """The metrics that need the truth, of the starts' weighted mean, under names that begin with ``combined_``."""
     problem = result.problem
     if problem.truth is None or len(result.scores) < 2:
         return {}
     known, found = metrics(), evaluate(weighted_mean(result)[0], problem, problem.truth, ramp=ramp)
-    return {f"mean_{name}": value for name, value in found.items() if known[name].needs == "truth"}
+    return {f"combined_{name}": value for name, value in found.items() if known[name].needs == "truth"}
 
 
 def _raw(x: NDArray[np.complex64], problem: Problem) -> dict[str, float]:

@@ -186,6 +186,7 @@ def _write_image(entry: h5py.Group, result: Result) -> None:
         "free": _number(score.free),
         "nll": score.nll,
         "chosen": result.chosen,
+        "combined": result.combined is not None,
         "interrupted": result.interrupted,
         "ffts": cost.ffts,
         "network_evaluations": cost.network_evaluations,

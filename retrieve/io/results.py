@@ -39,7 +39,7 @@ def read_result(path: str | Path) -> Result:
         starts, made = entry["starts"], entry["image_1/process_1/results"]
         supports = starts["supports"][()].astype(bool) if "supports" in starts else None
         scores = tuple(
-            Score(float(chi2), None if np.isnan(free) else float(free), float(nll), text(failure) or None)
+            _score(chi2, free, nll, text(failure))
             for chi2, free, nll, failure in zip(
                 *(starts[n][()] for n in ("score_chi2", "score_free", "score_nll", "failure")), strict=True
             )
@@ -57,11 +57,18 @@ def read_result(path: str | Path) -> Result:
             held=entry["held"][()].astype(bool) if "held" in entry else None,
             spread=entry["spread"][()] if "spread" in entry else None,
             samples=starts["samples"][()] if "samples" in starts else None,
+            combined=_score(*(made[n][()] for n in ("chi2", "free", "nll")))
+            if "combined" in made and made["combined"][()]
+            else None,
             interrupted=bool(made["interrupted"][()]),
             manifest=json.loads(text(entry["manifest"][()])),
             account=tuple(map(tuple, json.loads(text(entry["account"][()])))) if "account" in entry else (),
             verdict=_verdict(json.loads(text(entry["verdict"][()]))) if "verdict" in entry else None,
         )
+
+
+def _score(chi2: float, free: float, nll: float, failure: str = "") -> Score:
+    return Score(float(chi2), None if np.isnan(free) else float(free), float(nll), failure or None)
 
 
 def _verdict(record: dict[str, Any]) -> Verdict:

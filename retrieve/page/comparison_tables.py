@@ -18,13 +18,16 @@ FORMULAS = {
     "free": "χ² on pixels that no solver saw; lower is better",
     "agreement": "mean correlation of the other starts with the chosen one; higher is better",
 }
+VARIANTS = {"raw": "of the estimate as it lies, not aligned", "combined": "of the mean of all starts, weighted by their χ²"}
 
 
 def hints_of_metrics() -> dict[str, str]:
     """What each metric means: its formula and which way is better."""
     from ..metrics import metrics
 
-    return FORMULAS | {name: f"{metric.formula}; {metric.direction} is better" for name, metric in metrics().items()}
+    plain = {name: f"{metric.formula}; {metric.direction} is better" for name, metric in metrics().items()}
+    more = {f"{prefix}_{name}": f"{formula}; {words}" for name, formula in plain.items() for prefix, words in VARIANTS.items()}
+    return FORMULAS | plain | more
 
 
 def name_of(metric: str) -> str:

@@ -144,6 +144,17 @@ def test_common_mode_of_the_starts(pattern):
     assert not any(np.array_equal(result.object, estimate) for estimate in result.estimates)
 
 
+def test_the_mean_of_the_starts_and_its_replay(pattern):
+    main(["run", pattern, *SHORT, "-q", "--no-picture", "--out", "a.cxi", "--starts", "3", "--combine", "mean"])
+    result = read_result("a.cxi")
+    assert len(result.manifest["weights"]) == 3
+    assert sum(result.manifest["weights"]) == pytest.approx(1, abs=1e-3)
+    assert result.score.chi2 == result.combined.chi2
+    with pytest.raises(SystemExit) as done:
+        main(["run", "--replay", "a.cxi"])
+    assert done.value.code == 0
+
+
 def test_a_page_of_the_result(pattern):
     main(["run", pattern, *SHORT, "-q", "--no-picture", "--out", "a.cxi", "--report", "a.html"])
     with open("a.html") as file:

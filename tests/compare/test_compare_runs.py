@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from retrieve import benchmarks
+from retrieve.combining import weighted_mean
 from retrieve.compare import Case, compare, summarise
 from retrieve.driver import Budget, solve
 from retrieve.errors import InputError
 from retrieve.foreign import Foreign
+from retrieve.metrics import evaluate
 from retrieve.options import build
 from retrieve.plugins import find
 from retrieve.problem import Problem
@@ -114,6 +116,19 @@ def test_every_start_stops_within_a_step_of_the_budget():
     spent = {row.solver: row.ffts for row in found.rows if row.start is not None}
     assert spent == {"hio": 102, "dm": 104, "short": 20}
     assert found.settings["stopped_by_budget"] == ["hio", "dm"]
+
+
+def test_the_mean_of_all_starts_is_judged_beside_the_best():
+    given = list(benchmarks.Benchmark(("domains2d-50-blobs",)).cases([0.2], objects=1))
+    problem = given[0].problem
+    best = compare({"hio": HIO(iterations=40)}, given, starts=4).rows[-1].metrics
+    mean, _ = weighted_mean(solve(HIO(iterations=40), problem, starts=4))
+    assert best["combined_complex_correlation"] == pytest.approx(
+        evaluate(mean, problem, problem.truth)["complex_correlation"], abs=1e-6
+    )
+    assert best["combined_complex_correlation"] != best["complex_correlation"]
+    alone = compare({"hio": HIO(iterations=40)}, given, starts=1).rows[-1].metrics
+    assert not any(name.startswith("combined_") for name in alone)
 
 
 def test_one_start_has_no_agreement_and_no_truth_no_success():

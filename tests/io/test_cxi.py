@@ -1,6 +1,7 @@
 """Results survive the file, the file is what CXI and NeXus readers expect, and it appears whole or not at all."""
 
 import json
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -95,6 +96,12 @@ def test_optional_parts_may_be_absent(result, counts, tmp_path):
     got = read_result(write_result(plain, tmp_path / "plain.cxi"))
     assert (got.supports, got.held, got.spread, got.problem.support, got.problem.truth) == (None,) * 5
     assert got.history == ({},)
+
+
+def test_the_score_of_a_combination_comes_back(result, tmp_path):
+    combined = Score(0.25, 0.5, 1.5)
+    assert read_result(replace(result, combined=combined).save(tmp_path / "a.cxi")).score == combined
+    assert read_result(replace(result, combined=None).save(tmp_path / "b.cxi")).combined is None
 
 
 def test_padded_object(result, problem, tmp_path):

@@ -91,9 +91,10 @@ def test_result_without_any_finite_value_still_has_a_page(result_of):
     assert_alone(html)
 
 
-def test_common_mode_is_called_so(result_of):
-    made = result_of(combined=Score(0.01, 0.02), manifest={"combine": "common-mode"})
-    assert "the object is their common mode" in text_of(page(made))
+@pytest.mark.parametrize(("how", "words"), [("common-mode", "their common mode"), ("mean", "their mean")])
+def test_a_combined_object_is_called_so(result_of, how, words):
+    made = result_of(combined=Score(0.01, 0.02), manifest={"combine": how})
+    assert f"the object is {words}" in text_of(page(made))
 
 
 def test_hostile_words_of_a_result_are_escaped(result_of):

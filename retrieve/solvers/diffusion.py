@@ -22,8 +22,15 @@ from .refine import Refinement
 Call = Callable[[Array, float, Array | None], tuple[Array, Array]]
 Denoise = Callable[[Array, float, Array | None], Array]
 
-WIDE = {2: (1.2, 0.6), 3: (1.6, 1.2)}
-"""The first and the last noise level of the wide search, by the problem's axes, tuned for the priors that ship."""
+SPANS: dict[int, dict[float, tuple[float, float, float]]] = {
+    2: {0.35: (1.2, 0.6, 0.15), 0.45: (2.0, 1.2, 0.3), 0.9: (2.0, 1.2, 1.0)},
+    3: {0.35: (1.6, 1.2, 0.15)},
+}
+"""The levels `high`, `middle` and `low` by the problem's axes and the noise of its amplitudes in the prior's units, as they were
+tuned for the priors that ship; linear between, and constant beyond."""
+
+LEAST = 0.15
+"""The noise, in the prior's units, below which the coupling of samples does not fall."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +62,10 @@ class Diffusion(Refinement, Learned):
     rounds: int = option(2, "times at most that a start is begun, until the noise explains its misfit", ge=1)
     beta: float = option(0.95, "relaxation; the nearer 1, the wider the search", gt=0, le=1)
     high: float | None = option(
-        None, f"noise level of the denoiser at first; none: {WIDE[2][0]}, of volumes {WIDE[3][0]}", gt=0, le=60
+        None, "first noise level of the denoiser; none: 1.2 to 2 as the data's is, for volumes 1.6", gt=0, le=60
     )
-    middle: float | None = option(
-        None, f"noise level at the end of the wide search; none: {WIDE[2][1]}, of volumes {WIDE[3][1]}", gt=0, le=60
-    )
-    low: float = option(0.15, "last noise level", gt=0, le=10)
+    middle: float | None = option(None, "that at the end of the wide search; none: 0.6 to 1.2, for volumes 1.2", gt=0, le=60)
+    low: float | None = option(None, "last noise level; none: 0.15 to 1 as the data's is, for volumes 0.15", gt=0, le=10)
     anneal: float = option(0.15, "share of the calls for the fall from the middle to the last noise level", gt=0, lt=1)
     trust: float = option(1.0, "how far the data step may go, in units of the denoiser's noise level", gt=0)
     fit: float = option(0.1, "share by which the fitted scale is renewed each step of the fall; 0 keeps the power's", ge=0, le=1)
@@ -85,17 +90,19 @@ class Diffusion(Refinement, Learned):
         even = np.linspace(self.search, self.search / 2, self.heads, endpoint=False)
         return sorted({round(n) for n in even.tolist() if self.search})
 
-    def wide(self, axes: int) -> tuple[float, float]:
-        """The first and the last noise level of the wide search, for a problem of so many axes."""
-        high, middle = WIDE.get(axes, WIDE[3])
-        return high if self.high is None else self.high, middle if self.middle is None else self.middle
+    def span(self, scaled: Problem) -> tuple[float, float, float]:
+        """`high`, `middle` and `low`, for a problem in the prior's units."""
+        known = SPANS.get(len(scaled.shape), SPANS[3])
+        tuned = (float(np.interp(noise_of(scaled), list(known), level)) for level in zip(*known.values(), strict=True))
+        high, middle, low = (t if own is None else own for t, own in zip(tuned, (self.high, self.middle, self.low), strict=True))
+        return high, middle, low
 
-    def levels(self, axes: int) -> list[float]:
+    def levels(self, scaled: Problem) -> list[float]:
         """σ of each call."""
         fall = max(1, round(self.anneal * self.evaluations))
-        high, middle = self.wide(axes)
+        high, middle, low = self.span(scaled)
         slow = np.geomspace(high, middle, self.evaluations - fall)
-        return [*slow.tolist(), *np.geomspace(middle, self.low, fall + 1)[1:].tolist()]
+        return [*slow.tolist(), *np.geomspace(middle, low, fall + 1)[1:].tolist()]
 
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """A round from x, and from new random phases for the starts that are not explained, which then show their best so far."""
@@ -130,14 +137,14 @@ class Diffusion(Refinement, Learned):
             return self.raar(denoise, scaled, x, 1.0, sigma, kind)
 
         x, kind = (yield from self.beginning(problem, x, call, scaled, scale, rng)) if self.search else (x / scale, None)
-        d = yield from self.fall(denoise, scaled, scale, x, kind, self.levels(x.ndim - 1))
+        d = yield from self.fall(denoise, scaled, scale, x, kind, self.levels(scaled))
         return d, scaled.chi2(d)
 
     def fall(
         self, denoise: Denoise, scaled: Problem, scale: float, x: Array, kind: Array | None, levels: list[float]
     ) -> Generator[Step, None, Array]:
         """The iteration through these noise levels from x, in the prior's units, as the end is that is returned."""
-        xp, (_, middle) = namespace(x), self.wide(x.ndim - 1)
+        xp, (_, middle, _) = namespace(x), self.span(scaled)
         c = xp.ones((x.shape[0], *[1] * (x.ndim - 1)), dtype=scaled.amplitude.dtype, device=x.device)
         d = x
         for sigma in levels:
@@ -162,8 +169,8 @@ class Diffusion(Refinement, Learned):
         from there, where that is lower.
         """
         xp, prior = namespace(best), self.prior_for(problem, best.device)
-        _, middle = self.wide(best.ndim - 1)
-        levels = np.geomspace(max(middle / 1.5, self.low), self.low, self.nudge).tolist()
+        _, middle, low = self.span(scaled)
+        levels = np.geomspace(max(middle / 1.5, low), low, self.nudge).tolist()
         for _ in range(best.ndim - 1):
             moved, better = aside(scaled, best)
             left = np.flatnonzero(to_numpy(better))
@@ -204,7 +211,7 @@ class Diffusion(Refinement, Learned):
                 return head, None
             assumed = None if told is None else told[marks.index(n) % kinds].expand(x.shape[0], kinds)
             for _ in range(self.trial):
-                head, d = call(head, self.wide(x.ndim - 1)[0], assumed)
+                head, d = call(head, self.span(scaled)[0], assumed)
                 yield Step(d * scale, info={"evaluations": 1, "stage": "trial"})
             chi2 = scaled.chi2(d)
             better = chi2 < lowest
@@ -224,7 +231,7 @@ class Diffusion(Refinement, Learned):
         scaled, scale = normalise(problem, prior.window)
         denoise = self.symmetric(prior, problem, rng)
         x, c = unit(x / scale, prior.window)  # c was fitted in the fall; the power knows nothing of unmeasured pixels
-        last = max(noise_of(scaled), self.low)
+        last = max(noise_of(scaled), LEAST)
         for rho in self.coupling * last * np.geomspace(2, 1, self.sweeps):
             z = posterior_field(scaled, x * c, float(rho), rng) / c
             x, _ = unit(reverse(denoise, z, float(rho), self.inner, rng), prior.window)

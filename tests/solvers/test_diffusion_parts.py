@@ -14,6 +14,7 @@ from retrieve import solve
 from retrieve.evaluate import align
 from retrieve.likelihood import Gaussian, Poisson
 from retrieve.priors.symmetry import Symmetric, conjugate_inverse
+from retrieve.problem import Problem
 from retrieve.simulate import TUNE_SEED, Domains2D, Noise, named
 from retrieve.simulate.geometry import pixels
 from retrieve.solvers.aside import aside
@@ -31,18 +32,33 @@ def test_the_gaussian_support_of_a_beam_is_where_it_exceeds_the_share(shape):
     assert np.mean(gaussian_support(beam[None], 0.4)[0] != (beam > 0.4)) < 2e-3
 
 
+def noisy(sigma, shape=(8, 8)):
+    return Problem.from_arrays(amplitude=np.ones(shape), likelihood=Gaussian(sigma))
+
+
 def test_the_noise_level_falls_slowly_and_then_quickly():
-    levels = Diffusion(evaluations=100, high=1.3, middle=0.7, low=0.1, anneal=0.2).levels(2)
+    levels = Diffusion(evaluations=100, high=1.3, middle=0.7, low=0.1, anneal=0.2).levels(noisy(0.1))
     assert len(levels) == 100
     assert np.all(np.diff(levels) < 0)
     assert_allclose([levels[0], levels[79], levels[-1]], [1.3, 0.7, 0.1])
 
 
 def test_volumes_are_searched_at_larger_noise_unless_told_otherwise():
-    films, volumes = (Diffusion(evaluations=10).levels(axes) for axes in (2, 3))
-    assert volumes[0] > films[0]
-    assert volumes[7] > films[7]
-    assert Diffusion(high=2.0, middle=1.0).wide(3) == Diffusion(high=2.0, middle=1.0).wide(2) == (2.0, 1.0)
+    films, volumes = noisy(0.1), noisy(0.1, (8, 8, 8))
+    assert Diffusion(evaluations=10).levels(volumes)[0] > Diffusion(evaluations=10).levels(films)[0]
+    told = Diffusion(high=2.0, middle=1.0, low=0.2)
+    assert told.span(films) == told.span(volumes) == (2.0, 1.0, 0.2)
+
+
+def test_the_noisier_the_data_the_larger_the_levels():
+    spans = np.array([Diffusion().span(noisy(sigma)) for sigma in (0.01, 0.3, 0.4, 0.45, 0.6, 0.9, 3.0)])
+    assert_allclose(spans[0], (1.2, 0.6, 0.15))
+    assert_allclose(spans[1], spans[0])
+    assert_allclose(spans[2], (spans[0] + spans[3]) / 2)
+    assert np.all(np.diff(spans, axis=0) >= 0)
+    assert_allclose(spans[-1], spans[-2])
+    assert np.all(spans[:, 0] > spans[:, 1])
+    assert np.all(spans[:, 1] > spans[:, 2])
 
 
 @pytest.mark.parametrize("name", ["linear", "cosine"])

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from .arrays import to_numpy
 from .ensemble import Stack, align_all, common_mode, usable_of
 from .errors import InputError
+from .options import unknown
 from .result import Result, Score
 from .score import Scorer
 
@@ -19,7 +20,8 @@ def combine(result: Result, how: str, keep: int | None = None) -> Result:
 
     how: "best" leaves the start with the best score; "mean" takes the `weighted_mean` of all; "common-mode" filters the
     starts and takes their common mode. keep: starts that pass the filter, half of the usable ones where None.
-    Raises `InputError` with fewer than two usable starts.
+    The object lies as the chosen start does, whose support goes with it.
+    Raises `InputError` for another way, and with fewer than two usable starts.
     """
     manifest = {**result.manifest, "combine": how, "keep": keep}
     if how == "best":
@@ -30,9 +32,12 @@ def combine(result: Result, how: str, keep: int | None = None) -> Result:
     if how == "mean":
         x, weights = weighted_mean(result)
         manifest |= {"weights": weights.round(4).tolist()}
-    else:
+    elif how == "common-mode":
         x, kept, fraction = scatter_and_filter(result.estimates, keep or max(2, int(usable.sum()) // 2), usable)
         manifest |= {"kept": kept.tolist(), "common_mode_fraction": fraction}
+    else:
+        raise InputError(unknown("way to combine starts", how, ("best", "mean", "common-mode")))
+    x = align_all(np.stack([result.object, x]), 0)[1]
     held = None if result.held is None else np.fft.ifftshift(result.held)
     chi2, free = Scorer.of(result.problem, held)(x[None])
     score = Score(float(chi2[0]), None if np.isnan(free[0]) else float(free[0]))
@@ -44,7 +49,7 @@ def weighted_mean(result: Result) -> tuple[NDArray[np.complex64], NDArray[np.flo
 
     The weights are exp(−(χ²/lowest χ² − 1)/√(2/n)): χ² of n pixels has a standard error of √(2/n) of itself, so that starts
     which the noise cannot tell apart count alike and what fits clearly worse not at all. Where starts disagree the mean
-    is nearer to the truth than any of them can be known to be, and fits the data less well.
+    fits the data less well than each.
     """
     chi2 = np.array([np.inf if score.failure else score.chi2 for score in result.scores])
     seen = to_numpy(result.problem.valid)

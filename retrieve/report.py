@@ -212,7 +212,7 @@ def _draw_history(axes: Axes, result: Result) -> None:
             good = np.isfinite(values) & (values > 0)
             style: dict[str, Any] = {"lw": 0.8, "alpha": 0.35}
             if k == result.chosen:
-                style = {"lw": 2, "label": f"{name}, start {k} (chosen)"}
+                style = {"lw": 2, "label": f"{name}, start {k}" + " (chosen)" * (result.combination is None)}
             if good.any():
                 axes.plot(steps[good], values[good], color=colour, marker="o" if good.sum() == 1 else "", ms=5, **style)
     if axes.lines:
@@ -234,7 +234,8 @@ def _headline(result: Result) -> str:
     parts.append(f"χ² {score.chi2:.3g}")
     if score.free is not None:
         parts.append(f"free χ² {score.free:.3g}")
-    parts.append("1 start" if starts == 1 else f"{starts} starts, {result.chosen} chosen" + f", {failed} failed" * bool(failed))
+    shown = f"{result.chosen} chosen" if result.combination is None else f"their {result.combination}"
+    parts.append("1 start" if starts == 1 else f"{starts} starts, {shown}" + f", {failed} failed" * bool(failed))
     if result.interrupted:
         parts.append("interrupted")
     verdict = [] if result.verdict is None else [f"verdict: {result.verdict.headline}", *result.verdict.warnings]

@@ -91,6 +91,11 @@ class Result:
         """The score of `object`: the chosen start's, unless starts were combined."""
         return self.combined or self.scores[self.chosen]
 
+    @property
+    def combination(self) -> str | None:
+        """What of its starts `object` is, in words such as "mean"; None where it is the chosen start."""
+        return None if self.combined is None else str(self.manifest.get("combine", "combination")).replace("-", " ")
+
     def save(self, path: str | Path) -> Path:
         """Write a CXI file (see `retrieve.io.cxi`) beside its place and rename it; returns the path."""
         from .io.cxi import write_result

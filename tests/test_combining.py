@@ -102,3 +102,13 @@ def test_a_combined_result_is_scored_anew_and_says_how_it_was_made(truth):
     assert result.combined.chi2 == pytest.approx(float(result.problem.chi2(result.object[None])[0]), rel=1e-4)
     with pytest.raises(InputError, match="at least two usable"):
         combine(result_of(truth, noisy(truth, 2), [0.1, np.nan], failures={1}), "mean")
+    with pytest.raises(InputError, match="'median'; did you mean mean"):
+        combine(result_of(truth, noisy(truth, 2), [0.1, 0.1]), "median")
+
+
+@pytest.mark.parametrize("how", ["mean", "common-mode"])
+def test_a_combination_lies_as_the_chosen_start_does(truth, how):
+    result = result_of(truth, noisy(truth, 4), [0.13, 0.1, 0.1, 0.1])  # the first, chosen, is not what the others are aligned to
+    found = align(combine(result, how).object, result.object)
+    assert np.abs(found.shift).max() < 0.1
+    assert not found.twin

@@ -226,9 +226,12 @@ def _summary(result: Any, console: Console) -> None:
         ratio = "" if score.free is None or score.chi2 <= 0 else f"{score.free / score.chi2:.2f}"
         filled = "" if result.supports is None else f"{result.supports[k].mean():.2%}"
         free = "" if score.free is None else f"{score.free:.4g}"
-        mark = score.failure or ("chosen" if k == result.chosen else "")
+        mark = score.failure or ("chosen" if k == result.chosen and result.combination is None else "")
         table.add_row(str(k), f"{score.chi2:.4g}", free, ratio, filled, mark)
     console.print(table)
+    if result.combination is not None:
+        free = "" if result.score.free is None else f", free χ² {result.score.free:.4g}"
+        console.print(f"the object is the {result.combination} of the starts: χ² {result.score.chi2:.4g}{free}")
     for line in told(result):
         console.print(f"  {line}", markup=False)
     cost = result.cost

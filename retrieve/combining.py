@@ -12,7 +12,9 @@ from .ensemble import Stack, align_all, common_mode, usable_of
 from .errors import InputError
 from .options import unknown
 from .result import Result, Score
-from .score import Scorer
+from .score import Scorer, same_support, standard_error
+
+FEW = 4  # of 1 to 20 tried on crystals without a support, anything from 4 on is about as good
 
 
 def combine(result: Result, how: str, keep: int | None = None) -> Result:
@@ -45,18 +47,19 @@ def combine(result: Result, how: str, keep: int | None = None) -> Result:
 
 
 def weighted_mean(result: Result) -> tuple[NDArray[np.complex64], NDArray[np.float64]]:
-    """Complex mean (*shape) of the usable starts aligned to the one of the lowest χ², and their weights (starts,), of sum 1.
+    """Complex mean (*shape) of the usable starts aligned to the best of them, and their weights (starts,), of sum 1.
 
-    The weights are exp(−(χ²/lowest χ² − 1)/√(2/n)): χ² of n pixels has a standard error of √(2/n) of itself, so that starts
-    which the noise cannot tell apart count alike and what fits clearly worse not at all. Where starts disagree the mean
-    fits the data less well than each.
+    The weights are exp(−(χ²/lowest χ² − 1)/standard error): starts which the noise cannot tell apart count alike, and what is
+    clearly worse not at all. Where supports differ χ² is the lower the wider they are: then the free score weighs, if pixels
+    were held out, by `FEW` of its standard errors. Where starts disagree the mean fits the data less well than each.
     """
-    chi2 = np.array([np.inf if score.failure else score.chi2 for score in result.scores])
-    seen = to_numpy(result.problem.valid)
-    pixels = np.count_nonzero(seen if result.held is None else seen & ~np.fft.ifftshift(result.held))
-    best = int(np.argmin(chi2))
-    excess = (chi2 - chi2[best]) / max(float(chi2[best]), np.finfo(np.float32).tiny)
-    weights = np.exp(-excess * np.sqrt(pixels / 2))
+    seen, held = to_numpy(result.problem.valid), np.zeros(1, bool) if result.held is None else np.fft.ifftshift(result.held)
+    by_free = bool(held.any()) and not same_support(result.problem, result.supports)
+    values = np.array([np.inf if score.failure else score.rank if by_free else score.chi2 for score in result.scores], float)
+    best = int(np.argmin(values))
+    excess = (values - values[best]) / max(float(values[best]), np.finfo(np.float32).tiny)
+    error = FEW * standard_error(int(held.sum())) if by_free else standard_error(int((seen & ~held).sum()))
+    weights = np.exp(-excess / error)
     weights /= weights.sum()
     some = np.flatnonzero(weights > 1e-6)
     aligned = align_all(result.estimates[some], int(np.searchsorted(some, best)))

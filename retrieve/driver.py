@@ -19,7 +19,7 @@ from .manifest import manifest_of
 from .operators import PartialCoherence
 from .problem import Problem
 from .result import Cost, Result
-from .score import choose, rescored
+from .score import choose, rescored, same_support, standard_error
 from .sharing import shared
 from .solvers.base import Solver, Step, Streams
 
@@ -136,13 +136,10 @@ def _agreed(runs: list[Batch], threshold: float) -> bool:
 
 
 def _points(result: Result, samples: int) -> np.ndarray:
-    """Where chains begin: in turn the starts that fit as well as the chosen one.
-
-    χ² of n pixels has a standard error of √(2/n) of itself, two of which are allowed.
-    """
+    """Where chains begin: in turn the starts that fit as well as the chosen one, within two standard errors."""
     chi2 = np.array([np.inf if score.failure else score.chi2 for score in result.scores])
-    pixels = np.count_nonzero(to_numpy(result.problem.valid))
-    as_good = np.flatnonzero(chi2 <= chi2[result.chosen] * (1 + 2 * np.sqrt(2 / pixels)))
+    pixels = int(to_numpy(result.problem.valid).sum())
+    as_good = np.flatnonzero(chi2 <= chi2[result.chosen] * (1 + 2 * standard_error(pixels)))
     return result.estimates[as_good[np.arange(samples) % len(as_good)]]
 
 
@@ -210,8 +207,7 @@ def _collect(
         raise SolverError(f"all {len(scores)} starts failed; the first: {scores[0].failure}")
     masks = [run.support for run in runs if run.support is not None]
     supports = _joined(masks) if len(masks) == len(runs) else None
-    same = problem.support is not None and (supports is None or bool((supports == supports[:1]).all()))
-    chosen = choose(scores, 0 if held is None else int(to_numpy(held).sum()), same)
+    chosen = choose(scores, 0 if held is None else int(to_numpy(held).sum()), same_support(problem, supports))
     kernels = [kernel for run in runs for kernel in run.kernels]
     if (kernel := kernels[chosen]) is not None:
         problem = problem.replace(detector=PartialCoherence(kernel))

@@ -107,18 +107,28 @@ def rescored(problem: Problem, held: Array | None, runs: Sequence[Batch], alien:
     return problem, held
 
 
-def choose(scores: Sequence[Score], held: int, same_support: bool) -> int:
+def standard_error(pixels: int) -> float:
+    """Of a χ² of so many pixels, as a share of itself: √(2/n)."""
+    return math.sqrt(2 / pixels)
+
+
+def same_support(problem: Problem, supports: np.ndarray | None) -> bool:
+    """Whether all starts were held to one known support, and so had the same freedom to fit."""
+    return problem.support is not None and (supports is None or bool((supports == supports[:1]).all()))
+
+
+def choose(scores: Sequence[Score], held: int, alike: bool) -> int:
     """The start to show: of the lowest free score.
 
-    A free score of n held-out pixels has a standard error of about √(2/n) of itself, large where a pattern is
-    small. Of starts within that of the lowest, the one of the lowest working χ² is taken, if all had the same
-    support and so the same freedom to fit: the one-standard-error rule (Breiman, Friedman, Olshen & Stone 1984).
+    The standard error of a free score is large where a pattern is small. Of starts within that of the lowest, the one of the
+    lowest working χ² is taken, if they are alike in their freedom to fit (`same_support`): the one-standard-error rule
+    (Breiman, Friedman, Olshen & Stone 1984).
 
     held: the number of held-out pixels.  Failed starts are not chosen; the first of equals is.
     """
     ranks = [score.rank for score in scores]
     lowest = min(ranks)
-    if not (held and same_support and math.isfinite(lowest)):
+    if not (held and alike and math.isfinite(lowest)):
         return ranks.index(lowest)
-    near = [k for k, rank in enumerate(ranks) if rank <= lowest * (1 + math.sqrt(2 / held))]
+    near = [k for k, rank in enumerate(ranks) if rank <= lowest * (1 + standard_error(held))]
     return min(near, key=lambda k: scores[k].chi2)

@@ -1,8 +1,11 @@
 """One object made of many starts."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from retrieve import combining
 from retrieve.combining import combine, mean_to_max, scatter_and_filter, weighted_mean
 from retrieve.errors import InputError
 from retrieve.evaluate import align, complex_correlation, conjugate_inverse
@@ -67,6 +70,23 @@ def test_the_mean_of_starts_that_fit_alike_is_nearer_to_the_truth_than_each(trut
     x, weights = weighted_mean(result_of(truth, estimates, [0.1] * 6))
     assert weights == pytest.approx(1 / 6)
     assert correlation(x, truth) > 0.01 + max(correlation(one, truth) for one in estimates)
+
+
+def test_where_supports_differ_the_free_score_weighs(truth):
+    """And so not what fits best because it may fit more."""
+    fit = result_of(truth, noisy(truth, 3), [0.1, 0.2, 0.3])
+    held = np.zeros(truth.shape, bool)
+    held[:10, :20] = True
+    error = combining.FEW * np.sqrt(2 / held.sum())
+    scores = tuple(Score(s.chi2, free) for s, free in zip(fit.scores, (1.0, 0.1 * (1 + error), 0.1), strict=True))
+    other = np.arange(3)[:, None, None] < np.indices(truth.shape)[0]
+    free = dataclasses.replace(fit, scores=scores, held=held, supports=other)
+    _, weights = weighted_mean(free)
+    assert weights[1] / weights[2] == pytest.approx(np.exp(-1), rel=1e-4)
+    assert weights[0] < 0.01
+    known = fit.problem.replace(support=np.ones(truth.shape, bool))
+    _, weights = weighted_mean(dataclasses.replace(free, supports=None, problem=known))
+    assert weights[0] > 0.99
 
 
 def test_starts_weigh_by_the_standard_error_of_chi2(truth):

@@ -14,6 +14,7 @@ from retrieve.compare import Paired, Summary, paired, summarise
 from retrieve.comparison import Comparison
 from retrieve.summary import SUCCESS, mcnemar
 
+SHOWN = {SUCCESS: "complex correlation", "amplitude_correlation": "amplitude correlation", "phase_similarity": "phase similarity"}
 OURS, ONCE, LIMIT = "diffusion", "diffusion one round", "limit, from the truth"
 
 
@@ -72,6 +73,7 @@ def markdown(whole: Comparison, tests: Sequence[Mapping[str, Any]]) -> str:
         failed = sum(s.failures for s in own)
         seconds, ffts, calls = (float(np.mean([s[k] for s in map(spent, own)])) for k in range(3))
         lines.append(f"| {label} | {objects[label]} | {starts} | {seconds:.3g} | {ffts:.0f} | {calls:.0f} | {failed} |")
+    lines += ["", *glance(summaries)]
     several = [s for s in summaries if whole.settings["starts"][s.solver] > 1]
     parts: tuple[tuple[str, Callable[[Summary | None, Summary | None], str], list[Summary]], ...] = (
         (
@@ -79,8 +81,8 @@ def markdown(whole: Comparison, tests: Sequence[Mapping[str, Any]]) -> str:
             field,
             summaries,
         ),
-        ("Median complex correlation: one start; **the best by the free score**.", middle, summaries),
-        ("The same of the mean of all starts, weighted by their χ² (`--combine mean`).", of_mean, several),
+        *((f"Median {name}: one start; **the best by the free score**.", medians(key), summaries) for key, name in SHOWN.items()),
+        (f"Medians of the weighted mean of all starts (`--combine mean`): {', '.join(SHOWN.values())}.", of_mean, several),
     )
     drawn = [(caption, dict(tables(shown, entry))) for caption, entry, shown in parts]
     for group in dict.fromkeys(s.group for s in summaries):
@@ -95,19 +97,56 @@ def markdown(whole: Comparison, tests: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def glance(summaries: Sequence[Summary]) -> list[str]:
+    """One line a set and level: the diffusion solver, the limit, and of the others the one that is nearest to the truth."""
+    best = {(s.group, s.noise, s.solver): s for s in summaries if s.best}
+    alone = {(s.group, s.noise): s for s in summaries if s.solver == OURS and not s.best}
+    lines = [
+        "At a glance, the best of the starts by the free score; medians are of complex correlation, amplitude correlation and",
+        "phase similarity; *found* is above 0.95 in the first.",
+        "",
+        "| set | σ | diffusion: starts found | objects found | medians | of the mean of starts | limit | the best other |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for (group, noise), single in alone.items():
+        ours, limit = best[group, noise, OURS], best.get((group, noise, LIMIT))
+        others = [s for s in best.values() if (s.group, s.noise) == (group, noise) and s.solver not in (OURS, ONCE, LIMIT)]
+        other = max(others, key=lambda s: s.medians.get(SUCCESS, 0.0), default=None)
+        cells = [
+            f"{100 * single.success95.rate:.0f} %",
+            f"{ours.success95.rate * ours.objects:.0f} of {ours.objects}",
+            triple(ours),
+            of_mean(single, ours),
+            triple(limit),
+            "–" if other is None else f"{other.solver}: {triple(other)}",
+        ]
+        lines.append(f"| {group} | {noise:g} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def triple(s: Summary | None, prefix: str = "") -> str:
+    """The three medians of a summary, a dash where there are none."""
+    values = [math.nan if s is None else s.medians.get(prefix + metric, math.nan) for metric in SHOWN]
+    return "–" if math.isnan(values[0]) else ", ".join(f"{value:.3f}" for value in values)
+
+
 def spent(s: Summary) -> tuple[float, int, int]:
     return s.seconds, s.ffts, s.network_evaluations
 
 
-def middle(alone: Summary | None, best: Summary | None) -> str:
-    if alone is None or best is None:
-        return "–"
-    return f"{alone.medians.get(SUCCESS, math.nan):.3f}, **{best.medians.get(SUCCESS, math.nan):.3f}**"
+def medians(metric: str) -> Callable[[Summary | None, Summary | None], str]:
+    """Says the median of a metric over single starts and over the best of each object."""
+
+    def said(alone: Summary | None, best: Summary | None) -> str:
+        if alone is None or best is None:
+            return "–"
+        return f"{alone.medians.get(metric, math.nan):.3f}, **{best.medians.get(metric, math.nan):.3f}**"
+
+    return said
 
 
 def of_mean(alone: Summary | None, best: Summary | None) -> str:
-    value = math.nan if best is None else best.medians.get(f"combined_{SUCCESS}", math.nan)
-    return "–" if math.isnan(value) else f"{value:.3f}"
+    return triple(best, "combined_")
 
 
 def versus(group: str, tests: Sequence[Mapping[str, Any]]) -> list[str]:

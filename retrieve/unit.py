@@ -172,7 +172,8 @@ def _picture(unit: Unit, row: Row, x: np.ndarray, history: Mapping[str, list[flo
     case, truth = unit.case, unit.case.problem.truth
     if case.object >= unit.plan.pictures:
         return None
-    if truth is not None:
-        x = align(x, truth, ramp=unit.plan.ramp, scale=True).object
+    if truth is not None:  # a known support holds x in place; by a part of a pixel walls of phase would become stripes
+        finest = 10 if case.problem.support is None else 1
+        x = align(x, truth, subpixel=finest, ramp=unit.plan.ramp, scale=True).object
     amplitude = np.fft.fftshift(case.problem.amplitude).astype(np.float32)
     return Picture(row, x.astype(np.complex64), truth, amplitude, history)

@@ -131,6 +131,19 @@ def test_the_mean_of_all_starts_is_judged_beside_the_best():
     assert not any(name.startswith("combined_") for name in alone)
 
 
+def test_a_picture_within_a_known_support_is_moved_by_whole_pixels():
+    """By a part of one the walls of a wrong object become stripes, which it does not have."""
+    given = list(benchmarks.Benchmark(("domains2d-50-cells",)).cases([0.1], objects=1))
+    problem = given[0].problem
+    shown = {}
+    for name, case in (("known", given[0]), ("unknown", given[0]._replace(problem=problem.replace(support=None)))):
+        x = solve(HIO(iterations=40), case.problem, starts=2).object
+        shape = np.sort(np.abs(x).ravel()) / np.linalg.norm(x)
+        drawn = compare({"hio": HIO(iterations=40)}, [case], starts=2).pictures[0].estimate
+        shown[name] = np.abs(np.sort(np.abs(drawn).ravel()) / np.linalg.norm(drawn) - shape).max()
+    assert shown["known"] < 1e-5 < 1e-3 < shown["unknown"]
+
+
 def test_one_start_has_no_agreement_and_no_truth_no_success():
     found = compare({"hio": HIO(iterations=20)}, cases(1, truth=False), starts=1)
     best = found.rows[-1]

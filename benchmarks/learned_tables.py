@@ -116,7 +116,7 @@ def glance(summaries: Sequence[Summary]) -> list[str]:
             f"{100 * single.success95.rate:.0f} %",
             f"{ours.success95.rate * ours.objects:.0f} of {ours.objects}",
             triple(ours),
-            of_mean(single, ours),
+            triple(ours, "combined_"),
             triple(limit),
             "–" if other is None else f"{other.solver}: {triple(other)}",
         ]

@@ -60,7 +60,7 @@ COMBINE = ("best", "mean", "common-mode")
     type=click.Choice(COMBINE),
     default="best",
     show_default=True,
-    help="best: the start with the best free score; mean: of all starts, weighted by χ²; common-mode: scatter and filter",
+    help="best: the start with the best free score; mean: of all starts, weighted by score; common-mode: scatter and filter",
 )
 @click.option("--keep", type=click.IntRange(2), help="starts that --combine common-mode keeps, by mean-to-maximum [half of them]")
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="stop each start after so many seconds")

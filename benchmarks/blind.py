@@ -20,16 +20,16 @@ from typing import Any
 import numpy as np
 
 import retrieve as rt
-from retrieve.evaluate import align
-from retrieve.manifest import versions
+from retrieve.driver.manifest import versions
+from retrieve.evaluate.statistics import success
+from retrieve.evaluate.verdict import judge, probability
+from retrieve.numerics.alignment import align
 from retrieve.simulate import TEST_SEED, TUNE_SEED, Noise, named
 from retrieve.simulate.crystals import Crystals, crystal
 from retrieve.simulate.noise import problem as measured
 from retrieve.simulate.seeds import stream
 from retrieve.solvers import Recipe
-from retrieve.solvers.auto import Auto
-from retrieve.summary import success
-from retrieve.verdict import judge, probability
+from retrieve.solvers.blind.auto import Auto
 
 HERE = Path(__file__).resolve().parent
 KEPT = HERE.parent / "build" / "blind"

@@ -23,10 +23,10 @@ from rich.console import Console
 from rich.table import Table
 
 import retrieve as rt
-from retrieve import fast
-from retrieve.arrays import Device, fftn, find_device, ifftn, synchronise
-from retrieve.batch import Budget, Order
+from retrieve.driver.batch import Budget, Order
 from retrieve.errors import InputError
+from retrieve.numerics import fast
+from retrieve.numerics.arrays import Device, fftn, find_device, ifftn, synchronise
 from retrieve.simulate import TEST_SEED, Noise, named
 from retrieve.solvers.base import Streams
 
@@ -101,7 +101,7 @@ def transforms(where: Device, shape: tuple[int, ...], count: int) -> float:
 def diffusion(where: Device, starts: int, less: bool) -> float:
     """Wall seconds of so many starts of the sampler with the prior that ships, all of them run to the end; `less` of a run."""
     data = named("domains2d-50-cells").problem(0, TEST_SEED, Noise(sigma=0.05))
-    from retrieve.plugins import find
+    from retrieve.plugins.registry import find
 
     kind = find("solvers", "diffusion")
     short = kind(search=40, trial=1, evaluations=4, rounds=1)

@@ -20,16 +20,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from retrieve import benchmarks
-from retrieve.arrays import cores
-from retrieve.compare import Rate, Summary, compare, summarise
-from retrieve.comparison import Comparison
-from retrieve.driver import Budget
+from retrieve.driver.solve import Budget
 from retrieve.errors import InputError
-from retrieve.options import build, values_of
-from retrieve.plugins import find
+from retrieve.evaluate.compare import Rate, Summary, compare, summarise
+from retrieve.evaluate.comparison import Comparison
+from retrieve.evaluate.tables import read_json, to_dict, write_json, write_text
+from retrieve.evaluate import benchmarks
+from retrieve.numerics.arrays import cores
+from retrieve.plugins.options import build, values_of
+from retrieve.plugins.registry import find
 from retrieve.solvers import Solver
-from retrieve.tables import read_json, to_dict, write_json, write_text
 
 HERE = Path(__file__).parent
 FFTS, LONG = 1000, 20_000
@@ -68,7 +68,7 @@ def main() -> None:
     given.out.parent.mkdir(parents=True, exist_ok=True)
     write_text({name: value for name, value in to_dict(whole).items() if name != "rows"}, given.out)
     if given.report is not None:
-        from retrieve.page import write_page
+        from retrieve.report.page import write_page
 
         write_page(whole, given.report)
     if given.markdown is not None:

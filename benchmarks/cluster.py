@@ -26,14 +26,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from retrieve.manifest import versions
+from retrieve.driver.manifest import versions
 
 HERE = Path(__file__).resolve().parent
 SOLVERS = ("hio", "raar", "rrr")
-AHEAD = 4  # units that a driver hands out for each worker (`retrieve.executors.AHEAD`)
+AHEAD = 4  # units that a driver hands out for each worker (`retrieve.driver.executors.AHEAD`)
 COUNTED = '''
 import os
-from retrieve.hookspecs import hookimpl
+from retrieve.plugins.hookspecs import hookimpl
 from retrieve.solvers import HIO, RAAR, RRR
 
 

@@ -20,11 +20,11 @@ import numpy as np
 from foundation import DATA
 
 import retrieve as rt
-from retrieve.arrays import cores
-from retrieve.ensemble import correlation_matrix, upper
-from retrieve.evaluate import align
-from retrieve.manifest import versions
-from retrieve.plugins import find
+from retrieve.driver.manifest import versions
+from retrieve.evaluate.ensemble import correlation_matrix, upper
+from retrieve.numerics.alignment import align
+from retrieve.numerics.arrays import cores
+from retrieve.plugins.registry import find
 from retrieve.simulate import TEST_SEED, Noise, named
 
 HERE = Path(__file__).resolve().parent

@@ -72,7 +72,11 @@ def solvers(problem: rt.Problem, name: str) -> Iterator[tuple[str, rt.solvers.So
 
     for kind, algorithm in CLASSES.items():
         yield kind, algorithm(iterations=60), {"starts": 2}
-    yield "hio, shrink-wrap", CLASSES["hio"](iterations=60, shrink_wrap=rt.solvers.ShrinkWrap(when="always", every=10)), {"starts": 2}
+    yield (
+        "hio, shrink-wrap",
+        CLASSES["hio"](iterations=60, shrink_wrap=rt.solvers.ShrinkWrap(when="always", every=10)),
+        {"starts": 2},
+    )
     yield "raar, positive", CLASSES["raar"](iterations=60, positivity=True), {"starts": 1}
     yield "hio, phase", CLASSES["hio"](iterations=60, phase_min=-1.0, phase_max=1.0), {"starts": 1}
     yield "cg", rt.solvers.ConjugateGradient(iterations=30), {"starts": 2}

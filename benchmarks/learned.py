@@ -28,20 +28,19 @@ import numpy as np
 from classical import joined, kept, made, stored
 from learned_tables import LIMIT, ONCE, OURS, markdown, pairs, told
 
-from retrieve import benchmarks
-from retrieve.arrays import cores, find_device
-from retrieve.compare import Case, compare, summarise
-from retrieve.comparison import Comparison, Picture, Row
-from retrieve.driver import solve
+from retrieve.driver.manifest import versions
+from retrieve.driver.processes import THREADS
+from retrieve.driver.solve import solve
 from retrieve.errors import InputError, SolverError
-from retrieve.evaluate import align
-from retrieve.manifest import versions
-from retrieve.metrics import evaluate
-from retrieve.options import values_of
-from retrieve.processes import THREADS
-from retrieve.result import Cost
+from retrieve.evaluate.compare import Case, compare, summarise
+from retrieve.evaluate.comparison import Comparison, Picture, Row
+from retrieve.evaluate.metrics import evaluate
+from retrieve.evaluate.tables import to_dict, write_text
+from retrieve.io.result import Cost
+from retrieve.numerics.alignment import align, benchmarks
+from retrieve.numerics.arrays import cores, find_device
+from retrieve.plugins.options import values_of
 from retrieve.solvers import Solver
-from retrieve.tables import to_dict, write_text
 
 HERE = Path(__file__).parent
 SETS = ("domains2d-50-cells", "domains2d-50-blobs")

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from classical import field, tables
 
-from retrieve.compare import Paired, Summary, paired, summarise
-from retrieve.comparison import Comparison
-from retrieve.summary import SUCCESS, mcnemar
+from retrieve.evaluate.compare import Paired, Summary, paired, summarise
+from retrieve.evaluate.comparison import Comparison
+from retrieve.evaluate.statistics import SUCCESS, mcnemar
 
 SHOWN = {SUCCESS: "complex correlation", "amplitude_correlation": "amplitude correlation", "phase_similarity": "phase similarity"}
 OURS, ONCE, LIMIT = "diffusion", "diffusion one round", "limit, from the truth"

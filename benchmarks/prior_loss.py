@@ -21,15 +21,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from retrieve.priors.training.diffusion_task import BINS, DiffusionTask
+from retrieve.priors.training.objects import Simulated
 from rich.console import Console
 from rich.table import Table
 
-from retrieve.arrays import cores
-from retrieve.manifest import versions
+from retrieve.driver.manifest import versions
+from retrieve.numerics.arrays import cores
 from retrieve.priors import weights
 from retrieve.priors.denoiser import SIGMA_DATA, Denoiser
-from retrieve.priors.diffusion_task import BINS, DiffusionTask
-from retrieve.priors.objects import Simulated
 from retrieve.priors.wiener import Wiener
 from retrieve.simulate import TEST_SEED, TRAIN_SEED, named, torch_dataset
 

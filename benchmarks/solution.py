@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 import retrieve as rt
-from retrieve.score import Scorer
+from retrieve.problem.scoring import Scorer
 from retrieve.simulate import TEST_SEED, blobs
 from retrieve.solvers.base import Streams
 

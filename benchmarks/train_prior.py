@@ -19,7 +19,7 @@ from prior_loss import SETS, compared, show
 from rich.console import Console
 
 from retrieve.cli import main as retrieve
-from retrieve.manifest import versions
+from retrieve.driver.manifest import versions
 from retrieve.priors import weights
 
 TARGET = Path(__file__).parent / "results" / "train_prior.json"

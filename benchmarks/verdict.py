@@ -22,7 +22,7 @@ import numpy as np
 from blind import CELLS, RIGHT, kept
 from numpy.typing import NDArray
 
-from retrieve.verdict import features, probability
+from retrieve.evaluate.verdict import features, probability
 
 HERE = Path(__file__).resolve().parent
 MODEL = HERE.parent / "retrieve" / "verdict.json"
@@ -37,7 +37,7 @@ def runs(tune: bool) -> list[dict[str, Any]]:
 
 
 def fit(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The model of these runs, as `retrieve.verdict.model` reads it."""
+    """The model of these runs, as `retrieve.evaluate.verdict.model` reads it."""
     x = np.stack([features(row["evidence"]) for row in rows])
     right = np.array([row["correlation"] > RIGHT for row in rows], float)
     mean, deviation = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-6)

@@ -22,17 +22,16 @@ from typing import Any
 import numpy as np
 
 import retrieve as rt
-from retrieve import benchmarks
-from retrieve.arrays import cores
-from retrieve.compare import compare
-from retrieve.comparison import Row
-from retrieve.evaluate import align
-from retrieve.manifest import versions
-from retrieve.metrics import evaluate
-from retrieve.plugins import find
+from retrieve.driver.manifest import versions
+from retrieve.evaluate.compare import compare
+from retrieve.evaluate.comparison import Row
+from retrieve.evaluate.metrics import evaluate
+from retrieve.evaluate.statistics import SUCCESS, mcnemar, success
+from retrieve.evaluate.store import Store
+from retrieve.numerics.alignment import align, benchmarks
+from retrieve.numerics.arrays import cores
+from retrieve.plugins.registry import find
 from retrieve.solvers import HIO
-from retrieve.store import Store
-from retrieve.summary import SUCCESS, mcnemar, success
 
 TARGET = Path(__file__).parent / "results" / "volumes.json"
 FITS, LITERAL = "domains3d-fits", "domains3d-literal"

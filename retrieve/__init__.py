@@ -15,28 +15,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import operators, solvers
-    from .driver import Budget, Progress, solve
+    from .driver.solve import Budget, Progress, solve
     from .errors import InputError, OptionError, PluginError, RetrieveError, SolverError
+    from .evaluate.verdict import Verdict, judge
     from .io import load, read
+    from .io.result import Cost, Result, Score
     from .io.results import read_result
-    from .likelihood import Gaussian, Poisson
-    from .problem import Problem
-    from .report import picture, plot
-    from .result import Cost, Result, Score
+    from .problem import Gaussian, Poisson, Problem
+    from .report.result_picture import picture, plot
     from .simulate import example
-    from .verdict import Verdict, judge
 
 _PUBLIC = {
     "errors": ("InputError", "OptionError", "PluginError", "RetrieveError", "SolverError"),
     "io": ("load", "read"),
+    "io.result": ("Cost", "Result", "Score"),
     "io.results": ("read_result",),
-    "likelihood": ("Gaussian", "Poisson"),
-    "problem": ("Problem",),
-    "report": ("picture", "plot"),
-    "result": ("Cost", "Result", "Score"),
+    "problem": ("Gaussian", "Poisson", "Problem"),
+    "report.result_picture": ("picture", "plot"),
     "simulate": ("example",),
-    "verdict": ("Verdict", "judge"),
-    "driver": ("Budget", "Progress", "solve"),
+    "evaluate.verdict": ("Verdict", "judge"),
+    "driver.solve": ("Budget", "Progress", "solve"),
 }
 _WHERE = {name: module for module, names in _PUBLIC.items() for name in names}
 

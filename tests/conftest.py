@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from retrieve import fast
-from retrieve.builtin import register_solvers
-from retrieve.plugins import find
+from retrieve.numerics import fast
+from retrieve.plugins.builtin import register_solvers
+from retrieve.plugins.registry import find
 from retrieve.problem import Problem
 from retrieve.simulate import blobs, measure
 from retrieve.solvers import Recipe

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import retrieve as rt
-from retrieve.ensemble import correlation_matrix
-from retrieve.options import build
+from retrieve.evaluate.ensemble import correlation_matrix
+from retrieve.plugins.options import build
 
 pytestmark = pytest.mark.data
 

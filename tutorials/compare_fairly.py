@@ -10,12 +10,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from retrieve import benchmarks
-from retrieve.compare import compare, paired, summarise
-from retrieve.driver import Budget
-from retrieve.page import write_page
+from retrieve.driver.solve import Budget
+from retrieve.evaluate.compare import compare, paired, summarise
+from retrieve.evaluate.tables import to_dict, write_text
+from retrieve.evaluate import benchmarks
+from retrieve.report.page import write_page
 from retrieve.solvers import HIO, RAAR, RRR
-from retrieve.tables import to_dict, write_text
 
 QUICK = "--quick" in sys.argv
 OBJECTS, STARTS, FFTS = (4, 2, 200) if QUICK else (20, 4, 1000)

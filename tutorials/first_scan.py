@@ -16,7 +16,7 @@ import numpy as np
 
 import retrieve as rt
 from retrieve.cli import main
-from retrieve.evaluate import align
+from retrieve.numerics.alignment import align
 from retrieve.simulate import named
 
 QUICK = "--quick" in sys.argv

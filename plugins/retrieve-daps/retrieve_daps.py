@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from retrieve.solvers.learned.base import Learned, complex_normal, noise_of, normalise
 
-from retrieve.arrays import Array
-from retrieve.hookspecs import hookimpl
-from retrieve.likelihood import Gaussian
-from retrieve.options import option
+from retrieve.numerics.arrays import Array
+from retrieve.plugins.hookspecs import hookimpl
+from retrieve.plugins.options import option
 from retrieve.problem import Problem
+from retrieve.problem.likelihood import Gaussian
 from retrieve.solvers import Step, Streams
-from retrieve.solvers.learned import Learned, complex_normal, noise_of, normalise
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import Any, TypeVar
 
+from retrieve.driver.processes import one_thread_each
 from retrieve.errors import InputError
-from retrieve.hookspecs import hookimpl
-from retrieve.processes import one_thread_each
+from retrieve.plugins.hookspecs import hookimpl
 
 T = TypeVar("T")
 PATIENCE = 10

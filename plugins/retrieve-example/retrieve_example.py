@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from retrieve.arrays import Array
-from retrieve.hookspecs import hookimpl
-from retrieve.options import option
+from retrieve.numerics.arrays import Array
+from retrieve.plugins.hookspecs import hookimpl
+from retrieve.plugins.options import option
 from retrieve.problem import Problem
 from retrieve.solvers import Constraint, Iterative
 

@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from retrieve.arrays import TINY, Array
 from retrieve.errors import InputError, OptionError
-from retrieve.hookspecs import hookimpl
-from retrieve.options import option
+from retrieve.numerics.arrays import TINY, Array
+from retrieve.plugins.hookspecs import hookimpl
+from retrieve.plugins.options import option
 from retrieve.problem import Problem
 from retrieve.solvers import Solver, Step, Streams, first_support
 

@@ -47,12 +47,14 @@ def command(
     How alike the members are, pair by pair; how well they fit; whether there is one solution or several; what they share
     and in what they differ; how fine they are.
     """
-    from ..analysis import analyze, summary, write_summary
-    from ..analysis.picture import picture as draw
-    from ..figure import check_picture
+    from ..evaluate import analysis_summary as summary
+    from ..evaluate import analyze
+    from ..evaluate.analysis_summary import write_summary
     from ..io.cxi import check_writable
     from ..io.results import read_result
-    from ..page import write_page
+    from ..report.analysis_picture import picture as draw
+    from ..report.figure import check_picture
+    from ..report.page import write_page
 
     out = out or Path(files[0].name.removesuffix(".cxi").removesuffix(".retrieved") + ".analysis.json")
     targets = out, picture or out.with_suffix(".png"), report or out.with_suffix(".html")

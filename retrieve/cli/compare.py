@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..errors import InputError
-from .options import solver_from
+from ..plugins.flags import solver_from
 from .source import data_options, problem_from
 
 if TYPE_CHECKING:
-    from ..compare import Case, Entrant
-    from ..store import Store
+    from ..evaluate.compare import Case, Entrant
+    from ..evaluate.store import Store
 
 
 @click.command("compare", short_help="solvers side by side on files or a benchmark")
@@ -61,9 +61,9 @@ def command(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     95 % interval, exact paired test between solvers, cost. Conventions of --result: retrieve, cohere,
     pynx, plain. Exit code 1 when something failed; its reason is in the table.
     """
-    from ..arrays import cores, find_device
-    from ..compare import compare
-    from ..driver import Budget
+    from ..driver.solve import Budget
+    from ..evaluate.compare import compare
+    from ..numerics.arrays import cores, find_device
     from .compare_tables import show
 
     console = Console(quiet=quiet, highlight=False)
@@ -109,7 +109,7 @@ def entrants_of(solvers: Sequence[str], results: Sequence[str]) -> dict[str, Ent
 
     ``hio:beta=0.8`` is its own label, ``soft=hio:beta=0.8`` is labelled soft. Raises `InputError`.
     """
-    from ..foreign import Foreign
+    from ..io.external import Foreign
 
     entrants: dict[str, Entrant] = {}
     for text in solvers:
@@ -140,7 +140,7 @@ def _add(entrants: dict[str, Entrant], label: str, entrant: Entrant) -> None:
 
 def _check(files: tuple[str, ...], given: dict[str, Any]) -> None:
     """What can be refused before any work."""
-    from ..executors import factory
+    from ..driver.executors import factory
     from ..io.cxi import check_writable
 
     if bool(files) == bool(given["benchmark"]):
@@ -161,8 +161,8 @@ def _check(files: tuple[str, ...], given: dict[str, Any]) -> None:
 
 
 def _metrics(names: Sequence[str]) -> list[str]:
-    from ..metrics import metrics
-    from ..options import unknown
+    from ..evaluate.metrics import metrics
+    from ..plugins.options import unknown
 
     known = metrics()
     for name in names:
@@ -180,7 +180,7 @@ def _cases(
         cases = [_from_file(file, given, entrants, console) for file in files]
         hashes = [case.problem.meta.get("input", {}).get("sha256") for case in cases]
         return cases, len(cases), {"files": list(files), "sha256": hashes, "truth": given["truth"]}
-    from .. import benchmarks
+    from ..evaluate import benchmarks
 
     chosen = benchmarks.named(given["benchmark"])
     noise = list(chosen.noise) if given["noise"] is None else _levels(given["noise"])
@@ -199,8 +199,8 @@ def _levels(text: str) -> list[float]:
 
 
 def _from_file(file: str, given: dict[str, Any], entrants: dict[str, Entrant], console: Console) -> Case:
-    from ..compare import Case
-    from ..foreign import Foreign, truth_for
+    from ..evaluate.compare import Case
+    from ..io.external import Foreign, truth_for
 
     problem = problem_from(file, given)
     for note in problem.meta.get("notes", ()):
@@ -217,7 +217,7 @@ def _from_file(file: str, given: dict[str, Any], entrants: dict[str, Entrant], c
 
 def _store(given: dict[str, Any]) -> AbstractContextManager[Store | None]:
     """What is done is kept beside the JSON, where one is asked for."""
-    from ..store import Store
+    from ..evaluate.store import Store
 
     path = given["json_"]
     return nullcontext() if path is None else Store(path.with_suffix(".rows.jsonl"), resume=given["resume"])
@@ -235,7 +235,7 @@ def _progress(console: Console, quiet: bool) -> AbstractContextManager[Progress]
 
 
 def _write(comparison: Any, given: dict[str, Any], console: Console) -> None:
-    from ..tables import write_csv, write_json
+    from ..evaluate.tables import write_csv, write_json
 
     written = []
     if given["json_"] is not None:
@@ -243,7 +243,7 @@ def _write(comparison: Any, given: dict[str, Any], console: Console) -> None:
     if given["csv_"] is not None:
         written.append(write_csv(comparison, given["csv_"]))
     if given["report"] is not None:
-        from ..page import write_page
+        from ..report.page import write_page
 
         written.append(write_page(comparison, given["report"]))
     if written:

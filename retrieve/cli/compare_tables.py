@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..comparison import Comparison
-from ..summary import LEVELS, Paired, Rate, Summary, paired, summarise
+from ..evaluate.comparison import Comparison
+from ..evaluate.statistics import LEVELS, Paired, Rate, Summary, paired, summarise
 
 PAIRS = 20  # lines of paired tests that are printed; all are in the JSON and on the page
 

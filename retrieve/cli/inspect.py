@@ -15,7 +15,7 @@ from .source import data_options, problem_from
 @data_options
 def command(file: str, **given: Any) -> None:
     """Tell what is in FILE: shape, counts, masked share, oversampling estimate, warnings; of a result also its scores."""
-    from ..quality import facts, warnings_of
+    from ..problem.diagnostics import facts, warnings_of
 
     console = Console(highlight=False)
     problem = problem_from(file, given)

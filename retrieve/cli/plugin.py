@@ -25,7 +25,7 @@ def command() -> None:
 @click.option("--into", type=click.Path(path_type=Path), default=".", show_default=True, help="the folder it is written into")
 def new(name: str, kind: str, into: Path) -> None:
     """Write the package NAME, with one worked file, its test and its entry point: ready to install and to change."""
-    from ..scaffold import new_plugin
+    from ..testing.scaffold import new_plugin
 
     folder = new_plugin(name, kind, into)
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from ..errors import InputError
-from ..options import build
+from ..plugins.flags import flags, given_flags
+from ..plugins.options import build
 from ..prepare.pulses import Pulses
 from ..prepare.scan import Scan
-from .options import flags, given_flags
 
 if TYPE_CHECKING:
     from ..prepare import Frames
@@ -75,7 +75,7 @@ def pulses(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     larger than the memory.
     """
     from ..prepare import prepare_pulses, read_calibration
-    from ..prepare.picture import train_picture
+    from ..report.frames_picture import train_picture
 
     console = Console(quiet=quiet, highlight=False)
     options: Pulses = build(Pulses, given_flags(given))
@@ -105,7 +105,7 @@ def scan(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     threshold.
     """
     from ..prepare import prepare_scan, read_calibration
-    from ..prepare.picture import scan_picture
+    from ..report.frames_picture import scan_picture
 
     console = Console(quiet=quiet, highlight=False)
     options: Scan = build(Scan, given_flags(given))
@@ -139,9 +139,9 @@ def _calibration(given: dict[str, Any]) -> dict[str, str | None]:
 
 def _targets(files: Sequence[str], given: dict[str, Any], count: int) -> tuple[list[Path], Path | None]:
     """The places of patterns and picture, checked before any work."""
-    from ..figure import check_picture
     from ..io.cxi import check_writable
     from ..io.registry import split
+    from ..report.figure import check_picture
 
     source = split(files[0])[0]
     out = given["out"] or Path(source.stem + ".prepared.cxi")

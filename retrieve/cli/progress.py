@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from ..driver import Progress as Told
+from ..driver.solve import Progress as Told
 
 PERIOD = 0.2  # seconds between updates: a step may take microseconds
 

@@ -35,11 +35,11 @@ def command(
     beside the paper's, and why they differ. The paper's films and pulse train are not public; simulated ones stand in.
     Runs of solvers are kept there as they end, and --resume goes on from them.
     """
-    from ..arrays import cores
     from ..errors import InputError
+    from ..evaluate.store import Store
     from ..io.cxi import check_writable
+    from ..numerics.arrays import cores
     from ..reproduce import COMPARED, QUICK, Effort, reproduce, write_overview
-    from ..store import Store
 
     effort = QUICK if quick else Effort()
     asked: dict[str, Any] = {} if objects is None else {"objects": objects, "volumes": objects}

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import InputError
-from .options import SolverCommand, given_flags, solver_from
+from ..plugins.flags import SolverCommand, given_flags, solver_from
 from .progress import live
 from .source import data_options, problem_from
 
@@ -112,8 +112,8 @@ def command(file: str | None, solver: str, replay: Path | None, quiet: bool, **g
 
 def sharing(given: dict[str, Any]) -> None:
     """Completes workers and executor in `given`. Raises `InputError` for an executor that is not there."""
-    from ..arrays import cores, find_device
-    from ..executors import factory
+    from ..driver.executors import factory
+    from ..numerics.arrays import cores, find_device
 
     if given["executor"] is None and (given["workers"] or 1) > 1:
         given["executor"] = "processes"
@@ -125,10 +125,10 @@ def sharing(given: dict[str, Any]) -> None:
 
 def run(chosen: Any, problem: Any, given: dict[str, Any], console: Console, quiet: bool) -> Any:
     """Solve with live progress; Ctrl-C stops at the next step, twice at once."""
-    from ..arrays import find_device
-    from ..combining import combine
-    from ..driver import Budget, solve
-    from ..verdict import judge
+    from ..driver.solve import Budget, solve
+    from ..evaluate.averaging import combine
+    from ..evaluate.verdict import judge
+    from ..numerics.arrays import find_device
 
     where = find_device(given["device"], chosen.library)
     told = f"{chosen.name} on {where.name} ({where.describe()}), {given['starts']} start(s), seed {given['seed']}"
@@ -187,8 +187,8 @@ class Targets(NamedTuple):
 
 def _targets(file: str, given: dict[str, Any]) -> Targets:
     """The places to write to, checked before any work."""
-    from ..figure import check_picture
     from ..io.cxi import check_writable
+    from ..report.figure import check_picture
 
     name = Path(file.replace("example:", "example-")).name
     out = given["out"] or Path(Path(name).stem + ".retrieved.cxi")
@@ -207,11 +207,11 @@ def _targets(file: str, given: dict[str, Any]) -> Targets:
 def _write(result: Any, targets: Targets, console: Console) -> None:
     result.save(targets.result)
     if targets.picture is not None:
-        from ..report import picture
+        from ..report.result_picture import picture
 
         picture(result, targets.picture)
     if targets.page is not None:
-        from ..page import write_page
+        from ..report.page import write_page
 
         write_page(result, targets.page)
     names = ", ".join(str(target) for target in targets if target is not None)
@@ -219,7 +219,7 @@ def _write(result: Any, targets: Targets, console: Console) -> None:
 
 
 def _summary(result: Any, console: Console) -> None:
-    from ..verdict import told
+    from ..evaluate.verdict import told
 
     table = Table("start", "χ²", "free χ²", "free/working", "support", "")
     for k, score in enumerate(result.scores):

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.progress import track
 
 from ..errors import InputError
-from ..options import options_of, values_of
-from .options import flags, given_flags
+from ..plugins.flags import flags, given_flags
+from ..plugins.options import options_of, values_of
 
 if TYPE_CHECKING:
     from ..simulate import ObjectSet
@@ -79,7 +79,7 @@ def command() -> None:
 def simulate(name: str, count: int, seed: int, first: int, out: Path | None, kind: str | None, quiet: bool, **given: Any) -> None:
     """Make, measure and write objects `first` to `first + count − 1`."""
     from ..io.cxi import write_problem
-    from ..options import build
+    from ..plugins.options import build
     from ..simulate import Noise, named
     from ..simulate.stack import write_stack
 

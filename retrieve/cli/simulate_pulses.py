@@ -9,8 +9,8 @@ import click
 from rich.console import Console
 
 from ..errors import InputError
+from ..plugins.flags import flags, given_flags
 from ..simulate.pulses import PulseTrain
-from .options import flags, given_flags
 
 
 @click.command("pulses", short_help="raw frames of a pulse train, some of them bad")
@@ -25,7 +25,7 @@ def command(name: str, number: int, seed: int, out: Path, quiet: bool, **given: 
     The file holds frames, dark, gain, flat, background and mask; under known/ are truth, support, and which pulses are good.
     """
     from ..io.cxi import check_writable
-    from ..options import build
+    from ..plugins.options import build
     from ..simulate import named
     from ..simulate.pulses import record, write_recording
 

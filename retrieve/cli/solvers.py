@@ -6,8 +6,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ..options import options_of
-from ..plugins import find, registered, usable
+from ..plugins.options import options_of
+from ..plugins.registry import find, registered, usable
 
 
 @click.command("solvers", short_help="list the solvers, or the options of one")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from ..likelihood import Likelihood
     from ..problem import Problem
+    from ..problem.likelihood import Likelihood
 
 FLAGS = ("key", "mask", "support", "kind", "centred", "frame")
 
@@ -22,8 +22,8 @@ class Noise(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The likelihood."""
         from ..errors import OptionError
-        from ..likelihood import Gaussian, Poisson
-        from ..options import build
+        from ..plugins.options import build
+        from ..problem.likelihood import Gaussian, Poisson
 
         if not isinstance(value, str) or value == "auto":
             return None if value == "auto" else value

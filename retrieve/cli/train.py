@@ -13,14 +13,14 @@ import click
 from rich.console import Console
 
 from ..errors import InputError, RetrieveError
-from ..options import options_of, unknown
-from .options import flags, given_flags, split_spec
+from ..plugins.flags import flags, given_flags, split_spec
+from ..plugins.options import options_of, unknown
 from .run import _Interrupt
 from .train_progress import live
 
 if TYPE_CHECKING:
-    from ..priors.objects import Source
-    from ..priors.training import Task, Told
+    from ..priors.training.loop import Task, Told
+    from ..priors.training.objects import Source
 
 KINDS = {
     "diffusion": "a denoiser, the prior of the diffusion solvers",
@@ -51,7 +51,7 @@ class Trainings(click.Group):
         """The command of one kind."""
         if name not in KINDS:
             return None
-        from ..priors.settings import DenoiserOptions, Training, UNetOptions
+        from ..priors.training.settings import DenoiserOptions, Training, UNetOptions
 
         network = {"diffusion": DenoiserOptions, "unet": UNetOptions}[name]
         text = (
@@ -81,10 +81,10 @@ def train(kind: str, network: Any, source: str, out: Path, name: str | None, ini
     """Train, or go on with, what is in `out`, and write its weights."""
     import torch
 
-    from ..arrays import cores
-    from ..priors import training
-    from ..priors.parallel import rank
-    from ..priors.state import read_checkpoint
+    from ..numerics.arrays import cores
+    from ..priors.training import loop as training
+    from ..priors.training.parallel import rank
+    from ..priors.training.state import read_checkpoint
     from ..priors.weights import begin_with, card_of, path_of, save, sha256
 
     first = rank() == 0
@@ -150,7 +150,7 @@ def _device(asked: str) -> str:
 
 def _source(text: str, seed: int | None, before: dict[str, Any] | None) -> Source:
     """A folder's objects, or a named set's, with its options changed. Raises `InputError` for neither."""
-    from ..priors.objects import Folder, Simulated
+    from ..priors.training.objects import Folder, Simulated
     from ..simulate import TRAIN_SEED, named, names
 
     name = text.partition(":")[0]
@@ -167,7 +167,7 @@ def _source(text: str, seed: int | None, before: dict[str, Any] | None) -> Sourc
 
 def _settings(before: dict[str, Any] | None) -> Any:
     """The settings of the training that is gone on with, else the defaults."""
-    from ..priors.settings import Training
+    from ..priors.training.settings import Training
 
     known = {option.name for option in options_of(Training)}
     return Training(**{key: value for key, value in (before or {"settings": {}})["settings"].items() if key in known})
@@ -191,10 +191,10 @@ def _task(kind: str, options: Any, objects: Source, seed: int) -> Task:
     torch.manual_seed(seed)
     module: Any = build(options.architecture(objects.shape, objects.reach, objects.kinds))
     if kind == "unet":
-        from ..priors.unet_task import UNetTask
+        from ..priors.training.unet_task import UNetTask
 
         return UNetTask(module, objects, **options.task())
-    from ..priors.diffusion_task import DiffusionTask
+    from ..priors.training.diffusion_task import DiffusionTask
 
     return DiffusionTask(module, objects, **options.task())
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 if TYPE_CHECKING:
-    from ..priors.training import Told
+    from ..priors.training.loop import Told
 
 PERIOD = 0.2  # seconds between updates
 

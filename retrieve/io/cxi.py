@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..operators import PartialCoherence
-from ..options import values_of
-from ..result import Result
+from ..plugins.options import values_of
 from .cxi_reader import DETECTOR, FACTS
+from .result import Result
 
 if TYPE_CHECKING:
     from ..problem import Problem

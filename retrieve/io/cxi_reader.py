@@ -8,8 +8,8 @@ from typing import Any
 import h5py
 
 from ..errors import InputError
-from .choosing import parse_meta, values
 from .conventions import measured
+from .dataset_selection import parse_meta, values
 from .hdf5 import opened, read_hdf5, read_values, stored, text
 from .records import RawFile
 

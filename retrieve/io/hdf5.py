@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .choosing import assemble
+from .dataset_selection import assemble
 from .records import RawFile, Stored
 
 DETECTORS = "pip install 'retrieve-phase[detectors]'"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from .choosing import assemble
+from .dataset_selection import assemble
 from .records import RawFile, Stored
 
 DETECTORS = "pip install 'retrieve-phase[detectors]'"

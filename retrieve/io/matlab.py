@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .choosing import assemble
+from .dataset_selection import assemble
 from .hdf5 import arrays_of, opened
 from .records import RawFile, Stored
 

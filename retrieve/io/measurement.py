@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .choosing import COMPANIONS
 from .conventions import cut_at_edge, flagged, guess_centred, guess_kind, measured
+from .dataset_selection import COMPANIONS
 from .records import RawFile, Reader
 from .registry import read_file, readers, split
 
 if TYPE_CHECKING:
-    from ..likelihood import Likelihood
     from ..problem import Problem
+    from ..problem.likelihood import Likelihood
 
 PARTS = ("mask", "support", "truth")
 CENTRED = {"auto": None, "yes": True, "no": False}
@@ -53,7 +53,7 @@ class Measurement:
 
         Raises `InputError` for values or shapes that cannot be used (see `Problem.from_arrays`).
         """
-        from ..manifest import sha256
+        from ..driver.manifest import sha256
         from ..problem import Problem
 
         origin = {"path": str(self.source), "sha256": sha256(self.source), **self.options}
@@ -77,8 +77,8 @@ class Measurement:
 
 def stored_likelihood(stored: Any) -> Likelihood | None:
     """The likelihood that a file of ours carries as ``{"name": …, option: value}``; None for anything else."""
-    from ..likelihood import Gaussian, Poisson
-    from ..options import build
+    from ..plugins.options import build
+    from ..problem.likelihood import Gaussian, Poisson
 
     kinds = {"gaussian": Gaussian, "poisson": Poisson}
     if not isinstance(stored, dict) or stored.get("name") not in kinds:
@@ -153,7 +153,7 @@ def _padded(
     data: NDArray[np.float32], valid: NDArray[np.bool_] | None, peak: tuple[int, ...]
 ) -> tuple[tuple[NDArray[np.float32], NDArray[np.bool_]], str]:
     """A pattern that the detector's edge cuts, with its peak in the middle of what was measured and what was not; in words."""
-    from ..prepare.counts import Counts, fast_size, placed
+    from .counts import Counts, fast_size, placed
 
     counts = Counts(data, np.ones(data.shape, bool) if valid is None else valid)
     shape = tuple(fast_size(2 * max(p, n - p)) for p, n in zip(peak, data.shape, strict=True))

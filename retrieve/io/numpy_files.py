@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .choosing import assemble
+from .dataset_selection import assemble
 from .records import RawFile, Stored
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def write_npz(problem: Problem, path: str | Path) -> Path:
 
     Raises `InputError` when the place cannot be written.
     """
-    from ..options import values_of
+    from ..plugins.options import values_of
     from .cxi import to_json
 
     likelihood = {"name": type(problem.likelihood).__name__.lower(), **values_of(problem.likelihood)}

@@ -73,7 +73,7 @@ def readers(extra: Iterable[Reader] = ()) -> dict[str, Reader]:
 
 def _plugin_readers(taken: set[str]) -> Iterator[Reader]:
     """What third parties registered, of other names than those `taken`."""
-    from ..plugins import OWN, loaded, registered, usable
+    from ..plugins.registry import OWN, loaded, registered, usable
 
     origin = registered("readers")
     for key, reader in usable("readers").items():

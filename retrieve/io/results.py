@@ -10,11 +10,11 @@ import h5py
 import numpy as np
 
 from ..errors import InputError
+from ..evaluate.verdict import Verdict
 from ..operators import PartialCoherence
-from ..result import Cost, Result, Score
-from ..verdict import Verdict
 from .cxi import KERNEL
 from .hdf5 import opened, text
+from .result import Cost, Result, Score
 
 if TYPE_CHECKING:
     from ..problem import Problem

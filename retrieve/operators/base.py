@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 
-from ..arrays import Array, Device
+from ..numerics.arrays import Array, Device
 
 
 class Operator(ABC):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..arrays import Array, Device, fftn, ifftn, namespace, threads_for
+from ..numerics.arrays import Array, Device, fftn, ifftn, namespace, threads_for
 from .base import Operator
 
 

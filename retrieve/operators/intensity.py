@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, Device, convolve, namespace, to_numpy
+from ..numerics.arrays import Array, Device, convolve, namespace, to_numpy
 from .base import Operator
 
 

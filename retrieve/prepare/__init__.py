@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..io.counts import Counts, binned, fast_size, placed
 from .calibration import Calibration, read_calibration
-from .counts import Counts, binned, fast_size, placed
 from .frames import Frames, frames_of
 from .pulses import Pulses, Selection, Train, prepare_pulses
 from .scan import Rocking, Scan, prepare_scan

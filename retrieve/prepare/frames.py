@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..io.choosing import choose, parse_meta, resolve
 from ..io.conventions import flagged, measured
+from ..io.dataset_selection import choose, parse_meta, resolve
 from ..io.hdf5 import arrays_of, default_signal, opened, readable
 from ..io.records import Stored
 from ..io.registry import read_file, reader_for, readers, split

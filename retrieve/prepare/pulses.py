@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from ..errors import InputError
-from ..options import option, validate, values_of
+from ..io.counts import Counts, binned, by, placed
+from ..plugins.options import option, validate, values_of
 from ..problem import Problem
 from .calibration import Calibration
-from .counts import Counts, binned, by, placed
 from .frames import Frames
 from .survey import Survey, corrected, survey
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..io.conventions import find_peak
-from ..options import option, validate, values_of
+from ..io.counts import Counts, binned, by, fast_size, placed
+from ..plugins.options import option, validate, values_of
 from ..problem import Problem
 from .calibration import Calibration
-from .counts import Counts, binned, by, fast_size, placed
 from .frames import Frames
 from .spots import Spot, aliens, hot_and_dead, spikes
 from .survey import nan_found

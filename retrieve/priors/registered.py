@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from ..errors import InputError, PluginError
-from ..plugins import find, loaded, registered
+from ..plugins.registry import find, loaded, registered
 from .weights import shipped
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .denoiser import Prior
 from .graphs import Replayed
-from .state import precision_of
+from .training.state import precision_of
 from .windows import box_for, reach_of, window_of
 
 

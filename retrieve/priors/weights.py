@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..driver.manifest import sha256
 from ..errors import InputError, RetrieveError
-from ..manifest import sha256
-from ..options import unknown
-from .files import replacing
+from ..plugins.options import unknown
+from .training.files import replacing
 
 FOLDER = Path(__file__).parent / "weights"
 SUMS = FOLDER / "SHA256SUMS"

@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ..analysis.summary import plain
+from ..driver.manifest import versions
 from ..errors import InputError
-from ..figure import write_figure
-from ..manifest import versions
-from ..options import unknown
-from ..store import Store
+from ..evaluate.analysis_summary import plain
+from ..evaluate.store import Store
+from ..plugins.options import unknown
+from ..report.figure import write_figure
 from .base import QUICK, Effort, Reproduction, paper, told
 
 __all__ = ["COMPARED", "FIGURES", "QUICK", "Effort", "reproduce", "write_overview"]
@@ -65,7 +65,7 @@ def reproduce(name: str, effort: Effort, folder: Path, command: str = "", store:
 
 def write_overview(folder: Path) -> Path:
     """The page of all figures that the folder holds, ``index.html``; returns its path."""
-    from ..page.of_reproduction import reproduction_page
+    from ..report.page.of_reproduction import reproduction_page
 
     contents = {name: json.loads(path.read_text("utf-8")) for name in FIGURES if (path := folder / f"{name}.json").exists()}
     pictures = {name: (folder / f"{name}.png").read_bytes() for name in contents if (folder / f"{name}.png").exists()}

@@ -7,8 +7,8 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..solvers.diffusion import Diffusion
-from ..solvers.dps import DPS
+from ..solvers.learned.diffusion import Diffusion
+from ..solvers.learned.dps import DPS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
-from ..comparison import Comparison, Picture, Row
-from ..metrics import metrics, truth_mask
+from ..evaluate.comparison import Comparison, Picture, Row
+from ..evaluate.metrics import metrics, truth_mask
 
 OURS = "diffusion"
 DPI = 100

@@ -11,15 +11,15 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..benchmarks import NOISE, Benchmark
-from ..compare import compare
-from ..comparison import Comparison
-from ..driver import solve
-from ..plugins import find
+from ..driver.solve import solve
+from ..evaluate.benchmarks import NOISE, Benchmark
+from ..evaluate.compare import compare
+from ..evaluate.comparison import Comparison
+from ..evaluate.statistics import summarise
+from ..evaluate.store import Store
+from ..plugins.registry import find
 from ..simulate import TEST_SEED, Noise, named
 from ..solvers import HIO, Solver
-from ..store import Store
-from ..summary import summarise
 from .base import Effort, Line, Reproduction, paper
 from .gallery import DPI, OURS, STYLE, best, figure2, figure3
 

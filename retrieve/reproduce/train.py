@@ -11,14 +11,15 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..analysis import analyze, summary
-from ..analysis.picture import picture
-from ..driver import solve
-from ..evaluate import align
-from ..likelihood import Poisson
-from ..metrics import amplitude_correlation, phase_similarity
+from ..driver.solve import solve
+from ..evaluate import analysis_summary as summary
+from ..evaluate import analyze
+from ..evaluate.metrics import amplitude_correlation, phase_similarity
+from ..io.result import Result
+from ..numerics.alignment import align
 from ..prepare import Pulses, Train, frames_of, prepare_pulses, read_calibration
-from ..result import Result
+from ..problem.likelihood import Poisson
+from ..report.analysis_picture import picture
 from ..simulate import TEST_SEED, PulseTrain, Recording, named, record
 from ..simulate.pulses import write_recording
 from .base import Effort, Line, Reproduction

@@ -6,10 +6,10 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..comparison import Picture
-from ..metrics import truth_mask
+from ..evaluate.comparison import Picture
+from ..evaluate.metrics import truth_mask
+from ..evaluate.store import Store
 from ..solvers import HIO
-from ..store import Store
 from .base import Effort, Line, Reproduction
 from .gallery import DPI, OURS, STYLE
 from .simulated import Entry, compared, median, ours, told_of

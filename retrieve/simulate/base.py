@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..options import validate, values_of
+from ..plugins.options import validate, values_of
 from ..problem import Problem
 from .noise import Noise, problem
 

@@ -7,7 +7,7 @@ under seeds from `TEST_SEED` on.
 from __future__ import annotations
 
 from ..errors import InputError
-from ..options import unknown
+from ..plugins.options import unknown
 from .base import ObjectSet
 from .crystals import Crystals
 from .domains import Domains2D, Domains3D

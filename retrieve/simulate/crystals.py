@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.spatial import HalfspaceIntersection
 
 from ..errors import InputError
-from ..evaluate import remove_ramp
-from ..options import option
+from ..numerics.alignment import remove_ramp
+from ..plugins.options import option
 from .base import ObjectSet
 from .geometry import checked, pixels, rotation, unit_vectors
 from .seeds import stream

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..options import option
+from ..plugins.options import option
 from .base import ObjectSet
 from .geometry import Ellipse, ball_volume, in_ball, pixels
 from .seeds import uniforms

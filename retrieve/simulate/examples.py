@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
-from ..options import unknown
+from ..plugins.options import unknown
 from ..problem import Problem
 from .crystals import crystal
 from .noise import measure

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..options import option
+from ..plugins.options import option
 from .base import ObjectSet
 from .domains import Domains, Domains2D, Domains3D
 from .seeds import stream

@@ -11,10 +11,10 @@ import scipy.fft as fft
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..likelihood import Gaussian
 from ..operators import PartialCoherence
-from ..options import option, validate, values_of
+from ..plugins.options import option, validate, values_of
 from ..problem import Problem
+from ..problem.likelihood import Gaussian
 from .geometry import pixels
 from .seeds import NOISE, stream
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..options import option, validate, values_of
+from ..plugins.options import option, validate, values_of
 from .base import ObjectSet
 from .geometry import pixels
 from .noise import NOISE, measure

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..io.cxi import to_json
 from ..io.numpy_files import save_arrays
-from ..options import values_of
+from ..plugins.options import values_of
 from ..problem import Problem
 
 

@@ -1,7 +1,7 @@
 """Solvers: `steps` of an algorithm, options as fields. `find(name)` gets any registered one."""
 
-from .auto import Auto
 from .base import Solver, Step, Streams
+from .blind.auto import Auto
 from .gradient import ConjugateGradient
 from .guided import Guided
 from .iterative import Coherence, Constraint, Iterative, first_support

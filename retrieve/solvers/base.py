@@ -9,8 +9,8 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
-from ..arrays import Array, namespace
-from ..options import validate
+from ..numerics.arrays import Array, namespace
+from ..plugins.options import validate
 from ..problem import Problem
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..arrays import TINY, Array, namespace
-from ..options import option
+from ..numerics.arrays import TINY, Array, namespace
+from ..plugins.options import option
 from ..problem import Problem
 from .base import Step, Streams
 from .iterative import Descent, first_support

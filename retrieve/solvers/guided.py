@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..arrays import Array, like, namespace, to_numpy
-from ..evaluate import align
-from ..options import option
+from ..numerics.alignment import align
+from ..numerics.arrays import Array, like, namespace, to_numpy
+from ..plugins.options import option
 from ..problem import Problem
 from .base import Solver, Step, Streams
 from .recipe import Recipe

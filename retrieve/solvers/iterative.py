@@ -13,13 +13,13 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from .. import autocorrelation, fast
-from ..arrays import Array, like, namespace
 from ..errors import OptionError
-from ..fast.loops import Mixture
+from ..numerics import fast
+from ..numerics.arrays import Array, like, namespace
+from ..numerics.fast.loops import Mixture
 from ..operators import PartialCoherence, richardson_lucy
-from ..options import option, validate
-from ..problem import Problem
+from ..plugins.options import option, validate
+from ..problem import Problem, autocorrelation
 from .base import Solver, Step, Streams
 from .shrinkwrap import ShrinkWrap
 

@@ -9,8 +9,8 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..arrays import Array, namespace, select
-from ..options import option
+from ..numerics.arrays import Array, namespace, select
+from ..plugins.options import option
 from ..problem import Problem
 from .iterative import Constraint, Iterative
 from .shrinkwrap import blur

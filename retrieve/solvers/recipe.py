@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from .. import fast
-from ..arrays import Array
 from ..errors import OptionError
-from ..options import build, option, options_of, unknown, values_of
+from ..numerics import fast
+from ..numerics.arrays import Array
+from ..plugins.options import build, option, options_of, unknown, values_of
 from ..problem import Problem
 from .base import Solver, Step, Streams
 from .gradient import ConjugateGradient

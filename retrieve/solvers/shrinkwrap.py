@@ -10,8 +10,8 @@ from functools import lru_cache, reduce
 import numpy as np
 from scipy import ndimage
 
-from ..arrays import Array, convolve, like, namespace, to_numpy
-from ..options import option, validate
+from ..numerics.arrays import Array, convolve, like, namespace, to_numpy
+from ..plugins.options import option, validate
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import Array, like, namespace, to_numpy
-from ..autocorrelation import fill_unmeasured
+from ..numerics.arrays import Array, like, namespace, to_numpy
 from ..problem import Problem
+from ..problem.autocorrelation import fill_unmeasured
 from .base import Streams
 
 

@@ -19,8 +19,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..errors import InputError
+from ..evaluate.metrics import Metric
 from ..io.records import Reader
-from ..metrics import Metric
 from ..operators import Operator
 from ..solvers.base import Solver
 from .trial import BoundCheck, Check, Outcome, Trial

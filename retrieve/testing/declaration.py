@@ -11,9 +11,9 @@ from unittest import SkipTest
 
 import click
 
-from ..cli.options import flags, given_flags
 from ..errors import InputError
-from ..options import Option, build, options_of, values_of
+from ..plugins.flags import flags, given_flags
+from ..plugins.options import Option, build, options_of, values_of
 from .solver_case import SolverCase
 from .trial import check, require
 
@@ -28,7 +28,8 @@ def frozen(case: SolverCase) -> None:
     for field in dataclasses.fields(case.kind):
         nested = dataclasses.is_dataclass(field.default)
         require(
-            "help" in field.metadata or nested, f"field {name}.{field.name} is no option: declare it with retrieve.options.option"
+            "help" in field.metadata or nested,
+            f"field {name}.{field.name} is no option: declare it with retrieve.plugins.options.option",
         )
 
 

@@ -1,4 +1,4 @@
-"""Checks of executors: what `retrieve.executors` asks of a factory, called without a place and for one worker."""
+"""Checks of executors: what `retrieve.driver.executors` asks of a factory, called without a place and for one worker."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from unittest import SkipTest
 
+from ..driver.executors import Factory, completed
 from ..errors import InputError
-from ..executors import Factory, completed
 from .trial import Check, check, require
 
 

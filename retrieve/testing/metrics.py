@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..evaluate import align, conjugate_inverse
-from ..metrics import Metric, truth_mask
+from ..evaluate.metrics import Metric, truth_mask
+from ..numerics.alignment import align, conjugate_inverse
 from ..problem import Problem
 from ..simulate import blobs
 from .trial import Check, check, require
@@ -44,7 +44,7 @@ class Case:
         return self.truth + share * noise * np.linalg.norm(self.truth) / np.linalg.norm(noise)
 
     def arguments(self, x: NDArray) -> tuple[Any, ...]:
-        """What `retrieve.metrics.evaluate` would hand to the metric for the estimate x."""
+        """What `retrieve.evaluate.metrics.evaluate` would hand to the metric for the estimate x."""
         if self.subject.needs == "data":
             return x, self.problem
         aligned = align(x, self.truth, scale=True).object if x.any() else x

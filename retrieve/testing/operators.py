@@ -8,7 +8,7 @@ from unittest import SkipTest
 
 import numpy as np
 
-from ..arrays import to_numpy
+from ..numerics.arrays import to_numpy
 from ..operators import Operator
 from .trial import Check, check, device_for, distance, require
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pluggy
 
-from .. import hookspecs
 from ..errors import InputError
-from ..options import unknown
-from ..plugins import GROUP, KINDS, LAZY, Importing, find, loaded, name_of, patience, registered
+from ..plugins import hookspecs
+from ..plugins.options import unknown
+from ..plugins.registry import GROUP, KINDS, LAZY, Importing, find, loaded, name_of, patience, registered
 from . import trial_of
 from .trial import BoundCheck, Check, Outcome, Trial, check, require
 

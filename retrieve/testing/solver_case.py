@@ -11,12 +11,12 @@ from unittest import SkipTest
 
 import numpy as np
 
-from ..arrays import Array, find_device, to_numpy
-from ..batch import Budget
-from ..driver import solve
+from ..driver.batch import Budget
+from ..driver.solve import solve
 from ..errors import InputError
+from ..io.result import Result
+from ..numerics.arrays import Array, find_device, to_numpy
 from ..problem import Problem
-from ..result import Result
 from ..solvers.base import Solver, Step, Streams
 from .problems import SHAPES, fresh, small
 from .randomness import global_seed, global_state

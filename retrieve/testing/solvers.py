@@ -7,7 +7,7 @@ from unittest import SkipTest
 
 import numpy as np
 
-from ..batch import Progress
+from ..driver.batch import Progress
 from ..errors import InputError
 from ..problem import Problem
 from ..solvers.base import Solver
@@ -68,7 +68,9 @@ def finite(case: SolverCase) -> None:
     """No NaN, nothing infinite at the end."""
     last = _whole(case).last
     bad = int((~np.isfinite(last)).sum())
-    require(not bad, f"{bad} of {last.size} values are NaN or infinite; keep divisions away from zero (retrieve.arrays.TINY)")
+    require(
+        not bad, f"{bad} of {last.size} values are NaN or infinite; keep divisions away from zero (retrieve.numerics.arrays.TINY)"
+    )
 
 
 @check("same seed, same result", finite)
@@ -222,7 +224,7 @@ def _on(device: str, case: SolverCase) -> None:
     device_for(device)
     there = case.run(device=device, steps=5)
     foreign = ", ".join(there.libraries)
-    require(not foreign, f"steps are {foreign}, the start is not; take every function from retrieve.arrays.namespace(x)")
+    require(not foreign, f"steps are {foreign}, the start is not; take every function from retrieve.numerics.arrays.namespace(x)")
     away = distance(there.last, case.run(steps=5).last)
     require(away < CLOSE, f"five steps there differ from those on NumPy by {away:.2g}")
 

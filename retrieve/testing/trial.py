@@ -11,9 +11,9 @@ from unittest import SkipTest
 
 import numpy as np
 
-from ..arrays import Device, find_device
 from ..errors import InputError
-from ..options import unknown
+from ..numerics.arrays import Device, find_device
+from ..plugins.options import unknown
 
 NOT_ASKED = "not asked, since"
 

@@ -9,9 +9,7 @@ import pytest
 
 from retrieve.simulate import blobs, measure
 
-HEAD = (
-    "from retrieve.hookspecs import hookimpl\nfrom retrieve.solvers import ER\n\n@hookimpl\ndef register_solvers({}):\n    {}\n"
-)
+HEAD = "from retrieve.plugins.hookspecs import hookimpl\nfrom retrieve.solvers import ER\n\n@hookimpl\ndef register_solvers({}):\n    {}\n"
 PLUGINS = {
     "no_import": "import not_there_at_all\n",
     "wrong_hook": HEAD.format("config", "return {'wrong': ER}"),

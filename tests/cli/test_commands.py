@@ -179,7 +179,7 @@ def test_interrupting_keeps_what_there_is(pattern, here):
 
 
 def test_ctrl_c_keeps_the_shared_out_starts_that_are_done(pattern, monkeypatch):
-    from retrieve import sharing
+    from retrieve.driver import parallel as sharing
 
     inner = sharing._told
 

@@ -9,10 +9,10 @@ import tomllib
 
 import pytest
 
-from retrieve import plugins
 from retrieve.cli import main
 from retrieve.errors import InputError
-from retrieve.scaffold import SUBJECTS, new_plugin
+from retrieve.plugins import registry as plugins
+from retrieve.testing.scaffold import SUBJECTS, new_plugin
 
 SLEEPS = "import time\n\ntime.sleep(0.3)\n"
 
@@ -161,7 +161,10 @@ BROKEN = {
         "declared in the hookimpl",
     ),
     "registers something": (lambda code: code.partition("@hookimpl\n")[0], "acme_solver registers nothing; give one of"),
-    "imports quickly": (lambda code: code.replace("from retrieve.arrays", f"{SLEEPS}from retrieve.arrays", 1), "are waited for"),
+    "imports quickly": (
+        lambda code: code.replace("from retrieve.numerics.arrays", f"{SLEEPS}from retrieve.numerics.arrays", 1),
+        "are waited for",
+    ),
     "names are its own": (
         lambda code: code.replace('{"acme-solver": AcmeSolver}', '{"hio": AcmeSolver}'),
         "solver 'hio' is registered by retrieve and by acme-solver (acme-solver); rename yours",

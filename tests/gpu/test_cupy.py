@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from retrieve import fast
-from retrieve.arrays import find_device, to_numpy
-from retrieve.driver import solve
-from retrieve.options import build
+from retrieve.driver.solve import solve
+from retrieve.numerics import fast
+from retrieve.numerics.arrays import find_device, to_numpy
+from retrieve.plugins.options import build
 from retrieve.problem import Problem
 from retrieve.solvers import ALGORITHMS, HIO, RAAR, ConjugateGradient, Recipe
 from retrieve.solvers.shrinkwrap import ShrinkWrap

@@ -10,11 +10,11 @@ import pytest
 from retrieve.errors import InputError
 from retrieve.io import load, read
 from retrieve.io.cxi import check_writable, write_problem, write_result
+from retrieve.io.result import Cost, Result, Score
 from retrieve.io.results import read_result
-from retrieve.likelihood import Poisson
 from retrieve.operators import FarField, Pad
 from retrieve.problem import Problem
-from retrieve.result import Cost, Result, Score
+from retrieve.problem.likelihood import Poisson
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import retrieve as rt
 from retrieve.errors import InputError
-from retrieve.evaluate import align
+from retrieve.numerics.alignment import align
 from retrieve.prepare import Pulses, frames_of, prepare_pulses, read_calibration
 from retrieve.prepare.frames import Frames, Stack
 from retrieve.simulate import PulseTrain, named, record

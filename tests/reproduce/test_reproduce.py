@@ -9,9 +9,9 @@ from PIL import Image
 import retrieve.reproduce as reproduce_module
 from retrieve.cli import main
 from retrieve.errors import InputError
+from retrieve.evaluate.store import Store
 from retrieve.reproduce import FIGURES, Effort, reproduce, write_overview
 from retrieve.reproduce.base import Line, paper, told
-from retrieve.store import Store
 
 LEAST = Effort(objects=1, volumes=1, starts=1, samples=3, search=30, evaluations=4, timesteps=3)
 

@@ -3,7 +3,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from retrieve.errors import InputError
-from retrieve.evaluate import ramp_of
+from retrieve.numerics.alignment import ramp_of
 from retrieve.simulate import EXAMPLES, beam_stop, blobs, crystal, example, measure
 
 

@@ -8,18 +8,8 @@ from numpy.testing import assert_array_equal
 from scipy import ndimage
 
 from retrieve.errors import InputError, OptionError
-from retrieve.options import options_of, values_of
-from retrieve.simulate import (
-    TEST_SEED,
-    TRAIN_SEED,
-    TUNE_SEED,
-    Crystals,
-    Domains2D,
-    Domains3D,
-    Noise,
-    named,
-    names,
-)
+from retrieve.plugins.options import options_of, values_of
+from retrieve.simulate import TEST_SEED, TRAIN_SEED, TUNE_SEED, Crystals, Domains2D, Domains3D, Noise, named, names
 
 SMALL = [
     Domains2D(size=32, domains=12),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from retrieve.driver import solve
+from retrieve.driver.solve import solve
 from retrieve.errors import InputError
 from retrieve.operators import Binning, FarField, PartialCoherence
 from retrieve.problem import Problem

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from retrieve.likelihood import Gaussian, Poisson
 from retrieve.operators import Binning, FarField, PartialCoherence
+from retrieve.problem.likelihood import Gaussian, Poisson
 from retrieve.solvers import ConjugateGradient
 
 NOISE = pytest.mark.parametrize("likelihood", [Gaussian(), Gaussian(3.0), Poisson(), Poisson(0.1)], ids=repr)

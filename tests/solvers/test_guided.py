@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from retrieve.driver import solve
-from retrieve.evaluate import conjugate_inverse
+from retrieve.driver.solve import solve
+from retrieve.numerics.alignment import conjugate_inverse
 from retrieve.solvers import Guided, Recipe, Step, Streams
 
 

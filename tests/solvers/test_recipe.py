@@ -3,7 +3,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from retrieve.errors import OptionError
-from retrieve.options import build, values_of
+from retrieve.plugins.options import build, values_of
 from retrieve.solvers import ER, HIO, OSS, RAAR, ConjugateGradient, Recipe, ShrinkWrap
 from retrieve.solvers.iterative import iterate
 from retrieve.solvers.recipe import parse

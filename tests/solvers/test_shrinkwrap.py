@@ -3,8 +3,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
 
-from retrieve.arrays import find_device, to_numpy
 from retrieve.errors import OptionError
+from retrieve.numerics.arrays import find_device, to_numpy
 from retrieve.simulate import blobs
 from retrieve.solvers import ER, ShrinkWrap
 from retrieve.solvers.shrinkwrap import blur

@@ -8,15 +8,15 @@ import h5py
 import numpy as np
 import scipy.io
 import tifffile
+from retrieve.solvers.learned.dps import DPS
 
-from retrieve.builtin import ALGORITHMS, register_operators, register_solvers
+from retrieve.evaluate.metrics import BUILTIN
 from retrieve.io import builtin_readers
-from retrieve.metrics import BUILTIN
 from retrieve.operators import Binning, Crop, FarField, Mask, Pad, PartialCoherence
-from retrieve.plugins import find
+from retrieve.plugins.builtin import ALGORITHMS, register_operators, register_solvers
+from retrieve.plugins.registry import find
 from retrieve.priors.weights import load
 from retrieve.solvers import SF, Auto, ConjugateGradient, Guided, Recipe
-from retrieve.solvers.dps import DPS
 from retrieve.testing import parametrize_with_checks
 
 SHAPE = (12, 10)

@@ -3,9 +3,9 @@ from contextlib import nullcontext
 
 import pytest
 
+from retrieve.driver.executors import Serial
 from retrieve.errors import InputError
-from retrieve.executors import Serial
-from retrieve.plugins import find, registered
+from retrieve.plugins.registry import find, registered
 from retrieve.testing import run_checks
 
 

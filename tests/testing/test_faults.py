@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from retrieve.arrays import like, namespace
-from retrieve.options import option
+from retrieve.numerics.arrays import like, namespace
+from retrieve.plugins.options import option
 from retrieve.solvers import Solver, Step
 from retrieve.testing import run_checks
 from retrieve.testing.trial import NOT_ASKED

@@ -10,7 +10,7 @@ import pytest
 
 from retrieve.errors import InputError
 from retrieve.operators import FarField
-from retrieve.options import option
+from retrieve.plugins.options import option
 from retrieve.solvers import ER
 from retrieve.testing import checks_of, parametrize_with_checks, run_checks, trial_of
 from retrieve.testing.trial import NOT_ASKED, within

@@ -8,9 +8,9 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from retrieve.arrays import namespace
 from retrieve.errors import InputError
-from retrieve.options import option
+from retrieve.numerics.arrays import namespace
+from retrieve.plugins.options import option
 from retrieve.solvers import Solver, Step, first_support
 from retrieve.testing import checks_of, run_checks
 from retrieve.testing.problems import small

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from retrieve.errors import InputError
+from retrieve.evaluate.metrics import Metric
 from retrieve.io import RawFile, Reader
-from retrieve.metrics import Metric
 from retrieve.operators import FarField, Operator, Pad
 from retrieve.priors.windows import window_of
 from retrieve.testing import run_checks

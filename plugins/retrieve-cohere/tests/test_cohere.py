@@ -7,7 +7,7 @@ import pytest
 
 import retrieve as rt
 from retrieve.operators import Pad
-from retrieve.plugins import find
+from retrieve.plugins.registry import find
 from retrieve.simulate import blobs
 from retrieve.solvers import Streams
 from retrieve.testing import parametrize_with_checks

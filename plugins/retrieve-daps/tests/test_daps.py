@@ -5,9 +5,9 @@ import pytest
 import torch
 
 import retrieve as rt
-from retrieve.evaluate import align
-from retrieve.likelihood import Gaussian
-from retrieve.plugins import find
+from retrieve.numerics.alignment import align
+from retrieve.plugins.registry import find
+from retrieve.problem.likelihood import Gaussian
 from retrieve.simulate import blobs, measure
 from retrieve.solvers.base import Streams
 from retrieve.testing import parametrize_with_checks

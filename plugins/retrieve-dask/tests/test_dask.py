@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from retrieve import benchmarks
-from retrieve.compare import compare
+from retrieve.driver.executors import completed, opened
 from retrieve.errors import InputError
-from retrieve.executors import completed, opened
+from retrieve.evaluate.compare import compare
+from retrieve.evaluate import benchmarks
 from retrieve.solvers import ER, HIO
 from retrieve.testing import parametrize_with_checks
 

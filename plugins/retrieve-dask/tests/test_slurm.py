@@ -5,8 +5,8 @@ import os
 
 import pytest
 
+from retrieve.driver.executors import completed, opened
 from retrieve.errors import InputError
-from retrieve.executors import completed, opened
 
 pytest.importorskip("dask_jobqueue", reason="dask-jobqueue is not installed: pip install 'plugins/retrieve-dask[slurm]'")
 

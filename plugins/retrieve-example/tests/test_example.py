@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import retrieve as rt
-from retrieve.evaluate import align
-from retrieve.plugins import find, registered
+from retrieve.numerics.alignment import align
+from retrieve.plugins.registry import find, registered
 from retrieve.simulate import blobs, measure
 from retrieve.testing import parametrize_with_checks
 

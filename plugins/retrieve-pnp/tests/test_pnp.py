@@ -5,8 +5,8 @@ import pytest
 import torch
 
 import retrieve as rt
-from retrieve.evaluate import align
-from retrieve.plugins import find
+from retrieve.numerics.alignment import align
+from retrieve.plugins.registry import find
 from retrieve.problem import Problem
 from retrieve.simulate import blobs, measure
 from retrieve.testing import parametrize_with_checks
@@ -130,7 +130,7 @@ def test_the_text_of_a_denoiser_is_checked(text):
 
 
 def test_a_spec_on_the_command_line_keeps_its_arguments_together():
-    from retrieve.cli.options import solver_from
+    from retrieve.plugins.flags import solver_from
 
     solver = solver_from("pnp:denoiser=DnCNN(depth=3,nf=4),iterations=7", {})
     assert (solver.denoiser, solver.iterations) == ("DnCNN(depth=3,nf=4)", 7)

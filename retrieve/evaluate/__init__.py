@@ -1,0 +1,1 @@
+"""Evaluation of results: metrics, ensembles, resolution, verdict and comparison of solvers."""

@@ -1,0 +1,88 @@
+"""The figures of an analysis as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .analyze import Analysis, Fineness
+from .ensemble import upper
+from .modes import Modes
+
+BINS = 20
+
+
+def summary(analysis: Analysis) -> dict[str, Any]:
+    """All figures of an analysis that are no pictures: numbers, lists and text."""
+    made = {
+        "files": analysis.names,
+        "kind": analysis.kind,
+        "members": len(analysis.members),
+        "left_out": analysis.left_out,
+        "shape": analysis.members.shape[1:],
+        "verdict": analysis.verdict,
+        "reference": analysis.reference,
+        "pairwise": {name: _distribution(upper(matrix)) for name, matrix in analysis.pairs.items()},
+        "between_files": {name: analysis.between(name) for name in analysis.pairs} if len(analysis.names) > 1 else None,
+        "errors": {name: _distribution(values) | {"values": values} for name, values in analysis.errors.items()},
+        "scores": [{"chi2": score.chi2, "free": score.free} for score in analysis.scores],
+        "clusters": [{"members": c.members, "agreement": c.agreement} for c in analysis.clusters],
+        "threshold": analysis.threshold,
+        "nmf": _shares(analysis.modes.amplitude),
+        "circular_svd": _shares(analysis.modes.phase),
+        "common_mode": analysis.modes.common,
+        "curves": [_curve(one) for one in analysis.curves],
+    }
+    figures: dict[str, Any] = plain(made)
+    return figures
+
+
+def write_summary(analysis: Analysis, path: str | Path) -> Path:
+    """Write the summary as JSON beside its place and rename it; returns the path.
+
+    Raises `InputError` when the place cannot be written.
+    """
+    from ..io.cxi import check_writable
+
+    path = check_writable(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        beside.write_text(json.dumps(summary(analysis), indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return path
+
+
+def _distribution(values: NDArray[np.float64]) -> dict[str, Any]:
+    counts, edges = np.histogram(values, BINS)
+    low, high = np.quantile(values, (0.05, 0.95))
+    centre = {"mean": values.mean(), "median": np.median(values), "std": values.std(), "from": low, "to": high}
+    return {**centre, "number": values.size, "histogram": {"counts": counts, "edges": edges}}
+
+
+def _shares(modes: Modes) -> dict[str, Any]:
+    return {"fractions": modes.fractions, "explained": modes.explained}
+
+
+def _curve(one: Fineness) -> dict[str, Any]:
+    curve = one.curve
+    read = one.resolution._asdict()
+    return {"name": curve.name, "of": one.of, "frequency": curve.frequency, "value": curve.value, "resolution": read}
+
+
+def plain(value: Any) -> Any:
+    """Lists and numbers that JSON knows; null for NaN and infinity."""
+    if isinstance(value, Mapping):
+        return {key: plain(v) for key, v in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [plain(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,0 +1,130 @@
+"""Finished units of a comparison in a file, a line of JSON each, written as they come, so that a later run goes on from there."""
+
+from __future__ import annotations
+
+import base64
+import inspect
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..driver.manifest import sha256, versions
+from ..errors import InputError, RetrieveError
+from ..io.cxi import check_writable
+from ..io.external import Foreign
+from ..plugins.options import values_of
+from .comparison import Picture, Row
+from .fingerprint import fingerprint
+from .metrics import metrics
+from .trial import Entrant, Outcome, Unit
+
+ARRAYS = ("estimate", "truth", "amplitude")
+
+
+class Store:
+    """Outcomes by all that decides them: entrant, case, starts, seed, budget, held-out pixels, device, metrics, versions.
+
+    path: of the file.  resume: keep what is in it; without, it begins anew.  A line that a crash tore is left out.
+    taken: how many outcomes were had from it. Raises `InputError` where the file cannot be read or written.
+    """
+
+    def __init__(self, path: str | Path, resume: bool = False) -> None:
+        self.path = check_writable(path)
+        self.taken = 0
+        self._common = fingerprint(versions(), sorted(metrics()))
+        self._entrants: dict[str, str] = {}
+        try:
+            before = self.path.read_bytes() if resume and self.path.exists() else b""
+            self._known = dict(_lines(before))
+            self._file = self.path.open("ab" if resume else "wb")
+            if before and not before.endswith(b"\n"):
+                self._write("\n")  # ends a torn line
+        except OSError as error:
+            raise InputError(f"cannot use {self.path}: {error.strerror or error}; choose another place for the JSON") from error
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._file.close()
+
+    def get(self, unit: Unit) -> Outcome | None:
+        """What the unit left in an earlier run, if it did."""
+        found = self._known.get(self._key(unit))
+        if found is None:
+            return None
+        self.taken += 1
+        return _outcome(found)
+
+    def add(self, unit: Unit, outcome: Outcome) -> None:
+        """Keep what the unit left. Raises `InputError` where it cannot be written."""
+        entry = {"key": self._key(unit), **_entry(outcome)}
+        try:
+            self._write(json.dumps(entry, default=float) + "\n")
+        except OSError as error:
+            raise InputError(f"cannot write {self.path}: {error.strerror or error}; free some space, then --resume") from error
+
+    def _write(self, text: str) -> None:
+        self._file.write(text.encode())
+        self._file.flush()
+
+    def _key(self, unit: Unit) -> str:
+        if unit.label not in self._entrants:
+            self._entrants[unit.label] = _decides(unit.entrant)
+        return fingerprint(self._common, unit.label, self._entrants[unit.label], unit.case, unit.plan)
+
+
+def _decides(entrant: Entrant) -> str:
+    """Options, weights and code of a solver; a file's bytes."""
+    if isinstance(entrant, Foreign):
+        return fingerprint(sha256(entrant.path), entrant.convention)
+    try:
+        record = entrant.record()
+    except RetrieveError as error:  # such as weights that are not there; running tells of it
+        record = {"error": str(error)}
+    cls = type(entrant)
+    try:
+        code = sha256(inspect.getfile(cls))
+    except (OSError, TypeError):  # made on the spot
+        code = None
+    return fingerprint(f"{cls.__module__}.{cls.__qualname__}", code, values_of(entrant), record)
+
+
+def _lines(content: bytes) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for line in content.splitlines():
+        try:
+            entry = json.loads(line)
+            yield entry["key"], entry
+        except (ValueError, KeyError, TypeError):
+            continue
+
+
+def _entry(outcome: Outcome) -> dict[str, Any]:
+    picture = outcome.picture
+    arrays = {name: _text(getattr(picture, name)) for name in ARRAYS} | {"history": picture.history} if picture else None
+    return {"rows": [asdict(row) for row in outcome.rows], "cut": outcome.cut, "picture": arrays}
+
+
+def _outcome(entry: Mapping[str, Any]) -> Outcome:
+    rows, picture = [Row(**row) for row in entry["rows"]], entry["picture"]
+    if picture is not None:
+        arrays = {name: _array(picture[name]) for name in ARRAYS}
+        picture = Picture(row=rows[-1], history=picture["history"], **arrays)
+    return Outcome(rows, picture, entry["cut"])
+
+
+def _text(array: np.ndarray | None) -> str | None:
+    if array is None:
+        return None
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, array)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def _array(text: str | None) -> Any:
+    return None if text is None else np.load(io.BytesIO(base64.b64decode(text)), allow_pickle=False)["arr_0"]

@@ -1,0 +1,131 @@
+"""A comparison as JSON and as CSV, and read back from JSON.
+
+In the JSON everything that depends on the machine's speed is under ``times``, so that two runs of one
+comparison differ in nothing else. What is not a finite number is null.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..io.cxi import check_writable
+from .comparison import Comparison, Row
+from .statistics import paired, summarise
+
+DIGITS = 7  # what single precision carries
+VERSION = 1
+
+
+def to_dict(comparison: Comparison) -> dict[str, Any]:
+    """Settings, solvers, summaries, paired tests, rows and, apart, times; ready for JSON."""
+    summaries = summarise(comparison)
+    content = {
+        "format": f"retrieve comparison {VERSION}",
+        "settings": dict(comparison.settings),
+        "solvers": {label: dict(about) for label, about in comparison.solvers.items()},
+        "summaries": [_without_time(asdict(s) | {k: getattr(s, k)._asdict() for k in _RATES}) for s in summaries],
+        "paired": [asdict(p) for p in paired(comparison)],
+        "rows": [_without_time(asdict(row)) for row in comparison.rows],
+        "times": {"summaries": [s.seconds for s in summaries], "rows": [row.seconds for row in comparison.rows]},
+    }
+    return _plain(content)
+
+
+def from_dict(content: Mapping[str, Any]) -> Comparison:
+    """The comparison of `to_dict`, without its pictures; numbers that were not finite are NaN."""
+    rows = []
+    for one, seconds in zip(content["rows"], content["times"]["rows"], strict=True):
+        metrics = {name: _number(value) for name, value in one["metrics"].items()}
+        rows.append(Row(**{**one, "metrics": metrics, "chi2": _number(one["chi2"]), "seconds": _number(seconds)}))
+    return Comparison(content["settings"], content["solvers"], tuple(rows))
+
+
+def write_json(comparison: Comparison, path: str | Path) -> Path:
+    """Write the JSON beside its place and rename it; returns the path. Raises `InputError` where it cannot be written."""
+    return write_text(to_dict(comparison), path)
+
+
+def write_text(content: Mapping[str, Any], path: str | Path) -> Path:
+    """Write JSON with a line for each entry of a list, so that two files can be held side by side."""
+
+    def dumped(value: Any) -> str:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+    def section(value: Any) -> str:
+        if isinstance(value, list) and value:
+            return "[\n" + ",\n".join(f"  {dumped(entry)}" for entry in value) + "\n ]"
+        return dumped(value)
+
+    sections = ",\n".join(f" {dumped(name)}: {section(value)}" for name, value in content.items())
+    return _write("{\n" + sections + "\n}\n", path)
+
+
+def read_json(path: str | Path) -> Comparison:
+    """Read what `write_json` wrote. Raises `InputError` for anything else."""
+    try:
+        return from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise InputError(f"no file {path}; give the JSON of a comparison") from None
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise InputError(f"{path} is no comparison of retrieve ({reason}); write it with `retrieve compare --json`") from error
+
+
+def write_csv(comparison: Comparison, path: str | Path) -> Path:
+    """Write one line a row, metrics as columns, empty where there is no number; returns the path."""
+    metrics = dict.fromkeys(name for row in comparison.rows for name in row.metrics)
+    columns = [*_FIRST, *(name for name in metrics if name not in _FIRST), *_LAST]
+    text = io.StringIO()
+    table = csv.DictWriter(text, columns, lineterminator="\n")
+    table.writeheader()
+    for row in comparison.rows:
+        line = {**row.metrics, **{k: v for k, v in asdict(row).items() if k != "metrics"}}
+        line["start"] = "best" if row.start is None else row.start
+        table.writerow({name: "" if (value := _plain(line.get(name))) is None else value for name in columns})
+    return _write(text.getvalue(), path)
+
+
+_RATES = ("success95", "success99")
+_FIRST = ("group", "noise", "object", "solver", "start", "chi2", "free")
+_LAST = ("ffts", "network_evaluations", "seconds", "failure")
+
+
+def _without_time(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != "seconds"}
+
+
+def _plain(value: Any) -> Any:
+    """Floats to the digits that single precision carries, null where they are not finite."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+    return value
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _write(text: str, path: str | Path) -> Path:
+    path = check_writable(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}; free some space or choose another place") from error
+    finally:
+        beside.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,202 @@
+"""Whether a result is to be trusted: solved, several solutions, or not solved, with a calibrated probability. No truth is used.
+
+The probability is that of a complex correlation above 0.95 with the true object, by a logistic model of what independent
+starts say of each other. `benchmarks/verdict.py` fits it to blind runs on tuning objects and checks it on others; the
+numbers and their record are in `verdict.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..io.result import Result
+from ..numerics.arrays import like, to_numpy
+from ..operators import PartialCoherence
+from .ensemble import agreement_matrix, align_all, clusters_of
+from .metrics import INSIDE
+from .support_agreement import SAME, warnings_of
+
+AS_GOOD = 1.5
+"""A group whose best score is within this factor of the best is as good a solution."""
+RESOLVED = 3
+"""Pixels a side of the smallest object that is one; below, the pattern has no speckles to fit, and any start agrees."""
+LOOKED_AT = 8
+"""Starts, the best by score, that are compared."""
+
+
+class Verdict(NamedTuple):
+    """What is to be thought of a result.
+
+    label: "solved", "several solutions", "not solved", or "cannot tell".  probability: of the object being right, 0 to 1,
+    None where it cannot be told.  evidence: the figures behind it, each truth-free.  words: the same in a sentence.
+    warnings: what is odd about the support, and that the pattern was taken for a blurred one, or to hold a second grain.
+    """
+
+    label: str
+    probability: float | None
+    evidence: Mapping[str, float]
+    words: str
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def headline(self) -> str:
+        """Label and probability on one line."""
+        return self.label if self.probability is None else f"{self.label} (probability of being right {self.probability:.0%})"
+
+    def record(self) -> dict[str, Any]:
+        """For a file."""
+        return {**self._asdict(), "evidence": dict(self.evidence), "warnings": list(self.warnings)}
+
+
+def judge(result: Result) -> Verdict:
+    """The verdict on a result of two starts or more; of one, or of a point, it says that it cannot tell."""
+    usable = np.flatnonzero([score.failure is None for score in result.scores])
+    warnings = (*warnings_of(result), *_blurred(result), *_shared(result))
+    if (why := _alone(result, usable)) is not None:
+        return Verdict("cannot tell", None, {}, why, warnings)
+    if (pixels := int((np.abs(result.object) > INSIDE * np.abs(result.object).max()).sum())) < RESOLVED**result.object.ndim:
+        why = f"the object is a point of {pixels} pixels: the pattern is all but flat; check that it holds speckles"
+        return Verdict("cannot tell", None, {}, why, warnings)
+    starts = usable[np.argsort([result.scores[k].rank for k in usable], kind="stable")][:LOOKED_AT]
+    if result.chosen in starts:
+        starts = np.array([result.chosen, *starts[starts != result.chosen]])
+    aligned = align_all(result.estimates[starts], 0)
+    alike = agreement_matrix(aligned)
+    evidence = evidence_of(result, starts, aligned, alike)
+    p = probability(evidence)
+    ranks = np.array([result.scores[k].rank for k in starts])
+    groups = [c for c in clusters_of(alike, SAME) if ranks[c.members].min() <= AS_GOOD * ranks.min() and len(c.members) > 1]
+    return Verdict(label_of(p, len(groups)), p, evidence, _words(evidence, len(usable), len(groups)), warnings)
+
+
+def _blurred(result: Result) -> tuple[str, ...]:
+    """That the pattern was taken for a blurred one."""
+    if isinstance(result.problem.detector, PartialCoherence):
+        by = " × ".join(f"{width:.2f}" for width in result.problem.detector.widths)
+        return (
+            f"the pattern was taken for blurred by {by} px; it tells but roughly how much of that is an object that ends softly",
+        )
+    return ()
+
+
+def _shared(result: Result) -> tuple[str, ...]:
+    """That pixels were taken for those of another crystal and left out, so that nothing speaks against the object there."""
+    alien = result.problem.meta.get("alien")
+    if alien is None:
+        return ()
+    by = f"{alien['pixels']} px with {alien['share']:.1%} of the counts"
+    return (
+        f"{by} were taken for a second grain's and left out, of the scores, too; look at the account, and at the pattern there",
+    )
+
+
+def _alone(result: Result, usable: NDArray[np.intp]) -> str | None:
+    """Why no start can be held against another, None where two can."""
+    if not np.abs(result.object).any():
+        return "the object is empty"
+    if len(usable) < 2:
+        return "one start agrees with nothing: give --starts 2 or more, or see what another solver finds (`retrieve compare`)"
+    if all(np.array_equal(result.estimates[k], result.estimates[usable[0]]) for k in usable[1:]):
+        return "all starts are the same to the bit, so that they agree whatever they find; see what another solver finds"
+    return None
+
+
+def label_of(p: float, groups: int) -> str:
+    """Solved where that is the likelier; else several solutions, where more than one group of starts scores well."""
+    return "solved" if p >= 0.5 else "several solutions" if groups > 1 else "not solved"
+
+
+def evidence_of(result: Result, starts: NDArray[np.intp], aligned: NDArray, alike: NDArray) -> dict[str, float]:
+    """The figures that the probability is made of, from starts (n,) of which the first is the chosen one.
+
+    partner: highest correlation of the chosen start with another.  company: share of the others that correlate with it
+    by 0.9.  level: free χ².  ratio: free over working χ².  gap: the partner's score over the chosen one's.  transfer: PRTF of
+    the two over all amplitudes.  closure: overlap of the two objects' outlines.  blurred: 1 where the pattern was taken
+    for a blurred one, else 0.
+    """
+    partner = 1 + int(np.argmax(alike[0, 1:]))
+    a, b = np.abs(aligned[0]), np.abs(aligned[partner])
+    inside, other = a > INSIDE * a.max(), b > INSIDE * b.max()
+    score = result.scores[starts[0]]
+    free = score.chi2 if score.free is None else score.free
+    return {
+        "partner": float(alike[0, partner]),
+        "company": float(np.mean(alike[0, 1:] >= SAME)),
+        "level": float(free),
+        "ratio": float(free / max(score.chi2, 1e-30)),
+        "gap": float(result.scores[starts[partner]].rank / max(score.rank, 1e-30)),
+        "transfer": _transfer(result, aligned[[0, partner]]),
+        "closure": float((inside & other).sum() / max(1, (inside | other).sum())),
+        "starts": float(len(result.scores)),
+        "blurred": float(isinstance(result.problem.detector, PartialCoherence)),
+    }
+
+
+def _transfer(result: Result, pair: NDArray) -> float:
+    """Σ|mean F|/Σ√P of two aligned objects, the phase-retrieval transfer function over all measured pixels at once."""
+    problem = result.problem
+    fields = to_numpy(problem.operator.forward(like(pair.astype(np.complex64), problem.amplitude)))
+    if fields.shape[1:] == problem.amplitude.shape:
+        fields = fields * to_numpy(problem.valid)
+    return float(np.abs(fields.mean(axis=0)).sum() / max(float(np.abs(fields).mean(axis=0).sum()), 1e-30))
+
+
+# the model ----------------------------------------------------------------------------------------
+
+
+def features(evidence: Mapping[str, float]) -> NDArray[np.float64]:
+    """The evidence on scales on which a line may divide right from wrong, (features,)."""
+    e = evidence
+    return np.array(
+        [
+            -math.log10(max(1 - e["partner"], 1e-4)),
+            e["company"],
+            -math.log10(min(max(e["level"], 1e-6), 1.0)),
+            math.log10(min(max(e["ratio"], 0.1), 100.0)),
+            math.log10(min(max(e["gap"], 0.1), 100.0)),
+            -math.log10(max(1 - e["transfer"], 1e-4)),
+            e["closure"],
+            e["blurred"],
+        ]
+    )
+
+
+@lru_cache(maxsize=1)
+def model() -> dict[str, Any]:
+    """The fitted numbers: mean, deviation and weight of each feature, bias, and the record of the fit."""
+    fitted: dict[str, Any] = json.loads((files(__package__) / "verdict.json").read_text())
+    return fitted
+
+
+def probability(evidence: Mapping[str, float], fitted: Mapping[str, Any] | None = None) -> float:
+    """The logistic model's probability that the object is right."""
+    m = model() if fitted is None else fitted
+    z = (features(evidence) - np.array(m["mean"])) / np.array(m["deviation"])
+    return float(1 / (1 + np.exp(-(m["bias"] + z @ np.array(m["weight"])))))
+
+
+def told(result: Result) -> list[str]:
+    """What the solver saw and did, in lines: what it says of every start once, then what of each."""
+    shared = [line for line in result.account[0] if all(line in said for said in result.account)] if result.account else []
+    own = [[line for line in said if line not in shared] for said in result.account]
+    return shared + [f"start {k}: {'; '.join(lines)}" for k, lines in enumerate(own) if lines]
+
+
+def _words(e: Mapping[str, float], starts: int, groups: int) -> str:
+    said = [
+        f"the nearest other start correlates by {e['partner']:.3f}",
+        f"{e['company']:.0%} of the others found the same object",
+        f"unseen pixels are predicted {e['ratio']:.1f} times as badly as fitted ones",
+        f"outlines overlap by {e['closure']:.0%}",
+    ]
+    if groups > 1:
+        said.append(f"{groups} different groups score about as well")
+    return f"of {starts} starts, " + "; ".join(said)

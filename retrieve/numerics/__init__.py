@@ -1,0 +1,1 @@
+"""Numerics: array libraries, compiled passes and transforms, alignment and registration."""

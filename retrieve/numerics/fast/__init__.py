@@ -1,0 +1,151 @@
+"""The accelerated path, for complex64: on a CPU planned transforms (FFTW) and compiled passes (numba), the extra `fast`; `card`.
+
+Each function does what array-API code elsewhere does, which is its reference and its test. Where one of the two
+packages is missing the other is used alone; without both nothing here is. On a CUDA card CuPy does both.
+"""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import math
+import os
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+Pair = tuple[np.float32, np.float32]
+CUDA = 2
+"""DLPack's number of a CUDA card."""
+
+
+@lru_cache(maxsize=3)
+def part(name: str) -> Any:
+    """The module `fftw`, `passes` or `card`, None where its package is not installed; RETRIEVE_FAST=0 leaves all alone."""
+    if os.environ.get("RETRIEVE_FAST", "1") == "0":
+        return None
+    try:
+        return importlib.import_module(f".{name}", __name__)
+    except ImportError:
+        return None
+
+
+def passes_for(x: Any) -> Any:
+    """The compiled passes, for a complex64 NumPy array; None where there are none."""
+    return part("passes") if type(x) is np.ndarray and x.dtype == np.complex64 else None
+
+
+def loop(x: Any, problem: Any, mixture: Any, project: Any) -> Any:
+    """What iterates x (batch, *shape) here by a `loops.Mixture`, under a constraint; None where there is nothing."""
+    from . import loops
+
+    if x.__dlpack_device__()[0] != CUDA:
+        return loops.loop_for(x, mixture, project.positive, project.phase)
+    card = part("card")
+    plain = not project.positive and project.phase is None and mixture.again is None
+    return card.Loop(x, problem, mixture) if card is not None and plain and card.Loop.able(x, problem) else None
+
+
+@lru_cache(maxsize=64)
+def planned(shape: tuple[int, ...]) -> Any:
+    """The module `fftw`, where it does transforms of this shape; else None."""
+    fftw = part("fftw")
+    return fftw if fftw is not None and fftw.able(shape) else None
+
+
+def together(shape: tuple[int, ...]) -> int:
+    """How many arrays of this shape are best done at once: up to 128² calls cost as much as the work, beyond the cache counts."""
+    return 8 if math.prod(shape) <= 1 << 14 and planned(shape) is not None else 1
+
+
+def describe(shape: tuple[int, ...]) -> str:
+    """What transforms complex64 arrays of this shape and what passes over them, for a manifest."""
+    fftw = planned(shape)
+    return ("scipy" if fftw is None else f"fftw {fftw.known(shape)}") + ("" if part("passes") is None else ", compiled passes")
+
+
+def fit_modulus(x: np.ndarray, amplitude: np.ndarray, valid: np.ndarray, threads: int) -> np.ndarray | None:
+    """`Problem.fit_modulus` of x (batch, *shape) on a plain far field; None where it cannot be done here."""
+    passes = passes_for(x)
+    fftw = passes and planned(x.shape[1:])
+    if not fftw or not x.flags.c_contiguous or amplitude.dtype != np.float32:
+        return None
+    n = x[0].size
+    y, known = amplitude.reshape(x.shape[1], -1), valid.reshape(x.shape[1], -1)
+    factor, free = np.float32(1 / math.sqrt(n)), np.float32(1 / n)
+    out = np.empty_like(x)
+
+    def set_modulus(block: np.ndarray, columns: slice) -> None:
+        passes.set_modulus(block, columns.start, y, known, factor, free)
+
+    fftw.through(x, out, set_modulus, x.ndim - 1, threads)
+    return out
+
+
+def rows(x: np.ndarray) -> np.ndarray:
+    """The batch, flat."""
+    return x.reshape(len(x), -1)
+
+
+def mix(x: np.ndarray, m: np.ndarray, support: np.ndarray, inside: Pair, outside: Pair, out: np.ndarray) -> np.ndarray:
+    """a·x + b·m into `out`, which may be x: one pair (a, b) inside the support, another outside."""
+    part("passes").mix(rows(x), rows(m), rows(support), inside, outside, rows(out))
+    return out
+
+
+def select(inside: Any, x: Any, y: Any, out: Any) -> np.ndarray | None:
+    """`retrieve.numerics.arrays.select` of complex64; None where it cannot be done here."""
+    given = y if x is None else x
+    if passes_for(given) is None or type(inside) is not np.ndarray:
+        return None
+    none, one = np.float32(0), np.float32(1)
+    pairs = ((none, none) if x is None else (one, none)), (none, one)
+    return mix(given, y, inside, *pairs, np.empty_like(given) if out is None else out)
+
+
+def misfits(
+    x: np.ndarray, support: np.ndarray | None, amplitude: np.ndarray, work: np.ndarray, held: np.ndarray, threads: int
+) -> np.ndarray | None:
+    """Σ(|F x| − y)² over the working and the held-out pixels, x counting inside the support; float64 (batch, 2), or None."""
+    passes = passes_for(x)
+    fftw = passes and planned(x.shape[1:])
+    if not fftw or amplitude.dtype != np.float32:
+        return None
+    y, seen, left = (a.reshape(x.shape[1], -1) for a in (amplitude, work, held))
+    factor = np.float32(1 / math.sqrt(x[0].size))
+    sums = np.zeros((len(x), 2))
+    for k, total in enumerate(sums):
+        one = x[k].copy() if support is None else np.where(support[k % len(support)], x[k], 0)
+        blocks: dict[int, np.ndarray] = {}
+
+        def measure(block: np.ndarray, columns: slice, blocks: dict[int, np.ndarray] = blocks) -> None:
+            blocks[columns.start] = np.zeros(2)
+            passes.misfits(block, columns.start, y, seen, left, factor, blocks[columns.start])
+
+        fftw.look(one, measure, one.ndim, threads)
+        total[:] = sum(blocks[start] for start in sorted(blocks))  # in one order, whatever the threads
+    return sums
+
+
+def convolve(a: np.ndarray, transfer: np.ndarray, line: np.ndarray, out: np.ndarray | None, threads: int) -> np.ndarray | None:
+    """`retrieve.numerics.arrays.convolve` of float32 or complex64 a, into `out`, which may be a; None where it cannot be done here."""
+    able = type(a) is np.ndarray and a.dtype in (np.float32, np.complex64) and a.flags.c_contiguous
+    fftw = planned(a.shape[1:]) if able else None
+    if fftw is None:
+        return None
+    out = np.empty_like(a) if out is None or a.dtype.kind == "c" else out  # half spectra have a place of their own
+    first, passes = line * np.float32(1 / a[0].size), part("passes")
+    tables = transfer.reshape(*transfer.shape[: 2 - a.ndim], -1)
+    tables = tables.reshape(-1, *tables.shape[-2:])
+    for one, into, table in zip(a, out, itertools.cycle(tables), strict=False):
+
+        def multiply(block: np.ndarray, columns: slice, table: np.ndarray = table) -> None:
+            if passes is None or table.dtype != np.float32:
+                block *= table[:, columns]
+                block *= first[:, None]
+            else:
+                passes.scale(block, columns.start, table, first)
+
+        fftw.through(one, into, multiply, one.ndim, threads)
+    return out

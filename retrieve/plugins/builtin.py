@@ -1,0 +1,60 @@
+"""What `retrieve` itself registers, through the hooks that plugins use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .hookspecs import hookimpl
+
+ALGORITHMS = ("ER", "SF", "HIO", "PCHIO", "RAAR", "HPR", "ASR", "DM", "RRR", "OSS")
+
+
+@hookimpl
+def register_solvers() -> dict[str, Any]:
+    """The classical solvers."""
+    algorithms = {name.lower(): f"retrieve.solvers.projections:{name}" for name in ALGORITHMS}
+    return algorithms | {
+        "recipe": "retrieve.solvers.recipe:Recipe",
+        "auto": "retrieve.solvers.blind.auto:Auto",
+        "guided": "retrieve.solvers.guided:Guided",
+        "diffusion": "retrieve.solvers.learned.diffusion:Diffusion",
+        "dps": "retrieve.solvers.learned.dps:DPS",
+        "unet": "retrieve.solvers.learned.unet:UNet",
+        "cg": "retrieve.solvers.gradient:ConjugateGradient",
+    }
+
+
+@hookimpl
+def register_operators() -> dict[str, Any]:
+    """The operators of `retrieve.operators`."""
+    names = {
+        "far-field": "FarField",
+        "pad": "Pad",
+        "crop": "Crop",
+        "mask": "Mask",
+        "binning": "Binning",
+        "partial-coherence": "PartialCoherence",
+    }
+    return {name: f"retrieve.operators:{target}" for name, target in names.items()}
+
+
+@hookimpl
+def register_readers() -> dict[str, Any]:
+    """The file formats of `retrieve.io`."""
+    from ..io.registry import builtin_readers
+
+    return {reader.name: reader for reader in builtin_readers()}
+
+
+@hookimpl
+def register_metrics() -> dict[str, Any]:
+    """The metrics of `retrieve.evaluate.metrics`."""
+    from ..evaluate.metrics import BUILTIN
+
+    return {metric.name: metric for metric in BUILTIN}
+
+
+@hookimpl
+def register_executors() -> dict[str, Any]:
+    """The executors of this machine."""
+    return {name: f"retrieve.driver.executors:{name}" for name in ("serial", "threads", "processes")}

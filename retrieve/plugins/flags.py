@@ -1,0 +1,118 @@
+"""Command-line options made from a solver's own declarations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from ..errors import OptionError
+from .options import Option, build, options_of
+from .registry import find
+
+
+def split_spec(spec: str) -> tuple[str, dict[str, str]]:
+    """``"hio:beta=0.8,iterations=300"`` → the name and its options. Raises `OptionError`."""
+    name, _, rest = spec.partition(":")
+    pairs = [pair.partition("=") for pair in re.split(r",(?![^()]*\))", rest) if pair]
+    for key, equals, _ in pairs:
+        if not equals:
+            raise OptionError(f"solver {spec!r}: {key!r} has no value; write NAME:OPTION=VALUE,OPTION=VALUE")
+    return name, {key.strip(): value for key, _, value in pairs}
+
+
+def solver_from(spec: str, given: dict[str, Any]) -> Any:
+    """The solver of a spec, with flags that were given on top."""
+    name, stated = split_spec(spec)
+    return build(find("solvers", name), stated | given)
+
+
+class _Value(click.ParamType):
+    """Checks what was typed against an option's declaration."""
+
+    def __init__(self, option: Option) -> None:
+        self.option = option
+        self.name = option.type.__name__
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The checked value, kept as text for `build`."""
+        self.option.parse(value)
+        return str(value)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """The kind of value in the help."""
+        return self.option.type.__name__.upper()
+
+
+def flags(solver: type) -> list[click.Parameter]:
+    """A click option for each option of a solver class."""
+    made: list[click.Parameter] = []
+    for opt in options_of(solver):
+        name = "solver__" + opt.name.replace(".", "__")
+        text = f"{opt.help}  [{opt.range}; default {_shown(opt.default)}]"
+        if opt.type is bool:
+            made.append(click.Option([f"{opt.flag}/{opt.flag.replace('--', '--no-', 1)}", name], default=None, help=text))
+        else:
+            made.append(click.Option([opt.flag, name], type=_Value(opt), help=text))
+    return made
+
+
+def _shown(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def given_flags(values: dict[str, Any]) -> dict[str, Any]:
+    """The solver options that were given, taken out of a command's values."""
+    names = [key for key in values if key.startswith("solver__")]
+    taken = {key.removeprefix("solver__").replace("__", "."): values.pop(key) for key in names}
+    return {key: value for key, value in taken.items() if value is not None}
+
+
+class SolverCommand(click.Command):
+    """A command that takes, besides its own options, those of the solver named by ``--solver``."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The command's options and the solver's."""
+        own = super().get_params(ctx)
+        return own[:-1] + ctx.meta.get("retrieve.flags", []) + own[-1:]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Look for the solver first, then parse with its options known."""
+        args = self._of_recipe(args)
+        name = split_spec(_value_of("--solver", args) or self._default(ctx))[0]
+        ctx.meta["retrieve.flags"] = flags(find("solvers", name))
+        return super().parse_args(ctx, args)
+
+    @staticmethod
+    def _of_recipe(args: list[str]) -> list[str]:
+        """``--recipe`` without ``--solver`` names the solver, too: ``auto``, ``default`` or a recipe written out.
+
+        So does an option that only a recipe has.
+        """
+        recipe = _value_of("--recipe", args)
+        if _value_of("--solver", args) is not None:
+            return args
+        if recipe is None:
+            own = {name for param in flags(find("solvers", "recipe")) for name in (*param.opts, *param.secondary_opts)}
+            return ["--solver", "recipe", *args] if own & {arg.partition("=")[0] for arg in args} else args
+        if recipe not in ("auto", "default"):
+            return ["--solver", "recipe", *args]
+        at = next(k for k, arg in enumerate(args) if arg == "--recipe" or arg.startswith("--recipe="))
+        rest = args[:at] + args[at + (2 if args[at] == "--recipe" else 1) :]
+        return ["--solver", {"auto": "auto", "default": "recipe"}[recipe], *rest]
+
+    def _default(self, ctx: click.Context) -> str:
+        return next(str(p.default) for p in self.params if p.name == "solver")
+
+
+def _value_of(flag: str, args: Sequence[str]) -> str | None:
+    for k, arg in enumerate(args):
+        if arg == flag and k + 1 < len(args):
+            return args[k + 1]
+        if arg.startswith(flag + "="):
+            return arg.partition("=")[2]
+    return None

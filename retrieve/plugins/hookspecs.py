@@ -1,0 +1,48 @@
+"""What a plugin may add. A hook is here only when something uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pluggy
+
+hookspec = pluggy.HookspecMarker("retrieve")
+hookimpl = pluggy.HookimplMarker("retrieve")
+
+
+@hookspec
+def register_solvers() -> Mapping[str, Any]:  # type: ignore[empty-body]
+    """Solver classes by name: ``{"my-solver": MySolver}`` or, loaded only when used, ``"module:MySolver"``."""
+
+
+@hookspec
+def register_operators() -> Mapping[str, Any]:  # type: ignore[empty-body]
+    """`Operator` classes by name, or lazy ``"module:Class"`` targets."""
+
+
+@hookspec
+def register_readers() -> Mapping[str, Any]:  # type: ignore[empty-body]
+    """`retrieve.io.Reader` instances by format name, or lazy ``"module:reader"`` targets."""
+
+
+@hookspec
+def register_metrics() -> Mapping[str, Any]:  # type: ignore[empty-body]
+    """`retrieve.evaluate.metrics.Metric` instances by name, or lazy ``"module:METRIC"`` targets."""
+
+
+@hookspec
+def register_priors() -> Mapping[str, Any]:  # type: ignore[empty-body]
+    """Classes or functions that make a `retrieve.priors.denoiser.Prior` when called, by name, or lazy targets.
+
+    The solvers with a learned prior take them by `weights`.
+    """
+
+
+@hookspec
+def register_executors() -> Mapping[str, Any]:  # type: ignore[empty-body]
+    """`retrieve.driver.executors.Factory` functions by name, or lazy ``"module:function"`` targets.
+
+    ``--executor NAME:WHERE`` calls one with the text after the colon and the number of workers; it gives a
+    `concurrent.futures.Executor` to be entered.
+    """

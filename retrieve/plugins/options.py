@@ -1,0 +1,176 @@
+"""One declaration of a hyper-parameter: default, validation, command-line flag, help and docs.
+
+A solver is a frozen dataclass whose fields are declared with `option`::
+
+    beta: float = option(0.9, "relaxation outside the support", gt=0, le=2)
+
+`validate` runs in the solver's ``__post_init__``, `options_of` lists the declarations for help and
+flags, and `build` makes an instance from the strings a user typed.  A field that is itself a
+dataclass of options (shrink-wrap inside a recipe) is reached as ``shrink_wrap.threshold``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from ..errors import OptionError
+
+
+class Option(NamedTuple):
+    """A declared hyper-parameter, as `options_of` lists it."""
+
+    name: str
+    type: type
+    optional: bool
+    default: Any
+    help: str
+    bounds: Mapping[str, float]
+    choices: tuple[str, ...] | None
+    source: str | None
+
+    @property
+    def flag(self) -> str:
+        """How it is written on the command line."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def range(self) -> str:
+        """The admitted values in words, such as ``(0, 2]`` or ``max, rms``."""
+        if self.choices:
+            return ", ".join(self.choices)
+        if self.type is bool:
+            return "true, false"
+        low = next((f"{b}{self.bounds[k]:g}" for k, b in (("ge", "["), ("gt", "(")) if k in self.bounds), "")
+        high = next((f"{self.bounds[k]:g}{b}" for k, b in (("le", "]"), ("lt", ")")) if k in self.bounds), "")
+        text = f"{low or '(-inf'}, {high or 'inf)'}" if low or high else self.type.__name__
+        return f"{text} or none" if self.optional else text
+
+    def parse(self, text: Any) -> Any:
+        """Turn what a user typed (or already a value) into a checked value of the option's type."""
+        value = text
+        if isinstance(text, str) and self.optional and text.lower() in {"none", "off"}:
+            value = None
+        elif isinstance(text, str) and self.type is not str:
+            value = self._from_text(text)
+        self.check(value)
+        return value
+
+    def _from_text(self, text: str) -> Any:
+        if self.type is bool:
+            known = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+            if text.lower() in known:
+                return known[text.lower()]
+        else:
+            try:
+                return self.type(text)
+            except ValueError:
+                pass
+        raise OptionError(f"option {self.name}={text!r} is not of type {self.type.__name__}; give {self.range}")
+
+    def check(self, value: Any) -> None:
+        """Raise `OptionError` unless `value` has the option's type and lies in its range."""
+        if value is None and self.optional:
+            return
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if self.type is int:
+            right = number and math.isfinite(value) and value == int(value)
+        else:
+            right = number if self.type is float else isinstance(value, self.type)
+        if not right:
+            raise OptionError(f"option {self.name}={value!r} is not of type {self.type.__name__}; give {self.range}")
+        inside = {"ge": lambda v, b: v >= b, "gt": lambda v, b: v > b, "le": lambda v, b: v <= b, "lt": lambda v, b: v < b}
+        if (number and not math.isfinite(value)) or not all(inside[k](value, b) for k, b in self.bounds.items()):
+            raise OptionError(f"option {self.name}={value!r} is out of range; give a value in {self.range}")
+        if self.choices and value not in self.choices:
+            raise OptionError(f"option {self.name}={value!r} is unknown; give one of {self.range}")
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    lt: float | None = None,
+    choices: tuple[str, ...] | None = None,
+    source: str | None = None,
+) -> Any:
+    """Declare a dataclass field as a hyper-parameter, with one sentence of help and its range."""
+    bounds = {k: v for k, v in (("ge", ge), ("gt", gt), ("le", le), ("lt", lt)) if v is not None}
+    metadata = {"help": help, "bounds": bounds, "choices": choices, "source": source}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def options_of(cls: type, prefix: str = "", instance: Any = None) -> Iterator[Option]:
+    """The options of a dataclass, nested ones with dotted names; their defaults are those of `instance`, if given."""
+    hints = typing.get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        kind, optional = _plain_type(hints[field.name])
+        default = field.default if instance is None else getattr(instance, field.name)
+        if dataclasses.is_dataclass(kind):
+            yield from options_of(kind, f"{prefix}{field.name}.", default)
+        elif "help" in field.metadata:
+            meta = field.metadata
+            yield Option(prefix + field.name, kind, optional, default, **meta)
+
+
+def _plain_type(hint: Any) -> tuple[type, bool]:
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        kinds = [k for k in typing.get_args(hint) if k is not type(None)]
+        return kinds[0], len(kinds) < len(typing.get_args(hint))
+    return hint, False
+
+
+def validate(instance: Any) -> None:
+    """Check every option of a dataclass instance; raises `OptionError` naming option, value and range."""
+    for opt in options_of(type(instance)):
+        if "." not in opt.name:
+            opt.check(getattr(instance, opt.name))
+
+
+def values_of(instance: Any) -> dict[str, Any]:
+    """All options of an instance as a flat mapping with dotted names: what a manifest records."""
+    flat = {}
+    for opt in options_of(type(instance)):
+        value = instance
+        for part in opt.name.split("."):
+            value = getattr(value, part)
+        flat[opt.name] = value
+    return flat
+
+
+def build(cls: type, given: Mapping[str, Any]) -> Any:
+    """Make an instance of an options dataclass from names (dotted for nested) and values or their text."""
+    known = {o.name: o for o in options_of(cls)}
+    values: dict[str, Any] = {}
+    for name, text in given.items():
+        name = name.replace("-", "_")
+        if name not in known:
+            raise OptionError(unknown("option", name, known, of=getattr(cls, "name", None) or cls.__name__))
+        values[name] = known[name].parse(text)
+    return cls(**_tree(values, cls))
+
+
+def _tree(given: Mapping[str, Any], default: Any) -> dict[str, Any]:
+    """Values with dotted names as the fields of `default`, the rest of an inner dataclass as it is there."""
+    values = {name: value for name, value in given.items() if "." not in name}
+    for head in {name.partition(".")[0] for name in given if "." in name}:
+        inner = {name.partition(".")[2]: value for name, value in given.items() if name.startswith(f"{head}.")}
+        part = getattr(default, head)
+        values[head] = dataclasses.replace(part, **_tree(inner, part))
+    return values
+
+
+def unknown(kind: str, name: str, known: typing.Iterable[str], of: str | None = None) -> str:
+    """The message for a name that is not among the known ones, with the nearest or all of them."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
+    return f"unknown {kind} {name!r}{f' of {of}' if of else ''}; {hint}"

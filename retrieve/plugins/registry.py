@@ -1,0 +1,217 @@
+"""Loading of plugins through entry points, each under guard: a broken one is named and left out, a slow one is not waited for."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+import threading
+import time
+import warnings
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import pluggy
+
+from ..errors import InputError, PluginError
+from . import hookspecs
+from .options import unknown
+
+GROUP = "retrieve"
+OWN = "retrieve"
+"""The plugin of what is built in; its names are nobody else's."""
+
+PATIENCE = 5.0
+"""Seconds that a plugin's import may take; the variable RETRIEVE_PLUGIN_SECONDS gives another number."""
+
+LAZY = 'let its hooks name lazy targets, "module:Class"'
+"""What a plugin of a slow import can do."""
+
+KINDS = {
+    "solvers": "retrieve.solvers.base:Solver",
+    "operators": "retrieve.operators.base:Operator",
+    "readers": "retrieve.io.records:Reader",
+    "metrics": "retrieve.evaluate.metrics:Metric",
+    "priors": "collections.abc:Callable",
+    "executors": "collections.abc:Callable",
+}
+"""What can be registered: for the first two subclasses of the class, for the others instances."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The plugin manager, which distribution each plugin came from, and what could not be loaded and why.
+
+    seconds: how long each import took.  waiting: imports that go on.  clashes: for a kind and a name that
+    is taken twice, the plugins, the first of which keeps it.
+    """
+
+    manager: pluggy.PluginManager
+    origin: dict[str, str] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    waiting: dict[str, Importing] = field(default_factory=dict)
+    clashes: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+
+    def leave_out(self, name: str, reason: str) -> None:
+        """Keep why a plugin, or a part of it, is left out, and warn of it once."""
+        before = self.broken.get(name, "")
+        if reason not in before:
+            self.broken[name] = f"{before}; {reason}" if before else reason
+            warnings.warn(f"plugin {name} was left out: {reason}", stacklevel=3)
+
+    def admit(self, name: str, dist: str, importing: Importing, seconds: float | None = None) -> None:
+        """Register a plugin once its import is done; after so many seconds leave it out, for now."""
+        importing.join(seconds)
+        if importing.is_alive():
+            self.waiting[name] = importing
+            self.leave_out(name, f"its import is not done after {seconds:g} s; {LAZY}, or set RETRIEVE_PLUGIN_SECONDS")
+            return
+        self.seconds[name] = importing.seconds
+        try:
+            if importing.error is not None:
+                raise importing.error
+            self.manager.register(importing.module, name)
+            self.manager.check_pending()
+            self.origin[name] = dist
+        except (Exception, SystemExit) as error:  # whatever a foreign package raises must not stop the program
+            if self.manager.has_plugin(name):
+                self.manager.unregister(name=name)
+            self.leave_out(name, f"{type(error).__name__}: {error}")
+
+
+class Importing(threading.Thread):
+    """The import of an entry point, in a thread that nobody has to wait for."""
+
+    def __init__(self, point: importlib.metadata.EntryPoint) -> None:
+        super().__init__(daemon=True)
+        self.point, self.module, self.error, self.seconds = point, None, None, 0.0
+        self.start()
+
+    module: Any
+    error: BaseException | None
+
+    def run(self) -> None:
+        """Import, and keep the module or the error, and the time."""
+        begun = time.perf_counter()
+        try:
+            self.module = self.point.load()
+        except BaseException as error:  # carried over to the thread that waits
+            self.error = error
+        self.seconds = time.perf_counter() - begun
+
+
+def patience() -> float:
+    """Seconds that a plugin's import may take."""
+    asked = os.environ.get("RETRIEVE_PLUGIN_SECONDS", "")
+    try:
+        return max(0.0, float(asked)) if asked else PATIENCE
+    except ValueError:
+        raise InputError(f"RETRIEVE_PLUGIN_SECONDS={asked!r} is no number; give the seconds that an import may take") from None
+
+
+@lru_cache(maxsize=1)
+def loaded() -> Loaded:
+    """All plugins: the built-in ones first, then every entry point of the group ``retrieve``."""
+    from . import builtin
+
+    plugins = Loaded(pluggy.PluginManager(GROUP))
+    plugins.manager.add_hookspecs(hookspecs)
+    plugins.manager.register(builtin, OWN)
+    plugins.origin[OWN] = "retrieve-phase"
+    for point in importlib.metadata.entry_points(group=GROUP):
+        name, dist = name_of(point)
+        plugins.admit(name, dist, Importing(point), patience())
+    return plugins
+
+
+def name_of(point: importlib.metadata.EntryPoint) -> tuple[str, str]:
+    """What a plugin is called, and its distribution."""
+    dist = point.dist.name if point.dist else "unknown distribution"
+    return f"{point.name} ({dist})", dist
+
+
+def wait_for_all() -> bool:
+    """Wait for the imports that go on, and register what they give. False where there is none."""
+    plugins = loaded()
+    late = dict(plugins.waiting)
+    plugins.waiting.clear()
+    for name, importing in late.items():
+        plugins.broken.pop(name)
+        plugins.admit(name, name_of(importing.point)[1], importing)
+    return bool(late)
+
+
+def registered(kind: str) -> dict[str, tuple[Any, str]]:
+    """Everything of a `kind` (see `KINDS`) by name, with the plugin it came from.
+
+    Where two plugins register one name the first keeps it, and the other is named in a warning.
+    """
+    plugins = loaded()
+    hook = f"register_{kind}"
+    found: dict[str, tuple[Any, str]] = {}
+    for name, plugin in plugins.manager.list_name_plugin():
+        implementation = getattr(plugin, hook, None)
+        if implementation is None or not plugins.manager.is_registered(plugin):
+            continue
+        try:
+            items = {str(key): target for key, target in dict(implementation()).items()}
+        except (Exception, SystemExit) as error:
+            plugins.leave_out(name, f"{hook}: {type(error).__name__}: {error}")
+            continue
+        for key, target in items.items():
+            if key in found:
+                plugins.clashes[kind, key] = (found[key][1], name)
+                plugins.leave_out(name, _taken(kind, key))
+            else:
+                found[key] = (target, name)
+    return found
+
+
+def _taken(kind: str, name: str) -> str:
+    first, second = loaded().clashes[kind, name]
+    return f"{kind[:-1]} {name!r} is registered by {first} and by {second}; uninstall or rename one"
+
+
+def find(kind: str, name: str) -> Any:
+    """The object of a `kind` called `name`, imported if its target is lazy.
+
+    A name that is not known may be one of a slow import, which is then waited for.
+    Raises `InputError` for an unknown name, `PluginError` for one of two plugins and for a target that does not
+    import or is something else.
+    """
+    known = registered(kind)
+    if name not in known and wait_for_all():
+        known = registered(kind)
+    if name not in known:
+        raise InputError(unknown(kind[:-1], name, known))
+    target, plugin = known[name]
+    if (kind, name) in loaded().clashes and plugin != OWN:
+        raise PluginError(_taken(kind, name))
+    try:
+        found = _imported(target) if isinstance(target, str) else target
+    except (Exception, SystemExit) as error:
+        reason = f"{target} does not load ({type(error).__name__}: {error})"
+        raise PluginError(f"{kind[:-1]} {name!r} of plugin {plugin}: {reason}") from error
+    wanted, is_class = _imported(KINDS[kind]), isinstance(found, type)
+    if not (is_class and issubclass(found, wanted) if kind in ("solvers", "operators") else isinstance(found, wanted)):
+        what = f"a subclass of {wanted.__name__}" if kind in ("solvers", "operators") else f"a {wanted.__name__}"
+        raise PluginError(f"{kind[:-1]} {name!r} of plugin {plugin} is {found!r}; register {what}")
+    return found
+
+
+def _imported(target: str) -> Any:
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def usable(kind: str) -> dict[str, Any]:
+    """Everything of a `kind` by name, imported; what does not import is named in a warning and left out."""
+    found = {}
+    for name, (_, plugin) in registered(kind).items():
+        try:
+            found[name] = find(kind, name)
+        except PluginError as error:
+            loaded().leave_out(plugin, str(error))
+    return found

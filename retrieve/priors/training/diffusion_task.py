@@ -1,0 +1,211 @@
+"""The training of a denoiser: objects in, denoising loss by noise level, samples as pictures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...errors import InputError
+from ..denoiser import SIGMA_DATA, Denoiser
+from ..patterns import each, measured, shown
+from ..windows import box_for, reach_of, window_of
+from .objects import Source, draws
+
+BINS = tuple(float(s) for s in np.geomspace(0.03, 10, 11))
+"""Noise levels at which a denoiser is validated, in units of σ_data."""
+
+POOLED = 1 << 24
+"""Pixels of the objects that are sorted into boxes together."""
+
+SHOWN = "log(1 + |F|/rms), twice; zero where it was not measured"
+"""What the card tells of the pattern's channels."""
+
+
+def unit_rms(x: Tensor) -> Tensor:
+    """Objects x (batch, 2, *window), each scaled to an rms of 1 over the window."""
+    power = x.square().sum(1, keepdim=True).flatten(1).mean(1)
+    return x / power.clamp(min=1e-12).sqrt().reshape(-1, *[1] * (x.ndim - 1))
+
+
+def framed(x: Tensor, window: Sequence[int]) -> Tensor:
+    """The window in the middle of x (batch, channels, *shape), N//2 at its n//2, with zeros where x is the smaller."""
+    for axis, (n, w) in enumerate(zip(x.shape[2:], window, strict=True), 2):
+        before = w // 2 - n // 2
+        if before < 0:
+            x = x.narrow(axis, -before, n + before)
+        after = w - max(before, 0) - x.shape[axis]
+        if after < 0:
+            x, after = x.narrow(axis, 0, x.shape[axis] + after), 0
+        x = F.pad(x, [0, 0] * (x.ndim - 1 - axis) + [max(before, 0), after])
+    return x
+
+
+class DiffusionTask:
+    """Train `module` on a source of objects; see `Task`. Each batch is cut down to the box that holds its objects.
+
+    unknown: share of the objects whose support the network is not told, and of those whose pattern it is not told.
+    untold: share of those whose kind it is not told, where it can be.
+    sigma: largest noise of the patterns that it is told, of the amplitude as a share of its maximum; drawn as sigma·u².
+    validation: objects to validate on, with patterns without noise, whose kind it is never told.
+    With patterns nothing is cut down.
+    Raises `InputError` where the window does not hold the objects and their twins, or is not the pattern's.
+    """
+
+    def __init__(
+        self,
+        module: Denoiser,
+        source: Source,
+        *,
+        unknown: float = 0.15,
+        untold: float = 0.2,
+        sigma: float = 0.1,
+        validation: int = 256,
+    ) -> None:
+        self.module, self.source, self.validation = module, source, validation
+        self.unknown, self.untold, self.sigma = unknown, untold, sigma
+        reach, window = source.reach, module.window
+        if module.pattern and tuple(source.shape) != window:
+            raise InputError(
+                f"the objects have shape {tuple(source.shape)}, and a network that is told their patterns sees {window}; "
+                f"make one whose window is theirs"
+            )
+        if len(reach) != len(window) or any(w <= 2 * r for r, w in zip(reach, window, strict=True)):
+            raise InputError(
+                f"the objects reach {'×'.join(map(str, reach))} px from the middle, and the window of "
+                f"{'×'.join(map(str, window))} px does not hold them; take one of {max(reach) * 2 + 1} px or more"
+            )
+
+    def prepared(self, x: Tensor, support: Tensor) -> tuple[Tensor, Tensor]:
+        """Objects (batch, 2, *shape) and supports (batch, *shape) as the network sees them.
+
+        In the window, objects of unit rms (batch, 2, *window), supports float32 (batch, 1, *window).
+        """
+        x, support = (framed(a, self.module.window) for a in (x, support[:, None].float()))
+        return unit_rms(x), support
+
+    def batches(self, size: int, start: int, step: int) -> Iterator[tuple[Tensor, ...]]:
+        """Objects, what the network is told of them, and kinds; `unknown` of the supports are all ones, of the patterns zeros."""
+        for count, (x, support) in enumerate(self.source.batches(size, start, step)):
+            x, support = self.prepared(x, support)
+            j = start + count * step
+            known = torch.rand(len(x), generator=draws(j, 1)) >= self.unknown
+            told = torch.where(each(known, support), support, torch.ones_like(support))
+            if self.module.pattern:
+                rng = draws(j, 4)
+                u = torch.rand(2, len(x), generator=rng)
+                told = with_pattern(x, told, self.sigma * u[0] ** 2, rng)
+                told[:, 1:] *= each(u[1] >= self.unknown, told)
+            yield x, told, self.kinds_of(torch.arange(j * size, (j + 1) * size), draws(j, 3))
+
+    def kinds_of(self, numbers: Tensor, rng: torch.Generator) -> Tensor:
+        """The kinds of the objects of these numbers as the network is told, float32 (objects, kinds); `untold` are all 0."""
+        kinds = len(self.module.kinds)
+        told = torch.rand(len(numbers), generator=rng) >= self.untold
+        return told[:, None] * (numbers[:, None] % max(kinds, 1) == torch.arange(kinds)).float()
+
+    def pooled(self, size: int) -> int:
+        """At most 32, of up to `POOLED` pixels in all; 1 where nothing is cut down."""
+        return 1 if self.module.pattern else max(1, min(32, POOLED // (size * math.prod(self.module.window))))
+
+    def arranged(self, pool: Sequence[tuple[Tensor, ...]], number: int) -> list[tuple[Tensor, ...]]:
+        """The objects of several batches in as many, each of objects of about the same box, in an order drawn for `number`."""
+        x, support, kind = (torch.cat(parts) for parts in zip(*pool, strict=True))
+        parts = self.boxed(support, len(pool[0][0]))
+        order = torch.randperm(len(parts), generator=draws(number, 2)).tolist()
+
+        def cut(part: Tensor, box: tuple[slice, ...]) -> tuple[Tensor, ...]:
+            return (*(a[part][(slice(None), *box)].contiguous() for a in (x, support)), kind[part])
+
+        return [cut(*parts[k]) for k in order]
+
+    def boxed(self, support: Tensor, size: int) -> list[tuple[Tensor, tuple[slice, ...]]]:
+        """Which of the supports (objects, 1, *window) go together, `size` at a time, and the box (1, *axes) that holds them.
+
+        Boxes have equal sides: of each new shape a card's library has to think for seconds.
+        """
+        window, multiple = self.module.window, self.module.multiple
+        reach = reach_of(support[:, 0]).amax(1, keepdim=True).expand(-1, len(window))
+        boxes = torch.tensor([window if self.module.pattern else box_for(r, window, multiple) for r in reach.tolist()])
+        order = sorted(range(len(boxes)), key=lambda k: (int(boxes[k].prod()), *boxes[k].tolist(), k))
+        parts = torch.tensor(order).split(size)
+        return [(part, window_of(window, boxes[part].amax(0).tolist())) for part in parts]
+
+    @torch.no_grad()
+    def validate(self, module: nn.Module) -> dict[str, float]:
+        """Mean squared error per pixel, in units of the object's mean square, at each noise level of `BINS`."""
+        x, support = self.prepared(*self.source.held(self.validation))
+        parts = self.boxed(support, 32)
+        if self.module.pattern:
+            support = with_pattern(x, support, torch.zeros(len(x)), torch.Generator())
+        where = next(module.parameters()).device
+        rng = torch.Generator().manual_seed(0)
+        found = {}
+        for level in BINS:
+            noise = torch.randn(x.shape, generator=rng)
+            error = 0.0
+            for part, box in parts:
+                clean, within = x[part][(slice(None), *box)], support[part][(slice(None), *box)]
+                noisy = (clean + level * SIGMA_DATA * noise[part][(slice(None), *box)]).to(where)
+                sigma = torch.full((len(part),), level * SIGMA_DATA, device=where)
+                d = module.estimate(noisy, sigma, within.to(where)).cpu()  # type: ignore[operator]
+                error += float((d - clean).square().sum())
+            found[f"mse@{level:.3g}"] = error / (len(x) * math.prod(self.module.window))
+        return found
+
+    def picture(self, module: nn.Module, path: Path) -> None:
+        """Eight objects drawn from the prior under the supports of validation objects, amplitude and phase."""
+        from .pictures import image_grid
+
+        x, support = self.prepared(*self.source.held(8))
+        if self.module.pattern:
+            support = with_pattern(x, support, torch.zeros(len(x)), torch.Generator())
+        x = sample(module, support.to(next(module.parameters()).device), steps=18, seed=0)  # type: ignore[arg-type]
+        image_grid(x.cpu().numpy(), path)
+
+    def card(self) -> dict[str, Any]:
+        """Architecture, scales, and the recipe and geometry of the objects."""
+        sigmas = self.module.sigmas
+        return {
+            "architecture": self.module.settings,
+            "sigma_data": SIGMA_DATA,
+            "sigma": [round(float(s), 5) for s in (sigmas[0], sigmas[-1])],
+            "scale": "objects have an rms of 1 over the window; sigma is of the real and of the imaginary part",
+            "symmetries": ["global phase", "twin"],
+            "support_unknown": self.unknown if self.module.conditioned else 1.0,
+            **({"pattern": {"shown": SHOWN, "unknown": self.unknown, "sigma": self.sigma}} if self.module.pattern else {}),
+            **({"kind_untold": self.untold} if self.module.kinds else {}),
+            **self.source.card(),
+        }
+
+
+def with_pattern(x: Tensor, support: Tensor, sigma: Tensor, rng: torch.Generator) -> Tensor:
+    """The support (batch, 1, *window), and twice the pattern of x (batch, 2, *window) with noise sigma (batch,)."""
+    zero = torch.zeros_like(sigma)
+    pattern = shown(*measured(torch.view_as_complex(x.movedim(1, -1).contiguous()), sigma, zero, zero, rng))[:, None]
+    return torch.cat([support, pattern, pattern], dim=1)
+
+
+@torch.no_grad()
+def sample(module: Denoiser, told: Tensor, *, steps: int = 18, seed: int = 0, high: float = 40.0, low: float = 0.02) -> Tensor:
+    """Objects drawn from the prior by Heun's method, complex (batch, *window) (Karras et al. 2022, algorithm 1)."""
+    rho, n = 7.0, torch.arange(steps, dtype=torch.float64)
+    sigmas = (high ** (1 / rho) + n / (steps - 1) * (low ** (1 / rho) - high ** (1 / rho))) ** rho
+    levels = [*sigmas.tolist(), 0.0]
+    shape = (len(told), 2, *module.window)
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(told.device) * levels[0]
+
+    def slope(x: Tensor, sigma: float) -> Tensor:
+        return (x - module.estimate(x, torch.full((len(x),), sigma, device=x.device), told)) / sigma
+
+    for now, then in zip(levels, levels[1:], strict=False):
+        d = slope(x, now)
+        ahead = x + (then - now) * d
+        x = ahead if then == 0 else x + (then - now) * (d + slope(ahead, then)) / 2
+    return torch.view_as_complex(x.movedim(1, -1).contiguous())

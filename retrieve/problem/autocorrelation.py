@@ -1,0 +1,111 @@
+"""What the autocorrelation tells before any phasing: extent, speckle size, oversampling, a first support.
+
+NumPy on the host: this is done once, before the iterations.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ..numerics.arrays import threads_for, to_numpy
+
+if TYPE_CHECKING:
+    from .problem import Problem
+
+
+def fill_unmeasured(values: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """`values` with the pixels that are not valid interpolated from their valid neighbours (periodic).
+
+    Normalised convolution with a Gaussian that widens until every gap is closed.
+    """
+    if valid.all():
+        return values
+    filled, known = np.where(valid, values, np.float32(0)), valid.copy()
+    sigma = 1.0
+    while not known.all():
+        weight, mean = valid.astype(np.float32), np.where(valid, values, np.float32(0))
+        for blurred in (weight, mean):
+            ndimage.gaussian_filter(blurred, sigma, mode="wrap", truncate=3, output=blurred)
+        reached = ~known & (weight > 0.05)
+        filled[reached] = mean[reached] / weight[reached]
+        known |= reached
+        del weight, mean, blurred  # before the next two are made
+        sigma *= 2
+        if sigma > max(values.shape):
+            filled[~known] = filled[known].mean() if known.any() else 0
+            break
+    return filled
+
+
+def autocorrelation(problem: Problem) -> NDArray[np.float32]:
+    """|F⁻¹ I| with its maximum 1 at N//2, (*shape); unmeasured pixels are interpolated."""
+    y = fill_unmeasured(to_numpy(problem.amplitude), to_numpy(problem.valid))
+    axes = tuple(range(y.ndim))
+    intensity = (y * y).astype(np.complex64)
+    del y
+    a = np.abs(scipy.fft.ifftn(intensity, axes=axes, workers=threads_for(intensity.size), overwrite_x=True))
+    del intensity
+    a /= a.max()
+    return np.fft.fftshift(a)
+
+
+def extent(problem: Problem, threshold: float = 0.02) -> tuple[float, ...]:
+    """The object's extent in pixels along each axis: half the autocorrelation's width above `threshold`.
+
+    From the support instead, where the problem has one.
+    """
+    if problem.support is not None:
+        inside = to_numpy(problem.support)
+        halves = 1.0
+    else:
+        inside = _main_part(autocorrelation(problem) > threshold)
+        halves = 2.0
+    axes = range(inside.ndim)
+    widths = [np.flatnonzero(inside.any(axis=tuple(a for a in axes if a != axis))) for axis in axes]
+    return tuple(max(1.0, (w[-1] - w[0] + 1) / halves) for w in widths)
+
+
+def _main_part(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The connected part that holds the centre N//2."""
+    labels, _ = ndimage.label(inside)
+    return labels == labels[tuple(n // 2 for n in inside.shape)]
+
+
+def speckle_size(problem: Problem) -> tuple[float, ...]:
+    """Width of a speckle in detector pixels along each axis: array over object extent, also the oversampling."""
+    return tuple(n / e for n, e in zip(problem.amplitude.shape, extent(problem), strict=True))
+
+
+def islands(valid: NDArray[np.bool_], size: tuple[float, ...], fraction: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Ellipsoids of diameters `size` scattered over the valid pixels until they cover `fraction` of them."""
+    wanted = fraction * valid.sum()
+    held = np.zeros(valid.shape, bool)
+    radii = [max(s / 2, 0.5) for s in size]
+    grid = np.meshgrid(*(np.arange(-math.floor(r), math.floor(r) + 1) for r in radii), indexing="ij", sparse=True)
+    ball = np.argwhere(sum((g / r) ** 2 for g, r in zip(grid, radii, strict=True)) <= 1)
+    ball -= np.array([math.floor(r) for r in radii])
+    spots = np.flatnonzero(valid)
+    while held.sum() < wanted:
+        number = max(1, math.ceil(0.7 * (wanted - held.sum()) / len(ball)))
+        centres = np.stack(np.unravel_index(rng.choice(spots, number), valid.shape), axis=1)
+        points = (centres[:, None, :] + ball[None]) % np.array(valid.shape)
+        held[tuple(points.reshape(-1, valid.ndim).T)] = True
+        held &= valid
+    return held
+
+
+def first_support(problem: Problem) -> NDArray[np.bool_]:
+    """A support to begin with, bool (*problem.shape): the ellipsoid a little wider than the object's `extent`.
+
+    Half the autocorrelation itself would fit convex objects only; what the ellipsoid holds too much is
+    for shrink-wrap to trim. Source: Fienup, Crimmins & Holsztynski, J. Opt. Soc. Am. 72, 610 (1982).
+    """
+    radii = [0.55 * e for e in extent(problem)]
+    grid = np.meshgrid(*(np.arange(n) - n // 2 for n in problem.shape), indexing="ij", sparse=True)
+    return np.asarray(sum((g / r) ** 2 for g, r in zip(grid, radii, strict=True)) <= 1)

@@ -1,0 +1,91 @@
+"""What the noise is: the only place that knows.
+
+A likelihood gives, pixel by pixel, the negative log-likelihood of an expected intensity P and its
+derivative; the constant that depends on the data alone is chosen so that a perfect fit gives zero.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from ..numerics.arrays import TINY, Array, namespace
+from ..plugins.options import option, validate
+
+
+@dataclass(frozen=True)
+class Likelihood(ABC):
+    """Noise of the measured amplitude y = √I, given the expected intensity P."""
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+    @abstractmethod
+    def nll(self, p: Array, y: Array) -> Array:
+        """−log L for each pixel, 0 where P = y²."""
+
+    @abstractmethod
+    def proximal(self, v: Array, y: Array, r: Array | float) -> Array:
+        """The modulus R ≥ 0 that minimises −log L(R²) + (R − v)²/2r² for each pixel, in closed form."""
+
+    @abstractmethod
+    def scaled(self, factor: float) -> Likelihood:
+        """The same noise where amplitudes are given in units `factor` times as small: y·factor."""
+
+    @abstractmethod
+    def derivative(self, p: Array, y: Array) -> Array:
+        """∂(−log L)/∂P for each pixel."""
+
+
+@dataclass(frozen=True)
+class Gaussian(Likelihood):
+    """Normal noise of standard deviation σ on the amplitude: (√P − y)²/2σ².
+
+    σ = ½ is what Poisson counts have on their square root (Anscombe 1948).
+    """
+
+    sigma: float = option(0.5, "standard deviation of the amplitude noise, in the units of √I", gt=0)
+
+    def nll(self, p: Array, y: Array) -> Array:
+        """(√P − y)²/2σ²."""
+        return (namespace(p).sqrt(p) - y) ** 2 * (0.5 / self.sigma**2)
+
+    def derivative(self, p: Array, y: Array) -> Array:
+        """(1 − y/√P)/2σ²."""
+        return (1 - y / (namespace(p).sqrt(p) + TINY)) * (0.5 / self.sigma**2)
+
+    def proximal(self, v: Array, y: Array, r: Array | float) -> Array:
+        """(v/r² + y/σ²)/(1/r² + 1/σ²)."""
+        share = r**2 / (r**2 + self.sigma**2)
+        return v + share * (y - v)
+
+    def scaled(self, factor: float) -> Gaussian:
+        """σ·factor."""
+        return Gaussian(self.sigma * factor)
+
+
+@dataclass(frozen=True)
+class Poisson(Likelihood):
+    """Counting noise: k = s·y² counts where λ = s·P are expected; λ − k + k log(k/λ)."""
+
+    scale: float = option(1.0, "counts per unit of intensity", gt=0)
+
+    def nll(self, p: Array, y: Array) -> Array:
+        """λ − k + k log(k/λ)."""
+        xp = namespace(p)
+        k, rate = self.scale * y * y, self.scale * p + TINY
+        safe = xp.where(k > 0, k, xp.ones_like(k))
+        return rate - k + k * xp.log(safe / rate)
+
+    def derivative(self, p: Array, y: Array) -> Array:
+        """s(1 − y²/P)."""
+        return self.scale * (1 - y * y / (p + TINY))
+
+    def proximal(self, v: Array, y: Array, r: Array | float) -> Array:
+        """The positive root of R²(1/r² + 2s) − R v/r² − 2k = 0."""
+        a, b = 1 / r**2 + 2 * self.scale, v / r**2
+        return (b + namespace(v).sqrt(b * b + 8 * self.scale * y * y * a)) / (2 * a)
+
+    def scaled(self, factor: float) -> Poisson:
+        """s/factor²."""
+        return Poisson(self.scale / factor**2)

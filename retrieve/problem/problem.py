@@ -1,0 +1,277 @@
+"""The problem: what was measured, and what is known of the object and of the measurement."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import InputError
+from ..numerics import fast
+from ..numerics.arrays import TINY, Array, Device, like, namespace, to_numpy
+from ..operators import FarField, Operator
+from .likelihood import Gaussian, Likelihood
+
+NLL_POINTS = 1 << 18
+"""Points of which the negative log-likelihood is taken at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Find x with |A x|² ≈ amplitude² on the valid pixels.
+
+    amplitude: float32 (*shape), √ of the measured intensity, zero frequency at index 0; 0 where not valid.
+    valid: bool (*shape), True where measured.
+    operator: A, from the object (batch, *in_shape) to the far field.
+    likelihood: the noise.
+    support: bool (*in_shape) or None when unknown; the object is centred at N//2.
+    truth: complex64 (*in_shape) or None. No solver looks at it.
+    meta: wavelength, voxel size, source, steps taken.
+    detector: linear map of |A x|² to the measured intensity (binning, partial coherence), None for none.
+    """
+
+    amplitude: Array
+    valid: Array
+    operator: Operator
+    likelihood: Likelihood = field(default_factory=Gaussian)
+    support: Array | None = None
+    truth: Array | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    detector: Operator | None = None
+
+    @classmethod
+    def from_arrays(
+        cls,
+        *,
+        intensity: ArrayLike | None = None,
+        amplitude: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        support: ArrayLike | None = None,
+        truth: ArrayLike | None = None,
+        meta: Mapping[str, Any] | None = None,
+        likelihood: Likelihood | None = None,
+        centred: bool = True,
+        bad_pixels: str = "error",
+    ) -> Problem:
+        """A far-field problem from arrays (*shape) of two or three axes.
+
+        Give `intensity` or `amplitude`. `mask` is True (1) where measured. With `centred`, as on disk, the
+        peak is at N//2; otherwise zero frequency is at index 0. NaN, infinite and negative values on
+        measured pixels raise `InputError`, or become unmeasured with ``bad_pixels="mask"``.
+        """
+        if (intensity is None) == (amplitude is None):
+            raise InputError("give either intensity= or amplitude=, one of them")
+        name = "amplitude" if intensity is None else "intensity"
+        data = np.asarray(amplitude if intensity is None else intensity)
+        if data.dtype.kind not in "fiub":
+            what = "complex" if data.dtype.kind == "c" else str(data.dtype)
+            raise InputError(f"{name} is {what}; a measurement is real and non-negative: pass the intensity |F|²")
+        if data.ndim not in (2, 3) or min(data.shape) < 4:
+            raise InputError(f"{name} has shape {data.shape}; two or three axes of at least 4 pixels are needed")
+        valid = _shaped(mask, data.shape, "mask")
+        valid = np.ones(data.shape, bool) if valid is None else valid.astype(bool)
+        bad = valid & ~(np.isfinite(data) & (data >= 0))
+        if bad.any() and bad_pixels != "mask":
+            nan, negative = int((bad & ~np.isfinite(data)).sum()), int((bad & (data < 0)).sum())
+            raise InputError(
+                f"{name} has {nan} NaN or infinite and {negative} negative values on measured pixels; "
+                'mask them in the file, or treat them as unmeasured with bad_pixels="mask" (--bad-pixels mask)'
+            )
+        valid &= ~bad
+        data = np.where(valid, data, 0).astype(np.float32)
+        if not data.any():
+            raise InputError(f"{name} is zero on all {int(valid.sum())} measured pixels; check the file, key and mask")
+        y = np.sqrt(data) if intensity is not None else data
+        inside = _shaped(support, data.shape, "support")
+        if inside is not None:
+            inside = inside.astype(bool)
+            share = float(inside.mean())
+            if not 0 < share <= 0.5:
+                raise InputError(
+                    f"support fills {share:.1%} of the array; it must be above 0 and at most 50 %, "
+                    "beyond which the pattern is not oversampled: check the support or pad the data"
+                )
+        known = _shaped(truth, data.shape, "truth")
+        return cls(
+            amplitude=np.fft.ifftshift(y) if centred else y,
+            valid=np.fft.ifftshift(valid) if centred else valid,
+            operator=FarField(data.shape),
+            likelihood=likelihood or Gaussian(),
+            support=inside,
+            truth=None if known is None else known.astype(np.complex64),
+            meta=dict(meta or {}),
+        )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The object's shape."""
+        return self.operator.in_shape
+
+    @cached_property
+    def power(self) -> Array:
+        """Σ of the measured intensity over the valid pixels, a 0-d array."""
+        xp = namespace(self.amplitude)
+        return xp.sum(self._measured**2)
+
+    @cached_property
+    def _measured(self) -> Array:
+        """The amplitude, exactly 0 on pixels that are not valid, whatever was stored there."""
+        xp = namespace(self.amplitude)
+        return xp.where(self.valid, self.amplitude, xp.zeros_like(self.amplitude))
+
+    @cached_property
+    def _weight(self) -> Array:
+        return namespace(self.valid).astype(self.valid, self.amplitude.dtype)
+
+    @cached_property
+    def _free(self) -> Array | None:
+        """1 where unmeasured, None when every pixel was measured."""
+        return 1 - self._weight if not bool(namespace(self.valid).all(self.valid)) else None
+
+    def intensity(self, x: Array) -> Array:
+        """The intensity that x (batch, *in_shape) would give on the detector."""
+        return self._detect(self.operator.forward(x))
+
+    def _detect(self, field_: Array) -> Array:
+        p = namespace(field_).abs(field_) ** 2
+        return p if self.detector is None else self.detector.forward(p)
+
+    def modulus(self, x: Array) -> Array:
+        """√P (batch, *shape), the amplitude that x (batch, *in_shape) would give on the detector."""
+        return self._modulus(self.operator.forward(x))
+
+    def _modulus(self, f: Array) -> Array:
+        """√P, the amplitude expected from the field f, in an array of its own."""
+        xp = namespace(f)
+        return xp.abs(f) if self.detector is None else xp.sqrt(xp.clip(self._detect(f), min=0))
+
+    def fit_modulus(self, x: Array) -> Array:
+        """The modulus projection: x with its measured amplitudes set right, phases kept.
+
+        Unmeasured pixels keep the model's value. Without a detector operator it is x − ∇ of
+        ½Σ_valid(|A x| − y)², exactly; for an isometric A that gradient step lands on the constraint.
+        With one, the field is scaled by √(measured/expected), which keeps its amplitude bounded.
+        """
+        threads = self.operator.fourier
+        if threads is not None and self.detector is None:
+            m = fast.fit_modulus(x, self.amplitude, self.valid, threads)
+            if m is not None:
+                self.operator.spend(2 * len(x))
+                return m
+        f = self.operator.forward(x)
+        if self.operator.isometry:
+            f *= self._gain(f)
+            return self.operator.adjoint(f)
+        return x + self.operator.adjoint(f * (self._gain(f) - 1))
+
+    def _gain(self, f: Array) -> Array:
+        """The factor y/√P of the field, 1 where unmeasured; a detector operator hands it to its samples."""
+        modulus = self._modulus(f)
+        modulus += TINY
+        ratio = self._measured / modulus
+        if self._free is not None:
+            ratio += self._free
+        return ratio if self.detector is None else self.detector.distribute(ratio)
+
+    def proximal(self, x: Array, r: Array | float) -> Array:
+        """argmin over z of nll(z) + ‖A(z − x)‖²/2r², pixel by pixel: `fit_modulus` tempered by the noise.
+
+        r: how far x may be off, in units of the amplitude, a number or (batch, 1, …); r → ∞ gives
+        `fit_modulus`. Phases and unmeasured pixels are kept. With a detector operator the field is scaled by
+        the ratio of the moduli.
+        """
+        f = self.operator.forward(x)
+        modulus = self._modulus(f) + TINY
+        ratio = self.likelihood.proximal(modulus, self._measured, r) / modulus
+        if self._free is not None:
+            ratio = ratio * self._weight + self._free
+        gain = ratio if self.detector is None else self.detector.distribute(ratio)
+        if self.operator.isometry:
+            return self.operator.adjoint(f * gain)
+        return x + self.operator.adjoint(f * (gain - 1))
+
+    def nll(self, x: Array) -> Array:
+        """Negative log-likelihood of x (batch, *in_shape), one value an element of the batch."""
+        return self.nll_of(self.operator.forward(x))
+
+    def nll_of(self, f: Array) -> Array:
+        """The same from the far field f = A x."""
+        if self.detector is not None:
+            return self._nll(self._detect(f), self.amplitude, self.valid)
+        total, thickness = 0.0, max(1, NLL_POINTS * f.shape[1] // math.prod(f.shape[1:]))
+        for first in range(0, f.shape[1], thickness):  # in parts: a likelihood makes many arrays of the size it is given
+            part = slice(first, min(first + thickness, f.shape[1]))
+            total = total + self._nll(self._detect(f[:, part, ...]), self.amplitude[part, ...], self.valid[part, ...])
+        return total
+
+    def _nll(self, p: Array, y: Array, valid: Array) -> Array:
+        xp = namespace(p)
+        nll = self.likelihood.nll(xp.clip(p, min=0), xp.where(valid, y, xp.zeros_like(y)))
+        return xp.sum(xp.where(valid, nll, xp.zeros_like(nll)), axis=tuple(range(1, p.ndim)))
+
+    def nll_gradient(self, x: Array) -> Array:
+        """∂nll/∂Re x + i ∂nll/∂Im x, of the shape of x."""
+        f = self.operator.forward(x)
+        return self.operator.adjoint(self.field_gradient(f))
+
+    def field_gradient(self, f: Array) -> Array:
+        """The gradient with respect to the far field f = A x: 2 f·Dᵀ(valid·∂nll/∂P)."""
+        xp = namespace(f)
+        slope = self.likelihood.derivative(xp.clip(self._detect(f), min=0), self._measured) * self._weight
+        return f * (2 * (slope if self.detector is None else self.detector.adjoint(slope)))
+
+    def misfit(self, x: Array) -> Array:
+        """(√P − √I)² for each pixel and each x of the batch; meaningless where not valid."""
+        misfit = self._modulus(self.operator.forward(x)) - self._measured
+        misfit *= misfit
+        return misfit
+
+    def chi2(self, x: Array) -> Array:
+        """χ² = Σ_valid(√P − √I)²/Σ_valid I, one value an element of the batch."""
+        misfit = self.misfit(x) * self._weight
+        return namespace(x).sum(misfit, axis=tuple(range(1, misfit.ndim))) / self.power
+
+    def hold_out(self, fraction: float, rng: np.random.Generator) -> tuple[Problem, Array]:
+        """The problem with islands of a speckle's size made unmeasured, and the mask of what was left out.
+
+        `fraction` of the valid pixels is left out; their amplitudes are erased from the new problem.
+        """
+        from .autocorrelation import islands, speckle_size
+
+        held = islands(to_numpy(self.valid), speckle_size(self), fraction, rng)
+        return self.without(held), like(held, self.valid)
+
+    def without(self, pixels: NDArray[np.bool_]) -> Problem:
+        """The problem with these pixels, bool (*detector), zero frequency first, unmeasured and their amplitudes erased."""
+        xp, keep = namespace(self.amplitude), self.valid & like(~pixels, self.valid)
+        return self.replace(valid=keep, amplitude=xp.where(keep, self.amplitude, xp.zeros_like(self.amplitude)))
+
+    def replace(self, **changes: Any) -> Problem:
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    def to(self, device: Device) -> Problem:
+        """The problem with its arrays on `device`, without the truth."""
+        return self.replace(
+            amplitude=device.put(self.amplitude),
+            valid=device.put(self.valid),
+            support=device.put(self.support),
+            operator=self.operator.to(device),
+            detector=self.detector and self.detector.to(device),
+            truth=None,
+        )
+
+
+def _shaped(array: ArrayLike | None, shape: tuple[int, ...], name: str) -> NDArray | None:
+    if array is None:
+        return None
+    array = np.asarray(array)
+    if array.shape != shape:
+        raise InputError(f"{name} has shape {array.shape}, the data {shape}; they must agree")
+    return array

@@ -1,0 +1,134 @@
+"""How well an object explains the pixels the solver saw, and those it did not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..io.result import Score
+from ..numerics import fast
+from ..numerics.arrays import Array, Device, find_device, namespace, to_numpy
+from ..operators import Operator, PartialCoherence
+from .problem import Problem
+
+if TYPE_CHECKING:
+    from ..driver.batch import Batch
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """χ² on the working and on the held-out pixels, from one transform.
+
+    χ² = Σ_w(√P − √I)²/Σ_w I over the working pixels w. The free one is the mean of (√P − √I)² over the
+    held-out pixels, over the mean of I on the working ones: it equals χ² when held-out pixels are
+    predicted as well as fitted ones, whatever speckles happened to be held out.
+    """
+
+    problem: Problem
+    work: Array
+    held: Array | None
+
+    @classmethod
+    def of(cls, problem: Problem, held: Array | None, device: Device | None = None, work: Array | None = None) -> Scorer:
+        """For a problem with all its measured pixels, and the mask of those held out (zero frequency first).
+
+        work: the mask of the measured pixels that are not held out, where it is at hand.
+        """
+        device = device or find_device("cpu")
+        valid = to_numpy(problem.valid)
+        if work is None:
+            work = valid if held is None else valid & ~to_numpy(held)
+        masks = [None if mask is None else device.put(to_numpy(mask).astype(bool, copy=False)) for mask in (work, held)]
+        return cls(problem.to(device), *masks)
+
+    @cached_property
+    def _mean(self) -> Array:
+        """The mean intensity of the working pixels."""
+        xp = namespace(self.work)
+        y = self.problem.amplitude
+        return xp.sum(xp.where(self.work, y, xp.zeros_like(y)) ** 2) / xp.sum(xp.astype(self.work, y.dtype))
+
+    @cached_property
+    def _shares(self) -> list[Array]:
+        """Weights that turn the misfits into χ² and free χ²."""
+        weights = [self._weight(mask) for mask in (self.work, self.held) if mask is not None]
+        return [weight / (namespace(weight).sum(weight) * self._mean) for weight in weights]
+
+    @cached_property
+    def _counts(self) -> np.ndarray:
+        """The mean intensity times the number of working and of held-out pixels, on the host."""
+        counts = [np.nan if mask is None else np.count_nonzero(mask) for mask in (self.work, self.held)]
+        return np.asarray(counts) * float(self._mean)
+
+    def _weight(self, mask: Array) -> Array:
+        return namespace(mask).astype(mask, self.problem.amplitude.dtype)
+
+    def __call__(self, x: Array, detector: Operator | None = None, support: Array | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """χ² and free χ² of each x (batch, *shape), on the host; the second NaN when nothing is held out.
+
+        With a `support`, bool (batch or 1, *shape), x counts inside it alone.
+        """
+        xp = namespace(x)
+        problem = self.problem if detector is None else self.problem.replace(detector=detector)
+        if problem.detector is None and problem.operator.fourier is not None:
+            held = self.work if self.held is None else self.held
+            sums = fast.misfits(x, support, problem.amplitude, self.work, held, problem.operator.fourier)
+            if sums is not None:
+                chi2, left = (sums / self._counts).T
+                return chi2, left
+        misfit = problem.misfit(x if support is None else xp.where(support, x, xp.zeros_like(x)))
+        axes = tuple(range(1, misfit.ndim))
+        chi2, *free = (to_numpy(xp.sum(misfit * share, axis=axes)) for share in self._shares)
+        return chi2, free[0] if free else np.full_like(chi2, np.nan)
+
+
+def rescored(problem: Problem, held: Array | None, runs: Sequence[Batch], alien: np.ndarray) -> tuple[Problem, Array | None]:
+    """The problem and the held-out pixels without those of a second grain; the runs' scores are taken anew on what is left.
+
+    alien: bool (*detector), zero frequency first, what any start left out: all are judged by the same pixels.
+    """
+    left = problem.without(alien)
+    about = {"pixels": int(alien.sum()), "share": float(1 - left.power / problem.power)}
+    problem = left.replace(meta={**problem.meta, "alien": about})
+    held = None if held is None else to_numpy(held) & ~alien
+    scorer = Scorer.of(problem, held)
+    working = problem.replace(valid=to_numpy(scorer.work))
+    for run in runs:
+        for k, (x, kernel, score) in enumerate(zip(run.estimate, run.kernels, run.scores, strict=True)):
+            detector = problem.detector if kernel is None else PartialCoherence(kernel)
+            chi2, free = scorer(x[None], detector)
+            nll = float(working.replace(detector=detector).nll(x[None])[0]) / int(working.valid.sum())
+            run.scores[k] = Score(float(chi2[0]), None if np.isnan(free[0]) else float(free[0]), nll, score.failure)
+    return problem, held
+
+
+def standard_error(pixels: int) -> float:
+    """Of a χ² of so many pixels, as a share of itself: √(2/n)."""
+    return math.sqrt(2 / pixels)
+
+
+def same_support(problem: Problem, supports: np.ndarray | None) -> bool:
+    """Whether all starts were held to one known support, and so had the same freedom to fit."""
+    return problem.support is not None and (supports is None or bool((supports == supports[:1]).all()))
+
+
+def choose(scores: Sequence[Score], held: int, alike: bool) -> int:
+    """The start to show: of the lowest free score.
+
+    The standard error of a free score is large where a pattern is small. Of starts within that of the lowest, the one of the
+    lowest working χ² is taken, if they are alike in their freedom to fit (`same_support`): the one-standard-error rule
+    (Breiman, Friedman, Olshen & Stone 1984).
+
+    held: the number of held-out pixels.  Failed starts are not chosen; the first of equals is.
+    """
+    ranks = [score.rank for score in scores]
+    lowest = min(ranks)
+    if not (held and alike and math.isfinite(lowest)):
+        return ranks.index(lowest)
+    near = [k for k, rank in enumerate(ranks) if rank <= lowest * (1 + standard_error(held))]
+    return min(near, key=lambda k: scores[k].chi2)

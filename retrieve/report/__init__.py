@@ -1,0 +1,1 @@
+"""Reports: pictures (PNG, PDF, SVG) and the self-contained HTML page."""

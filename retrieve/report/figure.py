@@ -1,0 +1,45 @@
+"""Figures as files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+KINDS = ("png", "pdf", "svg", "svgz", "eps", "ps", "jpg", "jpeg", "tif", "tiff", "webp")
+
+
+def check_picture(path: str | Path) -> Path:
+    """The path, if a picture can be drawn and written there; call it before long work. Raises `InputError` otherwise."""
+    from ..io.cxi import check_writable
+
+    _kind(Path(path))
+    return check_writable(path)
+
+
+def write_figure(figure: Figure, path: str | Path) -> Path:
+    """Write a figure as PNG, or what the suffix says, beside its place and rename it; returns the path.
+
+    Raises `InputError` for a suffix that cannot be drawn.
+    """
+    path = Path(path)
+    kind = _kind(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        figure.savefig(beside, format=kind)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return path
+
+
+def _kind(path: Path) -> str:
+    kind = path.suffix[1:].lower() or "png"
+    if kind not in KINDS:
+        raise InputError(f"cannot draw a picture as {path.name!r}; end it in one of {', '.join(KINDS)}")
+    return kind

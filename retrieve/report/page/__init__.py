@@ -1,0 +1,54 @@
+"""The page: a result, a comparison or an analysis as one self-contained HTML file that any browser opens without a network."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ...evaluate.analyze import Analysis
+    from ...evaluate.comparison import Comparison
+    from ...io.result import Result
+
+__all__ = ["page", "write_page"]
+
+
+def page(content: Result | Comparison | Analysis) -> str:
+    """The HTML document of a result, a comparison or an analysis.
+
+    Everything is in it: pictures as PNG data, charts as SVG, style and script; a content security policy
+    forbids it to fetch anything. The same content gives the same text.
+    """
+    from ...evaluate.analyze import Analysis
+    from ...evaluate.comparison import Comparison
+
+    if isinstance(content, Analysis):
+        from .of_analysis import analysis_page
+
+        return analysis_page(content)
+    if isinstance(content, Comparison):
+        from .of_comparison import comparison_page
+
+        return comparison_page(content)
+    from .of_result import result_page
+
+    return result_page(content)
+
+
+def write_page(content: Result | Comparison | Analysis, path: str | Path) -> Path:
+    """Write the page of a result, a comparison or an analysis; returns the path.
+
+    The file is written beside its place and renamed. Raises `InputError` when the place cannot be written.
+    """
+    from ...io.cxi import check_writable
+
+    path = check_writable(path)
+    text = page(content)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        beside.write_text(text, encoding="utf-8", errors="replace")
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return path

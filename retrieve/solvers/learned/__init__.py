@@ -1,0 +1,1 @@
+"""Solvers with a trained network: `diffusion`, `dps` and `unet`."""

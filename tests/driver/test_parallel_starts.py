@@ -1,0 +1,99 @@
+"""The starts of one solve, shared out: the same to the bit wherever they run."""
+
+import numpy as np
+import pytest
+from dying import Killed
+from numpy.testing import assert_array_equal
+from retrieve.solvers.learned.diffusion import Diffusion
+
+from retrieve.driver.solve import Budget, solve
+from retrieve.errors import InputError, SolverError
+from retrieve.problem import Problem
+from retrieve.simulate import blobs, measure
+from retrieve.solvers import HIO, Recipe
+
+SAME = ("object", "estimates", "supports", "spread", "samples", "held")
+
+
+@pytest.fixture(scope="module")
+def pattern():
+    x, support = blobs((32, 32), seed=0, number=8)
+    return Problem.from_arrays(intensity=1e4 * measure(x), support=support)
+
+
+def same(one, other):
+    """Two results are alike to the bit, but for times."""
+    for name in SAME:
+        assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+    assert one.scores == other.scores
+    assert one.history == other.history
+    assert one.chosen == other.chosen
+    spent = [(r.cost.steps, r.cost.ffts, r.cost.network_evaluations, r.interrupted) for r in (one, other)]
+    assert spent[0] == spent[1]
+
+
+@pytest.mark.parametrize(
+    ("executor", "workers", "known"), [("serial", 1, True), ("threads", 3, True), ("threads", 2, False), (None, 2, True)]
+)
+def test_a_classical_solver_gives_what_it_gives_here(pattern, executor, workers, known):
+    """Without a name the workers are processes."""
+    problem = pattern if known else pattern.replace(support=None)
+    solver = Recipe(recipe="30 hio + 10 er + 5 cg")
+    same(solve(solver, problem, starts=5, seed=3, executor=executor, workers=workers), solve(solver, problem, starts=5, seed=3))
+
+
+@pytest.mark.parametrize(("executor", "workers"), [("threads", 3), ("processes", 2)])
+def test_a_network_and_its_samples_are_the_same_in_any_number_of_workers(executor, workers):
+    """One by one in one thread; in one array, as without an executor, they differ in rounding."""
+    x, support = blobs((64, 64), seed=0, number=8)
+    pattern = Problem.from_arrays(intensity=1e4 * measure(x), support=support)
+    solver, settings = Diffusion(search=20, evaluations=6), {"starts": 3, "samples": 3, "agree": 0, "seed": 1}
+    found = solve(solver, pattern, executor=executor, workers=workers, **settings)
+    same(found, solve(solver, pattern, executor="serial", **settings))
+    here = solve(solver, pattern, **settings)
+    assert np.abs(found.estimates - here.estimates).max() < 1e-3 * np.abs(here.estimates).max()
+
+
+def test_batches_agreement_and_own_starts(pattern):
+    """Starts that are not needed are the same, and each begins with its own x0."""
+    x0 = np.random.default_rng(0).standard_normal((6, *pattern.shape)).astype(np.complex64)
+    solver, settings = HIO(iterations=60), {"starts": 6, "batch": 2, "agree": 0.2, "x0": x0}
+    here = solve(solver, pattern, **settings)
+    assert len(here.scores) in (2, 4)
+    same(solve(solver, pattern, executor="threads", workers=3, **settings), here)
+
+
+def test_on_step_hears_of_each_start_and_stops(pattern):
+    told = []
+    solve(HIO(iterations=20), pattern, starts=4, executor="threads", workers=2, on_step=told.append)
+    assert sorted((t.start, t.step, t.total) for t in told) == [(n, 20, 20) for n in range(4)]
+    assert np.isfinite([t.free for t in told]).all()
+    result = solve(HIO(iterations=20), pattern, starts=4, executor="serial", on_step=lambda t: t.start == 1)
+    assert result.interrupted
+    assert len(result.scores) == 2
+
+
+def test_a_budget_is_of_each_start(pattern):
+    result = solve(HIO(iterations=20), pattern, starts=2, batch=1, executor="serial", budget=Budget(steps=7))
+    assert result.cost.steps == 14
+
+
+def test_a_start_that_is_lost_with_its_worker_is_done_again(pattern, tmp_path):
+    result = solve(Killed(folder=str(tmp_path), times=2), pattern, starts=4, workers=2)
+    assert len(list(tmp_path.iterdir())) == 2
+    same(result, solve(Killed(folder=str(tmp_path), times=2), pattern, starts=4))
+
+
+def test_one_that_its_workers_die_of_is_named(pattern, tmp_path):
+    with pytest.raises(SolverError, match=r"start \d: its worker process died.* tried 3 times.*--workers"):
+        solve(Killed(folder=str(tmp_path), times=99), pattern, starts=1, executor="processes")
+
+
+def test_what_a_start_raises_comes_through(pattern):
+    with pytest.raises(SolverError, match="NaN"):
+        solve(HIO(iterations=3), pattern, starts=2, executor="threads", x0=np.full(pattern.shape, np.nan, np.complex64))
+
+
+def test_an_executor_that_is_not_there(pattern):
+    with pytest.raises(InputError, match="unknown executor 'nowhere'"):
+        solve(HIO(iterations=3), pattern, executor="nowhere")

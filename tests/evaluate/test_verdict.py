@@ -1,0 +1,106 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+import retrieve as rt
+from retrieve.evaluate.verdict import features, judge, label_of, model, probability
+from retrieve.io.results import read_result
+from retrieve.simulate import TUNE_SEED, Noise, named
+from retrieve.solvers import HIO
+
+BLIND = Noise(support="unknown")
+
+
+@pytest.fixture(scope="module")
+def film():
+    return named("domains2d-10-blobs").problem(0, TUNE_SEED)
+
+
+def run(problem, starts, iterations=400):
+    return rt.solve(HIO(iterations=iterations), problem, starts=starts, batch=starts)
+
+
+def shuffled(problem, seed=0):
+    """The pattern with its pixels shuffled within rings of resolution: its phases fit nothing."""
+    y = problem.amplitude.copy()
+    q = np.sqrt(sum(k**2 for k in np.meshgrid(*(np.fft.fftfreq(n, 1 / n) for n in y.shape), indexing="ij"))).astype(int)
+    for ring in range(q.max() + 1):
+        y[q == ring] = np.random.default_rng([seed, ring]).permutation(y[q == ring])
+    return problem.replace(amplitude=y, truth=None)
+
+
+def test_one_start_tells_nothing(film):
+    verdict = judge(run(film, 1, iterations=5))
+    assert (verdict.label, verdict.probability) == ("cannot tell", None)
+    assert "--starts 2" in verdict.words
+
+
+def test_starts_of_a_solver_that_draws_nothing_tell_nothing(film):
+    result = rt.solve(rt.solvers.ER(iterations=5), film, starts=3, x0=np.broadcast_to(film.truth, (3, *film.shape)))
+    verdict = judge(result)
+    assert (verdict.label, verdict.probability) == ("cannot tell", None)
+    assert "the same to the bit" in verdict.words
+
+
+def test_a_flat_pattern_is_not_taken_for_solved():
+    """Counts without a speckle: the object is a point, on which every start agrees."""
+    counts = np.random.default_rng(0).poisson(5, (64, 64))
+    verdict = judge(rt.solve(rt.solvers.Auto(), rt.Problem.from_arrays(intensity=counts), starts=4))
+    assert (verdict.label, verdict.probability) == ("cannot tell", None)
+    assert "flat" in verdict.words
+
+
+def test_starts_that_agree_and_predict_are_solved(film):
+    verdict = judge(run(film, 3))
+    assert verdict.label == "solved"
+    assert verdict.probability > 0.8
+    assert verdict.evidence["partner"] > 0.99
+
+
+def test_a_shuffled_pattern_is_not_solved(film):
+    verdict = judge(run(shuffled(film), 3))
+    assert verdict.label != "solved"
+    assert verdict.probability < 0.4
+
+
+@pytest.mark.parametrize(
+    ("p", "groups", "label"),
+    [(0.9, 1, "solved"), (0.9, 2, "solved"), (0.4, 2, "several solutions"), (0.4, 1, "not solved"), (0.4, 0, "not solved")],
+)
+def test_labels(p, groups, label):
+    assert label_of(p, groups) == label
+
+
+def test_two_objects_that_score_alike_are_two_groups(film):
+    result = run(shuffled(film), 4)
+    twice = dataclasses.replace(result, estimates=result.estimates[[0, 0, 1, 1]], scores=(result.scores[0],) * 4, chosen=0)
+    verdict = judge(twice)
+    assert verdict.evidence["partner"] > 0.999
+    assert "2 different groups score about as well" in verdict.words
+
+
+def test_more_agreement_is_never_less_probable():
+    evidence = {"partner": 0.5, "company": 0.0, "level": 0.05, "ratio": 5.0, "gap": 2.0, "transfer": 0.7, "closure": 0.6}
+    evidence["blurred"] = 0.0
+    better = evidence | {"partner": 0.99, "company": 1.0, "transfer": 0.99, "closure": 0.95}
+    assert probability(better) > probability(evidence)
+    assert len(features(evidence)) == len(model()["weight"]) == len(model()["mean"])
+
+
+def test_the_verdict_is_in_the_file(film, tmp_path):
+    result = run(film, 2)
+    result = dataclasses.replace(result, verdict=judge(result), account=(("one",), ("two",)))
+    back = read_result(result.save(tmp_path / "a.cxi"))
+    assert back.verdict == result.verdict
+    assert back.account == result.account
+
+
+def test_odd_supports_are_told(film):
+    result = run(film, 1, iterations=5)
+    support = np.zeros((1, 64, 64), bool)
+    support[0, 0:5, 10:20] = support[0, 40:50, 10:20] = True
+    x = np.where(support[0], 1, 0).astype(np.complex64)
+    warnings = " ".join(judge(dataclasses.replace(result, object=x, supports=support)).warnings)
+    assert "touches the edge" in warnings
+    assert "detached" in warnings

@@ -1,0 +1,112 @@
+"""The iterations of the accelerated path against the algorithms as they are written."""
+
+import numpy as np
+import pytest
+from fast_cases import SHAPES, needs, needs_both, noise, problem
+from numpy.testing import assert_allclose
+
+import retrieve as rt
+from retrieve.numerics import fast
+from retrieve.numerics.fast import mix
+from retrieve.solvers import ALGORITHMS, HIO
+from retrieve.solvers.iterative import Constraint
+from retrieve.solvers.shrinkwrap import ShrinkWrap
+
+LOCAL = [name for name, kind in ALGORITHMS.items() if kind.local]
+
+
+@pytest.mark.parametrize("name", LOCAL)
+def test_a_local_algorithm_is_a_few_numbers(name):
+    """Asked at x, m and a second P_M that are 1 in turn, its formula tells all there is to it."""
+    solver = ALGORITHMS[name]()
+    data, x, m = problem((64, 64)), noise(2, 64, 64), noise(4, 64, 64)[2:]
+
+    def mixed(x, m, inside, outside):
+        a, b = (np.where(data.support, *pair) for pair in zip(inside, outside, strict=True))
+        return a * x + b * m
+
+    step = solver.mixture()
+    assert (step.again is not None) == (name == "dm")
+    found = mixed(x, m, step.inside, step.outside)
+    if step.again is not None:
+        found = found + mixed(0, data.fit_modulus(mixed(x, m, *step.again[:2])), *((0, c) for c in step.again[2]))
+    for t in (0.0, 0.7):
+        assert_allclose(found, solver.update(x, m, Constraint(data.support[None]), data, t), atol=1e-5)
+
+
+@needs_both
+@pytest.mark.parametrize("phase", [(-0.5, 0.5), (0.2, 1.0), (-2.5, 2.0), (-3.0, -2.0)])
+@pytest.mark.parametrize("name", [name for name in LOCAL if name != "dm"])
+def test_one_step_under_a_range_of_phases(name, phase):
+    solver, data, x = ALGORITHMS[name](phase_min=phase[0], phase_max=phase[1]), problem((64, 48)), noise(2, 64, 48)
+    project = solver.constrain(data.support[None])
+    loop = fast.loop(x, data, solver.mixture(), project)
+    m = loop.modulus(data, x)
+    expected = solver.update(x, m, project, data, 0.0), project(m)
+    for found, other in zip(loop.update(x, m, project, data), expected, strict=True):
+        assert_allclose(found, other, atol=2e-5)
+
+
+@needs_both
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("name", [name for name in LOCAL if name != "dm"])
+def test_one_step_of_a_positive_object(name, sign):
+    solver, data, x = ALGORITHMS[name](positivity=True), problem((64, 48)), noise(1, 64, 48).real.astype(np.complex64)
+    project = solver.constrain(data.support[None])
+    loop = fast.loop(x, data, solver.mixture(), project)
+    m = loop.modulus(data, x)
+    m *= sign * np.sign(np.sum(m, where=data.support))
+    expected = solver.update(sign * x, sign * m + 0j, project, data, 0.0), project(sign * m + 0j)
+    for found, other in zip(loop.update(x, m, project, data), expected, strict=True):
+        assert_allclose(found, other, atol=2e-5)
+
+
+@needs_both
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_modulus_of_a_real_object(shape, off):
+    """By half spectra, also where a pixel is measured and the one opposite is not."""
+    data, x = problem(shape), noise(2, *shape).real.astype(np.complex64)
+    loop = fast.loop(x, data, HIO().mixture(), Constraint(data.support[None], positive=True))
+    m = loop.modulus(data, x)
+    assert m.dtype == np.float32
+    off()
+    assert_allclose(m, data.fit_modulus(x).real, atol=2e-5)
+
+
+@needs_both
+@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("support", [True, False])
+@pytest.mark.parametrize("detector", [True, False])
+def test_a_few_iterations_of_a_positive_object_agree_with_the_reference(name, support, detector, off):
+    data = problem((64, 48), support)
+    if detector:
+        data = data.replace(detector=rt.operators.PartialCoherence.gaussian((64, 48), 0.7))
+    solver = ALGORITHMS[name](iterations=3, positivity=True, twin_cut=1, shrink_wrap=ShrinkWrap(every=2))
+    found = rt.solve(solver, data, starts=2)
+    off()
+    expected = rt.solve(solver, data, starts=2)
+    assert found.cost.ffts == expected.cost.ffts
+    assert np.linalg.norm(found.estimates - expected.estimates) < 1e-3 * np.linalg.norm(expected.estimates)
+
+
+@needs["passes"]
+@pytest.mark.parametrize("rows", [1, 2])
+def test_the_mixing_pass(rows):
+    x, m, support = noise(2, 30, 31), noise(4, 30, 31)[2:], np.random.default_rng(0).random((rows, 30, 31)) > 0.5
+    a, b, c, d = np.float32([1.0, 0.25, 0.5, -0.9])
+    expected = np.where(support, a * x + b * m, c * x + d * m)
+    assert_allclose(mix(x, m, support, (a, b), (c, d), np.empty_like(x)), expected, atol=1e-6)
+    assert_allclose(mix(x, m, support, (a, b), (c, d), x), expected, atol=1e-6)
+
+
+@needs_both
+@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("support", [True, False])
+def test_a_few_iterations_agree_with_the_reference(name, support, off):
+    data, solver = problem((64, 48), support), ALGORITHMS[name](iterations=4)
+    found = rt.solve(solver, data)
+    off()
+    expected = rt.solve(solver, data)
+    assert found.cost.ffts == expected.cost.ffts
+    assert_allclose(found.object, expected.object, atol=1e-3 * np.abs(expected.object).max())
+    assert_allclose(found.score.chi2, expected.score.chi2, rtol=1e-3)

@@ -1,0 +1,302 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import ndimage
+
+from retrieve.driver.solve import solve
+from retrieve.errors import InputError
+from retrieve.numerics.arrays import find_device, to_numpy
+from retrieve.operators import Binning, FarField, Mask, Pad, PartialCoherence
+from retrieve.problem import Problem
+from retrieve.problem.likelihood import Gaussian, Poisson
+
+SHAPE = (12, 10)
+GOOD = np.random.default_rng(3).random(SHAPE) + 0.1
+INSIDE = np.zeros(SHAPE, bool)
+INSIDE[4:8, 3:7] = True
+
+# made from arrays --------------------------------------------------------------------------------
+
+
+def test_centred_data_come_to_index_0_and_the_object_stays():
+    mask = np.ones(SHAPE, bool)
+    mask[6, 6] = False
+    problem = Problem.from_arrays(intensity=GOOD, mask=mask, support=INSIDE, truth=INSIDE * (1 + 1j), meta={"a": 1})
+    assert problem.amplitude[0, 0] == np.sqrt(GOOD[6, 5]).astype(np.float32)
+    assert_array_equal(np.argwhere(~problem.valid), [[0, 1]])
+    assert problem.amplitude[0, 1] == 0
+    assert_array_equal(problem.support, INSIDE)
+    assert_array_equal(problem.truth, INSIDE * (1 + 1j))
+    assert (problem.amplitude.dtype, problem.valid.dtype, problem.truth.dtype) == (np.float32, bool, np.complex64)
+    assert problem.shape == SHAPE
+    assert problem.likelihood == Gaussian()
+    assert problem.meta == {"a": 1}
+
+
+def test_data_with_zero_frequency_first_stay_as_they_are():
+    problem = Problem.from_arrays(intensity=GOOD, mask=GOOD > 0.2, centred=False)
+    assert_array_equal(problem.amplitude, np.where(GOOD > 0.2, np.sqrt(GOOD.astype(np.float32)), 0))
+    assert_array_equal(problem.valid, GOOD > 0.2)
+
+
+@pytest.mark.parametrize("shape", [(8, 9), (5, 7), (4, 5, 6)])
+def test_the_centre_comes_to_index_0_whatever_the_parity(shape):
+    data, mask = np.ones(shape), np.ones(shape, bool)
+    centre = tuple(n // 2 for n in shape)
+    data[centre], mask[(centre[0] + 1, *centre[1:])] = 9, False
+    problem = Problem.from_arrays(intensity=data, mask=mask)
+    assert_array_equal(np.argwhere(problem.amplitude == 3), [[0] * len(shape)])
+    assert_array_equal(np.argwhere(~problem.valid), [[1] + [0] * (len(shape) - 1)])
+
+
+def test_amplitude_is_the_root_of_intensity():
+    one, other = Problem.from_arrays(intensity=GOOD**2), Problem.from_arrays(amplitude=GOOD)
+    assert_allclose(one.amplitude, other.amplitude, rtol=1e-6)
+
+
+def test_the_pattern_of_the_truth_is_the_amplitude(hard):
+    assert_allclose(np.sqrt(hard.intensity(hard.truth[None])[0])[hard.valid], hard.amplitude[hard.valid], rtol=1e-3, atol=1e-3)
+    assert hard.chi2(hard.truth[None])[0] < 1e-9
+
+
+def bad(value, place=(2, 3)):
+    data = GOOD.copy()
+    data[place] = value
+    return data
+
+
+REFUSED = {
+    "nothing": ({}, "either intensity= or amplitude="),
+    "both": ({"intensity": GOOD, "amplitude": GOOD}, "either intensity= or amplitude="),
+    "complex": ({"intensity": GOOD + 1j}, r"intensity is complex.*\|F\|²"),
+    "text": ({"amplitude": np.full(SHAPE, "a")}, "amplitude is <U1.*real"),
+    "1D": ({"intensity": GOOD.ravel()}, r"shape \(120,\); two or three axes"),
+    "4D": ({"intensity": GOOD.reshape(4, 5, 6, 1)}, r"shape \(4, 5, 6, 1\)"),
+    "thin": ({"intensity": GOOD.reshape(40, 3)}, r"shape \(40, 3\).*at least 4 pixels"),
+    "mask of another shape": ({"intensity": GOOD, "mask": GOOD[1:]}, r"mask has shape \(11, 10\), the data \(12, 10\)"),
+    "support of another shape": ({"intensity": GOOD, "support": INSIDE.T}, r"support has shape \(10, 12\)"),
+    "truth of another shape": ({"intensity": GOOD, "truth": GOOD[0]}, r"truth has shape \(10,\)"),
+    "NaN": ({"intensity": bad(np.nan)}, "1 NaN or infinite and 0 negative.*--bad-pixels mask"),
+    "infinite": ({"amplitude": bad(np.inf)}, "amplitude has 1 NaN or infinite and 0 negative"),
+    "negative": ({"intensity": bad(-3.0)}, "0 NaN or infinite and 1 negative"),
+    "all zero": ({"intensity": 0 * GOOD}, "zero on all 120 measured pixels"),
+    "nothing measured": ({"intensity": GOOD, "mask": np.zeros(SHAPE)}, "zero on all 0 measured pixels"),
+    "all bad": ({"intensity": -GOOD, "bad_pixels": "mask"}, "zero on all 0 measured pixels"),
+    "empty support": ({"intensity": GOOD, "support": 0 * GOOD}, "support fills 0.0%"),
+    "wide support": ({"intensity": GOOD, "support": np.arange(120).reshape(SHAPE) > 58}, "support fills 50.8%.*at most 50 %"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused(case):
+    given, words = REFUSED[case]
+    with pytest.raises(InputError, match=words) as error:
+        Problem.from_arrays(**given)
+    assert "\n" not in str(error.value)
+
+
+def test_bad_pixels_can_be_masked():
+    data = bad(np.nan)
+    data[0, 0], data[1, 1] = -1, np.inf
+    problem = Problem.from_arrays(intensity=data, bad_pixels="mask", centred=False)
+    assert_array_equal(np.argwhere(~problem.valid), [[0, 0], [1, 1], [2, 3]])
+    assert np.isfinite(problem.amplitude).all()
+
+
+def test_bad_values_on_masked_pixels_are_no_error():
+    problem = Problem.from_arrays(intensity=bad(np.nan), mask=np.isfinite(bad(np.nan)), centred=False)
+    assert problem.amplitude[2, 3] == 0
+
+
+# gradients ---------------------------------------------------------------------------------------
+
+VALID = np.random.default_rng(4).random(SHAPE) > 0.1
+KERNEL = np.zeros(SHAPE)
+KERNEL[[0, 1, 0, 11], [0, 0, 1, 8]] = 0.5, 0.2, 0.2, 0.1
+FIELDS = {
+    "far field": FarField(SHAPE),
+    "padded": FarField(SHAPE) @ Pad((6, 5), SHAPE),
+    "masked": FarField(SHAPE) @ Mask(INSIDE),
+    "weighted": FarField(SHAPE) @ Mask(GOOD),
+}
+DETECTORS = {
+    "none": None,
+    "binning": Binning((24, 30), (2, 3)),
+    "coherence": PartialCoherence(KERNEL),
+    "both": Binning((24, 20), 2) @ PartialCoherence(PartialCoherence.gaussian((24, 20), 0.8).kernel.astype(float)),
+}
+
+
+def in_double(operator, detector=None, likelihood=None):
+    """A problem in double precision whose model does not fit its data."""
+    amplitude = np.where(VALID, np.sqrt(GOOD), 0)
+    return Problem(amplitude, VALID, operator, likelihood or Gaussian(), detector=detector)
+
+
+def autograd(problem, x, loss):
+    """∂loss/∂Re x + i ∂loss/∂Im x by torch."""
+    there = problem.to(find_device("torch"))
+    z = torch.tensor(x, requires_grad=True)
+    loss(there, z).sum().backward()
+    return z.grad.numpy()
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_modulus_step_is_a_gradient_step(random_complex, field):
+    """x − fit_modulus(x) = ∇ ½Σ_valid(|A x| − y)²."""
+    problem = in_double(FIELDS[field])
+    x = random_complex(2, *problem.shape)
+
+    def half_squares(there, z):
+        return 0.5 * ((there.operator.forward(z).abs() - there.amplitude)[:, there.valid] ** 2).sum()
+
+    gradient = autograd(problem, x, half_squares)
+    assert_allclose(x - problem.fit_modulus(x), gradient, atol=1e-9)
+    assert np.abs(gradient).max() > 0.1
+
+
+@pytest.mark.parametrize("likelihood", [Gaussian(0.3), Poisson(20.0)], ids=repr)
+@pytest.mark.parametrize("detector", DETECTORS)
+@pytest.mark.parametrize("field", ["far field", "masked"])
+def test_nll_gradient_is_that_of_autograd(random_complex, field, detector, likelihood):
+    seen = DETECTORS[detector]
+    shape = SHAPE if seen is None else seen.in_shape
+    operator = FarField(shape)
+    if field == "masked":
+        operator = operator @ Mask(np.random.default_rng(1).random(shape) > 0.5)
+    problem = in_double(operator, seen, likelihood)
+    x = random_complex(2, *shape)
+    gradient = autograd(problem, x, lambda there, z: there.nll(z))
+    assert_allclose(problem.nll_gradient(x), gradient, rtol=1e-6, atol=1e-6 * np.abs(gradient).max())
+
+
+def test_nll_sums_the_valid_pixels(random_complex):
+    problem = in_double(FarField(SHAPE), likelihood=Gaussian(0.3))
+    x = random_complex(2, *SHAPE)
+    f = np.abs(np.fft.fft2(x, norm="ortho"))
+    assert_allclose(problem.nll(x), [(((a - np.sqrt(GOOD)) ** 2)[VALID]).sum() / 2 / 0.3**2 for a in f])
+    assert_allclose(problem.chi2(x), [(((a - np.sqrt(GOOD)) ** 2)[VALID]).sum() / GOOD[VALID].sum() for a in f])
+
+
+# the modulus projection --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("field", ["far field", "padded"])
+def test_measured_amplitudes_are_set_and_unmeasured_ones_kept(random_complex, field):
+    problem = in_double(FIELDS[field])
+    x = random_complex(1, *problem.shape)
+    before, after = problem.operator.forward(x), FarField(SHAPE).forward(problem.fit_modulus(x))
+    if field == "far field":
+        assert_allclose(np.abs(after[0])[VALID], np.sqrt(GOOD)[VALID], rtol=1e-12)
+        assert_allclose(np.angle(after), np.angle(before), atol=1e-12)
+        assert_allclose(after[0][~VALID], before[0][~VALID], rtol=1e-12)
+        assert_allclose(problem.fit_modulus(problem.fit_modulus(x)), problem.fit_modulus(x), atol=1e-12)
+    else:
+        wanted = np.where(VALID, np.sqrt(GOOD) * np.exp(1j * np.angle(before)), before)
+        assert_allclose(problem.fit_modulus(x), problem.operator.adjoint(wanted), atol=1e-12)
+
+
+@pytest.mark.parametrize("detector", ["binning", "coherence"])
+def test_with_a_detector_the_field_is_scaled_by_measured_over_expected(random_complex, detector):
+    seen = DETECTORS[detector]
+    problem = in_double(FarField(seen.in_shape), seen)
+    x = random_complex(1, *seen.in_shape)
+    f = np.fft.fft2(x, norm="ortho")
+    ratio = np.where(VALID, np.sqrt(GOOD / seen.forward(np.abs(f) ** 2)[0]), 1)
+    gain = seen.adjoint(ratio[None])[0] if detector == "binning" else ratio
+    assert_allclose(problem.fit_modulus(x), np.fft.ifft2(f * gain, norm="ortho"), atol=1e-12)
+    if detector == "binning":  # then the binned intensities are right, and stay so
+        assert_allclose(problem.intensity(problem.fit_modulus(x))[0][VALID], GOOD[VALID], rtol=1e-9)
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_what_is_stored_on_unmeasured_pixels_has_no_say(random_complex, detector):
+    seen = DETECTORS[detector]
+    shape = SHAPE if seen is None else seen.in_shape
+    honest = in_double(FarField(shape), seen)
+    lying = honest.replace(amplitude=np.where(VALID, honest.amplitude, 1e3))
+    broken = honest.replace(amplitude=np.where(VALID, honest.amplitude, np.nan))
+    x = random_complex(2, *shape)
+    for other in (lying, broken):
+        for name in ("fit_modulus", "nll", "nll_gradient", "chi2"):
+            assert_array_equal(getattr(other, name)(x), getattr(honest, name)(x), err_msg=name)
+        assert_array_equal(other.misfit(x)[:, VALID], honest.misfit(x)[:, VALID])
+        assert other.power == honest.power
+
+
+@pytest.mark.parametrize("lie", [1e3, np.nan])
+@pytest.mark.parametrize("blind", [False, True])
+def test_unmeasured_pixels_have_no_say_in_a_result(hard, short, blind, lie):
+    honest = hard.replace(support=None) if blind else hard
+    lying = honest.replace(amplitude=np.where(hard.valid, hard.amplitude, lie).astype(np.float32))
+    one, other = (solve(short, problem, starts=2) for problem in (lying, honest))
+    assert_array_equal(one.estimates, other.estimates)
+    assert one.scores == other.scores
+
+
+def test_no_solver_writes_into_its_problem(hard, short):
+    arrays = {f.name: getattr(hard, f.name) for f in dataclasses.fields(hard) if isinstance(getattr(hard, f.name), np.ndarray)}
+    assert set(arrays) == {"amplitude", "valid", "support", "truth"}
+    for array in arrays.values():
+        array.flags.writeable = False
+    copies = {name: array.copy() for name, array in arrays.items()}
+    solve(short, hard, hold_out=0)
+    for name, array in arrays.items():
+        assert_array_equal(array, copies[name])
+        assert getattr(hard, name) is array
+
+
+# held-out pixels ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fraction", [0.01, 0.03, 0.2])
+def test_hold_out(hard, fraction):
+    left, held = hard.hold_out(fraction, np.random.default_rng(7))
+    assert held.dtype == bool
+    assert fraction <= held.sum() / hard.valid.sum() < fraction + 0.02
+    assert not (held & ~hard.valid).any()
+    assert_array_equal(left.valid, hard.valid & ~held)
+    assert not left.amplitude[held].any()
+    assert_array_equal(left.amplitude[left.valid], hard.amplitude[left.valid])
+    assert hard.amplitude[held].any()
+
+
+def test_held_out_pixels_lie_in_islands_of_a_speckle(hard):
+    """An object a third of the array has speckles three pixels wide, and so are the islands."""
+    fine = hard.replace(support=ndimage.binary_erosion(hard.support, iterations=5), valid=np.ones(hard.shape, bool))
+    width = np.array(hard.shape) / [np.ptp(np.flatnonzero(fine.support.any(axis=1 - a))) + 1 for a in (0, 1)]
+    _, held = fine.hold_out(0.02, np.random.default_rng(1))
+    labels, count = ndimage.label(np.pad(held, 1))
+    assert held.sum() / count > 0.5 * np.prod(width)
+    assert held.sum() / count > 4
+
+
+def test_hold_out_repeats_with_its_seed(hard):
+    masks = [hard.hold_out(0.05, np.random.default_rng(seed))[1] for seed in (0, 0, 1)]
+    assert_array_equal(masks[0], masks[1])
+    assert (masks[0] != masks[2]).any()
+
+
+# copies ------------------------------------------------------------------------------------------
+
+
+def test_a_problem_is_frozen(hard):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        hard.valid = None
+    assert hard.replace(support=None).support is None
+    assert hard.support is not None
+
+
+@pytest.mark.parametrize("device", ["strict", "torch"])
+def test_on_another_device_it_is_the_same_without_its_truth(hard, random_complex, device):
+    where = find_device(device)
+    hard = hard.replace(detector=PartialCoherence.gaussian(hard.shape, 0.7), likelihood=Poisson())
+    there = hard.to(where)
+    assert there.truth is None
+    x = random_complex(2, *hard.shape).astype(np.complex64)
+    for name in ("fit_modulus", "nll", "nll_gradient", "chi2"):
+        here = getattr(hard, name)(x)
+        assert_allclose(to_numpy(getattr(there, name)(where.put(x))), here, rtol=1e-3, atol=1e-4 * np.abs(here).max())

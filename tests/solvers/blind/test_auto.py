@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+
+import retrieve as rt
+from retrieve.numerics.alignment import align
+from retrieve.problem.survey import survey
+from retrieve.simulate import TUNE_SEED, Noise, named
+from retrieve.solvers import Auto
+from retrieve.solvers.base import Streams
+from retrieve.solvers.blind.coarse import cropped, factor_for, widened
+from retrieve.solvers.blind.search import Search
+
+BLIND = Noise(support="unknown")
+
+
+@pytest.fixture(scope="module")
+def film():
+    return named("domains2d-50-blobs").problem(0, TUNE_SEED, BLIND)
+
+
+def test_half_the_autocorrelation_is_the_support_of_an_ellipse(film):
+    found = survey(film)
+    assert np.array_equal(found.half, film.truth != 0)
+    assert found.volume <= (film.truth != 0).sum() * 1.1
+    assert found.centre
+    assert not found.real
+
+
+def test_unmeasured_pixels_are_completed_from_the_autocorrelations_extent(film):
+    working, _ = film.hold_out(0.05, np.random.default_rng(1))
+    assert np.array_equal(survey(working).half, film.truth != 0)
+
+
+def test_weak_counts_widen_half_the_autocorrelation():
+    problem = named("domains2d-50-blobs").problem(0, TUNE_SEED, Noise(photons=1e6, support="unknown"))
+    found, truth = survey(problem), problem.truth != 0
+    assert (truth & ~found.half).sum() < 0.03 * truth.sum()
+    assert found.level > 1e-3
+
+
+def test_a_real_object_is_recognised_by_its_pattern():
+    inside = np.zeros((32, 32), bool)
+    inside[12:19, 10:21] = True
+    real = inside * np.random.default_rng(0).uniform(0.5, 1, inside.shape)
+    turned = real * np.exp(2j * np.pi * np.random.default_rng(1).random(inside.shape))
+    seen = [survey(rt.Problem.from_arrays(intensity=rt.simulate.measure(x))) for x in (real, turned)]
+    assert seen[0].real
+    assert seen[0].asymmetry < 1e-6
+    assert not seen[1].real
+
+
+def test_a_cut_below_a_threshold_is_told_from_counts():
+    rng = np.random.default_rng(0)
+    mean = 30 * np.exp(-np.hypot(*np.meshgrid(*(np.arange(64) - 32,) * 2)) / 8)
+    counts = rng.poisson(mean).astype(float)
+    spread = counts + rng.normal(0, 0.3, counts.shape)
+    seen = [
+        survey(rt.Problem.from_arrays(intensity=i)).threshold for i in (counts, 1e-9 * counts, np.where(spread > 2, spread, 0))
+    ]
+    assert seen[:2] == [0, 0]
+    assert 2 <= seen[2] < 2.1
+
+
+def test_a_film_whose_support_nobody_knows_is_solved(film):
+    result = rt.solve(Auto(), film, starts=2, batch=2)
+    assert align(result.object, film.truth).correlation > 0.95
+    assert all("two ways agree" in " ".join(said) or "long round" in " ".join(said) for said in result.account)
+    assert any("half the autocorrelation" in line for said in result.account for line in said)
+
+
+def test_a_known_support_is_kept(film):
+    known = film.replace(support=film.truth != 0)
+    result = rt.solve(Auto(rounds=0), known, starts=1)
+    assert np.array_equal(result.support, known.support)
+    assert align(result.object, film.truth).correlation > 0.95
+
+
+def test_a_coarse_problem_is_the_same_object_on_larger_pixels():
+    x = np.zeros((64, 64), np.complex64)
+    x[26:40, 28:38] = np.outer(np.hanning(14), np.hanning(10)) * np.exp(1j)
+    fine = rt.Problem.from_arrays(intensity=rt.simulate.measure(x))
+    assert factor_for(fine, 32 * 32) == 2
+    assert factor_for(fine, 64 * 64) == 1
+    coarse = cropped(fine, 2)
+    small = coarse.operator.adjoint(np.fft.ifftshift(np.fft.fftshift(fine.operator.forward(x[None])[0])[16:48, 16:48])[None])
+    back, support = widened(small, np.abs(small) > 0.1 * np.abs(small).max(), coarse, fine)
+    assert float(coarse.chi2(small)[0]) < 1e-10
+    assert align(back[0], x, twin=False).shift == (0.0, 0.0)
+    assert align(back[0], x, twin=False).correlation > 0.999
+    assert support[0][np.abs(x) > 0.1].all()
+
+
+def test_a_large_pattern_is_searched_on_its_middle():
+    problem = named("crystal2d").problem(0, TUNE_SEED, BLIND)
+    result = rt.solve(Auto(most=32 * 32, rounds=0), problem, starts=1)
+    assert result.object.shape == (64, 64)
+    assert any("middle 32 × 32" in line for line in result.account[0])
+
+
+def test_a_support_is_looked_for_in_half_the_array_at_most(film):
+    """What a search on the middle of a senseless pattern leaves may be larger."""
+    search = Search(Auto(), film, Streams.of(0, [0]))
+    assert search.volume(0.56, 2.0, 5)[0].shrink_wrap.area == 0.5
+
+
+def test_three_axes_are_left_to_the_recipe():
+    auto = Auto()
+    problem = named("crystal3d").problem(0, TUNE_SEED, BLIND)
+    assert (auto.starts_for(problem), auto.batch_for(problem)) == (4, 1)

@@ -1,0 +1,208 @@
+"""The parts of the samplers by themselves: noise levels, units, symmetries, the data step, posterior fields."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+from exact_prior import White, on_torch, streams
+from numpy.testing import assert_allclose
+from retrieve.solvers.learned.diffusion import Diffusion
+from retrieve.solvers.learned.dps import DPS
+from retrieve.solvers.learned.gibbs import posterior_field, reverse, unit, von_mises
+from retrieve.solvers.learned.pixel_shifts import aside
+from retrieve.solvers.learned.refine import gaussian_support
+
+import retrieve.solvers.learned.base as learned
+from retrieve import solve
+from retrieve.numerics.alignment import align
+from retrieve.priors.symmetry import Symmetric, conjugate_inverse
+from retrieve.problem import Problem
+from retrieve.problem.likelihood import Gaussian, Poisson
+from retrieve.simulate import TUNE_SEED, Domains2D, Noise, named
+from retrieve.simulate.geometry import pixels
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (32, 32, 32)])
+def test_the_gaussian_support_of_a_beam_is_where_it_exceeds_the_share(shape):
+    r = pixels(shape)
+    beam = np.exp(-((r[0] - 2) ** 2) / (2 * 3.0**2) - np.sum(r[1:] ** 2, axis=0) / (2 * 5.0**2))
+    assert np.mean(gaussian_support(beam[None], 0.15)[0] != (beam > 0.15)) < 2e-3
+    assert np.mean(gaussian_support(beam[None], 0.4)[0] != (beam > 0.4)) < 2e-3
+
+
+def noisy(sigma, shape=(8, 8)):
+    return Problem.from_arrays(amplitude=np.ones(shape), likelihood=Gaussian(sigma))
+
+
+def test_the_noise_level_falls_slowly_and_then_quickly():
+    levels = Diffusion(evaluations=100, high=1.3, middle=0.7, low=0.1, anneal=0.2).levels(noisy(0.1))
+    assert len(levels) == 100
+    assert np.all(np.diff(levels) < 0)
+    assert_allclose([levels[0], levels[79], levels[-1]], [1.3, 0.7, 0.1])
+
+
+def test_volumes_are_searched_at_larger_noise_unless_told_otherwise():
+    films, volumes = noisy(0.1), noisy(0.1, (8, 8, 8))
+    assert Diffusion(evaluations=10).levels(volumes)[0] > Diffusion(evaluations=10).levels(films)[0]
+    told = Diffusion(high=2.0, middle=1.0, low=0.2)
+    assert told.span(films) == told.span(volumes) == (2.0, 1.0, 0.2)
+
+
+def test_the_noisier_the_data_the_larger_the_levels():
+    spans = np.array([Diffusion().span(noisy(sigma)) for sigma in (0.01, 0.3, 0.4, 0.45, 0.6, 0.9, 3.0)])
+    assert_allclose(spans[0], (1.2, 0.6, 0.15))
+    assert_allclose(spans[1], spans[0])
+    assert_allclose(spans[2], (spans[0] + spans[3]) / 2)
+    assert np.all(np.diff(spans, axis=0) >= 0)
+    assert_allclose(spans[-1], spans[-2])
+    assert np.all(spans[:, 0] > spans[:, 1])
+    assert np.all(spans[:, 1] > spans[:, 2])
+
+
+@pytest.mark.parametrize("name", ["linear", "cosine"])
+def test_noise_schedules_fall_from_all_to_nothing(name):
+    bars = DPS(schedule=name).alpha_bar()
+    assert len(bars) == 500
+    assert np.all(np.diff(bars) < 0)
+    assert bars[0] > 0.999
+    assert bars[-1] < 1e-3
+
+
+@pytest.mark.parametrize(("sigma", "tolerance"), [(0.0, 2e-3), (0.01, 2e-3), (0.05, 0.01)])
+def test_the_scale_follows_from_the_power(sigma, tolerance):
+    problem = Domains2D(kind="cells").problem(0, 5, Noise(sigma=sigma))
+    scale = learned.normalise(problem, (48, 48)).scale
+    assert scale == pytest.approx(math.sqrt(np.sum(np.abs(problem.truth) ** 2) / 48**2), rel=tolerance)
+
+
+SHIFTS = ((0, 0), (1, 0), (-1, -1))
+"""In pixels, by which the phases of an object stand aside of its amplitude."""
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (7, 8), (6, 7, 8)])
+def test_the_twin_has_the_same_pattern_and_is_its_own_inverse(shape, random_complex):
+    x = torch.from_numpy(random_complex(2, *shape).astype(np.complex64))
+    twin = conjugate_inverse(x)
+    axes = tuple(range(1, x.ndim))
+    assert_allclose(torch.fft.fftn(twin, dim=axes).abs(), torch.fft.fftn(x, dim=axes).abs(), rtol=1e-3, atol=1e-4)
+    assert torch.equal(conjugate_inverse(twin), x)
+
+
+def test_a_prior_that_can_sees_the_support_s_box_alone(random_complex):
+    seen = []
+
+    class Boxed(White):
+        multiple = 4
+
+        def denoise(self, x, sigma, support=None):
+            seen.append((tuple(x.shape), tuple(support.shape)))
+            return super().denoise(x, sigma, support)
+
+    support = torch.zeros(32, 32, dtype=torch.bool)
+    support[16 - 5 : 16 + 3, 16 - 2 : 16 + 4] = True
+    x = torch.from_numpy(random_complex(3, 32, 32))
+    rng = torch.Generator().manual_seed(0)
+    d = Symmetric(Boxed((32, 32), 0.1), support, lambda: torch.rand(3, 2, generator=rng))(x, 0.3)
+    torch.testing.assert_close(d, White((32, 32), 0.1).denoise(x, 0.3, support[None]))
+    assert seen == [((3, 12, 8), (3, 12, 8))]
+
+
+def test_symmetric_calls_undo_what_they_turned(random_complex):
+    class Half:
+        window = (8, 8)
+
+        def denoise(self, x, sigma, support=None):
+            return torch.where(support, 0.5 * x, torch.zeros_like(x))
+
+    x = torch.from_numpy(random_complex(4, 8, 8).astype(np.complex64))
+    support = torch.zeros(8, 8, dtype=torch.bool)
+    support[2:5, 3:8] = True
+    denoise = Symmetric(Half(), support, lambda: torch.from_numpy(streams(4).uniform((2,))))
+    assert_allclose(denoise(x, 1.0), torch.where(support, 0.5 * x, 0 * x), atol=1e-6)
+
+
+def test_von_mises_has_its_circular_mean():
+    kappa = torch.tensor([[0.0] * 4000, [2.0] * 4000, [50.0] * 4000])
+    mean = von_mises(kappa, streams(3), (4000,)).mean(dim=1)
+    assert_allclose(mean.real, [0, 0.6978, 0.98995], atol=0.03)  # I₁(κ)/I₀(κ)
+    assert_allclose(mean.imag, 0, atol=0.03)
+
+
+def test_the_posterior_field_has_the_moments_of_its_density(easy):
+    s, rho = 0.3, 0.5
+    problem = easy.replace(likelihood=Gaussian(s)).to(on_torch())
+    y = torch.full_like(problem.amplitude, 2.0)
+    problem = dataclasses.replace(problem, amplitude=y)
+    x = problem.operator.adjoint(torch.full((8, 32, 32), 1.6, dtype=torch.complex64))
+    z = problem.operator.forward(posterior_field(problem, x, rho, streams(8)))
+    from scipy.special import ive
+
+    r = np.linspace(1e-3, 5, 4000)
+    log = -((r - 2) ** 2) / (2 * s**2) - (r - 1.6) ** 2 / (2 * rho**2) + np.log(ive(0, r * 1.6 / rho**2) * r)
+    p = np.exp(log - log.max())
+    p /= p.sum()
+    mean = np.sum(p * r)
+    assert float(z.abs().mean()) == pytest.approx(mean, abs=0.02)
+    assert float(z.abs().std()) == pytest.approx(np.sqrt(np.sum(p * (r - mean) ** 2)), rel=0.06)
+
+
+def test_reverse_diffusion_ends_in_the_posterior_of_a_normal_prior():
+    prior = White((16, 16), 1.0)
+    sigma = 0.8
+    x = torch.full((64, 16, 16), 1.0 + 0j)
+    rng = streams(64)
+    drawn = reverse(lambda x, s: prior.denoise(x, s), x, sigma, 8, rng)
+    share = prior.variance / (prior.variance + sigma**2)
+    assert float(drawn.real.mean()) == pytest.approx(share, rel=0.03)
+    assert float(drawn.real.std()) == pytest.approx(math.sqrt(share) * sigma, rel=0.04)
+
+
+def test_what_is_drawn_has_the_rms_that_the_prior_knows(random_complex):
+    x = torch.from_numpy(random_complex(3, 16, 16).astype(np.complex64))
+    drawn, rms = unit(x, (12, 12))
+    assert torch.allclose(drawn * rms, x)
+    assert torch.allclose((drawn.abs() ** 2).sum((1, 2)), torch.tensor(144.0))
+    assert torch.allclose(drawn / drawn.abs().amax((1, 2), True), x / x.abs().amax((1, 2), True), atol=1e-6)
+
+
+def test_an_object_a_pixel_aside_is_rolled_back_and_one_in_its_place_stays():
+    cells = named("domains2d-50-cells").problem(0, TUNE_SEED, Noise(sigma=0.05))
+    problem = cells.to(on_torch())
+    truth = np.abs(cells.truth) * np.exp(1j * np.angle(np.stack([np.roll(cells.truth, s, (0, 1)) for s in SHIFTS])))
+    moved, better = aside(problem, torch.from_numpy(truth.astype(np.complex64)))
+    assert better.tolist() == [False, True, True]
+    for shift, before, after in zip(SHIFTS[1:], truth[1:], moved[1:].numpy(), strict=True):
+        assert np.allclose(after, np.roll(before, [-s for s in shift], (0, 1)))
+
+
+def test_a_start_a_pixel_aside_ends_in_its_place_if_it_is_nudged():
+    problem = named("domains2d-50-cells").problem(0, TUNE_SEED, Noise(sigma=0.05))
+    begun = np.abs(problem.truth) * np.exp(1j * np.angle(np.roll(problem.truth, 1, 0)))
+    options = {"search": 0, "rounds": 1, "high": 0.2, "middle": 0.2, "evaluations": 4}
+    stayed, nudged = (
+        solve(Diffusion(**options, nudge=n), problem, starts=1, x0=begun[None].astype(np.complex64), device="cpu")
+        for n in (0, 12)
+    )
+    assert nudged.score.chi2 < 0.97 * stayed.score.chi2
+    aside_by, in_place = (np.abs(align(result.object, problem.truth).shift).max() for result in (stayed, nudged))
+    assert in_place < 0.1 < 0.5 < aside_by
+
+
+@pytest.mark.parametrize("likelihood", [Gaussian(0.4), Poisson(3.0)])
+def test_the_data_step_is_where_its_objective_is_flat(likelihood, easy):
+    problem = easy.replace(likelihood=likelihood)
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(2, 32, 32)) + 1j * rng.normal(size=(2, 32, 32))).astype(complex)
+    r = 0.7
+    z = problem.proximal(x, r)
+    gradient = problem.nll_gradient(z) + (z - x) / r**2
+    assert np.abs(gradient).max() < 1e-4 * np.abs(problem.nll_gradient(x)).max()
+
+
+def test_the_data_step_goes_from_nothing_to_the_modulus_projection(hard):
+    problem = hard.replace(likelihood=Gaussian(0.1))
+    x = problem.truth[None] * 1.3
+    assert_allclose(problem.proximal(x, 1e-6), x, rtol=1e-3, atol=1e-3)
+    assert_allclose(problem.proximal(x, 1e6), problem.fit_modulus(x), rtol=1e-3, atol=1e-3)

@@ -1,0 +1,164 @@
+"""What the driver's result holds, and where its starts begin."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from retrieve.driver.solve import shift_to_centre, solve
+from retrieve.numerics.alignment import align
+from retrieve.problem.likelihood import Poisson
+from retrieve.problem.scoring import choose
+from retrieve.solvers import DM, ER, HIO, OSS, RAAR, SF, ConjugateGradient, Recipe, ShrinkWrap
+
+
+@pytest.mark.parametrize(
+    ("solver", "ffts"),
+    [
+        (HIO(iterations=7), 14),
+        (ER(iterations=7), 14),
+        (OSS(iterations=7), 14),
+        (DM(iterations=7), 28),
+        (DM(iterations=7, beta=1), 14),
+        (ConjugateGradient(iterations=7), 15),
+        (Recipe(recipe="3 hio + 4 er"), 14),
+    ],
+    ids=lambda v: getattr(v, "name", v),
+)
+def test_the_cost_is_counted(hard, solver, ffts):
+    """Two transforms an iteration; scoring, starting and the line search are free of charge."""
+    result = solve(solver, hard, hold_out=0, score_every=2)
+    assert (result.cost.ffts, result.cost.steps, result.cost.network_evaluations) == (ffts, 7, 0)
+    assert solve(solver, hard, starts=3, batch=3).cost.ffts == 3 * ffts
+    assert result.cost.seconds > 0
+
+
+def test_the_chosen_start_has_the_lowest_free_score_within_its_error(hard):
+    for seed in range(3):
+        result = solve(HIO(iterations=15), hard, starts=5, seed=seed)
+        assert result.chosen == choose(result.scores, int(result.held.sum()), True)
+        blind = solve(HIO(iterations=15), hard.replace(support=None), starts=5, seed=seed)
+        assert blind.chosen == int(np.argmin([s.free for s in blind.scores]))
+        assert_array_equal(result.object, result.estimates[result.chosen])
+        assert_array_equal(result.support, result.supports[result.chosen])
+        assert result.score == result.scores[result.chosen]
+
+
+def test_free_and_working_scores_are_of_their_own_pixels(hard):
+    result = solve(HIO(iterations=15), hard, starts=2)
+    held = np.fft.ifftshift(result.held)
+    assert 0.03 <= held.sum() / hard.valid.sum() < 0.05
+    assert not (held & ~hard.valid).any()
+    work = hard.valid & ~held
+    intensity = hard.amplitude**2
+    for x, score in zip(result.estimates, result.scores, strict=True):
+        misfit = (np.abs(np.fft.fft2(x, norm="ortho")) - hard.amplitude) ** 2
+        assert score.chi2 == pytest.approx(misfit[work].sum() / intensity[work].sum(), rel=1e-3)
+        assert score.free == pytest.approx(misfit[held].mean() / intensity[work].mean(), rel=1e-3)
+        assert score.nll == pytest.approx(misfit[work].sum() * 2 / work.sum(), rel=1e-3)
+
+
+def test_nothing_held_out(hard):
+    result = solve(HIO(iterations=5), hard, starts=3, hold_out=0)
+    assert result.held is None
+    assert {s.free for s in result.scores} == {None}
+    assert result.chosen == int(np.argmin([s.chi2 for s in result.scores]))
+    assert all(math.isnan(v) for v in result.history[0]["free"])
+
+
+def test_held_out_pixels_are_kept_from_the_solver(hard):
+    """What was measured there changes its free score and nothing else."""
+    result = solve(HIO(iterations=10), hard)
+    held = np.fft.ifftshift(result.held)
+    other = solve(HIO(iterations=10), hard.replace(amplitude=np.where(held, hard.amplitude + 1, hard.amplitude)))
+    assert_array_equal(other.held, result.held)
+    assert_array_equal(other.object, result.object)
+    assert other.score.chi2 == result.score.chi2
+    assert other.score.free != result.score.free
+
+
+def test_the_truth_is_kept_from_the_solver(hard):
+    without = solve(HIO(iterations=5), hard.replace(truth=None))
+    assert_array_equal(without.object, solve(HIO(iterations=5), hard).object)
+
+
+def test_history(hard):
+    result = solve(HIO(iterations=25), hard, starts=2, score_every=10)
+    for history, score in zip(result.history, result.scores, strict=True):
+        assert history["step"] == [10.0, 20.0, 25.0]
+        assert {len(v) for v in history.values()} == {3}
+        assert history["chi2"][-1] == score.chi2
+        assert history["free"][-1] == score.free
+        assert history["chi2"][0] > history["chi2"][-1]
+
+
+def test_the_manifest_tells_all_and_is_json(hard):
+    solver = RAAR(iterations=4, beta=0.7, shrink_wrap=ShrinkWrap(threshold=0.2))
+    manifest = solve(solver, hard.replace(likelihood=Poisson(2.0), meta={"input": {"path": "a.npz"}}), seed=3, starts=2).manifest
+    assert manifest["solver"] == "raar"
+    assert manifest["options"]["beta"] == 0.7
+    assert manifest["options"]["shrink_wrap.threshold"] == 0.2
+    assert (manifest["seed"], manifest["starts"], manifest["hold_out"], manifest["batch"]) == (3, 2, 0.03, solver.batch_for(hard))
+    assert manifest["likelihood"] == {"name": "poisson", "scale": 2.0}
+    assert manifest["device"] == "cpu"
+    assert {"python", "numpy", "scipy", "retrieve-phase"} <= set(manifest["versions"])
+    assert manifest["input"] == {"path": "a.npz"}
+    assert json.loads(json.dumps(manifest)) == manifest
+
+
+def test_arrays_of_a_result(hard):
+    result = solve(HIO(iterations=4), hard, starts=3)
+    assert (result.object.dtype, result.estimates.shape) == (np.complex64, (3, 48, 40))
+    assert (result.supports.dtype, result.supports.shape) == (bool, (3, 48, 40))
+    assert (result.spread.dtype, result.spread.shape) == (np.float32, (48, 40))
+    assert result.problem.amplitude is hard.amplitude
+    assert solve(HIO(iterations=4), hard).spread is None
+    assert not result.object[~hard.support].any()
+
+
+# starts ------------------------------------------------------------------------------------------
+
+
+def test_a_start_of_ones_own(hard):
+    near = hard.truth * np.float32(1.01)
+    for x0 in (near, near[None], np.stack([near, near])):
+        before = x0.copy()
+        result = solve(ER(iterations=1), hard, x0=x0, starts=2, batch=len(x0) if x0.ndim == 3 else 1)
+        assert_array_equal(x0, before)
+        assert result.score.chi2 < 1e-5
+        assert_array_equal(result.estimates[0], result.estimates[1])
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_each_start_has_its_own(hard, batch):
+    own = np.stack([hard.truth, hard.truth * 1j, -hard.truth])
+    result = solve(ER(iterations=1), hard, x0=own, starts=3, batch=batch)
+    for estimate, start in zip(result.estimates, own, strict=True):
+        assert_allclose(estimate, start, atol=1e-2 * np.abs(start).max())
+
+
+def test_blind_estimates_are_centred(blind):
+    moved = np.roll(blind.truth, (9, -7), axis=(0, 1))
+    result = solve(ER(iterations=1, shrink_wrap=ShrinkWrap(when="never")), blind, x0=moved, hold_out=0)
+    assert shift_to_centre(result.object) == (0, 0)
+    known = blind.replace(support=np.roll(np.abs(blind.truth) > 0, (9, -7), axis=(0, 1)))
+    stays = solve(SF(iterations=1), known, x0=moved, hold_out=0)
+    assert align(stays.object, moved).shift == (0, 0)
+    assert_array_equal(stays.support, known.support)
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (3, -2), (20, 15), (-23, 19)])
+def test_shift_to_centre(shift):
+    x = np.zeros((48, 40), np.complex64)
+    x[20:29, 17:24] = 1j
+    found = shift_to_centre(np.roll(x, shift, axis=(0, 1)))
+    assert_array_equal((np.array(found) + shift) % x.shape, (0, 0))
+
+
+def test_support_and_estimate_are_moved_together(blind):
+    result = solve(Recipe(recipe="30 hio + 10 er"), blind, starts=2)
+    for x, support in zip(result.estimates, result.supports, strict=True):
+        assert shift_to_centre(x) == (0, 0)
+        assert not x[~support].any()

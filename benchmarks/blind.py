@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 
 import retrieve as rt
-from retrieve.driver.manifest import versions
 from retrieve.evaluate.statistics import success
 from retrieve.evaluate.verdict import judge, probability
 from retrieve.numerics.alignment import align
+from retrieve.provenance import versions
 from retrieve.simulate import TEST_SEED, TUNE_SEED, Noise, named
 from retrieve.simulate.crystals import Crystals, crystal
 from retrieve.simulate.noise import problem as measured

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 import retrieve as rt
-from retrieve.driver.manifest import versions
 from retrieve.evaluate.verdict import judge, told
 from retrieve.numerics.alignment import align
+from retrieve.provenance import versions
 
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("RETRIEVE_DATA", HERE.parents[1] / "shared" / "data"))

@@ -22,10 +22,10 @@ from typing import Any
 
 from retrieve.driver.solve import Budget
 from retrieve.errors import InputError
+from retrieve.evaluate import benchmarks
 from retrieve.evaluate.compare import Rate, Summary, compare, summarise
 from retrieve.evaluate.comparison import Comparison
-from retrieve.evaluate.tables import read_json, to_dict, write_json, write_text
-from retrieve.evaluate import benchmarks
+from retrieve.evaluate.tables import read_json, to_dict, write_json, write_record
 from retrieve.numerics.arrays import cores
 from retrieve.plugins.options import build, values_of
 from retrieve.plugins.registry import find
@@ -66,13 +66,13 @@ def main() -> None:
             sys.exit(130)
     whole = joined(parts, about(given))
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    write_text({name: value for name, value in to_dict(whole).items() if name != "rows"}, given.out)
+    write_record({name: value for name, value in to_dict(whole).items() if name != "rows"}, given.out)
     if given.report is not None:
         from retrieve.report.page import write_page
 
         write_page(whole, given.report)
     if given.markdown is not None:
-        given.markdown.write_text(markdown(whole), encoding="utf-8")
+        given.markdown.write_record(markdown(whole), encoding="utf-8")
 
 
 def arguments() -> argparse.Namespace:

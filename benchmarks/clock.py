@@ -16,8 +16,8 @@ import numpy as np
 import scipy.fft
 
 import retrieve as rt
-from retrieve.driver.manifest import versions
 from retrieve.numerics import fast
+from retrieve.provenance import versions
 
 os.environ.setdefault("RETRIEVE_THREADS", "1")  # both are read when the first transform, or JAX, asks for them
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")

@@ -26,7 +26,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from retrieve.driver.manifest import versions
+from retrieve.provenance import versions
 
 HERE = Path(__file__).resolve().parent
 SOLVERS = ("hio", "raar", "rrr")

@@ -20,11 +20,11 @@ import numpy as np
 from foundation import DATA
 
 import retrieve as rt
-from retrieve.driver.manifest import versions
 from retrieve.evaluate.ensemble import correlation_matrix, upper
 from retrieve.numerics.alignment import align
 from retrieve.numerics.arrays import cores
 from retrieve.plugins.registry import find
+from retrieve.provenance import versions
 from retrieve.simulate import TEST_SEED, Noise, named
 
 HERE = Path(__file__).resolve().parent

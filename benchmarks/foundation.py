@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 
 import retrieve as rt
-from retrieve.driver.manifest import versions
 from retrieve.evaluate.ensemble import correlation_matrix
 from retrieve.numerics.alignment import align
 from retrieve.plugins.options import build
+from retrieve.provenance import versions
 from retrieve.simulate import blobs
 
 HERE = Path(__file__).resolve().parent

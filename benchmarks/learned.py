@@ -28,18 +28,18 @@ import numpy as np
 from classical import joined, kept, made, stored
 from learned_tables import LIMIT, ONCE, OURS, markdown, pairs, told
 
-from retrieve.driver.manifest import versions
 from retrieve.driver.processes import THREADS
 from retrieve.driver.solve import solve
 from retrieve.errors import InputError, SolverError
 from retrieve.evaluate.compare import Case, compare, summarise
 from retrieve.evaluate.comparison import Comparison, Picture, Row
 from retrieve.evaluate.metrics import evaluate
-from retrieve.evaluate.tables import to_dict, write_text
+from retrieve.evaluate.tables import to_dict, write_record
 from retrieve.io.result import Cost
 from retrieve.numerics.alignment import align, benchmarks
 from retrieve.numerics.arrays import cores, find_device
 from retrieve.plugins.options import values_of
+from retrieve.provenance import versions
 from retrieve.solvers import Solver
 
 HERE = Path(__file__).parent
@@ -84,9 +84,9 @@ def main() -> None:
     content = {k: v for k, v in to_dict(whole).items() if k != "rows"} | {"paired": tests}
     content["times"] = {"summaries": content["times"]["summaries"]}
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    write_text(content, given.out)
+    write_record(content, given.out)
     if given.markdown is not None:
-        given.markdown.write_text(markdown(whole, tests), encoding="utf-8")
+        given.markdown.write_record(markdown(whole, tests), encoding="utf-8")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -21,16 +21,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from retrieve.priors.training.diffusion_task import BINS, DiffusionTask
-from retrieve.priors.training.objects import Simulated
 from rich.console import Console
 from rich.table import Table
 
-from retrieve.driver.manifest import versions
 from retrieve.numerics.arrays import cores
 from retrieve.priors import weights
 from retrieve.priors.denoiser import SIGMA_DATA, Denoiser
+from retrieve.priors.training.diffusion_task import BINS, DiffusionTask
+from retrieve.priors.training.objects import Simulated
 from retrieve.priors.wiener import Wiener
+from retrieve.provenance import versions
 from retrieve.simulate import TEST_SEED, TRAIN_SEED, named, torch_dataset
 
 SETS = {2: ("domains2d-50-cells", "domains2d-50-blobs"), 3: ("domains3d-fits",)}

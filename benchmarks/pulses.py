@@ -24,9 +24,9 @@ import h5py
 import numpy as np
 
 import retrieve as rt
-from retrieve.driver.manifest import versions
 from retrieve.numerics.alignment import align
 from retrieve.prepare import Pulses, Scan, Train, frames_of, prepare_pulses, prepare_scan, read_calibration
+from retrieve.provenance import versions
 from retrieve.simulate import PulseTrain, Recording, named, record
 from retrieve.simulate.pulses import write_recording
 

@@ -12,13 +12,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from retrieve.solvers.learned.diffusion import Diffusion
-
 import retrieve as rt
-from retrieve.driver.manifest import versions
 from retrieve.numerics.alignment import align
 from retrieve.problem.likelihood import Poisson
+from retrieve.provenance import versions
 from retrieve.reproduce.train import train
+from retrieve.solvers.learned.diffusion import Diffusion
 
 TARGET = Path(__file__).parent / "results" / "refinement.json"
 STEPS = ((0, 1e-4), (100, 1e-4), (20, 0.1), (100, 0.1), (20, 1.0), (100, 1.0))

@@ -19,8 +19,8 @@ from prior_loss import SETS, compared, show
 from rich.console import Console
 
 from retrieve.cli import main as retrieve
-from retrieve.driver.manifest import versions
 from retrieve.priors import weights
+from retrieve.provenance import versions
 
 TARGET = Path(__file__).parent / "results" / "train_prior.json"
 

@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 
 import retrieve as rt
-from retrieve.driver.manifest import versions
 from retrieve.evaluate.compare import compare
 from retrieve.evaluate.comparison import Row
 from retrieve.evaluate.metrics import evaluate
@@ -31,6 +30,7 @@ from retrieve.evaluate.store import Store
 from retrieve.numerics.alignment import align, benchmarks
 from retrieve.numerics.arrays import cores
 from retrieve.plugins.registry import find
+from retrieve.provenance import versions
 from retrieve.solvers import HIO
 
 TARGET = Path(__file__).parent / "results" / "volumes.json"

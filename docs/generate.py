@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-from retrieve.priors.training.settings import DenoiserOptions, Training, UNetOptions
 
 from retrieve.cli import COMMANDS, app
 from retrieve.evaluate.metrics import metrics
 from retrieve.plugins.options import options_of
 from retrieve.plugins.registry import find, registered
 from retrieve.prepare import Pulses, Scan
+from retrieve.priors.training.settings import DenoiserOptions, Training, UNetOptions
 from retrieve.simulate import PulseTrain
 
 TARGET = Path(__file__).with_name("reference.md")

@@ -17,23 +17,25 @@ if TYPE_CHECKING:
     from . import operators, solvers
     from .driver.solve import Budget, Progress, solve
     from .errors import InputError, OptionError, PluginError, RetrieveError, SolverError
-    from .evaluate.verdict import Verdict, judge
+    from .evaluate.verdict import judge
     from .io import load, read
-    from .io.result import Cost, Result, Score
+    from .io.result import Cost, Result, Verdict
     from .io.results import read_result
     from .problem import Gaussian, Poisson, Problem
+    from .problem.scoring import Score
     from .report.result_picture import picture, plot
     from .simulate import example
 
 _PUBLIC = {
     "errors": ("InputError", "OptionError", "PluginError", "RetrieveError", "SolverError"),
     "io": ("load", "read"),
-    "io.result": ("Cost", "Result", "Score"),
+    "io.result": ("Cost", "Result", "Verdict"),
     "io.results": ("read_result",),
     "problem": ("Gaussian", "Poisson", "Problem"),
+    "problem.scoring": ("Score",),
     "report.result_picture": ("picture", "plot"),
     "simulate": ("example",),
-    "evaluate.verdict": ("Verdict", "judge"),
+    "evaluate.verdict": ("judge",),
     "driver.solve": ("Budget", "Progress", "solve"),
 }
 _WHERE = {name: module for module, names in _PUBLIC.items() for name in names}

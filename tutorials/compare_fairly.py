@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 from retrieve.driver.solve import Budget
+from retrieve.evaluate import benchmarks
 from retrieve.evaluate.compare import compare, paired, summarise
 from retrieve.evaluate.tables import to_dict, write_text
-from retrieve.evaluate import benchmarks
 from retrieve.report.page import write_page
 from retrieve.solvers import HIO, RAAR, RRR
 

@@ -12,13 +12,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from retrieve.solvers.learned.diffusion import Diffusion
 
 import retrieve as rt
 from retrieve.cli import main
 from retrieve.numerics.alignment import align
 from retrieve.priors.weights import card_of
 from retrieve.simulate import TEST_SEED, Domains2D, Noise
+from retrieve.solvers.learned.diffusion import Diffusion
 
 QUICK = "--quick" in sys.argv
 FOLDER = Path("own-prior")

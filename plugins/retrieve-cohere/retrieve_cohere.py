@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from retrieve.solvers.learned.base import is_plain
 
 from retrieve.errors import InputError, OptionError
 from retrieve.numerics.arrays import Array, like, to_numpy
@@ -28,6 +27,7 @@ from retrieve.plugins.hookspecs import hookimpl
 from retrieve.plugins.options import option
 from retrieve.problem import Problem
 from retrieve.solvers import Solver, Step, Streams
+from retrieve.solvers.learned.base import is_plain
 
 PART = r"[1-9]\d*\*(?:ER|HIO|SF|RAAR)"
 SEQUENCE = re.compile(rf"(?:{PART}|[1-9]\d*\*\({PART}(?:\+{PART})+\))(?:\+(?:{PART}|[1-9]\d*\*\({PART}(?:\+{PART})+\)))*")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from retrieve.solvers.learned.base import Learned, complex_normal, noise_of, normalise
 
 from retrieve.numerics.arrays import Array
 from retrieve.plugins.hookspecs import hookimpl
@@ -15,6 +14,7 @@ from retrieve.plugins.options import option
 from retrieve.problem import Problem
 from retrieve.problem.likelihood import Gaussian
 from retrieve.solvers import Step, Streams
+from retrieve.solvers.learned.base import Learned, complex_normal, noise_of, normalise
 
 
 @dataclass(frozen=True)

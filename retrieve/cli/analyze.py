@@ -47,10 +47,9 @@ def command(
     How alike the members are, pair by pair; how well they fit; whether there is one solution or several; what they share
     and in what they differ; how fine they are.
     """
-    from ..evaluate import analysis_summary as summary
-    from ..evaluate import analyze
-    from ..evaluate.analysis_summary import write_summary
-    from ..io.cxi import check_writable
+    from ..evaluate.analysis_summary import summary, write_summary
+    from ..evaluate.analyze import analyze
+    from ..files import check_writable
     from ..io.results import read_result
     from ..report.analysis_picture import picture as draw
     from ..report.figure import check_picture

@@ -141,7 +141,7 @@ def _add(entrants: dict[str, Entrant], label: str, entrant: Entrant) -> None:
 def _check(files: tuple[str, ...], given: dict[str, Any]) -> None:
     """What can be refused before any work."""
     from ..driver.executors import factory
-    from ..io.cxi import check_writable
+    from ..files import check_writable
 
     if bool(files) == bool(given["benchmark"]):
         raise click.UsageError("give either FILES or --benchmark NAME")

@@ -10,10 +10,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from ..driver.manifest import versions
 from ..numerics.arrays import _cuda_devices, cores, fftn, threads_for
 from ..numerics.fast import describe
 from ..plugins.registry import KINDS, LAZY, loaded, usable
+from ..provenance import versions
 
 SHAPES = ((64, 64), (256, 256), (1024, 1024), (64, 64, 64), (128, 128, 128))
 

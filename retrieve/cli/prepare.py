@@ -139,7 +139,7 @@ def _calibration(given: dict[str, Any]) -> dict[str, str | None]:
 
 def _targets(files: Sequence[str], given: dict[str, Any], count: int) -> tuple[list[Path], Path | None]:
     """The places of patterns and picture, checked before any work."""
-    from ..io.cxi import check_writable
+    from ..files import check_writable
     from ..io.registry import split
     from ..report.figure import check_picture
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from ..errors import InputError
 from ..plugins.options import build
 from ..plugins.registry import find
-from .run import run
+from .solving import run
 from .source import FLAGS, problem_from
 
 
@@ -19,10 +19,10 @@ def replayed(path: Path, out: Path | None, console: Console, quiet: bool) -> int
 
     Raises `InputError` when the input is gone or has changed.
     """
-    from ..driver.manifest import sha256, versions
-    from ..io.cxi import check_writable
+    from ..files import check_writable
     from ..io.measurement import stored_likelihood
     from ..io.results import read_result
+    from ..provenance import sha256, versions
 
     if out is not None:
         check_writable(out)

@@ -37,7 +37,7 @@ def command(
     """
     from ..errors import InputError
     from ..evaluate.store import Store
-    from ..io.cxi import check_writable
+    from ..files import check_writable
     from ..numerics.arrays import cores
     from ..reproduce import COMPARED, QUICK, Effort, reproduce, write_overview
 

@@ -116,7 +116,7 @@ def _changed(chosen: ObjectSet, asked: dict[str, str]) -> ObjectSet:
 
 def _target(name: str, count: int, first: int, out: Path | None, kind: str | None) -> tuple[Path, str]:
     """The file or directory to write and its format, checked to be writable before any work."""
-    from ..io.cxi import check_writable
+    from ..files import check_writable
 
     ending = out.suffix[1:] if out is not None and out.suffix[1:] in FORMATS else None
     kind = kind or ending or "cxi"

@@ -24,7 +24,7 @@ def command(name: str, number: int, seed: int, out: Path, quiet: bool, **given: 
 
     The file holds frames, dark, gain, flat, background and mask; under known/ are truth, support, and which pulses are good.
     """
-    from ..io.cxi import check_writable
+    from ..files import check_writable
     from ..plugins.options import build
     from ..simulate import named
     from ..simulate.pulses import record, write_recording

@@ -15,7 +15,7 @@ from rich.console import Console
 from ..errors import InputError, RetrieveError
 from ..plugins.flags import flags, given_flags, split_spec
 from ..plugins.options import options_of, unknown
-from .run import _Interrupt
+from .solving import Interrupt
 from .train_progress import live
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def train(kind: str, network: Any, source: str, out: Path, name: str | None, ini
         told = "is finished; a larger --minutes or --objects would go on" if done >= 1 else f"goes on at {int(100 * done)}%"
         console.print(f"{out} {told}: {_so_far(before['objects'], before['seconds'])}", markup=False)
     del before
-    with _Interrupt() as interrupt, live(console, quiet or not first) as show:
+    with Interrupt() as interrupt, live(console, quiet or not first) as show:
 
         def on_step(told: Told) -> bool:
             show(told)

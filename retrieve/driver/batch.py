@@ -13,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import SolverError
-from ..io.result import Cost, Score
+from ..io.result import Cost
 from ..numerics.alignment import shift_to_centre
 from ..numerics.arrays import Array, Device, cores, find_device, synchronise, to_numpy
 from ..operators import Operator
 from ..problem import Problem
-from ..problem.scoring import Scorer
+from ..problem.scoring import Score, Scorer
 from ..solvers.base import Solver, Step, Streams
 
 

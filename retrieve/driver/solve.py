@@ -11,17 +11,18 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, SolverError
-from ..evaluate.ensemble import align_all, spread
 from ..io.result import Cost, Result
 from ..numerics.alignment import align, shift_to_centre
 from ..numerics.arrays import Array, Device, to_numpy
+from ..numerics.stacks import align_all, spread
 from ..operators import PartialCoherence
 from ..problem import Problem
-from ..problem.scoring import choose, rescored, same_support, standard_error
+from ..problem.scoring import choose, same_support, standard_error
 from ..solvers.base import Solver, Step, Streams
 from .batch import Batch, Budget, Order, Progress, run_parted, union
 from .manifest import manifest_of
 from .parallel import shared
+from .rescore import rescored
 
 __all__ = ["Budget", "Progress", "shift_to_centre", "solve"]
 

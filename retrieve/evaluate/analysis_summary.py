@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..files import write_text
 from .analyze import Analysis, Fineness
 from .ensemble import upper
 from .modes import Modes
@@ -48,16 +48,7 @@ def write_summary(analysis: Analysis, path: str | Path) -> Path:
 
     Raises `InputError` when the place cannot be written.
     """
-    from ..io.cxi import check_writable
-
-    path = check_writable(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_text(json.dumps(summary(analysis), indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-    return path
+    return write_text(path, json.dumps(summary(analysis), indent=1, ensure_ascii=False, allow_nan=False))
 
 
 def _distribution(values: NDArray[np.float64]) -> dict[str, Any]:

@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..io.result import Result, Score
+from ..io.result import Result
 from ..numerics.alignment import align, shift_to_centre
-from .ensemble import Cluster, agreement_matrix, align_all, average, clusters_of, pairwise, select
+from ..numerics.stacks import align_all
+from ..problem.scoring import Score
+from .ensemble import Cluster, agreement_matrix, average, clusters_of, pairwise, select
 from .groups import natural_threshold, verdict_of
 from .metrics import chi2, chi2_diffraction, diffraction_correlation
 from .modes import Shared, shared

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
-from ..io.result import Result, Score
+from ..io.result import Result
 from ..numerics.arrays import to_numpy
+from ..numerics.stacks import Stack, align_all, usable_of
 from ..plugins.options import unknown
-from ..problem.scoring import Scorer, same_support, standard_error
-from .ensemble import Stack, align_all, common_mode, usable_of
+from ..problem.scoring import Score, Scorer, same_support, standard_error
+from .ensemble import common_mode
 
 FEW = 4  # of 1 to 20 tried on crystals without a support, anything from 4 on is about as good
 

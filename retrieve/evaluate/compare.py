@@ -16,11 +16,11 @@ from contextlib import closing
 from typing import Any
 
 from ..driver.executors import ATTEMPTS, completed, opened
-from ..driver.manifest import versions
 from ..driver.solve import Budget
 from ..io.external import Foreign
 from ..numerics.arrays import find_device
 from ..plugins.options import values_of
+from ..provenance import versions
 from .comparison import Comparison, Row
 from .statistics import Paired, Rate, Summary, paired, summarise
 from .store import Store

@@ -15,38 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import InputError
 from ..numerics.alignment import align_stack
 from ..numerics.arrays import like, to_numpy
+from ..numerics.stacks import Stack, align_all, usable_of
 from ..problem import Problem
 from .metrics import INSIDE, unit
-
-Stack = NDArray[np.complexfloating]
-
-
-def align_all(estimates: Stack, reference_index: int, usable: ArrayLike | None = None) -> Stack:
-    """The stack (starts, *shape) with each usable start brought onto one of them by shift, twin and global phase.
-
-    All starts fit one pattern, so no phase ramp is removed.  Raises InputError when the reference is not usable.
-    """
-    usable = usable_of(estimates, usable)
-    if not usable[reference_index]:
-        raise InputError(f"start {reference_index} failed and cannot be the reference; take one of {np.flatnonzero(usable)}")
-    if usable.all():
-        aligned = align_stack(estimates, estimates[reference_index]).objects
-    else:
-        aligned = np.full_like(estimates, np.nan)
-        aligned[usable] = align_stack(estimates[usable], estimates[reference_index]).objects
-    aligned[reference_index] = estimates[reference_index]
-    return aligned
-
-
-def spread(estimates: Stack, chosen: int, usable: ArrayLike | None = None) -> NDArray[np.float32] | None:
-    """Standard deviation (*shape), in units of amplitude, over the usable starts aligned to the chosen one.
-
-    None with fewer than two usable starts: one sample has no spread.
-    """
-    usable = usable_of(estimates, usable)
-    if usable.sum() < 2:
-        return None
-    return np.abs(align_all(estimates, chosen, usable)[usable]).std(axis=0, ddof=1).astype(np.float32)
 
 
 def phase_spread(
@@ -207,16 +178,6 @@ def common_mode(estimates: Stack, usable: ArrayLike | None = None) -> tuple[NDAr
     mode *= np.mean(np.sqrt(np.diag(gram).real)) / np.linalg.norm(mode)
     mode *= np.exp(1j * np.angle(np.vdot(mode, rows[0])))
     return mode.astype(np.complex64), float(min(1.0, energy[-1] / energy.clip(0).sum()))
-
-
-def usable_of(estimates: Stack, usable: ArrayLike | None) -> NDArray[np.bool_]:
-    """The flags as an array (starts,), all True unless given. Raises InputError for another length, and where none is set."""
-    mask = np.ones(len(estimates), bool) if usable is None else np.asarray(usable, bool)
-    if mask.shape != (len(estimates),):
-        raise InputError(f"usable has shape {mask.shape}; give one flag for each of the {len(estimates)} starts")
-    if not mask.any():
-        raise InputError("no start is usable; look at the scores' failures")
-    return mask
 
 
 def _object(x: NDArray, mask: ArrayLike | None) -> NDArray[np.bool_]:

@@ -20,6 +20,7 @@ from ..errors import InputError
 from ..numerics.alignment import ComplexArray, align, as_object, conjugate_inverse, pearson
 from ..numerics.alignment import complex_correlation as correlation
 from ..numerics.arrays import like, to_numpy
+from ..plugins.registry import usable
 from ..problem import Problem
 
 Mask = NDArray[np.bool_]
@@ -63,8 +64,6 @@ class Metric:
 
 def metrics() -> dict[str, Metric]:
     """All registered metrics by name, those of plugins included."""
-    from ..plugins.registry import usable
-
     return usable("metrics")
 
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
 from ..numerics.alignment import ramp_of, tilt
-from ..report.cuts import SHOWN, crop_to
+from ..numerics.grids import SHOWN, crop_to
 from .ensemble import common_mode
 from .metrics import unit
 

@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import InputError
 from ..numerics.alignment import align, as_object
 from ..numerics.arrays import like, to_numpy
+from ..numerics.stacks import Stack, align_all
 from ..problem import Problem
-from .ensemble import Stack, align_all
 
 CRITERIA = ("1/e", "1/2", "half-bit")
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from ..driver.manifest import sha256, versions
 from ..errors import InputError, RetrieveError
-from ..io.cxi import check_writable
+from ..files import check_writable
 from ..io.external import Foreign
 from ..plugins.options import values_of
+from ..provenance import sha256, versions
 from .comparison import Picture, Row
 from .fingerprint import fingerprint
 from .metrics import metrics

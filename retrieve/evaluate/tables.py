@@ -10,14 +10,13 @@ import csv
 import io
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..io.cxi import check_writable
+from ..files import write_text
 from .comparison import Comparison, Row
 from .statistics import paired, summarise
 
@@ -51,10 +50,10 @@ def from_dict(content: Mapping[str, Any]) -> Comparison:
 
 def write_json(comparison: Comparison, path: str | Path) -> Path:
     """Write the JSON beside its place and rename it; returns the path. Raises `InputError` where it cannot be written."""
-    return write_text(to_dict(comparison), path)
+    return write_record(to_dict(comparison), path)
 
 
-def write_text(content: Mapping[str, Any], path: str | Path) -> Path:
+def write_record(content: Mapping[str, Any], path: str | Path) -> Path:
     """Write JSON with a line for each entry of a list, so that two files can be held side by side."""
 
     def dumped(value: Any) -> str:
@@ -66,7 +65,7 @@ def write_text(content: Mapping[str, Any], path: str | Path) -> Path:
         return dumped(value)
 
     sections = ",\n".join(f" {dumped(name)}: {section(value)}" for name, value in content.items())
-    return _write("{\n" + sections + "\n}\n", path)
+    return write_text(path, "{\n" + sections + "\n}\n")
 
 
 def read_json(path: str | Path) -> Comparison:
@@ -91,7 +90,7 @@ def write_csv(comparison: Comparison, path: str | Path) -> Path:
         line = {**row.metrics, **{k: v for k, v in asdict(row).items() if k != "metrics"}}
         line["start"] = "best" if row.start is None else row.start
         table.writerow({name: "" if (value := _plain(line.get(name))) is None else value for name in columns})
-    return _write(text.getvalue(), path)
+    return write_text(path, text.getvalue())
 
 
 _RATES = ("success95", "success99")
@@ -116,16 +115,3 @@ def _plain(value: Any) -> Any:
 
 def _number(value: float | None) -> float:
     return math.nan if value is None else value
-
-
-def _write(text: str, path: str | Path) -> Path:
-    path = check_writable(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, path)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}; free some space or choose another place") from error
-    finally:
-        beside.unlink(missing_ok=True)
-    return path

@@ -12,15 +12,16 @@ import math
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..io.result import Result
+from ..io.result import Result, Verdict
 from ..numerics.arrays import like, to_numpy
+from ..numerics.stacks import align_all
 from ..operators import PartialCoherence
-from .ensemble import agreement_matrix, align_all, clusters_of
+from .ensemble import agreement_matrix, clusters_of
 from .metrics import INSIDE
 from .support_agreement import SAME, warnings_of
 
@@ -30,30 +31,6 @@ RESOLVED = 3
 """Pixels a side of the smallest object that is one; below, the pattern has no speckles to fit, and any start agrees."""
 LOOKED_AT = 8
 """Starts, the best by score, that are compared."""
-
-
-class Verdict(NamedTuple):
-    """What is to be thought of a result.
-
-    label: "solved", "several solutions", "not solved", or "cannot tell".  probability: of the object being right, 0 to 1,
-    None where it cannot be told.  evidence: the figures behind it, each truth-free.  words: the same in a sentence.
-    warnings: what is odd about the support, and that the pattern was taken for a blurred one, or to hold a second grain.
-    """
-
-    label: str
-    probability: float | None
-    evidence: Mapping[str, float]
-    words: str
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def headline(self) -> str:
-        """Label and probability on one line."""
-        return self.label if self.probability is None else f"{self.label} (probability of being right {self.probability:.0%})"
-
-    def record(self) -> dict[str, Any]:
-        """For a file."""
-        return {**self._asdict(), "evidence": dict(self.evidence), "warnings": list(self.warnings)}
 
 
 def judge(result: Result) -> Verdict:

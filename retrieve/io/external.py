@@ -124,9 +124,7 @@ def likeness(x: ComplexArray, problem: Problem) -> tuple[float, float]:
 
     from scipy.ndimage import gaussian_filter
 
-    from ..problem.autocorrelation import speckle_size
-
-    valid, size = np.asarray(problem.valid), speckle_size(problem)
+    valid, size = np.asarray(problem.valid), problem.speckle_size
 
     def speckles(amplitude: NDArray) -> NDArray:
         root = np.sqrt(amplitude) * valid

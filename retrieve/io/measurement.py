@@ -53,8 +53,8 @@ class Measurement:
 
         Raises `InputError` for values or shapes that cannot be used (see `Problem.from_arrays`).
         """
-        from ..driver.manifest import sha256
         from ..problem import Problem
+        from ..provenance import sha256
 
         origin = {"path": str(self.source), "sha256": sha256(self.source), **self.options}
         about = {**self.meta, "input": origin, "notes": list(self.notes)}

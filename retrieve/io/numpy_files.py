@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from zipfile import ZipFile
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..files import replacing
 from .dataset_selection import assemble
 from .records import RawFile, Stored
 
@@ -71,16 +71,6 @@ def write_npz(problem: Problem, path: str | Path) -> Path:
 
 def save_arrays(path: str | Path, **arrays: NDArray[Any]) -> Path:
     """Write an npz that takes its place only when it is complete. Raises `InputError` when it cannot be written."""
-    from .cxi import check_writable
-
-    path = check_writable(path)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        with partial.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-        os.replace(partial, path)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}; free some space or choose another place") from error
-    finally:
-        partial.unlink(missing_ok=True)
-    return path
+    with replacing(path) as beside, beside.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+    return Path(path)

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ..errors import InputError, PluginError
+from ..plugins.registry import OWN, loaded, registered, usable
 from .records import RawFile, Reader
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
-TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+TIFF_HEADS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
 
 def _hdf5(head: bytes, path: Path) -> bool:
@@ -40,19 +41,20 @@ def _edf(head: bytes, path: Path) -> bool:
     return head.lstrip().startswith(b"{") and (b"HeaderID" in head or b"ByteOrder" in head or b"EDF_" in head)
 
 
+NPZ = Reader("npz", (".npz",), "retrieve.io.numpy_files:read_npz", lambda head, _: head.startswith(b"PK\x03\x04"))
+NPY = Reader("npy", (".npy",), "retrieve.io.numpy_files:read_npy", lambda head, _: head.startswith(b"\x93NUMPY"))
+MATLAB73 = Reader("MATLAB 7.3", (), "retrieve.io.matlab:read_mat73", _matlab73)
+CXI = Reader("CXI", (".cxi",), "retrieve.io.cxi_reader:read_cxi", _cxi)
+NEXUS = Reader("HDF5/NeXus", (".h5", ".hdf5", ".nxs", ".hdf"), "retrieve.io.hdf5:read_hdf5", _hdf5)
+TIFF = Reader("TIFF", (".tif", ".tiff"), "retrieve.io.images:read_tiff", lambda head, _: head.startswith(TIFF_HEADS))
+MATLAB5 = Reader("MATLAB 5", (".mat",), "retrieve.io.matlab:read_mat5", lambda head, _: head.startswith(b"MATLAB 5.0"))
+CBF = Reader("CBF", (".cbf",), "retrieve.io.images:read_frames", lambda head, _: head.startswith(b"###CBF"))
+EDF = Reader("EDF", (".edf",), "retrieve.io.images:read_frames", _edf)
+
+
 def builtin_readers() -> tuple[Reader, ...]:
     """The formats that come with `retrieve`, in the order in which they are tried."""
-    return (
-        Reader("npz", (".npz",), "retrieve.io.numpy_files:read_npz", lambda head, _: head.startswith(b"PK\x03\x04")),
-        Reader("npy", (".npy",), "retrieve.io.numpy_files:read_npy", lambda head, _: head.startswith(b"\x93NUMPY")),
-        Reader("MATLAB 7.3", (), "retrieve.io.matlab:read_mat73", _matlab73),
-        Reader("CXI", (".cxi",), "retrieve.io.cxi_reader:read_cxi", _cxi),
-        Reader("HDF5/NeXus", (".h5", ".hdf5", ".nxs", ".hdf"), "retrieve.io.hdf5:read_hdf5", _hdf5),
-        Reader("TIFF", (".tif", ".tiff"), "retrieve.io.images:read_tiff", lambda head, _: head.startswith(TIFF)),
-        Reader("MATLAB 5", (".mat",), "retrieve.io.matlab:read_mat5", lambda head, _: head.startswith(b"MATLAB 5.0")),
-        Reader("CBF", (".cbf",), "retrieve.io.images:read_frames", lambda head, _: head.startswith(b"###CBF")),
-        Reader("EDF", (".edf",), "retrieve.io.images:read_frames", _edf),
-    )
+    return NPZ, NPY, MATLAB73, CXI, NEXUS, TIFF, MATLAB5, CBF, EDF
 
 
 def readers(extra: Iterable[Reader] = ()) -> dict[str, Reader]:
@@ -73,8 +75,6 @@ def readers(extra: Iterable[Reader] = ()) -> dict[str, Reader]:
 
 def _plugin_readers(taken: set[str]) -> Iterator[Reader]:
     """What third parties registered, of other names than those `taken`."""
-    from ..plugins.registry import OWN, loaded, registered, usable
-
     origin = registered("readers")
     for key, reader in usable("readers").items():
         plugin = origin[key][1]

@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-
-@dataclass(frozen=True)
-class Score:
-    """How well one start explains the data. Lower is better everywhere.
-
-    chi2: Σ(|F|−√I)²/ΣI over the pixels that the solver saw.
-    free: the same on the held-out pixels, per pixel relative to the working pixels' mean intensity;
-        None when nothing was held out.
-    nll: negative log-likelihood per working pixel.
-    failure: why this start has no usable estimate, else None.
-    """
-
-    chi2: float
-    free: float | None = None
-    nll: float = float("nan")
-    failure: str | None = None
-
-    @property
-    def rank(self) -> float:
-        """What starts are ordered by: the free score where there is one."""
-        value = self.chi2 if self.free is None else self.free
-        return float("inf") if self.failure or value != value else value
+from ..files import replacing
+from ..problem import Problem
+from ..problem.scoring import Score
+from .cxi import add_array, add_group, add_plot, link_data, new_entry, to_json, version, write_measurement
 
 
 @dataclass(frozen=True)
@@ -42,6 +26,30 @@ class Cost:
     network_evaluations: int = 0
     seconds: float = 0.0
     steps: int = 0
+
+
+class Verdict(NamedTuple):
+    """What is to be thought of a result.
+
+    label: "solved", "several solutions", "not solved", or "cannot tell".  probability: of the object being right, 0 to 1,
+    None where it cannot be told.  evidence: the figures behind it, each truth-free.  words: the same in a sentence.
+    warnings: what is odd about the support, and that the pattern was taken for a blurred one, or to hold a second grain.
+    """
+
+    label: str
+    probability: float | None
+    evidence: Mapping[str, float]
+    words: str
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def headline(self) -> str:
+        """Label and probability on one line."""
+        return self.label if self.probability is None else f"{self.label} (probability of being right {self.probability:.0%})"
+
+    def record(self) -> dict[str, Any]:
+        """For a file."""
+        return {**self._asdict(), "evidence": dict(self.evidence), "warnings": list(self.warnings)}
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ class Result:
     chosen: int
     history: tuple[Mapping[str, list[float]], ...]
     cost: Cost
-    problem: Any
+    problem: Problem
     held: NDArray[np.bool_] | None = None
     spread: NDArray[np.float32] | None = None
     samples: NDArray[np.complex64] | None = None
@@ -79,7 +87,7 @@ class Result:
     interrupted: bool = False
     manifest: Mapping[str, Any] = field(default_factory=dict)
     account: tuple[tuple[str, ...], ...] = ()
-    verdict: Any = None
+    verdict: Verdict | None = None
 
     @property
     def support(self) -> NDArray[np.bool_] | None:
@@ -98,6 +106,96 @@ class Result:
 
     def save(self, path: str | Path) -> Path:
         """Write a CXI file (see `retrieve.io.cxi`) beside its place and rename it; returns the path."""
-        from .cxi import write_result
-
         return write_result(self, Path(path))
+
+
+def write_result(result: Result, path: str | Path) -> Path:
+    """Write a result with every start, the measurement and the manifest. Returns the path.
+
+    Raises `InputError` when the place cannot be written; a file already there is then left as it was.
+    """
+    with replacing(path) as beside, h5py.File(beside, "w") as file:
+        entry = new_entry(file, result.cost.seconds)
+        write_measurement(entry, result.problem)
+        _write_image(entry, result)
+        link_data(entry, "image_1/data")
+        _write_starts(entry, result)
+        for name, array in (("held", result.held), ("spread", result.spread)):
+            if array is not None:
+                add_array(entry, name, array)
+        entry["manifest"] = to_json(result.manifest)
+        entry["account"] = json.dumps(result.account, ensure_ascii=False)
+        if result.verdict is not None:
+            entry["verdict"] = to_json(result.verdict.record())
+        entry.attrs["default"] = "amplitude"
+    return Path(path)
+
+
+def _write_image(entry: h5py.Group, result: Result) -> None:
+    """The chosen object as CXI prescribes, and pictures of its amplitude and phase."""
+    image = add_group(entry, "image_1", "NXdata")
+    image.attrs["signal"] = "data"
+    add_array(image, "data", result.object.astype(np.complex64))
+    image["data_type"], image["data_space"], image["is_fft_shifted"] = "electron density", "real", 0
+    if result.support is not None:
+        support = add_array(image, "support", result.support.astype(np.uint8))
+        support.attrs["note"] = "1 = inside; image_1/mask is the same array, where PyNX looks for it"
+        image["mask"] = support
+    add_plot(entry, "amplitude", np.abs(result.object).astype(np.float32), "amplitude of the object")
+    add_plot(entry, "phase", np.angle(result.object).astype(np.float32), "phase of the object (rad)")
+    process = add_group(image, "process_1", "NXprocess")
+    process["program"], process["version"] = "retrieve", version()
+    process["date"] = entry["end_time"][()]
+    note = add_group(process, "note_1", "NXnote")
+    note["type"], note["description"], note["data"] = "application/json", "manifest: replays the run", to_json(result.manifest)
+    configuration = add_group(process, "configuration", "NXcollection")
+    configuration["forward_operator"] = _describe(result.problem)
+    for name, value in result.manifest.items():
+        configuration[name] = value if isinstance(value, (str, bool, int, float)) else to_json({name: value})
+    results = add_group(process, "results", "NXcollection")
+    score, cost = result.score, result.cost
+    for name, number in {
+        "chi2": score.chi2,
+        "free": _number(score.free),
+        "nll": score.nll,
+        "chosen": result.chosen,
+        "combined": result.combined is not None,
+        "interrupted": result.interrupted,
+        "ffts": cost.ffts,
+        "network_evaluations": cost.network_evaluations,
+        "seconds": cost.seconds,
+        "steps": cost.steps,
+    }.items():
+        results[name] = number
+
+
+def _describe(problem: Problem) -> str:
+    """The operators of a problem in words, "FarField" for a plain one."""
+
+    def name(operator: Any) -> str:
+        inner = getattr(operator, "inner", None)
+        return type(operator).__name__ if inner is None else f"{name(operator.outer)} @ {name(inner)}"
+
+    detector = getattr(problem, "detector", None)
+    return name(problem.operator) + (f", detector {name(detector)}" if detector is not None else "")
+
+
+def _write_starts(entry: h5py.Group, result: Result) -> None:
+    starts = add_group(entry, "starts", "NXcollection")
+    add_array(starts, "objects", result.estimates.astype(np.complex64))
+    if result.supports is not None:
+        add_array(starts, "supports", result.supports.astype(np.uint8))
+    if result.samples is not None:
+        add_array(starts, "samples", result.samples.astype(np.complex64))
+    for name in ("chi2", "free", "nll"):
+        starts[f"score_{name}"] = np.array([_number(getattr(score, name)) for score in result.scores])
+    starts.create_dataset("failure", data=[score.failure or "" for score in result.scores], dtype=h5py.string_dtype())
+    history = add_group(starts, "history", "NXcollection")
+    for i, columns in enumerate(result.history):
+        one = add_group(history, f"{i:05d}", "NXcollection")
+        for name, values in columns.items():
+            one[name] = np.array([_number(v) for v in values])
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)

@@ -10,11 +10,10 @@ import h5py
 import numpy as np
 
 from ..errors import InputError
-from ..evaluate.verdict import Verdict
 from ..operators import PartialCoherence
 from .cxi import KERNEL
 from .hdf5 import opened, text
-from .result import Cost, Result, Score
+from .result import Cost, Result, Score, Verdict
 
 if TYPE_CHECKING:
     from ..problem import Problem

@@ -7,6 +7,29 @@ from typing import Any
 from .hookspecs import hookimpl
 
 ALGORITHMS = ("ER", "SF", "HIO", "PCHIO", "RAAR", "HPR", "ASR", "DM", "RRR", "OSS")
+READERS = {
+    "npz": "NPZ",
+    "npy": "NPY",
+    "MATLAB 7.3": "MATLAB73",
+    "CXI": "CXI",
+    "HDF5/NeXus": "NEXUS",
+    "TIFF": "TIFF",
+    "MATLAB 5": "MATLAB5",
+    "CBF": "CBF",
+    "EDF": "EDF",
+}
+METRICS = (
+    "complex_correlation",
+    "amplitude_correlation",
+    "phase_similarity",
+    "nrmse",
+    "chi2_object",
+    "twin_fraction",
+    "support_overlap",
+    "chi2",
+    "chi2_diffraction",
+    "diffraction_correlation",
+)
 
 
 @hookimpl
@@ -41,17 +64,13 @@ def register_operators() -> dict[str, Any]:
 @hookimpl
 def register_readers() -> dict[str, Any]:
     """The file formats of `retrieve.io`."""
-    from ..io.registry import builtin_readers
-
-    return {reader.name: reader for reader in builtin_readers()}
+    return {name: f"retrieve.io.registry:{target}" for name, target in READERS.items()}
 
 
 @hookimpl
 def register_metrics() -> dict[str, Any]:
     """The metrics of `retrieve.evaluate.metrics`."""
-    from ..evaluate.metrics import BUILTIN
-
-    return {metric.name: metric for metric in BUILTIN}
+    return {name: f"retrieve.evaluate.metrics:{name}" for name in METRICS}
 
 
 @hookimpl

@@ -12,6 +12,40 @@ from ..errors import OptionError
 from .options import Option, build, options_of
 from .registry import find
 
+RUN_OPTIONS = frozenset(
+    {
+        "--agree",
+        "--bad-pixels",
+        "--centred",
+        "--combine",
+        "--device",
+        "--executor",
+        "--frame",
+        "--hold-out",
+        "--keep",
+        "--key",
+        "--kind",
+        "--likelihood",
+        "--mask",
+        "--no-picture",
+        "--out",
+        "--picture",
+        "--quiet",
+        "--replay",
+        "--report",
+        "--require",
+        "--samples",
+        "--seconds",
+        "--seed",
+        "--solver",
+        "--starts",
+        "--support",
+        "--workers",
+        "-q",
+    }
+)
+"""The options of `retrieve run` itself: a solver's options must have other names."""
+
 
 def split_spec(spec: str) -> tuple[str, dict[str, str]]:
     """``"hio:beta=0.8,iterations=300"`` → the name and its options. Raises `OptionError`."""

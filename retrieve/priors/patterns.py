@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from .denoiser import Denoiser
 
 
 def measured(x: Tensor, sigma: Tensor, lost: Tensor, stop: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -53,26 +47,3 @@ def levelled(amplitude: Tensor, valid: Tensor) -> Tensor:
 def each(values: Tensor, like: Tensor) -> Tensor:
     """Values (batch,) shaped to go with `like` (batch, *shape)."""
     return values.reshape(-1, *[1] * (like.ndim - 1))
-
-
-@dataclass(frozen=True)
-class Given:
-    """A prior that is told one pattern (1, *window), as `shown` brings it: an estimator of its objects alone."""
-
-    capturable: ClassVar[bool] = True
-    prior: Denoiser
-    pattern: Tensor
-
-    @property
-    def window(self) -> tuple[int, ...]:
-        """The prior's."""
-        return self.prior.window
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """The prior's."""
-        return self.prior.kinds
-
-    def denoise(self, x: Tensor, sigma: Tensor | float, support: Tensor | None = None, kind: Tensor | None = None) -> Tensor:
-        """E[x₀ | x, pattern]; see `denoiser.Prior`."""
-        return self.prior.denoise(x, sigma, support, kind, self.pattern)

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..driver.manifest import sha256
 from ..errors import InputError, RetrieveError
+from ..files import replacing
 from ..plugins.options import unknown
-from .training.files import replacing
+from ..provenance import sha256
 
 FOLDER = Path(__file__).parent / "weights"
 SUMS = FOLDER / "SHA256SUMS"
@@ -149,8 +149,8 @@ def complete(architecture: Mapping[str, Any]) -> dict[str, Any]:
 def _kinds() -> dict[str, str]:
     """Where each kind of architecture is made: ``module:Class``."""
     return {
-        "edm": ".denoiser:EDM",
-        "epsilon": ".denoiser:Epsilon",
+        "edm": ".edm:EDM",
+        "epsilon": ".epsilon:Epsilon",
         "complex-unet": ".retriever:ComplexUNet",
         "real-unet": ".retriever:RealUNet",
     }

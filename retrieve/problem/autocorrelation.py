@@ -6,17 +6,13 @@ NumPy on the host: this is done once, before the iterations.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..numerics.arrays import threads_for, to_numpy
-
-if TYPE_CHECKING:
-    from .problem import Problem
+from ..numerics.arrays import threads_for
 
 
 def fill_unmeasured(values: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -43,9 +39,9 @@ def fill_unmeasured(values: NDArray[np.float32], valid: NDArray[np.bool_]) -> ND
     return filled
 
 
-def autocorrelation(problem: Problem) -> NDArray[np.float32]:
+def autocorrelation(amplitude: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
     """|F⁻¹ I| with its maximum 1 at N//2, (*shape); unmeasured pixels are interpolated."""
-    y = fill_unmeasured(to_numpy(problem.amplitude), to_numpy(problem.valid))
+    y = fill_unmeasured(amplitude, valid)
     axes = tuple(range(y.ndim))
     intensity = (y * y).astype(np.complex64)
     del y
@@ -55,31 +51,22 @@ def autocorrelation(problem: Problem) -> NDArray[np.float32]:
     return np.fft.fftshift(a)
 
 
-def extent(problem: Problem, threshold: float = 0.02) -> tuple[float, ...]:
-    """The object's extent in pixels along each axis: half the autocorrelation's width above `threshold`.
+def extent(amplitude: NDArray[np.float32], valid: NDArray[np.bool_], threshold: float = 0.02) -> tuple[float, ...]:
+    """The object's extent in pixels along each axis: half the autocorrelation's width above `threshold`."""
+    return tuple(max(1.0, width / 2) for width in widths(_main_part(autocorrelation(amplitude, valid) > threshold)))
 
-    From the support instead, where the problem has one.
-    """
-    if problem.support is not None:
-        inside = to_numpy(problem.support)
-        halves = 1.0
-    else:
-        inside = _main_part(autocorrelation(problem) > threshold)
-        halves = 2.0
+
+def widths(inside: NDArray[np.bool_]) -> tuple[int, ...]:
+    """The widths in pixels, along each axis, of the box around the pixels `inside` (*shape)."""
     axes = range(inside.ndim)
-    widths = [np.flatnonzero(inside.any(axis=tuple(a for a in axes if a != axis))) for axis in axes]
-    return tuple(max(1.0, (w[-1] - w[0] + 1) / halves) for w in widths)
+    lines = [np.flatnonzero(inside.any(axis=tuple(a for a in axes if a != axis))) for axis in axes]
+    return tuple(int(line[-1] - line[0] + 1) for line in lines)
 
 
 def _main_part(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The connected part that holds the centre N//2."""
     labels, _ = ndimage.label(inside)
     return labels == labels[tuple(n // 2 for n in inside.shape)]
-
-
-def speckle_size(problem: Problem) -> tuple[float, ...]:
-    """Width of a speckle in detector pixels along each axis: array over object extent, also the oversampling."""
-    return tuple(n / e for n, e in zip(problem.amplitude.shape, extent(problem), strict=True))
 
 
 def islands(valid: NDArray[np.bool_], size: tuple[float, ...], fraction: float, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -100,12 +87,12 @@ def islands(valid: NDArray[np.bool_], size: tuple[float, ...], fraction: float, 
     return held
 
 
-def first_support(problem: Problem) -> NDArray[np.bool_]:
-    """A support to begin with, bool (*problem.shape): the ellipsoid a little wider than the object's `extent`.
+def ellipsoid(shape: tuple[int, ...], size: tuple[float, ...]) -> NDArray[np.bool_]:
+    """A support to begin with, bool (*shape): the ellipsoid a little wider than an object of extent `size`.
 
     Half the autocorrelation itself would fit convex objects only; what the ellipsoid holds too much is
     for shrink-wrap to trim. Source: Fienup, Crimmins & Holsztynski, J. Opt. Soc. Am. 72, 610 (1982).
     """
-    radii = [0.55 * e for e in extent(problem)]
-    grid = np.meshgrid(*(np.arange(n) - n // 2 for n in problem.shape), indexing="ij", sparse=True)
+    radii = [0.55 * e for e in size]
+    grid = np.meshgrid(*(np.arange(n) - n // 2 for n in shape), indexing="ij", sparse=True)
     return np.asarray(sum((g / r) ** 2 for g, r in zip(grid, radii, strict=True)) <= 1)

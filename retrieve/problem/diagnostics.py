@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from ..numerics.arrays import to_numpy
-from .autocorrelation import extent
 from .problem import Problem
 
 
@@ -14,7 +13,7 @@ def facts(problem: Problem) -> dict[str, str]:
     y, valid = to_numpy(problem.amplitude), to_numpy(problem.valid)
     intensity = y[valid].astype(np.float64) ** 2
     positive = intensity[intensity > 0]
-    size = extent(problem)
+    size = problem.extent
     guessed = "" if problem.support is not None else "  (half the autocorrelation)"
     return {
         "shape": " × ".join(map(str, y.shape)),
@@ -34,7 +33,7 @@ def warnings_of(problem: Problem) -> list[str]:
     """What is likely to spoil the phasing, each with its remedy."""
     y, valid = to_numpy(problem.amplitude), to_numpy(problem.valid)
     found = []
-    for axis, (n, e) in enumerate(zip(y.shape, extent(problem), strict=True)):
+    for axis, (n, e) in enumerate(zip(y.shape, problem.extent, strict=True)):
         if n / e < 2:
             found.append(f"axis {axis} is oversampled only {n / e:.2f} times; below 2 the pattern does not determine the object")
     top = y[valid].max()

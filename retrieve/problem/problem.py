@@ -16,6 +16,7 @@ from ..errors import InputError
 from ..numerics import fast
 from ..numerics.arrays import TINY, Array, Device, like, namespace, to_numpy
 from ..operators import FarField, Operator
+from .autocorrelation import extent, islands, widths
 from .likelihood import Gaussian, Likelihood
 
 NLL_POINTS = 1 << 18
@@ -118,6 +119,18 @@ class Problem:
         """Σ of the measured intensity over the valid pixels, a 0-d array."""
         xp = namespace(self.amplitude)
         return xp.sum(self._measured**2)
+
+    @cached_property
+    def extent(self) -> tuple[float, ...]:
+        """The object's extent in pixels along each axis: the support's, or half the autocorrelation's."""
+        if self.support is not None:
+            return tuple(float(width) for width in widths(to_numpy(self.support)))
+        return extent(to_numpy(self.amplitude), to_numpy(self.valid))
+
+    @property
+    def speckle_size(self) -> tuple[float, ...]:
+        """Width of a speckle in detector pixels along each axis: array over object extent, also the oversampling."""
+        return tuple(n / size for n, size in zip(self.amplitude.shape, self.extent, strict=True))
 
     @cached_property
     def _measured(self) -> Array:
@@ -242,9 +255,7 @@ class Problem:
 
         `fraction` of the valid pixels is left out; their amplitudes are erased from the new problem.
         """
-        from .autocorrelation import islands, speckle_size
-
-        held = islands(to_numpy(self.valid), speckle_size(self), fraction, rng)
+        held = islands(to_numpy(self.valid), self.speckle_size, fraction, rng)
         return self.without(held), like(held, self.valid)
 
     def without(self, pixels: NDArray[np.bool_]) -> Problem:

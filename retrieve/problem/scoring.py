@@ -6,18 +6,36 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..io.result import Score
 from ..numerics import fast
 from ..numerics.arrays import Array, Device, find_device, namespace, to_numpy
-from ..operators import Operator, PartialCoherence
+from ..operators import Operator
 from .problem import Problem
 
-if TYPE_CHECKING:
-    from ..driver.batch import Batch
+
+@dataclass(frozen=True)
+class Score:
+    """How well one start explains the data. Lower is better everywhere.
+
+    chi2: Σ(|F|−√I)²/ΣI over the pixels that the solver saw.
+    free: the same on the held-out pixels, per pixel relative to the working pixels' mean intensity;
+        None when nothing was held out.
+    nll: negative log-likelihood per working pixel.
+    failure: why this start has no usable estimate, else None.
+    """
+
+    chi2: float
+    free: float | None = None
+    nll: float = float("nan")
+    failure: str | None = None
+
+    @property
+    def rank(self) -> float:
+        """What starts are ordered by: the free score where there is one."""
+        value = self.chi2 if self.free is None else self.free
+        return float("inf") if self.failure or value != value else value
 
 
 @dataclass(frozen=True)
@@ -85,26 +103,6 @@ class Scorer:
         axes = tuple(range(1, misfit.ndim))
         chi2, *free = (to_numpy(xp.sum(misfit * share, axis=axes)) for share in self._shares)
         return chi2, free[0] if free else np.full_like(chi2, np.nan)
-
-
-def rescored(problem: Problem, held: Array | None, runs: Sequence[Batch], alien: np.ndarray) -> tuple[Problem, Array | None]:
-    """The problem and the held-out pixels without those of a second grain; the runs' scores are taken anew on what is left.
-
-    alien: bool (*detector), zero frequency first, what any start left out: all are judged by the same pixels.
-    """
-    left = problem.without(alien)
-    about = {"pixels": int(alien.sum()), "share": float(1 - left.power / problem.power)}
-    problem = left.replace(meta={**problem.meta, "alien": about})
-    held = None if held is None else to_numpy(held) & ~alien
-    scorer = Scorer.of(problem, held)
-    working = problem.replace(valid=to_numpy(scorer.work))
-    for run in runs:
-        for k, (x, kernel, score) in enumerate(zip(run.estimate, run.kernels, run.scores, strict=True)):
-            detector = problem.detector if kernel is None else PartialCoherence(kernel)
-            chi2, free = scorer(x[None], detector)
-            nll = float(working.replace(detector=detector).nll(x[None])[0]) / int(working.valid.sum())
-            run.scores[k] = Score(float(chi2[0]), None if np.isnan(free[0]) else float(free[0]), nll, score.failure)
-    return problem, held
 
 
 def standard_error(pixels: int) -> float:

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..numerics.alignment import remove_ramp, shift_to_centre
+from ..numerics.grids import crop_to
 
 if TYPE_CHECKING:
     from ..io.result import Result
 
-SHOWN = 0.1  # share of the maximum amplitude below which a phase is noise and is left white
 AXES = {2: "yx", 3: "zyx"}
 
 
@@ -52,18 +52,6 @@ def object_views(x: NDArray, support: NDArray[np.bool_] | None, meta: Mapping[st
         (s * (cut.start - n // 2 - 0.5), s * (cut.stop - n // 2 - 0.5)) for s, cut, n in zip(size, crop, x.shape, strict=True)
     ]
     return [_view(x.shape, pair, crop, edges, [n // 2 for n in x.shape], f"({unit})") for pair in _pairs(x.ndim)]
-
-
-def crop_to(x: NDArray, support: NDArray[np.bool_] | None) -> tuple[slice, ...]:
-    """The box around the support or, without one, around what is seen of x (*shape), with a margin."""
-    seen = np.abs(x) > SHOWN * np.abs(x).max() if support is None or not support.any() else support
-    seen = seen if seen.any() else np.ones_like(seen)
-    crop = []
-    for axis, n in enumerate(x.shape):
-        inside = np.flatnonzero(seen.any(axis=tuple(a for a in range(x.ndim) if a != axis)))
-        margin = max(3, int(inside[-1] - inside[0]) // 8)
-        crop.append(slice(max(0, int(inside[0]) - margin), min(n, int(inside[-1]) + margin + 1)))
-    return tuple(crop)
 
 
 def _pairs(ndim: int) -> list[tuple[int, int]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
+from ..files import check_writable, replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,8 +16,6 @@ KINDS = ("png", "pdf", "svg", "svgz", "eps", "ps", "jpg", "jpeg", "tif", "tiff",
 
 def check_picture(path: str | Path) -> Path:
     """The path, if a picture can be drawn and written there; call it before long work. Raises `InputError` otherwise."""
-    from ..io.cxi import check_writable
-
     _kind(Path(path))
     return check_writable(path)
 
@@ -29,12 +27,8 @@ def write_figure(figure: Figure, path: str | Path) -> Path:
     """
     path = Path(path)
     kind = _kind(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with replacing(path) as beside:
         figure.savefig(beside, format=kind)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
     return path
 
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ..evaluate.support_agreement import held_by
 from ..numerics.alignment import shift_to_centre
-from .cuts import SHOWN, View, object_views, pattern_views, support_of, to_middle
+from ..numerics.grids import SHOWN
+from .cuts import View, object_views, pattern_views, support_of, to_middle
 from .figure import write_figure
 
 if TYPE_CHECKING:

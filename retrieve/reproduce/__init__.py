@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ..driver.manifest import versions
 from ..errors import InputError
 from ..evaluate.analysis_summary import plain
 from ..evaluate.store import Store
+from ..files import write_text
 from ..plugins.options import unknown
+from ..provenance import versions
 from ..report.figure import write_figure
 from .base import QUICK, Effort, Reproduction, paper, told
 
@@ -59,7 +59,7 @@ def reproduce(name: str, effort: Effort, folder: Path, command: str = "", store:
         "details": made.details,
     }
     write_figure(made.figure, folder / f"{name}.png")
-    _write(folder / f"{name}.json", json.dumps(plain(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(folder / f"{name}.json", json.dumps(plain(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     return content
 
 
@@ -69,14 +69,4 @@ def write_overview(folder: Path) -> Path:
 
     contents = {name: json.loads(path.read_text("utf-8")) for name in FIGURES if (path := folder / f"{name}.json").exists()}
     pictures = {name: (folder / f"{name}.png").read_bytes() for name in contents if (folder / f"{name}.png").exists()}
-    return _write(folder / "index.html", reproduction_page(contents, pictures))
-
-
-def _write(path: Path, text: str) -> Path:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-    return path
+    return write_text(folder / "index.html", reproduction_page(contents, pictures))

@@ -12,8 +12,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..driver.solve import solve
-from ..evaluate import analysis_summary as summary
-from ..evaluate import analyze
+from ..evaluate.analysis_summary import summary
+from ..evaluate.analyze import analyze
 from ..evaluate.metrics import amplitude_correlation, phase_similarity
 from ..io.result import Result
 from ..numerics.alignment import align

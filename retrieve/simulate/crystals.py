@@ -11,9 +11,10 @@ from scipy.spatial import HalfspaceIntersection
 
 from ..errors import InputError
 from ..numerics.alignment import remove_ramp
+from ..numerics.grids import pixels
 from ..plugins.options import option
 from .base import ObjectSet
-from .geometry import checked, pixels, rotation, unit_vectors
+from .geometry import checked, rotation, unit_vectors
 from .seeds import stream
 
 

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..numerics.grids import pixels
 from ..plugins.options import option
 from .base import ObjectSet
-from .geometry import Ellipse, ball_volume, in_ball, pixels
+from .geometry import Ellipse, ball_volume, in_ball
 from .seeds import uniforms
 
 EDGE = 0.15

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..numerics.grids import pixels
 
 
 def checked(shape: Sequence[int]) -> tuple[int, ...]:
@@ -16,11 +17,6 @@ def checked(shape: Sequence[int]) -> tuple[int, ...]:
     if len(shape) not in (2, 3) or min(shape) < 8:
         raise InputError(f"shape={tuple(shape)} cannot hold an object; give two or three axes of at least 8 pixels")
     return tuple(int(n) for n in shape)
-
-
-def pixels(shape: tuple[int, ...]) -> NDArray:
-    """Pixel positions (axes, *shape) relative to the centre N//2."""
-    return np.stack(np.meshgrid(*[np.arange(n) - n // 2 for n in shape], indexing="ij")).astype(float)
 
 
 def unit_vectors(number: int, d: int, rng: np.random.Generator) -> NDArray:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .geometry import ball_volume, checked, pixels, rotation, unit_vectors
+from ..numerics.grids import pixels
+from .geometry import ball_volume, checked, rotation, unit_vectors
 
 
 def blobs(

@@ -11,11 +11,11 @@ import scipy.fft as fft
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..numerics.grids import pixels
 from ..operators import PartialCoherence
 from ..plugins.options import option, validate, values_of
 from ..problem import Problem
 from ..problem.likelihood import Gaussian
-from .geometry import pixels
 from .seeds import NOISE, stream
 
 NOISELESS = 1e-3

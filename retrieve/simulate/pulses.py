@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..numerics.grids import pixels
 from ..plugins.options import option, validate, values_of
 from .base import ObjectSet
-from .geometry import pixels
 from .noise import NOISE, measure
 from .seeds import stream
 
@@ -117,9 +117,12 @@ def record(objects: ObjectSet, train: PulseTrain, seed: int, number: int = 0) ->
 
 def write_recording(made: Recording, path: str | Path) -> Path:
     """Write a train as HDF5: frames, dark, gain, flat, background, mask, and under truth/ what is not known of a real one."""
-    from ..io.cxi import replacing, to_json
+    import h5py
 
-    with replacing(path) as file:
+    from ..files import replacing
+    from ..io.cxi import to_json
+
+    with replacing(path) as beside, h5py.File(beside, "w") as file:
         file.create_dataset("frames", data=made.frames, chunks=(1, *made.frames.shape[1:]), compression="gzip", shuffle=True)
         for name in ("dark", "gain", "flat", "background"):
             file[name] = getattr(made, name)

@@ -9,9 +9,10 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
-from ..numerics.arrays import Array, namespace
+from ..numerics.arrays import Array, like, namespace, to_numpy
 from ..plugins.options import validate
 from ..problem import Problem
+from ..problem.autocorrelation import fill_unmeasured
 
 
 class Step(NamedTuple):
@@ -111,8 +112,6 @@ class Solver(ABC):
 
     def start(self, problem: Problem, rng: Streams) -> Array:
         """The first x, on the host: the measured amplitudes with random phases, transformed back."""
-        from .start import random_phases
-
         return random_phases(problem, rng)
 
     def samples(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
@@ -123,3 +122,22 @@ class Solver(ABC):
     def total(self) -> int | None:
         """The number of steps it will take, where that is known."""
         return None
+
+
+def random_phases(problem: Problem, rng: Streams) -> Array:
+    """The measured amplitudes under random phases, transformed back: complex64 (batch, *shape).
+
+    Unmeasured pixels take their neighbours' amplitude. With a detector operator the amplitudes are
+    spread over its finer samples.
+    """
+    xp = namespace(problem.amplitude)
+    amplitude = fill_unmeasured(to_numpy(problem.amplitude), to_numpy(problem.valid))
+    phases = like(rng.uniform(problem.operator.out_shape), problem.amplitude)
+    phases *= 2 * np.pi
+    y = like(amplitude, problem.amplitude)[None, ...]
+    if problem.detector is not None and tuple(problem.detector.in_shape) != tuple(amplitude.shape):
+        share = problem.detector.forward(xp.ones((1, *problem.detector.in_shape), dtype=y.dtype, device=y.device))
+        y = xp.sqrt(problem.detector.adjoint(y**2 / share))
+    field = xp.exp(1j * phases)
+    field *= y
+    return problem.operator.adjoint(field)

@@ -19,7 +19,8 @@ from ..numerics.arrays import Array, like, namespace
 from ..numerics.fast.loops import Mixture
 from ..operators import PartialCoherence, richardson_lucy
 from ..plugins.options import option, validate
-from ..problem import Problem, autocorrelation
+from ..problem import Problem
+from ..problem.autocorrelation import ellipsoid
 from .base import Solver, Step, Streams
 from .shrinkwrap import ShrinkWrap
 
@@ -265,7 +266,7 @@ def first_support(problem: Problem, x: Array) -> tuple[Array, bool]:
     """The problem's support, or one from the autocorrelation, as bool (1, *shape), and whether it was a guess."""
     if problem.support is not None:
         return problem.support[None, ...], False
-    return like(autocorrelation.first_support(problem), namespace(x).real(x))[None, ...], True
+    return like(ellipsoid(problem.shape, problem.extent), namespace(x).real(x))[None, ...], True
 
 
 def cut_half(x: Array, support: Array) -> Array:

@@ -12,7 +12,7 @@ from unittest import SkipTest
 import click
 
 from ..errors import InputError
-from ..plugins.flags import flags, given_flags
+from ..plugins.flags import RUN_OPTIONS, flags, given_flags
 from ..plugins.options import Option, build, options_of, values_of
 from .solver_case import SolverCase
 from .trial import check, require
@@ -102,12 +102,9 @@ def _with(part: Any, name: str, value: Any) -> Any:
 @check("flags build it", constructs)
 def built_from_flags(case: SolverCase) -> None:
     """The flags that the command line makes of the options lead back to the same solver, and hide none of `run`'s own."""
-    from ..cli.run import command as run
-
     parameters = flags(case.kind)
-    own = {name for parameter in run.params for name in parameter.opts}
     for parameter in parameters:
-        clash = own & {*parameter.opts, *parameter.secondary_opts}
+        clash = RUN_OPTIONS & {*parameter.opts, *parameter.secondary_opts}
         require(not clash, f"flag {', '.join(clash)} is one of `retrieve run`'s own; give the option another name")
     typed = list(_typed(case.solver))
     context = click.Command("solver", params=parameters).make_context("solver", list(typed))

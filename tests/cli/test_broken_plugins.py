@@ -9,7 +9,13 @@ import pytest
 
 from retrieve.simulate import blobs, measure
 
-HEAD = "from retrieve.plugins.hookspecs import hookimpl\nfrom retrieve.solvers import ER\n\n@hookimpl\ndef register_solvers({}):\n    {}\n"
+HEAD = """from retrieve.plugins.hookspecs import hookimpl
+from retrieve.solvers import ER
+
+@hookimpl
+def register_solvers({}):
+    {}
+"""
 PLUGINS = {
     "no_import": "import not_there_at_all\n",
     "wrong_hook": HEAD.format("config", "return {'wrong': ER}"),

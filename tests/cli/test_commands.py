@@ -299,3 +299,11 @@ def test_noise_that_is_none_is_refused(pattern, text, why, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["run", pattern, "--likelihood", text])
     assert why in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_solvers_option_cannot_take_the_name_of_one_of_run():
+    from retrieve.cli.run import command
+    from retrieve.plugins.flags import RUN_OPTIONS
+
+    own = {name for parameter in command.params for name in parameter.opts if name.startswith("-")}
+    assert own == RUN_OPTIONS

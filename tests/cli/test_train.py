@@ -11,10 +11,10 @@ import time
 import numpy as np
 import pytest
 import torch
-from retrieve.priors.training.state import read_checkpoint
 
 from retrieve.cli import main
 from retrieve.priors import weights
+from retrieve.priors.training.state import read_checkpoint
 from retrieve.simulate import named
 
 FILM = "domains2d:size=16,domains=3,fill=0.3,kind=blobs"

@@ -7,7 +7,7 @@ import torch
 
 from retrieve.cli import main
 from retrieve.priors import weights
-from retrieve.priors.denoiser import EDM
+from retrieve.priors.edm import EDM
 
 SMALL = {"base": 8, "widths": [1], "blocks": 1, "attention": [], "embedding": 16, "patch": 1}
 

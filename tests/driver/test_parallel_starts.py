@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from dying import Killed
 from numpy.testing import assert_array_equal
-from retrieve.solvers.learned.diffusion import Diffusion
 
 from retrieve.driver.solve import Budget, solve
 from retrieve.errors import InputError, SolverError
 from retrieve.problem import Problem
 from retrieve.simulate import blobs, measure
 from retrieve.solvers import HIO, Recipe
+from retrieve.solvers.learned.diffusion import Diffusion
 
 SAME = ("object", "estimates", "supports", "spread", "samples", "held")
 

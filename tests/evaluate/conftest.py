@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from retrieve.io.result import Cost, Result, Score
+from retrieve.io.result import Cost, Result
 from retrieve.numerics.alignment import conjugate_inverse
 from retrieve.problem import Problem
+from retrieve.problem.scoring import Score
 from retrieve.simulate import crystal, measure
 
 

@@ -9,12 +9,12 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from retrieve.errors import InputError
-from retrieve.evaluate.analysis_summary import write_summary
-from retrieve.evaluate.ensemble import agreement_matrix, align_all, clusters_of, pairwise, upper
+from retrieve.evaluate.analysis_summary import summary, write_summary
+from retrieve.evaluate.analyze import analyze
+from retrieve.evaluate.ensemble import agreement_matrix, clusters_of, pairwise, upper
 from retrieve.evaluate.groups import natural_threshold, verdict_of
 from retrieve.evaluate.metrics import chi2_diffraction
-from retrieve.evaluate import analysis_summary as summary
-from retrieve.evaluate import analyze
+from retrieve.numerics.stacks import align_all
 from retrieve.report.analysis_picture import picture
 from retrieve.report.page import page
 from retrieve.simulate import crystal

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from retrieve.errors import InputError
-from retrieve.evaluate.averaging import combine, mean_to_max, scatter_and_filter, weighted_mean
-from retrieve.io.result import Cost, Result, Score
-from retrieve.numerics.alignment import align, complex_correlation, conjugate_inverse
 from retrieve.evaluate import averaging as combining
+from retrieve.evaluate.averaging import combine, mean_to_max, scatter_and_filter, weighted_mean
+from retrieve.io.result import Cost, Result
+from retrieve.numerics.alignment import align, complex_correlation, conjugate_inverse
 from retrieve.problem import Problem
+from retrieve.problem.scoring import Score
 from retrieve.simulate import crystal
 
 

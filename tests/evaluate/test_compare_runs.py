@@ -8,12 +8,12 @@ import pytest
 
 from retrieve.driver.solve import Budget, solve
 from retrieve.errors import InputError
+from retrieve.evaluate import benchmarks
 from retrieve.evaluate.averaging import weighted_mean
 from retrieve.evaluate.compare import Case, compare, summarise
 from retrieve.evaluate.metrics import evaluate
 from retrieve.evaluate.tables import to_dict
 from retrieve.io.external import Foreign
-from retrieve.evaluate import benchmarks
 from retrieve.plugins.options import build
 from retrieve.plugins.registry import find
 from retrieve.problem import Problem

@@ -5,7 +5,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from retrieve.errors import InputError
 from retrieve.evaluate.ensemble import (
     Cluster,
-    align_all,
     average,
     clusters,
     clusters_of,
@@ -14,10 +13,10 @@ from retrieve.evaluate.ensemble import (
     pairwise,
     phase_spread,
     select,
-    spread,
     upper,
 )
 from retrieve.numerics.alignment import align, complex_correlation, conjugate_inverse, pearson
+from retrieve.numerics.stacks import align_all, spread
 from retrieve.problem import Problem
 from retrieve.simulate import blobs
 

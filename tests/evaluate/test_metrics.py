@@ -8,8 +8,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from retrieve.errors import InputError
-from retrieve.numerics.alignment import conjugate_inverse, tilt, translate
 from retrieve.evaluate import metrics as m
+from retrieve.numerics.alignment import conjugate_inverse, tilt, translate
 from retrieve.plugins.registry import registered
 from retrieve.problem import Problem
 from retrieve.simulate import blobs

@@ -12,12 +12,12 @@ from small_cases import cases, timeless
 
 from retrieve.cli import main
 from retrieve.errors import InputError
+from retrieve.evaluate import benchmarks
 from retrieve.evaluate.compare import compare
 from retrieve.evaluate.fingerprint import fingerprint
 from retrieve.evaluate.store import Store
 from retrieve.evaluate.tables import to_dict
 from retrieve.io.external import Foreign
-from retrieve.evaluate import benchmarks
 from retrieve.problem.likelihood import Gaussian
 from retrieve.solvers import ER, HIO
 

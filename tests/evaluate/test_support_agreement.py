@@ -5,9 +5,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from retrieve.evaluate.support_agreement import held_by
-from retrieve.io.result import Cost, Result, Score
+from retrieve.io.result import Cost, Result
 from retrieve.numerics.alignment import conjugate_inverse
 from retrieve.problem import Problem
+from retrieve.problem.scoring import Score
 from retrieve.simulate import crystal, measure
 
 

@@ -5,18 +5,18 @@ import csv
 import numpy as np
 import pytest
 import torch
+
+from retrieve.driver.solve import solve
+from retrieve.priors.graphs import Replayed
 from retrieve.priors.training.diffusion_task import DiffusionTask
 from retrieve.priors.training.loop import train
 from retrieve.priors.training.objects import Simulated
 from retrieve.priors.training.settings import Training
+from retrieve.priors.weights import build, load
+from retrieve.simulate import TEST_SEED, Noise, named
 from retrieve.solvers.learned.diffusion import Diffusion
 from retrieve.solvers.learned.dps import DPS
 from retrieve.solvers.learned.unet import UNet
-
-from retrieve.driver.solve import solve
-from retrieve.priors.graphs import Replayed
-from retrieve.priors.weights import build, load
-from retrieve.simulate import TEST_SEED, Noise, named
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA card")]
 

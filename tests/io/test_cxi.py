@@ -9,12 +9,13 @@ import pytest
 
 from retrieve.errors import InputError
 from retrieve.io import load, read
-from retrieve.io.cxi import check_writable, write_problem, write_result
-from retrieve.io.result import Cost, Result, Score
+from retrieve.io.cxi import check_writable, write_problem
+from retrieve.io.result import Cost, Result, write_result
 from retrieve.io.results import read_result
 from retrieve.operators import FarField, Pad
 from retrieve.problem import Problem
 from retrieve.problem.likelihood import Poisson
+from retrieve.problem.scoring import Score
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 from retrieve.errors import InputError, PluginError
 from retrieve.io import Reader, readers
 from retrieve.operators import FarField
-from retrieve.plugins.hookspecs import hookimpl
 from retrieve.plugins import registry as plugins
+from retrieve.plugins.hookspecs import hookimpl
 from retrieve.solvers import ER, HIO, HPR, RAAR, Recipe
 
 

@@ -4,11 +4,11 @@ import csv
 
 import pytest
 import torch
+
+from retrieve.priors.edm import EDM
 from retrieve.priors.training.diffusion_task import DiffusionTask
 from retrieve.priors.training.objects import Simulated
 from retrieve.priors.training.settings import Training
-
-from retrieve.priors.denoiser import EDM
 from retrieve.simulate import Domains2D
 
 SMALL = {"base": 8, "widths": [1, 2], "blocks": 1, "attention": [], "embedding": 16, "patch": 1}

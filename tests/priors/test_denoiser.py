@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from retrieve.errors import InputError
-from retrieve.priors.denoiser import EDM, SIGMA_DATA, Epsilon
+from retrieve.priors.denoiser import SIGMA_DATA
+from retrieve.priors.edm import EDM
+from retrieve.priors.epsilon import Epsilon
 from retrieve.priors.weights import build, complete
 from retrieve.priors.windows import box_for, reach_of, window_of
 

@@ -11,9 +11,9 @@ import torch
 from retrieve import solve
 from retrieve.cli import main
 from retrieve.errors import InputError, PluginError
+from retrieve.plugins import registry as plugins
 from retrieve.plugins.hookspecs import hookimpl
 from retrieve.plugins.registry import find
-from retrieve.plugins import registry as plugins
 from retrieve.priors.registered import of_plugins, prior_of
 from retrieve.problem import Problem
 from retrieve.simulate import blobs, measure

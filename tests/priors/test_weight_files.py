@@ -6,7 +6,7 @@ from safetensors.torch import save_file
 
 from retrieve.errors import InputError, RetrieveError
 from retrieve.priors import weights
-from retrieve.priors.denoiser import EDM
+from retrieve.priors.edm import EDM
 
 
 @pytest.fixture

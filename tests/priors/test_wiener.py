@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from retrieve.priors import weights
-from retrieve.priors.denoiser import EDM
+from retrieve.priors.edm import EDM
 from retrieve.priors.wiener import Wiener
 
 

@@ -5,7 +5,7 @@ from scipy import ndimage
 
 from retrieve.operators import Binning, FarField, Pad
 from retrieve.problem import Problem
-from retrieve.problem.autocorrelation import autocorrelation, extent, fill_unmeasured, first_support, islands, speckle_size
+from retrieve.problem.autocorrelation import autocorrelation, ellipsoid, extent, fill_unmeasured, islands
 from retrieve.simulate import beam_stop, blobs, crystal, measure
 
 
@@ -19,10 +19,18 @@ def pattern_of(x, **more):
     return Problem.from_arrays(intensity=measure(x), **more)
 
 
+def measured(problem):
+    return problem.amplitude, problem.valid
+
+
+def first_support(problem):
+    return ellipsoid(problem.shape, problem.extent)
+
+
 def test_the_autocorrelation_by_its_definition(random_complex):
     x = random_complex(8, 6).astype(np.complex64)
     expected = np.array([[abs(np.vdot(x, np.roll(x, (-i, -j), (0, 1)))) for j in range(-3, 3)] for i in range(-4, 4)])
-    found = autocorrelation(pattern_of(x))
+    found = autocorrelation(*measured(pattern_of(x)))
     assert_allclose(found, expected / expected.max(), rtol=1e-4)
     assert found[4, 3] == 1
 
@@ -32,8 +40,9 @@ def test_the_autocorrelation_by_its_definition(random_complex):
 def test_extent_and_speckles_of_a_box(size, known):
     x = box((64, 60), size)
     problem = pattern_of(x, support=np.abs(x) > 0 if known else None)
-    assert_allclose(extent(problem, threshold=1e-4), size, atol=0 if known else 0.6)
-    assert_allclose(speckle_size(problem), np.array([64, 60]) / extent(problem))
+    found = problem.extent if known else extent(*measured(problem), threshold=1e-4)
+    assert_allclose(found, size, atol=0 if known else 0.6)
+    assert_allclose(problem.speckle_size, np.array([64, 60]) / problem.extent)
 
 
 @pytest.mark.parametrize("shape", [(96, 96), (80, 91), (40, 36, 44)])
@@ -56,7 +65,7 @@ def test_the_first_support_comes_near_a_crystal(shape, seed):
 
 
 def test_a_box_is_found_exactly_in_size():
-    assert_allclose(extent(pattern_of(box((64, 64), (12, 20))), threshold=1e-3), (12, 20), atol=1)
+    assert_allclose(extent(*measured(pattern_of(box((64, 64), (12, 20)))), threshold=1e-3), (12, 20), atol=1)
 
 
 def test_a_beam_stop_widens_the_support_by_no_more_than_a_factor():
@@ -112,5 +121,5 @@ def test_islands_have_the_size_and_share_asked_for(rng, size, fraction):
 
 
 def test_a_finer_object_has_finer_speckles():
-    small, large = (speckle_size(pattern_of(blobs((64, 64), seed=0, fill=f)[0])) for f in (0.05, 0.2))
+    small, large = (pattern_of(blobs((64, 64), seed=0, fill=f)[0]).speckle_size for f in (0.05, 0.2))
     assert all(s > big for s, big in zip(small, large, strict=True))

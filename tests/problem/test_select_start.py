@@ -2,8 +2,7 @@
 
 import math
 
-from retrieve.io.result import Score
-from retrieve.problem.scoring import choose
+from retrieve.problem.scoring import Score, choose
 
 
 def test_free_score_chooses_among_many_pixels():

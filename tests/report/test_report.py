@@ -9,9 +9,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from retrieve.errors import InputError
 from retrieve.evaluate.verdict import Verdict
-from retrieve.io.result import Cost, Result, Score
+from retrieve.io.result import Cost, Result
 from retrieve.numerics.alignment import tilt
 from retrieve.problem import Problem
+from retrieve.problem.scoring import Score
 from retrieve.report.result_picture import WIDE, picture, plot
 from retrieve.simulate import beam_stop, crystal, measure
 
@@ -216,7 +217,8 @@ def test_unknown_suffix(tmp_path):
 
 def test_importing_leaves_the_slow_out():
     code = (
-        "import sys; import retrieve.report.result_picture, retrieve.numerics.alignment, retrieve.evaluate.ensemble, retrieve.simulate; "
+        "import sys; import retrieve.report.result_picture, retrieve.numerics.alignment; "
+        "import retrieve.evaluate.ensemble, retrieve.simulate; "
         "print([m for m in ('matplotlib', 'torch', 'sklearn') if m in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

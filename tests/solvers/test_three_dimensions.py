@@ -2,9 +2,6 @@
 
 import numpy as np
 import pytest
-from retrieve.solvers.learned.diffusion import Diffusion
-from retrieve.solvers.learned.dps import DPS
-from retrieve.solvers.learned.unet import UNet
 
 from retrieve.driver.solve import solve
 from retrieve.errors import InputError
@@ -12,6 +9,9 @@ from retrieve.numerics.alignment import align
 from retrieve.priors.weights import load, shipped
 from retrieve.problem import Problem
 from retrieve.simulate import Noise, named
+from retrieve.solvers.learned.diffusion import Diffusion
+from retrieve.solvers.learned.dps import DPS
+from retrieve.solvers.learned.unet import UNet
 
 NOWHERE = 77  # a seed that nothing was trained, tuned or tested on
 

@@ -8,7 +8,6 @@ import h5py
 import numpy as np
 import scipy.io
 import tifffile
-from retrieve.solvers.learned.dps import DPS
 
 from retrieve.evaluate.metrics import BUILTIN
 from retrieve.io import builtin_readers
@@ -17,6 +16,7 @@ from retrieve.plugins.builtin import ALGORITHMS, register_operators, register_so
 from retrieve.plugins.registry import find
 from retrieve.priors.weights import load
 from retrieve.solvers import SF, Auto, ConjugateGradient, Guided, Recipe
+from retrieve.solvers.learned.dps import DPS
 from retrieve.testing import parametrize_with_checks
 
 SHAPE = (12, 10)

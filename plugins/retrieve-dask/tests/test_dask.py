@@ -9,8 +9,8 @@ import pytest
 
 from retrieve.driver.executors import completed, opened
 from retrieve.errors import InputError
-from retrieve.evaluate.compare import compare
 from retrieve.evaluate import benchmarks
+from retrieve.evaluate.compare import compare
 from retrieve.solvers import ER, HIO
 from retrieve.testing import parametrize_with_checks
 

@@ -129,7 +129,7 @@ def misfits(
 
 
 def convolve(a: np.ndarray, transfer: np.ndarray, line: np.ndarray, out: np.ndarray | None, threads: int) -> np.ndarray | None:
-    """`retrieve.numerics.arrays.convolve` of float32 or complex64 a, into `out`, which may be a; None where it cannot be done here."""
+    """`arrays.convolve` of float32 or complex64 a, into `out`, which may be a; None where it cannot be done here."""
     able = type(a) is np.ndarray and a.dtype in (np.float32, np.complex64) and a.flags.c_contiguous
     fftw = planned(a.shape[1:]) if able else None
     if fftw is None:

@@ -1,30 +1,12 @@
-"""Writing so that no reader ever finds half a file, and so that no two trainings write in one folder."""
+"""The lock on a training's folder."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ...errors import InputError, RetrieveError
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to, which takes its place when all went well.
-
-    Raises `RetrieveError` where it cannot be written; the file that was there is then left as it was.
-    """
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        yield partial
-        os.replace(partial, path)
-    except (OSError, RuntimeError) as error:  # torch tells of a full disk by a RuntimeError
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RetrieveError(f"cannot write {path}: {reason}; free some space and run it again") from error
-    finally:
-        partial.unlink(missing_ok=True)
+from ...errors import InputError
 
 
 @contextmanager

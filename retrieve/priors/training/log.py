@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .files import replacing
+from ...files import replacing
 
 
 class Journal:

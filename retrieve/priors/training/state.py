@@ -8,22 +8,20 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ...errors import InputError, RetrieveError
+from ...files import replacing
 from ...plugins.options import values_of
 from ..weights import complete
-from .files import replacing
 from .log import Journal
 from .objects import draws
 from .parallel import World
 from .settings import Training
-
-if TYPE_CHECKING:
-    from .loop import Task
+from .task import Task
 
 CHECKPOINT = "checkpoint.pt"
 PERIOD = 0.2  # seconds between looks at the loss: each waits for a card
@@ -254,7 +252,7 @@ class State:
             "finished": self.finished,
         }
         with replacing(self.folder / CHECKPOINT) as partial:
-            torch.save(state, partial)
+            _save(state, partial)
 
     def finish(self, on_step: Callable[[Told], object] | None) -> None:
         """The last validation and checkpoint, unless they are already done."""
@@ -266,3 +264,11 @@ class State:
             self.checkpoint()
         if on_step is not None:
             on_step(self.told())
+
+
+def _save(state: Mapping[str, Any], path: Path) -> None:
+    """Save with torch, which reports a full disk as a RuntimeError. Raises OSError instead."""
+    try:
+        torch.save(state, path)
+    except RuntimeError as error:
+        raise OSError(str(error).splitlines()[0]) from error

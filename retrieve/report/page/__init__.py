@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ...files import check_writable, write_text
 
 if TYPE_CHECKING:
     from ...evaluate.analyze import Analysis
@@ -41,14 +42,5 @@ def write_page(content: Result | Comparison | Analysis, path: str | Path) -> Pat
 
     The file is written beside its place and renamed. Raises `InputError` when the place cannot be written.
     """
-    from ...io.cxi import check_writable
-
-    path = check_writable(path)
-    text = page(content)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_text(text, encoding="utf-8", errors="replace")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-    return path
+    check_writable(path)
+    return write_text(path, page(content))

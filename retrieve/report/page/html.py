@@ -167,7 +167,7 @@ def code(value: Any) -> Html:
 
 def document(title: str, lead: str, sections: Mapping[str, Sequence[Any]]) -> str:
     """The whole page: its head, a list of contents and the sections, by title, that are not empty."""
-    from ...driver.manifest import versions
+    from ...provenance import versions
 
     kept = {name: [part for part in parts if part] for name, parts in sections.items()}
     made = {name: section(name, *parts) for name, parts in kept.items() if parts}

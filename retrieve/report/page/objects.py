@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...numerics.alignment import ramp_of, tilt
-from ..cuts import SHOWN
+from ...numerics.grids import SHOWN
 from ..result_picture import phase_scale
 from .images import Panel, Scale
 

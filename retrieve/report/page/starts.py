@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...evaluate.ensemble import Cluster, agreement_matrix, align_all, clusters_of, pairwise, upper
+from ...evaluate.ensemble import Cluster, agreement_matrix, clusters_of, pairwise, upper
 from ...evaluate.modes import Modes, Shared
-from ...io.result import Result, Score
+from ...io.result import Result
 from ...numerics.alignment import shift_to_centre
+from ...numerics.stacks import align_all
+from ...problem.scoring import Score
 from .charts import distribution_chart
 from .html import NONE, Cell, Column, Html, number, table, tag
 from .images import Panel, Scale, grid, viewer

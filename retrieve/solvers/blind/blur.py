@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from ...numerics.arrays import Array, like, to_numpy
 from ...operators import PartialCoherence
 from ...problem import Problem
-from ...problem.autocorrelation import speckle_size
 from ..base import Step
 from .coarse import on_all
 from .state import Found, State, best_of, row
@@ -76,7 +75,7 @@ def fitted(search: Search, b: int, before: State) -> Fitted:
 def widened(search: Search, b: int, before: State) -> Generator[Step, None, list[Trial]]:
     """Start b of the batch `before` under Gaussian kernels, ever wider, refined from the one before, until one does not fit."""
     tried: list[Trial] = []
-    narrowest = np.full(len(search.problem.shape), NARROWEST * min(speckle_size(search.whole)))
+    narrowest = np.full(len(search.problem.shape), NARROWEST * min(search.whole.speckle_size))
     for n in range(search.options.blurs):
         state = tried[-1].state if tried else row(before, b)
         tried.append((yield from _under(WIDER**n * narrowest, search, b, before, state)))

@@ -13,8 +13,7 @@ import numpy as np
 
 from ...numerics.alignment import align_stack
 from ...numerics.arrays import like, to_numpy
-from ..base import Step
-from ..start import random_phases
+from ..base import Step, random_phases
 from .state import Found, State, best_of, merged, row
 
 if TYPE_CHECKING:

@@ -13,16 +13,15 @@ import numpy as np
 from ...numerics.alignment import align
 from ...numerics.arrays import Array, like, namespace, to_numpy
 from ...problem import Problem
-from ...problem.autocorrelation import islands, speckle_size
+from ...problem.autocorrelation import islands
 from ...problem.scoring import Scorer
 from ...problem.survey import Survey, survey
-from ..base import Step, Streams
+from ..base import Step, Streams, random_phases
 from ..gradient import ConjugateGradient
 from ..iterative import Descent, Iterative, iterate
 from ..projections import ER, HIO
 from ..recipe import Recipe
 from ..shrinkwrap import ShrinkWrap
-from ..start import random_phases
 from .blur import blur_of, detector_of, fitted
 from .breeding import bred
 from .second_grain import cleared
@@ -65,7 +64,7 @@ class Search:
         self.whole = problem
         self.seen: Survey = survey(problem)
         if held is None:  # the same for every start
-            held = islands(to_numpy(problem.valid), speckle_size(problem), self.options.kept, np.random.default_rng(0))
+            held = islands(to_numpy(problem.valid), problem.speckle_size, self.options.kept, np.random.default_rng(0))
         self.held = held
         self.problem = problem.without(held)
         self.scorer = Scorer(problem, self.problem.valid, like(held, problem.valid))

@@ -17,12 +17,10 @@ from scipy import ndimage
 
 from ...numerics.arrays import like, namespace, to_numpy
 from ...problem import Problem
-from ...problem.autocorrelation import speckle_size
-from ..base import Step
+from ..base import Step, random_phases
 from ..iterative import iterate
 from ..projections import ER
 from ..shrinkwrap import ShrinkWrap
-from ..start import random_phases
 from .state import State, row
 
 if TYPE_CHECKING:
@@ -95,7 +93,7 @@ def found(search: Search, before: State) -> Generator[Step, None, list[Spot]]:
     of a crystal of 1 to 5 % the counts, 8 to 20 px away, at 10⁶ photons, the spot was in 12 of 12.
     """
     problem = search.problem
-    bright = spots(to_numpy(problem.amplitude) ** 2, to_numpy(problem.valid), speckle_size(search.whole), search.options.aliens)
+    bright = spots(to_numpy(problem.amplitude) ** 2, to_numpy(problem.valid), search.whole.speckle_size, search.options.aliens)
     if len(bright) < 3:  # nothing to compare with
         return []
     shares, misfits = np.zeros((2, len(bright)))

@@ -13,7 +13,7 @@ from ...errors import InputError
 from ...numerics.arrays import TINY, Array, like, namespace, to_numpy
 from ...operators import FarField
 from ...plugins.options import option
-from ...problem import Problem, autocorrelation
+from ...problem import Problem
 from ..base import Solver, Streams
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class Learned(Weighted):
                 f"{type(problem.detector or problem.operator).__name__}; take a prior that is not told the pattern"
             )
         if problem.support is None:
-            extent = autocorrelation.extent(problem)
+            extent = problem.extent
             if any(e > 1.1 * w for e, w in zip(extent, window, strict=True)):
                 raise InputError(f"{told}, the object spans about {by(extent)} by its autocorrelation; bin or crop the data")
         else:

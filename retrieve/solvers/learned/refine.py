@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...numerics.arrays import Array, like, to_numpy
+from ...numerics.grids import pixels
 from ...plugins.options import option
 from ...problem import Problem
-from ...simulate.geometry import pixels
 from ..base import Step
 
 PAPER = "Lee et al. 2026, end of section 4.6"

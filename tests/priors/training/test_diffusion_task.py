@@ -3,15 +3,17 @@ import itertools
 import numpy as np
 import pytest
 import torch
+
+from retrieve.errors import InputError
+from retrieve.priors.denoiser import SIGMA_DATA
+from retrieve.priors.edm import EDM
+from retrieve.priors.epsilon import Epsilon
+from retrieve.priors.patterns import shown
 from retrieve.priors.training.diffusion_task import BINS, DiffusionTask, framed, sample, unit_rms, with_pattern
 from retrieve.priors.training.loop import train
 from retrieve.priors.training.objects import Simulated
 from retrieve.priors.training.pictures import image_grid
 from retrieve.priors.training.settings import DenoiserOptions
-
-from retrieve.errors import InputError
-from retrieve.priors.denoiser import EDM, SIGMA_DATA, Epsilon
-from retrieve.priors.patterns import shown
 from retrieve.priors.weights import complete
 from retrieve.priors.windows import window_of
 from retrieve.simulate import TRAIN_SEED, Domains2D, Domains3D

@@ -3,10 +3,11 @@ import sys
 import types
 
 import pytest
-from retrieve.priors.training.files import own_folder, replacing
-from retrieve.priors.training.log import Journal
 
 from retrieve.errors import RetrieveError
+from retrieve.files import replacing
+from retrieve.priors.training.files import own_folder
+from retrieve.priors.training.log import Journal
 
 
 def rows(path):

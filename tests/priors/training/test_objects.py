@@ -5,11 +5,11 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from retrieve.priors.training.object_files import read_objects
-from retrieve.priors.training.objects import Folder, Simulated, pair, turned
 
 from retrieve.errors import InputError
 from retrieve.io.cxi import write_problem
+from retrieve.priors.training.object_files import read_objects
+from retrieve.priors.training.objects import Folder, Simulated, pair, turned
 from retrieve.simulate import TRAIN_SEED, Noise, named
 from retrieve.simulate.stack import write_stack
 

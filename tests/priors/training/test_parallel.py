@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import torch
+
 from retrieve.priors.training.loop import _batches
 from retrieve.priors.training.parallel import World
 from retrieve.priors.training.state import read_checkpoint
@@ -43,7 +44,7 @@ def test_batches_go_on_within_a_pool(task, brief, same):
 TWO = """
 import sys, torch
 from pathlib import Path
-from retrieve.priors.denoiser import EDM
+from retrieve.priors.edm import EDM
 from retrieve.priors.training.diffusion_task import DiffusionTask
 from retrieve.priors.training.objects import Simulated
 from retrieve.priors.training.parallel import rank

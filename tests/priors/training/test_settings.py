@@ -2,11 +2,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-from retrieve.priors.training.settings import DenoiserOptions, Training, UNetOptions, window_for
-from retrieve.priors.training.state import differing
 
 from retrieve.errors import InputError, OptionError
 from retrieve.plugins.options import values_of
+from retrieve.priors.training.settings import DenoiserOptions, Training, UNetOptions, window_for
+from retrieve.priors.training.state import differing
 from retrieve.priors.weights import complete
 
 

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import torch
+
+from retrieve.errors import InputError, RetrieveError
+from retrieve.priors.denoiser import SIGMA_DATA
 from retrieve.priors.training.diffusion_task import BINS
 from retrieve.priors.training.loop import record, train
 from retrieve.priors.training.objects import Simulated
 from retrieve.priors.training.settings import Training
 from retrieve.priors.training.state import precision_of, read_checkpoint, trained_in
-
-from retrieve.errors import InputError, RetrieveError
-from retrieve.priors.denoiser import SIGMA_DATA
 from retrieve.simulate import Domains2D
 
 

@@ -4,13 +4,13 @@ import json
 import numpy as np
 import pytest
 import torch
-from retrieve.priors.training.loop import train
-from retrieve.priors.training.objects import Simulated
-from retrieve.priors.training.unet_task import UNetTask
 
 from retrieve.errors import InputError
 from retrieve.evaluate.metrics import evaluate
 from retrieve.priors.retriever import ComplexUNet, RealUNet
+from retrieve.priors.training.loop import train
+from retrieve.priors.training.objects import Simulated
+from retrieve.priors.training.unet_task import UNetTask
 from retrieve.problem import Problem
 from retrieve.simulate import Domains3D
 

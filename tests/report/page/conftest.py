@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from retrieve.evaluate.comparison import Comparison, Picture, Row
-from retrieve.io.result import Cost, Result, Score
+from retrieve.io.result import Cost, Result
 from retrieve.problem import Problem
+from retrieve.problem.scoring import Score
 from retrieve.simulate import beam_stop, crystal, measure
 
 METRICS = ("complex_correlation", "phase_similarity", "nrmse")

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from retrieve.evaluate import analyze
+from retrieve.evaluate.analyze import analyze
 from retrieve.report.page import write_page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install playwright)")

@@ -11,9 +11,9 @@ from numpy.testing import assert_array_equal
 
 from retrieve.errors import InputError
 from retrieve.evaluate.comparison import Comparison
-from retrieve.io.result import Score
 from retrieve.plugins.flags import solver_from
 from retrieve.plugins.options import values_of
+from retrieve.problem.scoring import Score
 from retrieve.report.page import page, write_page
 from retrieve.report.page.command import command_of
 

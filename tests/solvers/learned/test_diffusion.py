@@ -7,8 +7,6 @@ import pytest
 import torch
 from exact_prior import White, on_torch, streams
 from numpy.testing import assert_allclose
-from retrieve.solvers.learned.diffusion import Diffusion
-from retrieve.solvers.learned.dps import DPS
 
 import retrieve.solvers.learned.base as learned
 from retrieve.driver import batch
@@ -19,6 +17,8 @@ from retrieve.problem import Problem
 from retrieve.problem.likelihood import Gaussian
 from retrieve.simulate import Noise, blobs, measure
 from retrieve.simulate.noise import problem as simulated
+from retrieve.solvers.learned.diffusion import Diffusion
+from retrieve.solvers.learned.dps import DPS
 
 
 @pytest.fixture

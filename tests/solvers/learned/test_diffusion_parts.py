@@ -8,20 +8,20 @@ import pytest
 import torch
 from exact_prior import White, on_torch, streams
 from numpy.testing import assert_allclose
+
+import retrieve.solvers.learned.base as learned
+from retrieve import solve
+from retrieve.numerics.alignment import align
+from retrieve.numerics.grids import pixels
+from retrieve.priors.symmetry import Symmetric, conjugate_inverse
+from retrieve.problem import Problem
+from retrieve.problem.likelihood import Gaussian, Poisson
+from retrieve.simulate import TUNE_SEED, Domains2D, Noise, named
 from retrieve.solvers.learned.diffusion import Diffusion
 from retrieve.solvers.learned.dps import DPS
 from retrieve.solvers.learned.gibbs import posterior_field, reverse, unit, von_mises
 from retrieve.solvers.learned.pixel_shifts import aside
 from retrieve.solvers.learned.refine import gaussian_support
-
-import retrieve.solvers.learned.base as learned
-from retrieve import solve
-from retrieve.numerics.alignment import align
-from retrieve.priors.symmetry import Symmetric, conjugate_inverse
-from retrieve.problem import Problem
-from retrieve.problem.likelihood import Gaussian, Poisson
-from retrieve.simulate import TUNE_SEED, Domains2D, Noise, named
-from retrieve.simulate.geometry import pixels
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (32, 32, 32)])

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 import torch
-from retrieve.solvers.learned.diffusion import Diffusion
-from retrieve.solvers.learned.dps import DPS
 
 from retrieve.driver.solve import solve
 from retrieve.errors import InputError
 from retrieve.operators import PartialCoherence
 from retrieve.priors import weights
-from retrieve.priors.denoiser import EDM
+from retrieve.priors.edm import EDM
 from retrieve.problem import Problem
 from retrieve.simulate import blobs, measure
+from retrieve.solvers.learned.diffusion import Diffusion
+from retrieve.solvers.learned.dps import DPS
 
 SMALL = {"base": 8, "widths": [1, 2], "blocks": 1, "attention": [], "embedding": 16, "patch": 1}
 SOLVERS = [(Diffusion, {"search": 5, "heads": 1, "evaluations": 3}), (DPS, {"timesteps": 3})]

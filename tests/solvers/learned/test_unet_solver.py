@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_array_equal
-from retrieve.solvers.learned.unet import UNet
 
 from retrieve.driver.solve import solve
 from retrieve.errors import InputError, OptionError
 from retrieve.operators import FarField, Mask, PartialCoherence
 from retrieve.plugins.registry import find
 from retrieve.priors import weights
-from retrieve.priors.denoiser import EDM
+from retrieve.priors.edm import EDM
 from retrieve.priors.retriever import ComplexUNet, RealUNet
 from retrieve.problem import Problem
 from retrieve.simulate import blobs, measure
+from retrieve.solvers.learned.unet import UNet
 
 SMALL = {"base": 8, "widths": [1, 2], "blocks": 1, "attention": [], "embedding": 16, "patch": 1}
 

@@ -1,0 +1,56 @@
+"""The one atomic writer: a file takes its place when it is complete, or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import InputError
+
+
+def check_writable(path: str | Path) -> Path:
+    """Check that a file can be written at `path`. Call it before long work.
+
+    Raises
+    ------
+    InputError
+        If `path` is a directory, or its directory does not exist or is not writable.
+    """
+    path = Path(path)
+    folder = path.parent
+    if path.is_dir():
+        raise InputError(f"{path} is a directory; give the name of a file in it, such as {path / 'result.cxi'}")
+    if not folder.is_dir():
+        raise InputError(f"cannot write {path}: there is no directory {folder}; make it (mkdir -p) or choose another place")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"cannot write {path}: the directory {folder} is not writable by this user; choose another place")
+    return path
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to. It replaces `path` when the block ends without an error.
+
+    Raises
+    ------
+    InputError
+        If the place or the disk refuses the file. The file that was there stays as it was.
+    """
+    path = check_writable(path)
+    beside = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        yield beside
+        os.replace(beside, path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}; free some space or choose another place") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> Path:
+    """Write `text` as UTF-8, atomically. Return the path. Characters that UTF-8 lacks become question marks."""
+    with replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8", errors="replace")
+    return Path(path)

@@ -1,0 +1,25 @@
+"""Pixel positions, and the box around an object."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+SHOWN = 0.1  # share of the maximum amplitude below which a phase is noise and is left white
+
+
+def pixels(shape: tuple[int, ...]) -> NDArray:
+    """Pixel positions (axes, *shape) relative to the centre N//2."""
+    return np.stack(np.meshgrid(*[np.arange(n) - n // 2 for n in shape], indexing="ij")).astype(float)
+
+
+def crop_to(x: NDArray, support: NDArray[np.bool_] | None) -> tuple[slice, ...]:
+    """The box around the support or, without one, around what is seen of x (*shape), with a margin."""
+    seen = np.abs(x) > SHOWN * np.abs(x).max() if support is None or not support.any() else support
+    seen = seen if seen.any() else np.ones_like(seen)
+    crop = []
+    for axis, n in enumerate(x.shape):
+        inside = np.flatnonzero(seen.any(axis=tuple(a for a in range(x.ndim) if a != axis)))
+        margin = max(3, int(inside[-1] - inside[0]) // 8)
+        crop.append(slice(max(0, int(inside[0]) - margin), min(n, int(inside[-1]) + margin + 1)))
+    return tuple(crop)

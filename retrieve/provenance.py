@@ -1,0 +1,34 @@
+"""Provenance: versions of what decides a result, and hashes of files."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import platform
+from functools import lru_cache
+from pathlib import Path
+
+RECORDED = ("retrieve-phase", "numpy", "scipy", "array-api-compat", "h5py", "torch", "cupy", "safetensors", "numba", "pyfftw")
+CUPY = ("cupy-cuda12x", "cupy-cuda13x")
+"""Its wheels."""
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the packages that decide a result; those not installed are left out."""
+    found = {name: _version(name) for name in (*RECORDED, *CUPY)}
+    return {"python": platform.python_version(), **{name: version for name, version in found.items() if version is not None}}
+
+
+@lru_cache(maxsize=32)
+def _version(name: str) -> str | None:
+    """The version of an installed package: reading all of them takes as long as a short solve."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def sha256(path: str | Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -24,7 +24,7 @@ from retrieve.evaluate.statistics import success
 from retrieve.evaluate.verdict import judge, probability
 from retrieve.numerics.alignment import align
 from retrieve.provenance import versions
-from retrieve.simulate import TEST_SEED, TUNE_SEED, Noise, named
+from retrieve.simulate import TEST_SEED, TUNE_SEED, Noise, object_set
 from retrieve.simulate.crystals import Crystals, crystal
 from retrieve.simulate.noise import problem as measured
 from retrieve.simulate.seeds import stream
@@ -73,16 +73,16 @@ def of_set(objects: Any) -> Callable[[int, int, Noise], rt.Problem]:
 CELLS: dict[str, tuple[Callable[[int, int, Noise], rt.Problem], dict[str, Any]]] = {
     "crystal64": (of_set(Crystals()), {}),
     "crystal64-1e6": (of_set(Crystals()), {"photons": 1e6}),
-    "blobs": (of_set(named("domains2d-50-blobs")), {}),
-    "blobs-1e6": (of_set(named("domains2d-50-blobs")), {"photons": 1e6}),
-    "strong": (of_set(named("crystal2d-strong")), {}),
-    "strong-1e6": (of_set(named("crystal2d-strong")), {"photons": 1e6}),
+    "blobs": (of_set(object_set("domains2d-50-blobs")), {}),
+    "blobs-1e6": (of_set(object_set("domains2d-50-blobs")), {"photons": 1e6}),
+    "strong": (of_set(object_set("crystal2d-strong")), {}),
+    "strong-1e6": (of_set(object_set("crystal2d-strong")), {"photons": 1e6}),
     "facets5": (cells_in_facets(5), {}),
     "facets10": (cells_in_facets(10), {}),
     "facets20": (cells_in_facets(20), {}),
     "facets10-1e5": (cells_in_facets(10), {"photons": 1e5}),
-    "cells10": (of_set(named("domains2d-10-cells")), {}),
-    "cells10-1e6": (of_set(named("domains2d-10-cells")), {"photons": 1e6}),
+    "cells10": (of_set(object_set("domains2d-10-cells")), {}),
+    "cells10-1e6": (of_set(object_set("domains2d-10-cells")), {"photons": 1e6}),
     "crystal64-1e4": (of_set(Crystals()), {"photons": 1e4}),
     "crystal128": (of_set(Crystals(size=128)), {}),
     "crystal128-1e6": (of_set(Crystals(size=128)), {"photons": 1e6}),
@@ -91,7 +91,7 @@ CELLS: dict[str, tuple[Callable[[int, int, Noise], rt.Problem], dict[str, Any]]]
     "crystal64-1e5-blurred": (of_set(Crystals()), {"photons": 1e5, "coherence": 0.5}),
     "crystal64-1e4-blurred": (of_set(Crystals()), {"photons": 1e4, "coherence": 0.8}),
     "crystal64-1e6-faded": (faded(Crystals(), 10), {"photons": 1e6}),
-    "blobs-1e6-blurred": (of_set(named("domains2d-50-blobs")), {"photons": 1e6, "coherence": 0.5}),
+    "blobs-1e6-blurred": (of_set(object_set("domains2d-50-blobs")), {"photons": 1e6, "coherence": 0.5}),
 }
 """Name → objects and noise."""
 
@@ -118,8 +118,8 @@ def one(cell: str, number: int, seed: int, solver: str) -> dict[str, Any]:
         "object": number,
         "correlation": align(result.object, problem.truth).correlation,
         "starts": [align(x, problem.truth, subpixel=1).correlation for x in result.estimates],
-        "chi2": result.score.chi2,
-        "free": result.score.free,
+        "r": result.score.r,
+        "r_free": result.score.r_free,
         "label": verdict.label,
         "probability": verdict.probability,
         "evidence": dict(verdict.evidence),

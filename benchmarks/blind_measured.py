@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 import retrieve as rt
-from retrieve.evaluate.verdict import judge, told
+from retrieve.evaluate.verdict import account_lines, judge
 from retrieve.numerics.alignment import align
 from retrieve.provenance import versions
 
@@ -77,13 +77,13 @@ def run(problem: rt.Problem, seed: int) -> tuple[dict[str, Any], np.ndarray]:
         "probability": verdict.probability,
         "evidence": dict(verdict.evidence),
         "warnings": list(verdict.warnings),
-        "chi2": result.score.chi2,
-        "free": result.score.free,
+        "r": result.score.r,
+        "r_free": result.score.r_free,
         "support": int(result.support.sum()),
         "starts": len(result.scores),
         "cpu_seconds": time.process_time() - cpu,
         "wall_seconds": time.perf_counter() - wall,
-        "account": told(result),
+        "account": account_lines(result),
     }
     return found, result.object
 
@@ -100,7 +100,7 @@ def main() -> None:
             runs.append(found)
             objects.append(x)
             print(
-                f"{name} seed {seed}: {found['verdict']} ({found['probability']:.0%}), χ² {found['chi2']:.4f}, "
+                f"{name} seed {seed}: {found['verdict']} ({found['probability']:.0%}), R {found['r']:.4f}, "
                 f"free {found['free']:.4f}, {found['support']} px, {found['starts']} starts, "
                 f"partner {found['evidence']['partner']:.3f}, CPU {found['cpu_seconds']:.0f} s",
                 flush=True,

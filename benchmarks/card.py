@@ -23,11 +23,11 @@ from rich.console import Console
 from rich.table import Table
 
 import retrieve as rt
-from retrieve.driver.batch import Budget, Order
+from retrieve.driver.batch import Budget, SolveSpec
 from retrieve.errors import InputError
 from retrieve.numerics import fast
 from retrieve.numerics.arrays import Device, fftn, find_device, ifftn, synchronise
-from retrieve.simulate import TEST_SEED, Noise, named
+from retrieve.simulate import TEST_SEED, Noise, object_set
 from retrieve.solvers.base import Streams
 
 SEARCHED, ONE, EACH, OVER, EIGHT = 500, 20e-3, 0.2e-3, 1.5, 0.5
@@ -59,7 +59,7 @@ def as_arrays() -> Iterator[None]:
 def hio(where: Device, shape: tuple[int, ...], starts: int, count: int) -> float:
     """Wall seconds of so many iterations of all starts in one array."""
     solver, numbers = rt.solvers.HIO(iterations=count), range(starts)
-    order = Order(solver, problem(shape), where.name, starts, 0, 0.03, Budget(), True, count)
+    order = SolveSpec(solver, problem(shape), where.name, starts, 0, 0.03, Budget(), True, count)
     data = order.plan()[0].problem
     x = where.put(solver.start(data, Streams.of(0, numbers)))
 
@@ -100,7 +100,7 @@ def transforms(where: Device, shape: tuple[int, ...], count: int) -> float:
 
 def diffusion(where: Device, starts: int, less: bool) -> float:
     """Wall seconds of so many starts of the sampler with the prior that ships, all of them run to the end; `less` of a run."""
-    data = named("domains2d-50-cells").problem(0, TEST_SEED, Noise(sigma=0.05))
+    data = object_set("domains2d-50-cells").problem(0, TEST_SEED, Noise(sigma=0.05))
     from retrieve.plugins.registry import find
 
     kind = find("solvers", "diffusion")

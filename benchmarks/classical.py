@@ -54,7 +54,7 @@ LONGER: Table = {"hio long": ("hio", {"iterations": 10_000})}
 
 def main() -> None:
     given = arguments()
-    sets = given.sets or [name for which in ("domains2d", "crystal2d") for name in benchmarks.named(which).sets]
+    sets = given.sets or [name for which in ("domains2d", "crystal2d") for name in benchmarks.benchmark(which).sets]
     cells = [(name, level) for name in sets for level in given.noise]
     begun, parts = time.perf_counter(), []
     for number, (name, level) in enumerate(cells, start=1):
@@ -80,7 +80,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--objects", type=int, default=100, help="of each set")
     parser.add_argument("--long", type=int, default=100, help="of them, how many the long one gets")
     parser.add_argument("--sets", nargs="*", help="all 2D sets unless given")
-    parser.add_argument("--noise", type=float, nargs="*", default=list(benchmarks.NOISE))
+    parser.add_argument("--noise", type=float, nargs="*", default=list(benchmarks.BENCHMARK_NOISE))
     parser.add_argument("--starts", type=int, default=8)
     parser.add_argument("--workers", type=int, default=cores())
     parser.add_argument("--out", type=Path, default=HERE / "results" / "classical.json")

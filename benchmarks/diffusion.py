@@ -25,7 +25,7 @@ from retrieve.numerics.alignment import align
 from retrieve.numerics.arrays import cores
 from retrieve.plugins.registry import find
 from retrieve.provenance import versions
-from retrieve.simulate import TEST_SEED, Noise, named
+from retrieve.simulate import TEST_SEED, Noise, object_set
 
 HERE = Path(__file__).resolve().parent
 KINDS = ("cells", "blobs")
@@ -35,7 +35,7 @@ OFFSETS = (-8, 8, -16, 16, -26, 26)
 
 def speed(given: argparse.Namespace) -> dict[str, Any]:
     """Seconds of one reconstruction, eight starts of 64², all of them run; the second of two, when the weights are read."""
-    problem = named("domains2d-50-cells").problem(0, TEST_SEED, Noise(sigma=0.05))
+    problem = object_set("domains2d-50-cells").problem(0, TEST_SEED, Noise(sigma=0.05))
     solver = _solver("diffusion", given)
     taken = [rt.solve(solver, problem, starts=8, batch=8, agree=0, seed=seed, device=given.device).cost for seed in (0, 1)]
     found = {"seconds": round(taken[1].seconds, 2), "cores": cores(), "evaluations": taken[1].network_evaluations}
@@ -51,7 +51,7 @@ def spread(given: argparse.Namespace) -> dict[str, Any]:
     for kind in given.kinds:
         rows, pixels = [], []
         for number in range(given.objects):
-            problem = named(f"domains2d-50-{kind}").problem(number, TEST_SEED, Noise(sigma=0.05))
+            problem = object_set(f"domains2d-50-{kind}").problem(number, TEST_SEED, Noise(sigma=0.05))
             result = rt.solve(_solver("diffusion", given), problem, starts=8, samples=64, batch=16, device=given.device)
             inside, onto = problem.support, align(result.object, problem.truth)
             drawn = np.abs(np.array([align(x, problem.truth).object for x in result.samples]))[:, inside]
@@ -87,7 +87,7 @@ def _within(drawn: np.ndarray, k: int, spearman: Callable[..., Any]) -> float:
 
 
 def frames(given: argparse.Namespace) -> dict[str, Any]:
-    """Off-peak frames of a gold crystal, support unknown: free χ² and agreement of four independent runs of each solver.
+    """Off-peak frames of a gold crystal, support unknown: R_free and agreement of four independent runs of each solver.
 
     The patterns are cropped to 64², the networks' grid. The prior was not trained for crystals.
     """
@@ -110,8 +110,8 @@ def frames(given: argparse.Namespace) -> dict[str, Any]:
                 continue
             alike = upper(correlation_matrix(np.array([run.object for run in runs])))
             found[f"{offset} {name}"] = {
-                "chi2": [round(run.score.chi2, 5) for run in runs],
-                "free": [round(float(run.score.free or np.nan), 5) for run in runs],
+                "r": [round(run.score.r, 5) for run in runs],
+                "r_free": [round(float(run.score.r_free or np.nan), 5) for run in runs],
                 "agreement": round(float(alike.mean()), 4),
                 "seconds": round(float(np.mean([run.cost.seconds for run in runs])), 2),
             }

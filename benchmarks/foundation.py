@@ -63,14 +63,14 @@ def seeds(file: str, count: int, options: dict[str, Any], starts: int = 1, **mor
         score = result.score
         run = {
             "seed": seed,
-            "chi2": score.chi2,
-            "free": score.free,
-            "ratio": score.free / score.chi2 if score.free else None,
+            "r": score.r,
+            "r_free": score.r_free,
+            "ratio": score.r_free / score.r if score.r_free else None,
             "support": int(result.support.sum()),
             "seconds": time.perf_counter() - begun,
         }
-        free = "" if score.free is None else f"free {score.free:.5f}, free/working {run['ratio']:.2f}, "
-        print(f"  seed {seed}: χ² {score.chi2:.5f}, {free}{run['seconds']:.0f} s", flush=True)
+        free = "" if score.r_free is None else f"free {score.r_free:.5f}, free/working {run['ratio']:.2f}, "
+        print(f"  seed {seed}: R {score.r:.5f}, {free}{run['seconds']:.0f} s", flush=True)
         runs.append(run)
         objects.append(result.object)
     pairs = correlation_matrix(np.stack(objects))[np.triu_indices(count, 1)]
@@ -117,7 +117,7 @@ def known() -> dict[str, Any]:
         problem = rt.Problem.from_arrays(amplitude=amplitude, support=support)
         for starts, held, errors in ((1, 0.0, single), (4, 0.03, best)):
             result = rt.solve(solver, problem, starts=starts, hold_out=held)
-            errors.append(float(problem.chi2(result.object[None])[0]) ** 0.5)
+            errors.append(float(problem.r_factor(result.object[None])[0]) ** 0.5)
     counts = [sum(e < 1e-5 for e in errors) for errors in (single, best)]
     print(f"  below 1e-5 Fourier error: {counts[0]} of 20 from one start, {counts[1]} of 20 from four chosen by the free score")
     return {"single": single, "best_of_four": best, "below_1e-5": counts}

@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 
 import retrieve as rt
-from retrieve.simulate import TUNE_SEED, Noise, measure, named
+from retrieve.simulate import TUNE_SEED, Noise, measure, object_set
 
 ALGORITHMS = ("er", "sf", "hio", "pchio", "raar", "hpr", "asr", "dm", "rrr", "oss", "cg")
 
 
 def simulated(name: str, **noise: object) -> rt.Problem:
     """The third object of a set."""
-    return named(name).problem(3, TUNE_SEED, Noise(**noise))  # type: ignore[arg-type]
+    return object_set(name).problem(3, TUNE_SEED, Noise(**noise))  # type: ignore[arg-type]
 
 
 def box(shape: tuple[int, ...], **more: object) -> rt.Problem:

@@ -31,7 +31,7 @@ from learned_tables import LIMIT, ONCE, OURS, markdown, pairs, told
 from retrieve.driver.processes import THREADS
 from retrieve.driver.solve import solve
 from retrieve.errors import InputError, SolverError
-from retrieve.evaluate.compare import Case, compare, summarise
+from retrieve.evaluate.compare import CompareCase, compare, summarise
 from retrieve.evaluate.comparison import Comparison, Picture, Row
 from retrieve.evaluate.metrics import evaluate
 from retrieve.evaluate.tables import to_dict, write_record
@@ -228,11 +228,11 @@ class Truth(NamedTuple):
     """The solver that starts from the truth, on one problem."""
 
     solver: Solver
-    case: Case
+    case: CompareCase
     device: str
 
 
-def limits(alone: Solver, cases: Iterable[Case], given: argparse.Namespace, about: Mapping[str, Any]) -> Comparison:
+def limits(alone: Solver, cases: Iterable[CompareCase], given: argparse.Namespace, about: Mapping[str, Any]) -> Comparison:
     """Rows as `compare` makes them, of runs that start from the truth."""
     units: Iterator[Truth] = (Truth(alone, case, given.device) for case in cases)
     if given.workers > 1:
@@ -251,15 +251,15 @@ def limit(unit: Truth) -> tuple[list[Row], Picture | None]:
     """The row of the start, the same again as the best, and what the first object looks like."""
     case, truth = unit.case, unit.case.problem.truth
     assert truth is not None
-    spent, failure, chi2, free, values, x = Cost(), None, math.nan, None, {}, None
+    spent, failure, r, free, values, x = Cost(), None, math.nan, None, {}, None
     try:
         result = solve(unit.solver, case.problem, starts=1, device=unit.device, hold_out=0.03, x0=truth)
-        spent, chi2, free, x = result.cost, result.scores[0].chi2, result.scores[0].free, result.object
+        spent, r, free, x = result.cost, result.scores[0].r, result.scores[0].r_free, result.object
         values = evaluate(x, result.problem, truth)
     except SolverError as error:
         failure = str(error)
     cost = (spent.seconds, spent.ffts, spent.network_evaluations)
-    rows = [Row(case.group, case.noise, case.object, LIMIT, k, chi2, free, values, *cost, failure) for k in (0, None)]
+    rows = [Row(case.group, case.noise, case.object, LIMIT, k, r, free, values, *cost, failure) for k in (0, None)]
     if case.object > 0 or x is None:
         return rows, None
     amplitude = np.fft.fftshift(case.problem.amplitude).astype(np.float32)

@@ -27,11 +27,11 @@ from rich.table import Table
 from retrieve.numerics.arrays import cores
 from retrieve.priors import weights
 from retrieve.priors.denoiser import SIGMA_DATA, Denoiser
-from retrieve.priors.training.diffusion_task import BINS, DiffusionTask
+from retrieve.priors.training.diffusion_task import SIGMA_BINS, DiffusionTask
 from retrieve.priors.training.objects import Simulated
 from retrieve.priors.wiener import Wiener
 from retrieve.provenance import versions
-from retrieve.simulate import TEST_SEED, TRAIN_SEED, named, torch_dataset
+from retrieve.simulate import TEST_SEED, TRAIN_SEED, object_set, torch_dataset
 
 SETS = {2: ("domains2d-50-cells", "domains2d-50-blobs"), 3: ("domains3d-fits",)}
 MANY = 3000  # pixels, above which the covariance is taken of what the samples span
@@ -51,12 +51,12 @@ def linear(name: str, task: DiffusionTask, samples: int) -> dict[str, list[float
             raise ValueError(f"the supports of {name} differ; the bound is of one support")
         return torch.view_as_complex(x.movedim(1, -1).contiguous())[:, where].numpy()
 
-    made = torch_dataset(named(name), seed=TRAIN_SEED + 2, batch=min(samples, 1000))
+    made = torch_dataset(object_set(name), seed=TRAIN_SEED + 2, batch=min(samples, 1000))
     parts = (inside(*batch[:2]) for batch in itertools.islice(made, -(-samples // 1000)))
     x = inside(*task.source.held(task.validation))
     wiener = Wiener.of(parts) if x.shape[1] < MANY else Wiener.spanned(np.concatenate(list(parts))[:samples])
     pixels = np.prod(task.module.window)
-    sigmas = [level * SIGMA_DATA for level in BINS]
+    sigmas = [level * SIGMA_DATA for level in SIGMA_BINS]
     return {
         "linear": [wiener.error(x, sigma) / pixels for sigma in sigmas],
         "bound": [wiener.bound(sigma) / pixels for sigma in sigmas],
@@ -65,13 +65,13 @@ def linear(name: str, task: DiffusionTask, samples: int) -> dict[str, list[float
 
 def compared(module: Denoiser, name: str, objects: int, samples: int) -> list[dict[str, Any]]:
     """A row for each noise level: the denoiser's error on a set, the linear one's, and their ratio."""
-    task = DiffusionTask(module, Simulated(named(name), held_seed=TEST_SEED, name=name), validation=objects)
+    task = DiffusionTask(module, Simulated(object_set(name), held_seed=TEST_SEED, name=name), validation=objects)
     with torch.inference_mode():
         found = list(task.validate(module).values())
     other = linear(name, task, samples)
     return [
         {"set": name, "level": level, "prior": mse, "linear": lin, "bound": bound, "ratio": mse / lin}
-        for level, mse, lin, bound in zip(BINS, found, other["linear"], other["bound"], strict=True)
+        for level, mse, lin, bound in zip(SIGMA_BINS, found, other["linear"], other["bound"], strict=True)
     ]
 
 
@@ -98,7 +98,7 @@ def main() -> int:
     chosen = [given.weights or given.name] if given.weights or given.name else list(weights.shipped())
     console, told = Console(), {}
     for name in chosen:
-        module = weights.load(name)
+        module = weights.load_weights(name)
         if not isinstance(module, Denoiser) or (len(module.window) != 2 and len(chosen) > 1):
             continue
         rows = [row for data in SETS[len(module.window)] for row in compared(module, data, given.objects, given.samples)]

@@ -25,9 +25,9 @@ import numpy as np
 
 import retrieve as rt
 from retrieve.numerics.alignment import align
-from retrieve.prepare import Pulses, Scan, Train, frames_of, prepare_pulses, prepare_scan, read_calibration
+from retrieve.prepare import PreparedTrain, Pulses, Scan, frames_of, prepare_pulses, prepare_scan, read_calibration
 from retrieve.provenance import versions
-from retrieve.simulate import PulseTrain, Recording, named, record
+from retrieve.simulate import PulseTrain, Recording, object_set, record
 from retrieve.simulate.pulses import write_recording
 
 HERE = Path(__file__).resolve().parent
@@ -36,7 +36,7 @@ RECIPE = rt.solvers.Recipe(recipe="300 raar + 200 er")
 ROLES = ("dark", "gain", "flat", "background")
 
 
-def prepared(made: Recording, options: Pulses) -> Train:
+def prepared(made: Recording, options: Pulses) -> PreparedTrain:
     """A recording through its file, as the command reads it."""
     with tempfile.TemporaryDirectory() as folder:
         path = write_recording(made, Path(folder) / "train.h5")
@@ -45,7 +45,7 @@ def prepared(made: Recording, options: Pulses) -> Train:
             return prepare_pulses(frames, options, calibration, said=said)
 
 
-def selection(train: Train, made: Recording) -> dict[str, float]:
+def selection(train: PreparedTrain, made: Recording) -> dict[str, float]:
     """How well the planted bad pulses were found out."""
     kept = train.selection.kept
     right = float((kept & made.good).sum())
@@ -57,7 +57,7 @@ def trains() -> list[dict[str, Any]]:
     rows = []
     for clip in ("first", "last"):
         for number in range(5):
-            made = record(named("crystal2d"), PulseTrain(), 0, number)
+            made = record(object_set("crystal2d"), PulseTrain(), 0, number)
             train = prepared(made, Pulses(ranges=":24,-55:", clip=clip))
             known = [problem.replace(support=made.support) for problem in train.problems]
             first, second = (rt.solve(RECIPE, problem, starts=4, seed=0).object for problem in known)
@@ -73,7 +73,9 @@ def speckles() -> list[dict[str, Any]]:
     rows = []
     for photons in (0.1, 0.2, 0.5, 2.0):
         for detail in (0.0, 2.0, 4.0):
-            recordings = [record(named("domains2d-50-cells"), PulseTrain(elsewhere=0.5, photons=photons), s) for s in range(4)]
+            recordings = [
+                record(object_set("domains2d-50-cells"), PulseTrain(elsewhere=0.5, photons=photons), s) for s in range(4)
+            ]
             found = [selection(prepared(made, Pulses(detail=detail)), made) for made in recordings]
             worst = {name: min(one[name] for one in found) for name in ("precision", "recall")}
             rows.append({"photons": photons, "detail": detail, **worst})
@@ -113,7 +115,7 @@ def crystal() -> dict[str, Any]:
     by_hand = rt.read(DATA / "aps34idc_s0054_prepared.npz")
     score = rt.solve(rt.solvers.Recipe(), made.problem, seed=0).score
     told = {"counts": float(made.problem.power), "counts_by_hand": float(by_hand.power), "alien_spots": len(made.spots)}
-    told |= {"chi2": score.chi2, "free": score.free}
+    told |= {"r": score.r, "r_free": score.r_free}
     print(told, flush=True)
     return told
 

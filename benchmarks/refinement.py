@@ -1,4 +1,4 @@
-"""What measurement alignment after `diffusion` does to χ², to free χ² and to the object, on a simulated pulse train.
+"""What measurement alignment after `diffusion` does to R, to R_free and to the object, on a simulated pulse train.
 
     python benchmarks/refinement.py             # a minute or two
 
@@ -16,7 +16,7 @@ import retrieve as rt
 from retrieve.numerics.alignment import align
 from retrieve.problem.likelihood import Poisson
 from retrieve.provenance import versions
-from retrieve.reproduce.train import train
+from retrieve.reproduce.train import short_training
 from retrieve.solvers.learned.diffusion import Diffusion
 
 TARGET = Path(__file__).parent / "results" / "refinement.json"
@@ -24,7 +24,7 @@ STEPS = ((0, 1e-4), (100, 1e-4), (20, 0.1), (100, 0.1), (20, 1.0), (100, 1.0))
 
 
 def main() -> None:
-    made, prepared = train()
+    made, prepared = short_training()
     rows: list[dict[str, Any]] = []
     for number, problem in enumerate(prepared.problems, start=1):
         for known in (True, False):
@@ -34,7 +34,7 @@ def main() -> None:
                 result = rt.solve(Diffusion(refine=steps, refine_step=size), posed, starts=1)
                 truth = align(result.object, made.truth, ramp=True).correlation
                 row = {"data_set": number, "support": "known" if known else "Gaussian", "steps": steps, "size": size}
-                rows.append(row | {"chi2": result.score.chi2, "free": result.score.free, "truth": truth})
+                rows.append(row | {"r": result.score.r, "r_free": result.score.r_free, "truth": truth})
                 print(rows[-1], flush=True)
     TARGET.write_text(json.dumps({"rows": rows, "versions": versions()}, indent=1) + "\n")
 

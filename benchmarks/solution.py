@@ -5,8 +5,8 @@
 
 CPU time of one thread, from the same starts, 3 % of the pixels held out. Ours counts all that a solve does, scores and
 transfers among it; of the peers the iterations alone are timed, in blocks, and scored off the clock. `known` gives
-the time spent in all runs over the number that came to χ² ≤ 1e-4: what a solution costs. `aps` lets cohere run its
-sequence and asks when the default recipe is at least as good, in χ² and in free χ².
+the time spent in all runs over the number that came to R ≤ 1e-4: what a solution costs. `aps` lets cohere run its
+sequence and asks when the default recipe is at least as good, in R and in R_free.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ class Point(NamedTuple):
     """After so many CPU seconds."""
 
     cpu_s: float
-    chi2: float
+    r: float
     free: float
 
 
 def ours(solver: Any, data: rt.Problem, x0: np.ndarray, until: float = 0.0) -> list[Point]:
-    """One start of a solve, every `BLOCK` iterations, until χ² is low enough."""
+    """One start of a solve, every `BLOCK` iterations, until R is low enough."""
     path: list[Point] = []
     begun = time.process_time()
 
     def told(progress: rt.Progress) -> bool:
         if progress.step % BLOCK == 0:
-            path.append(Point(time.process_time() - begun, progress.chi2, progress.free))
-        return bool(progress.chi2 <= until)
+            path.append(Point(time.process_time() - begun, progress.r, progress.r_free))
+        return bool(progress.r <= until)
 
     rt.solve(solver, data, x0=x0, on_step=told, score_every=BLOCK)
     return path
@@ -66,9 +66,9 @@ def theirs(run: Iterator[Any] | None, scorer: Scorer, most: int, until: float = 
         spent = clocked(lambda: shown.extend(one for one in [next(run, None)] if one is not None))[0]
         if not shown:
             break
-        chi2, free = scorer(np.ascontiguousarray(shown[0](), np.complex64)[None])
-        path.append(Point((path[-1].cpu_s if path else 0.0) + spent, float(chi2[0]), float(free[0])))
-        if chi2[0] <= until:
+        r, free = scorer(np.ascontiguousarray(shown[0](), np.complex64)[None])
+        path.append(Point((path[-1].cpu_s if path else 0.0) + spent, float(r[0]), float(free[0])))
+        if r[0] <= until:
             break
     return path
 
@@ -94,9 +94,9 @@ def known(objects: int = 20) -> dict[str, Any]:
         for name, path in paths.items():
             if path and number >= 0:
                 spent.setdefault(name, []).append(path[-1].cpu_s)
-                solved.setdefault(name, []).append(path[-1].chi2 <= TARGET)
-    found: dict[str, Any] = {"objects": objects, "chi2": TARGET, "iterations": MOST, "solvers": {}}
-    table = Table(f"to χ² {TARGET:g}, 64²", "solved", "CPU s a solution", "median CPU s of those solved")
+                solved.setdefault(name, []).append(path[-1].r <= TARGET)
+    found: dict[str, Any] = {"objects": objects, "r": TARGET, "iterations": MOST, "solvers": {}}
+    table = Table(f"to R {TARGET:g}, 64²", "solved", "CPU s a solution", "median CPU s of those solved")
     for name, times in spent.items():
         good = [t for t, ok in zip(times, solved[name], strict=True) if ok]
         cost, middle = (sum(times) / len(good), statistics.median(good)) if good else (float("inf"), float("inf"))
@@ -118,7 +118,7 @@ def aps(starts: int = 4) -> dict[str, Any]:
         row: dict[str, Any] = {"start": k, "recipe": path[-1]._asdict()}
         if peer:
             last = peer[-1]
-            when = next((p.cpu_s for p in path if p.chi2 <= last.chi2 and p.free <= last.free), float("inf"))
+            when = next((p.cpu_s for p in path if p.r <= last.r and p.r_free <= last.r_free), float("inf"))
             row |= {"cohere": last._asdict(), "as_good_s": when, "ratio": last.cpu_s / when, "paths": [path, peer]}
         rows.append(row)
         print({name: value for name, value in row.items() if name != "paths"}, flush=True)
@@ -128,9 +128,7 @@ def aps(starts: int = 4) -> dict[str, Any]:
         total = sum(row["cohere"]["cpu_s"] for row in done)
         found["ratio"] = total / sum(row["as_good_s"] for row in done)
         found["ratio_whole"] = total / sum(row["recipe"]["cpu_s"] for row in done)
-        print(
-            f"{len(done)} starts: {found['ratio']:.2f} times as fast as cohere to its χ², {found['ratio_whole']:.2f} to our end"
-        )
+        print(f"{len(done)} starts: {found['ratio']:.2f} times as fast as cohere to its R, {found['ratio_whole']:.2f} to our end")
     return found
 
 

@@ -23,7 +23,7 @@ from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
 from retrieve.priors.symmetry import arithmetic
-from retrieve.priors.weights import build, card_of, load
+from retrieve.priors.weights import build_module, card_of, load_weights
 
 REPEATS = 5
 BATCHES = {"domains2d": (1, 4, 8), "domains3d": (1, 4)}
@@ -52,7 +52,7 @@ def product(device: torch.device, precision: str) -> tuple[Callable[[], object],
 
 def denoising(name: str, batch: int, device: torch.device, precision: str) -> Callable[[], object]:
     """A call of a prior that ships, on objects as large as its window."""
-    module = load(name, device)
+    module = load_weights(name, device)
     shape = (batch, *module.window)
     x = torch.randn(shape, dtype=torch.complex64, device=device)
     support = torch.ones((1, *shape[1:]), dtype=torch.bool, device=device)
@@ -66,7 +66,7 @@ def denoising(name: str, batch: int, device: torch.device, precision: str) -> Ca
 
 def training(name: str, batch: int, device: torch.device, precision: str) -> Callable[[], object]:
     """A step of training of such a network: loss, gradient, optimiser."""
-    module = build(card_of(name)["architecture"]).to(device)
+    module = build_module(card_of(name)["architecture"]).to(device)
     optimiser = torch.optim.AdamW(module.parameters(), lr=1e-4)
     x = torch.randn((batch, 2, *module.window), device=device)
     support, rng = torch.ones_like(x[:, :1]), torch.Generator().manual_seed(0)

@@ -39,7 +39,7 @@ def main() -> int:
         folder = given.folder or Path(temporary)
         words = ["--out", str(folder), "--name", "prior", "--minutes", str(given.minutes), "--threads", str(given.threads)]
         retrieve(["train", "diffusion", "films2d", *words, *more])
-        module, card = weights.load(folder / "prior.safetensors"), weights.card_of(folder / "prior.safetensors")
+        module, card = weights.load_weights(folder / "prior.safetensors"), weights.card_of(folder / "prior.safetensors")
     torch.set_num_threads(given.threads)
     rows = [row for name in SETS[2] for row in compared(module, name, given.objects, given.samples)]
     show(f"{given.minutes:g} minutes", rows, Console())

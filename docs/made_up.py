@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from retrieve.simulate import TEST_SEED, Noise, blobs, measure, named
+from retrieve.simulate import TEST_SEED, Noise, blobs, measure, object_set
 
 SIZE = (48, 48)
 
@@ -25,7 +25,7 @@ def scan() -> dict[str, np.ndarray]:
 
 def film(path: Path) -> None:
     """Phase domains, for the priors that ship."""
-    made = named("domains2d-10-cells").problem(0, TEST_SEED, Noise(sigma=0.01))
+    made = object_set("domains2d-10-cells").problem(0, TEST_SEED, Noise(sigma=0.01))
     np.savez(path, amplitude=np.fft.fftshift(made.amplitude), support=made.support, truth=made.truth)
 
 

@@ -23,22 +23,35 @@ if TYPE_CHECKING:
     from .io.results import read_result
     from .problem import Gaussian, Poisson, Problem
     from .problem.scoring import Score
-    from .report.result_picture import picture, plot
+    from .report.result_picture import plot
+    from .report.result_picture import result_picture as picture
     from .simulate import example
 
-_PUBLIC = {
-    "errors": ("InputError", "OptionError", "PluginError", "RetrieveError", "SolverError"),
-    "io": ("load", "read"),
-    "io.result": ("Cost", "Result", "Verdict"),
-    "io.results": ("read_result",),
-    "problem": ("Gaussian", "Poisson", "Problem"),
-    "problem.scoring": ("Score",),
-    "report.result_picture": ("picture", "plot"),
-    "simulate": ("example",),
-    "evaluate.verdict": ("judge",),
-    "driver.solve": ("Budget", "Progress", "solve"),
+_WHERE = {
+    "Budget": ("driver.solve", "Budget"),
+    "Cost": ("io.result", "Cost"),
+    "Gaussian": ("problem", "Gaussian"),
+    "InputError": ("errors", "InputError"),
+    "OptionError": ("errors", "OptionError"),
+    "PluginError": ("errors", "PluginError"),
+    "Poisson": ("problem", "Poisson"),
+    "Problem": ("problem", "Problem"),
+    "Progress": ("driver.solve", "Progress"),
+    "Result": ("io.result", "Result"),
+    "RetrieveError": ("errors", "RetrieveError"),
+    "Score": ("problem.scoring", "Score"),
+    "SolverError": ("errors", "SolverError"),
+    "Verdict": ("io.result", "Verdict"),
+    "example": ("simulate", "example"),
+    "judge": ("evaluate.verdict", "judge"),
+    "load": ("io", "load"),
+    "picture": ("report.result_picture", "result_picture"),
+    "plot": ("report.result_picture", "plot"),
+    "read": ("io", "read"),
+    "read_result": ("io.results", "read_result"),
+    "solve": ("driver.solve", "solve"),
 }
-_WHERE = {name: module for module, names in _PUBLIC.items() for name in names}
+"""Where each public name is defined: module and attribute."""
 
 __all__ = [
     "Budget",
@@ -73,7 +86,8 @@ def __getattr__(name: str) -> Any:
     if name in ("solvers", "operators"):
         return importlib.import_module(f".{name}", __name__)
     if name in _WHERE:
-        value = getattr(importlib.import_module(f".{_WHERE[name]}", __name__), name)
+        module, attribute = _WHERE[name]
+        value = getattr(importlib.import_module(f".{module}", __name__), attribute)
         globals()[name] = value
         return value
     raise AttributeError(f"module 'retrieve' has no attribute {name!r}")

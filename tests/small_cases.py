@@ -1,6 +1,6 @@
 """Small cases to compare solvers on, and comparisons without their times."""
 
-from retrieve.evaluate.compare import Case
+from retrieve.evaluate.compare import CompareCase
 from retrieve.evaluate.tables import to_dict
 from retrieve.problem import Problem
 from retrieve.simulate import blobs, measure
@@ -9,7 +9,7 @@ from retrieve.simulate import blobs, measure
 def cases(count=2):
     for number in range(count):
         x, support = blobs((32, 32), seed=number, number=8)
-        yield Case("blobs", 0.0, number, Problem.from_arrays(intensity=measure(x), support=support, truth=x))
+        yield CompareCase("blobs", 0.0, number, Problem.from_arrays(intensity=measure(x), support=support, truth=x))
 
 
 def timeless(comparison):

@@ -16,7 +16,7 @@ RING = {"recipe": "3*(20 er + 180 dm(beta=1)) + 20 er", "shrink_wrap.area": 0.03
 def test_a_ring_with_its_centre_missing_is_the_same_from_every_seed(data_folder):
     problem = rt.read(data_folder / "hawk_ring_98.npz")
     results = [rt.solve(build(rt.solvers.Recipe, RING), problem, starts=4, seed=seed) for seed in range(3)]
-    assert max(result.score.chi2 for result in results) < 0.0115
+    assert max(result.score.r for result in results) < 0.0115
     assert correlation_matrix(np.stack([result.object for result in results])).min() > 0.96
 
 
@@ -25,8 +25,8 @@ def test_a_bragg_scan_comes_down_quickly(data_folder):
     assert problem.shape == (192, 128, 128)
     assert 0.985 < problem.valid.mean() < 0.99
     result = rt.solve(rt.solvers.Recipe(recipe="20 er + 40 hio + 20 er"), problem)
-    assert result.score.chi2 < 0.04
-    assert result.score.free < 3 * result.score.chi2
+    assert result.score.r < 0.04
+    assert result.score.r_free < 3 * result.score.r
 
 
 @pytest.mark.parametrize("frame", [0, 5, 10])

@@ -17,7 +17,7 @@ import numpy as np
 import retrieve as rt
 from retrieve.cli import main
 from retrieve.numerics.alignment import align
-from retrieve.simulate import named
+from retrieve.simulate import object_set
 
 QUICK = "--quick" in sys.argv
 FOLDER = Path("first-scan")
@@ -36,7 +36,7 @@ def run(command: str) -> None:
 
 def frames() -> np.ndarray:
     """What a detector might have written, (frames, rows, columns) of counts: a faceted crystal with a strained lattice."""
-    crystal = dataclasses.replace(named("crystal3d"), size=32 if QUICK else 64)
+    crystal = dataclasses.replace(object_set("crystal3d"), size=32 if QUICK else 64)
     problem = crystal.problem(0, seed=7)
     rng = np.random.default_rng(7)
     intensity = np.fft.fftshift(np.asarray(problem.amplitude)).astype(float) ** 2
@@ -64,7 +64,7 @@ say(
 run(f"retrieve prepare scan {FOLDER}/frames.npy --out {FOLDER}/scan.cxi")
 
 say(
-    "Phase it, from four random starts. Read three columns. χ² is the misfit on the pixels the solver saw. Free χ² is the "
+    "Phase it, from four random starts. Read three columns. R is the misfit on the pixels the solver saw. R_free is the "
     "misfit on a few per cent that it was never shown: it chooses among the starts. Free/working near 1 means that the "
     "object predicts what it has not seen; far above 1 it fits noise, usually since the support is too wide."
 )
@@ -72,7 +72,7 @@ short = " --recipe '60 raar + 20 er'" if QUICK else ""
 run(f"retrieve run {FOLDER}/scan.cxi --starts 4 --out {FOLDER}/crystal.cxi{short}")
 
 say(
-    "Do the starts agree? One group with a correlation near 1: one solution. Several groups of equal free χ²: the data do "
+    "Do the starts agree? One group with a correlation near 1: one solution. Several groups of equal R_free: the data do "
     "not decide, and no average of them is an answer. The PRTF gives the resolution at which they still agree."
 )
 run(f"retrieve analyze {FOLDER}/crystal.cxi --out {FOLDER}/crystal.analysis.json")

@@ -56,7 +56,7 @@ for number in range(2 if QUICK else 10):
     with_prior = rt.solve(Diffusion(weights=str(weights), **calls), problem, starts=2)
     without = rt.solve(rt.solvers.HIO(iterations=500), problem, starts=2)
     reached = [align(r.object, problem.truth).correlation for r in (with_prior, without)]
-    print(f"object {number}: {reached[0]:.3f} with the prior, {reached[1]:.3f} by HIO; free χ² {with_prior.score.free:.3g}")
+    print(f"object {number}: {reached[0]:.3f} with the prior, {reached[1]:.3f} by HIO; R_free {with_prior.score.r_free:.3g}")
     better.append(reached[0] > reached[1])
 print(f"better with the prior on {sum(better)} of {len(better)}")
 

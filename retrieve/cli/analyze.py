@@ -10,13 +10,17 @@ from rich.table import Table
 
 from ..errors import InputError
 
-OF = ("auto", "starts", "samples")
+OF_CHOICES = ("auto", "starts", "samples")
 
 
 @click.command("analyze", short_help="what the starts or samples of results say together")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RESULT...")
 @click.option(
-    "--of", type=click.Choice(OF), default="auto", show_default=True, help="auto: the samples, where all results have some"
+    "--of",
+    type=click.Choice(OF_CHOICES),
+    default="auto",
+    show_default=True,
+    help="auto: the samples, where all results have some",
 )
 @click.option(
     "--modes", type=click.IntRange(1, 10), default=2, show_default=True, help="of amplitude (NMF) and phase (circular SVD)"
@@ -51,7 +55,7 @@ def command(
     from ..evaluate.analyze import analyze
     from ..files import check_writable
     from ..io.results import read_result
-    from ..report.analysis_picture import picture as draw
+    from ..report.analysis_picture import analysis_picture as draw
     from ..report.figure import check_picture
     from ..report.page import write_page
 
@@ -81,7 +85,7 @@ def _print(figures: dict, console: Console) -> None:
     console.print(f"{figures['members']} {figures['kind']}{left_out}", markup=False)
     table = Table("", "median", "mean", "5 %", "95 %")
     rows = {f"{name} correlation of pairs": values for name, values in figures["pairwise"].items()}
-    rows |= {"diffraction error": figures["errors"]["chi2_diffraction"], "χ²": figures["errors"]["chi2"]}
+    rows |= {"diffraction error": figures["errors"]["chi2_diffraction"], "R": figures["errors"]["r"]}
     for name, values in rows.items():
         table.add_row(name, *(f"{values[key]:.4g}" for key in ("median", "mean", "from", "to")))
     console.print(table)

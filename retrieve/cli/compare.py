@@ -16,7 +16,7 @@ from ..plugins.flags import solver_from
 from .source import data_options, problem_from
 
 if TYPE_CHECKING:
-    from ..evaluate.compare import Case, Entrant
+    from ..evaluate.compare import CompareCase, Competitor
     from ..evaluate.store import Store
 
 
@@ -104,14 +104,14 @@ def command(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     raise SystemExit(1 if any(row.failure for row in comparison.rows) else 0)
 
 
-def entrants_of(solvers: Sequence[str], results: Sequence[str]) -> dict[str, Entrant]:
+def entrants_of(solvers: Sequence[str], results: Sequence[str]) -> dict[str, Competitor]:
     """Solvers and foreign results by label; a label before the first ``=`` that precedes any ``:``.
 
     ``hio:beta=0.8`` is its own label, ``soft=hio:beta=0.8`` is labelled soft. Raises `InputError`.
     """
-    from ..io.external import Foreign
+    from ..io.external import ExternalResult
 
-    entrants: dict[str, Entrant] = {}
+    entrants: dict[str, Competitor] = {}
     for text in solvers:
         label, spec = split_label(text)
         _add(entrants, label or spec, solver_from(spec, {}))
@@ -119,7 +119,7 @@ def entrants_of(solvers: Sequence[str], results: Sequence[str]) -> dict[str, Ent
         label, equals, file = text.partition("=")
         if not equals or not label.strip() or not file:
             raise InputError(f"--result {text!r} names no file; write LABEL=FILE or LABEL=FILE:CONVENTION")
-        _add(entrants, label.strip(), Foreign.named(file))
+        _add(entrants, label.strip(), ExternalResult.named(file))
     if not entrants:
         raise InputError("nothing to compare; give --solver NAME for each solver (see `retrieve solvers`)")
     return entrants
@@ -132,7 +132,7 @@ def split_label(text: str) -> tuple[str, str]:
     return (label.strip(), text.partition("=")[2].strip()) if equals else ("", text.strip())
 
 
-def _add(entrants: dict[str, Entrant], label: str, entrant: Entrant) -> None:
+def _add(entrants: dict[str, Competitor], label: str, entrant: Competitor) -> None:
     if label in entrants:
         raise InputError(f"two entrants are labelled {label!r}; give one another label, as OTHER=NAME:OPTION=VALUE")
     entrants[label] = entrant
@@ -172,8 +172,8 @@ def _metrics(names: Sequence[str]) -> list[str]:
 
 
 def _cases(
-    files: tuple[str, ...], given: dict[str, Any], entrants: dict[str, Entrant], console: Console
-) -> tuple[Iterable[Case], int, dict[str, Any]]:
+    files: tuple[str, ...], given: dict[str, Any], entrants: dict[str, Competitor], console: Console
+) -> tuple[Iterable[CompareCase], int, dict[str, Any]]:
     """The problems, how many, and what the settings tell of them; completes starts and budget in `given`."""
     if files:
         given["starts"] = given["starts"] or 8
@@ -182,7 +182,7 @@ def _cases(
         return cases, len(cases), {"files": list(files), "sha256": hashes, "truth": given["truth"]}
     from ..evaluate import benchmarks
 
-    chosen = benchmarks.named(given["benchmark"])
+    chosen = benchmarks.benchmark(given["benchmark"])
     noise = list(chosen.noise) if given["noise"] is None else _levels(given["noise"])
     objects = given["objects"] or chosen.objects
     given["starts"] = given["starts"] or chosen.starts
@@ -198,21 +198,21 @@ def _levels(text: str) -> list[float]:
         raise InputError(f"--noise {text!r} is not a list of numbers; write it like 0,0.05,0.2") from None
 
 
-def _from_file(file: str, given: dict[str, Any], entrants: dict[str, Entrant], console: Console) -> Case:
-    from ..evaluate.compare import Case
-    from ..io.external import Foreign, truth_for
+def _from_file(file: str, given: dict[str, Any], entrants: dict[str, Competitor], console: Console) -> CompareCase:
+    from ..evaluate.compare import CompareCase
+    from ..io.external import ExternalResult, truth_for
 
     problem = problem_from(file, given)
     for note in problem.meta.get("notes", ()):
         console.print(f"  {note}", markup=False)
     if given["truth"]:
-        problem, warning = truth_for(problem, Foreign.named(given["truth"]))
+        problem, warning = truth_for(problem, ExternalResult.named(given["truth"]))
         if warning:
             console.print(f"warning: {warning}", markup=False)
     for entrant in entrants.values():
-        if isinstance(entrant, Foreign):
+        if isinstance(entrant, ExternalResult):
             entrant.check(problem.shape)
-    return Case(file, None, 0, problem)
+    return CompareCase(file, None, 0, problem)
 
 
 def _store(given: dict[str, Any]) -> AbstractContextManager[Store | None]:

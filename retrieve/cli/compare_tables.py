@@ -13,7 +13,7 @@ from rich.table import Table
 from ..evaluate.comparison import Comparison
 from ..evaluate.statistics import LEVELS, Paired, Rate, Summary, paired, summarise
 
-PAIRS = 20  # lines of paired tests that are printed; all are in the JSON and on the page
+TABLE_PAIRS = 20  # lines of paired tests that are printed; all are in the JSON and on the page
 
 
 def show(comparison: Comparison, metrics: Sequence[str], console: Console) -> None:
@@ -56,10 +56,10 @@ def _costs(group: str, summaries: Sequence[Summary], starts: int, metrics: Seque
     table = Table(title=_title(group, summaries), title_justify="left", box=None, pad_edge=False)
     networks, failing = any(s.network_evaluations for s in summaries), any(s.failures for s in summaries)
     metrics = [name for name in metrics if any(name in s.medians for s in summaries)]
-    medians_of = (*(name.replace("_", " ") for name in metrics), "χ²", "free χ²", "agree")
+    medians_of = (*(name.replace("_", " ") for name in metrics), "R", "R_free", "agree")
     _heads(table, summaries, ["solver", *medians_of, "FFTs", *["networks"] * networks, "s", *["failed"] * failing])
     for chosen, alone in _lines(summaries):
-        medians = [_number(chosen.medians.get(name)) for name in (*metrics, "chi2", "free")]
+        medians = [_number(chosen.medians.get(name)) for name in (*metrics, "r", "r_free")]
         cost = [str(chosen.ffts), *[str(chosen.network_evaluations)] * networks] if alone else ["–"] * (1 + networks)
         failed = [str(max(chosen.failures, alone.failures if alone else 0))] * failing
         agreement = _agreement(chosen, alone is not None and starts == 1)
@@ -109,19 +109,21 @@ def _number(value: float | None) -> str:
 
 def _show_paired(pairs: Sequence[Paired], console: Console) -> None:
     """McNemar's test for each pair of solvers; of many only those that differ."""
-    shown = [p for p in pairs if p.p < 0.05] if len(pairs) > PAIRS else list(pairs)
+    shown = [p for p in pairs if p.p < 0.05] if len(pairs) > TABLE_PAIRS else list(pairs)
     if not shown:
         if pairs:
             console.print(f"paired tests: none of {len(pairs)} pairs of solvers differs at p < 0.05")
         return
     left = (
-        f"; {len(pairs) - len(shown[:PAIRS])} more pairs in the JSON and on the page" if len(pairs) > len(shown[:PAIRS]) else ""
+        f"; {len(pairs) - len(shown[:TABLE_PAIRS])} more pairs in the JSON and on the page"
+        if len(pairs) > len(shown[:TABLE_PAIRS])
+        else ""
     )
     title = f"objects that a pair of solvers solves (>{LEVELS[0]}), exact McNemar test{left}"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for head in ("set", "σ", "a", "b", "both", "only a", "only b", "neither", "p"):
         table.add_column(head, justify="left" if head in ("set", "a", "b") else "right", overflow="fold")
-    for p in shown[:PAIRS]:
+    for p in shown[:TABLE_PAIRS]:
         counts = (str(n) for n in (p.both, p.only_a, p.only_b, p.neither))
         table.add_row(escape(p.group), _number(p.noise), escape(p.a), escape(p.b), *counts, _number(p.p))
     console.print(table)

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from ..numerics.arrays import _cuda_devices, cores, fftn, threads_for
 from ..numerics.fast import describe
-from ..plugins.registry import KINDS, LAZY, loaded, usable
+from ..plugins.registry import LAZY, PLUGIN_KINDS, available, loaded
 from ..provenance import versions
 
 SHAPES = ((64, 64), (256, 256), (1024, 1024), (64, 64, 64), (128, 128, 128))
@@ -37,7 +37,7 @@ def command() -> None:
         there = "there" if importlib.util.find_spec(package) else f"not installed (extra {extra})"
         console.print(f"{package:20} {there}")
     plugins = loaded()
-    counts = {kind: len(usable(kind)) for kind in KINDS}
+    counts = {kind: len(available(kind)) for kind in PLUGIN_KINDS}
     console.print(f"{'plugins':20} {', '.join(plugins.origin)}; " + ", ".join(f"{n} {k}" for k, n in counts.items()))
     for name, reason in plugins.broken.items():
         console.print(f"{'broken plugin':20} {name}: {reason}", markup=False, soft_wrap=True)

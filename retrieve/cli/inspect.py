@@ -15,7 +15,7 @@ from .source import data_options, problem_from
 @data_options
 def command(file: str, **given: Any) -> None:
     """Tell what is in FILE: shape, counts, masked share, oversampling estimate, warnings; of a result also its scores."""
-    from ..problem.diagnostics import facts, warnings_of
+    from ..problem.diagnostics import diagnose, facts
 
     console = Console(highlight=False)
     problem = problem_from(file, given)
@@ -23,7 +23,7 @@ def command(file: str, **given: Any) -> None:
         console.print(f"  {note}", markup=False)
     for name, value in facts(problem).items():
         console.print(f"{name:24} {value}", markup=False)
-    for warning in warnings_of(problem):
+    for warning in diagnose(problem):
         console.print(f"warning: {warning}", markup=False)
     _result(file, console)
 
@@ -44,6 +44,6 @@ def _result(file: str, console: Console) -> None:
     told = f"{manifest.get('solver')}, seed {manifest.get('seed')}, {len(result.scores)} start(s)"
     console.print(f"{'result of':24} {told}", markup=False)
     for k, score in enumerate(result.scores):
-        free = "" if score.free is None else f", free {score.free:.4g}"
+        free = "" if score.r_free is None else f", free {score.r_free:.4g}"
         mark = " (chosen)" if k == result.chosen else ""
-        console.print(f"{'start ' + str(k):24} χ² {score.chi2:.4g}{free}{mark}", markup=False)
+        console.print(f"{'start ' + str(k):24} R {score.r:.4g}{free}{mark}", markup=False)

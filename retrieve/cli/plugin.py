@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-KINDS = ("solver", "operator", "prior", "metric", "reader")
+SCAFFOLD_KINDS = ("solver", "operator", "prior", "metric", "reader")
 
 
 @click.group("plugin", short_help="write a new plugin, or check an installed one")
@@ -21,7 +21,7 @@ def command() -> None:
 
 @command.command("new", short_help="write a package with one worked file")
 @click.argument("name")
-@click.option("--kind", type=click.Choice(KINDS), default="solver", show_default=True, help="what it adds")
+@click.option("--kind", type=click.Choice(SCAFFOLD_KINDS), default="solver", show_default=True, help="what it adds")
 @click.option("--into", type=click.Path(path_type=Path), default=".", show_default=True, help="the folder it is written into")
 def new(name: str, kind: str, into: Path) -> None:
     """Write the package NAME, with one worked file, its test and its entry point: ready to install and to change."""

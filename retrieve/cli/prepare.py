@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..prepare import Frames
     from ..problem import Problem
 
-FORMATS = (".cxi", ".npz")
+PREPARED_FORMATS = (".cxi", ".npz")
 
 _OPTIONS = (
     click.argument("files", nargs=-1, required=True, metavar="FILE..."),
@@ -145,7 +145,7 @@ def _targets(files: Sequence[str], given: dict[str, Any], count: int) -> tuple[l
 
     source = split(files[0])[0]
     out = given["out"] or Path(source.stem + ".prepared.cxi")
-    if out.suffix not in FORMATS:
+    if out.suffix not in PREPARED_FORMATS:
         raise InputError(f"--out {out}: a pattern is written as CXI or npz; end it in .cxi or .npz")
     targets = [out] if count == 1 else [out.with_name(f"{out.stem}-{k + 1}{out.suffix}") for k in range(count)]
     picture = None if given["no_picture"] else given["picture"] or out.with_suffix(".png")

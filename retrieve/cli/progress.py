@@ -12,11 +12,11 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from ..driver.solve import Progress as Told
 
-PERIOD = 0.2  # seconds between updates: a step may take microseconds
+REFRESH_SECONDS = 0.2  # seconds between updates: a step may take microseconds
 
 
 @contextmanager
-def live(console: Console, quiet: bool) -> Iterator[Callable[[Told], None]]:
+def live_progress(console: Console, quiet: bool) -> Iterator[Callable[[Told], None]]:
     """A function that takes each step's news and keeps a line a start: stage, score, speed, time left."""
     columns = (
         TextColumn("{task.description}"),
@@ -32,7 +32,7 @@ def live(console: Console, quiet: bool) -> Iterator[Callable[[Told], None]]:
         def show(told: Told) -> None:
             nonlocal shown
             now = time.monotonic()
-            if now - shown < PERIOD and told.step != told.total:
+            if now - shown < REFRESH_SECONDS and told.step != told.total:
                 return
             shown = now
             if told.start not in tasks:
@@ -40,8 +40,8 @@ def live(console: Console, quiet: bool) -> Iterator[Callable[[Told], None]]:
             task = tasks[told.start]
             elapsed = next((t.elapsed for t in bar.tasks if t.id == task), None) or 0.0
             words = [told.stage]
-            words += [] if math.isnan(told.chi2) else [f"χ² {told.chi2:.4g}"]
-            words += [] if math.isnan(told.free) else [f"free {told.free:.4g}"]
+            words += [] if math.isnan(told.r) else [f"R {told.r:.4g}"]
+            words += [] if math.isnan(told.r_free) else [f"free {told.r_free:.4g}"]
             words += [f"{told.step / elapsed:.1f} it/s"] if elapsed > 0.5 else []
             bar.update(task, completed=told.step, total=told.total or told.step, told="  ".join(words))
 

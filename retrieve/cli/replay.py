@@ -10,7 +10,7 @@ from rich.console import Console
 from ..errors import InputError
 from ..plugins.options import build
 from ..plugins.registry import find
-from .solving import run
+from .solving import run_solver
 from .source import FLAGS, problem_from
 
 
@@ -55,7 +55,9 @@ def replayed(path: Path, out: Path | None, console: Console, quiet: bool) -> int
     solver = build(find("solvers", manifest["solver"]), manifest["options"])
     if solver.record() != manifest.get("record", {}):
         raise InputError(f"{path}: the weights {manifest['options'].get('weights')} have changed since; put the old ones back")
-    result = run(solver, problem_from(source["path"], given, stored_likelihood(manifest["likelihood"])), given, console, quiet)
+    result = run_solver(
+        solver, problem_from(source["path"], given, stored_likelihood(manifest["likelihood"])), given, console, quiet
+    )
     if out is not None:
         result.save(out)
     if result.manifest["transform"] != manifest.get("transform", result.manifest["transform"]):

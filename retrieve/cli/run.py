@@ -12,7 +12,7 @@ from rich.table import Table
 from ..errors import InputError
 from ..plugins.flags import SolverCommand, given_flags, solver_from
 from .replay import replayed
-from .solving import run, sharing
+from .solving import run_solver, sharing
 from .source import data_options, problem_from
 
 COMBINE = ("best", "mean", "common-mode")
@@ -96,7 +96,7 @@ def command(file: str | None, solver: str, replay: Path | None, quiet: bool, **g
     sharing(given)
     for note in problem.meta.get("notes", ()):
         console.print(f"  {note}", markup=False)
-    result = run(chosen, problem, given, console, quiet)
+    result = run_solver(chosen, problem, given, console, quiet)
     _write(result, targets, console)
     _summary(result, console)
     if result.interrupted:
@@ -136,9 +136,9 @@ def _targets(file: str, given: dict[str, Any]) -> Targets:
 def _write(result: Any, targets: Targets, console: Console) -> None:
     result.save(targets.result)
     if targets.picture is not None:
-        from ..report.result_picture import picture
+        from ..report.result_picture import result_picture
 
-        picture(result, targets.picture)
+        result_picture(result, targets.picture)
     if targets.page is not None:
         from ..report.page import write_page
 
@@ -148,20 +148,20 @@ def _write(result: Any, targets: Targets, console: Console) -> None:
 
 
 def _summary(result: Any, console: Console) -> None:
-    from ..evaluate.verdict import told
+    from ..evaluate.verdict import account_lines
 
-    table = Table("start", "χ²", "free χ²", "free/working", "support", "")
+    table = Table("start", "R", "R_free", "free/working", "support", "")
     for k, score in enumerate(result.scores):
-        ratio = "" if score.free is None or score.chi2 <= 0 else f"{score.free / score.chi2:.2f}"
+        ratio = "" if score.r_free is None or score.r <= 0 else f"{score.r_free / score.r:.2f}"
         filled = "" if result.supports is None else f"{result.supports[k].mean():.2%}"
-        free = "" if score.free is None else f"{score.free:.4g}"
+        free = "" if score.r_free is None else f"{score.r_free:.4g}"
         mark = score.failure or ("chosen" if k == result.chosen and result.combination is None else "")
-        table.add_row(str(k), f"{score.chi2:.4g}", free, ratio, filled, mark)
+        table.add_row(str(k), f"{score.r:.4g}", free, ratio, filled, mark)
     console.print(table)
     if result.combination is not None:
-        free = "" if result.score.free is None else f", free χ² {result.score.free:.4g}"
-        console.print(f"the object is the {result.combination} of the starts: χ² {result.score.chi2:.4g}{free}")
-    for line in told(result):
+        free = "" if result.score.r_free is None else f", R_free {result.score.r_free:.4g}"
+        console.print(f"the object is the {result.combination} of the starts: R {result.score.r:.4g}{free}")
+    for line in account_lines(result):
         console.print(f"  {line}", markup=False)
     cost = result.cost
     networks = f", {cost.network_evaluations} network evaluations" * bool(cost.network_evaluations)

@@ -19,7 +19,7 @@ from ..plugins.options import options_of, values_of
 if TYPE_CHECKING:
     from ..simulate import ObjectSet
 
-FORMATS = ("cxi", "npz")
+OUTPUT_FORMATS = ("cxi", "npz")
 
 _OPTIONS = (
     click.option("--count", "-n", type=click.IntRange(1), default=1, show_default=True, help="objects to make"),
@@ -29,7 +29,7 @@ _OPTIONS = (
     click.option(
         "--format",
         "kind",
-        type=click.Choice(FORMATS),
+        type=click.Choice(OUTPUT_FORMATS),
         help="cxi: a file for each object; npz: all in one  [default: as --out ends, else cxi]",
     ),
     click.option("--quiet", "-q", is_flag=True, help="print nothing but errors"),
@@ -41,20 +41,20 @@ class Sets(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of the sets."""
-        from ..simulate import names
+        from ..simulate import set_names
 
-        return [*names(), "pulses"]
+        return [*set_names(), "pulses"]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command:
         """The command of one set, or of pulse trains. Raises InputError for an unknown name."""
-        from ..simulate import Noise, named
+        from ..simulate import Noise, object_set
 
         if name == "pulses":
             from .simulate_pulses import command
 
             return command
 
-        chosen = named(name)
+        chosen = object_set(name)
         told = ", ".join(f"{key}={value}" for key, value in _own(chosen).items())
         doc = (type(chosen).__doc__ or "").split("\n\n")[0].strip()
         text = f"{doc}\n\n{name} sets {told} unless given." if told else doc
@@ -80,14 +80,14 @@ def simulate(name: str, count: int, seed: int, first: int, out: Path | None, kin
     """Make, measure and write objects `first` to `first + count − 1`."""
     from ..io.cxi import write_problem
     from ..plugins.options import build
-    from ..simulate import Noise, named
+    from ..simulate import Noise, object_set
     from ..simulate.stack import write_stack
 
     console = Console(quiet=quiet, highlight=False)
     asked = given_flags(given)
     measured = {option.name for option in options_of(Noise)}
     noise = build(Noise, {key: text for key, text in asked.items() if key in measured})
-    chosen = _changed(named(name), {key: text for key, text in asked.items() if key not in measured})
+    chosen = _changed(object_set(name), {key: text for key, text in asked.items() if key not in measured})
     target, kind = _target(name, count, first, out, kind)
     chosen.problem(first, seed, noise)  # refuses what cannot be measured before anything is written
     numbers = track(range(first, first + count), name, console=console, disable=quiet)
@@ -118,7 +118,7 @@ def _target(name: str, count: int, first: int, out: Path | None, kind: str | Non
     """The file or directory to write and its format, checked to be writable before any work."""
     from ..files import check_writable
 
-    ending = out.suffix[1:] if out is not None and out.suffix[1:] in FORMATS else None
+    ending = out.suffix[1:] if out is not None and out.suffix[1:] in OUTPUT_FORMATS else None
     kind = kind or ending or "cxi"
     out = out or Path(f"{name}.npz" if kind == "npz" else name)
     if ending not in (None, kind) or (kind == "npz" and out.suffix != ".npz"):

@@ -26,7 +26,7 @@ def command(name: str, number: int, seed: int, out: Path, quiet: bool, **given: 
     """
     from ..files import check_writable
     from ..plugins.options import build
-    from ..simulate import named
+    from ..simulate import object_set
     from ..simulate.pulses import record, write_recording
 
     if out.suffix not in (".h5", ".hdf5"):
@@ -35,7 +35,7 @@ def command(name: str, number: int, seed: int, out: Path, quiet: bool, **given: 
     console = Console(quiet=quiet, highlight=False)
     train = build(PulseTrain, given_flags(given))
     with console.status(f"{train.frames} pulses"):
-        made = record(named(name), train, seed, number)
+        made = record(object_set(name), train, seed, number)
         write_recording(made, out)
     told = f"written: {train.frames} pulses of object {number} of {name}, seed {seed}, {(~made.good).sum()} of them bad, in {out}"
     console.print(told, markup=False)

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..plugins.options import options_of
-from ..plugins.registry import find, registered, usable
+from ..plugins.registry import available, find, registered
 
 
 @click.command("solvers", short_help="list the solvers, or the options of one")
@@ -18,7 +18,7 @@ def command(name: str | None) -> None:
     if name is None:
         table = Table("solver", "what it does", "from", box=None, pad_edge=False)
         origin = registered("solvers")
-        for key, solver in sorted(usable("solvers").items()):
+        for key, solver in sorted(available("solvers").items()):
             table.add_row(key, _first_line(solver), origin[key][1])
         console.print(table)
         return

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from ..errors import InputError
-from .progress import live
+from .progress import live_progress
 
 
 def sharing(given: dict[str, Any]) -> None:
@@ -26,10 +26,10 @@ def sharing(given: dict[str, Any]) -> None:
         given["workers"] = given["workers"] or min(most, given["starts"])
 
 
-def run(chosen: Any, problem: Any, given: dict[str, Any], console: Console, quiet: bool) -> Any:
+def run_solver(chosen: Any, problem: Any, given: dict[str, Any], console: Console, quiet: bool) -> Any:
     """Solve with live progress; Ctrl-C stops at the next step, twice at once."""
     from ..driver.solve import Budget, solve
-    from ..evaluate.averaging import combine
+    from ..evaluate.averaging import average_starts
     from ..evaluate.verdict import judge
     from ..numerics.arrays import find_device
 
@@ -37,7 +37,7 @@ def run(chosen: Any, problem: Any, given: dict[str, Any], console: Console, quie
     told = f"{chosen.name} on {where.name} ({where.describe()}), {given['starts']} start(s), seed {given['seed']}"
     executor = given.get("executor")
     told += f", {given['workers']} worker(s) of {executor}" if executor else ""
-    with Interrupt(at_once=executor is not None) as interrupt, live(console, quiet) as on_step:
+    with Interrupt(at_once=executor is not None) as interrupt, live_progress(console, quiet) as on_step:
         console.print(told, markup=False)
         result = solve(
             chosen,
@@ -55,7 +55,7 @@ def run(chosen: Any, problem: Any, given: dict[str, Any], console: Console, quie
             executor=executor,
         )
     try:
-        result = combine(result, given["combine"], given["keep"])
+        result = average_starts(result, given["combine"], given["keep"])
     except InputError as error:  # starts failed or were interrupted: what there is must not be lost
         console.print(f"not combined: {error}; the best start is kept", markup=False)
     return replace(result, verdict=judge(result))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 FLAGS = ("key", "mask", "support", "kind", "centred", "frame")
 
 
-class Noise(click.ParamType):
+class LikelihoodType(click.ParamType):
     """``auto`` (None), or a likelihood by its name, with its number behind a colon where it is not the default."""
 
     name = "auto|gaussian[:σ]|poisson[:scale]"
@@ -66,8 +66,8 @@ _OPTIONS = (
     ),
     click.option(
         "--likelihood",
-        type=Noise(),
-        metavar=Noise.name,
+        type=LikelihoodType(),
+        metavar=LikelihoodType.name,
         default="auto",
         show_default=True,
         help="noise, for the gradient solver and learned priors: gaussian:σ of the amplitudes, 0.5 as counts have "

@@ -16,13 +16,13 @@ from ..errors import InputError, RetrieveError
 from ..plugins.flags import flags, given_flags, split_spec
 from ..plugins.options import options_of, unknown
 from .solving import Interrupt
-from .train_progress import live
+from .train_progress import live_training
 
 if TYPE_CHECKING:
-    from ..priors.training.loop import Task, Told
+    from ..priors.training.loop import ProgressMessage, Task
     from ..priors.training.objects import Source
 
-KINDS = {
+TRAINING_KINDS = {
     "diffusion": "a denoiser, the prior of the diffusion solvers",
     "unet": "a network that inverts a pattern in one pass",
 }
@@ -45,17 +45,17 @@ class Trainings(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The kinds of network."""
-        return list(KINDS)
+        return list(TRAINING_KINDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """The command of one kind."""
-        if name not in KINDS:
+        if name not in TRAINING_KINDS:
             return None
         from ..priors.training.settings import DenoiserOptions, Training, UNetOptions
 
         network = {"diffusion": DenoiserOptions, "unet": UNetOptions}[name]
         text = (
-            f"Train {KINDS[name]}, on SOURCE: the name of a simulated set (see `retrieve simulate --help`), with its "
+            f"Train {TRAINING_KINDS[name]}, on SOURCE: the name of a simulated set (see `retrieve simulate --help`), with its "
             f"options as NAME:OPTION=VALUE,..., or a folder of objects (npz, npy, cxi; ./NAME for a folder that is called "
             f"like a set). The same command again goes on where it was left; options that are not given are then those of "
             f"before, and a larger --minutes or --objects trains on. --objects alone sets no limit of time.  "
@@ -64,7 +64,7 @@ class Trainings(click.Group):
         run: Callable[..., None] = partial(train, name, network)
         for option in reversed(_OPTIONS):
             run = option(run)
-        made = click.command(name, help=text, short_help=KINDS[name])(run)
+        made = click.command(name, help=text, short_help=TRAINING_KINDS[name])(run)
         made.params += flags(network) + flags(Training)
         return made
 
@@ -85,7 +85,7 @@ def train(kind: str, network: Any, source: str, out: Path, name: str | None, ini
     from ..priors.training import loop as training
     from ..priors.training.parallel import rank
     from ..priors.training.state import read_checkpoint
-    from ..priors.weights import begin_with, card_of, path_of, save, sha256
+    from ..priors.weights import card_of, load_partial_state, path_of, save, sha256
 
     first = rank() == 0
     console = Console(quiet=quiet or not first, highlight=False)
@@ -99,7 +99,7 @@ def train(kind: str, network: Any, source: str, out: Path, name: str | None, ini
     options = _changed(network() if likeness is None else network.of(likeness), asked)
     task = _task(kind, options, objects, settings.seed)
     if init and before is None:
-        begin_with(task.module, init)
+        load_partial_state(task.module, init)
     data = task.card()["data"]
     name = _file_name(name or f"{data.get('set') or data['folder']}-{options.kind}")
     size = sum(p.numel() for p in task.module.parameters())
@@ -109,9 +109,9 @@ def train(kind: str, network: Any, source: str, out: Path, name: str | None, ini
         told = "is finished; a larger --minutes or --objects would go on" if done >= 1 else f"goes on at {int(100 * done)}%"
         console.print(f"{out} {told}: {_so_far(before['objects'], before['seconds'])}", markup=False)
     del before
-    with Interrupt() as interrupt, live(console, quiet or not first) as show:
+    with Interrupt() as interrupt, live_training(console, quiet or not first) as show:
 
-        def on_step(told: Told) -> bool:
+        def on_step(told: ProgressMessage) -> bool:
             show(told)
             return interrupt.asked
 
@@ -130,7 +130,7 @@ def train(kind: str, network: Any, source: str, out: Path, name: str | None, ini
     card = {
         "name": name,
         **task.card(),
-        "training": training.record(settings, show.last, module, device) | begun,
+        "training": training.training_record(settings, show.last, module, device) | begun,
         "licence": "BSD-3-Clause",
         "version": _version(),
     }
@@ -151,18 +151,18 @@ def _device(asked: str) -> str:
 def _source(text: str, seed: int | None, before: dict[str, Any] | None) -> Source:
     """A folder's objects, or a named set's, with its options changed. Raises `InputError` for neither."""
     from ..priors.training.objects import Folder, Simulated
-    from ..simulate import TRAIN_SEED, named, names
+    from ..simulate import TRAIN_SEED, object_set, set_names
 
     name = text.partition(":")[0]
-    if name in names():
+    if name in set_names():
         if seed is None:
             seed = (before or {}).get("card", {}).get("data", {}).get("seed", TRAIN_SEED)
-        return Simulated(_changed(named(name), split_spec(text)[1], every=True), seed, name=name)
+        return Simulated(_changed(object_set(name), split_spec(text)[1], every=True), seed, name=name)
     if Path(text).is_dir():
         return Folder(text)
     if Path(text).exists() or "/" in text:
         raise InputError(f"{text} is no folder; give a folder of objects, or the name of a simulated set")
-    raise InputError(f"{unknown('set', name, names())}; or give a folder of objects")
+    raise InputError(f"{unknown('set', name, set_names())}; or give a folder of objects")
 
 
 def _settings(before: dict[str, Any] | None) -> Any:
@@ -186,10 +186,10 @@ def _task(kind: str, options: Any, objects: Source, seed: int) -> Task:
     """What is trained, its weights drawn from the seed."""
     import torch
 
-    from ..priors.weights import build
+    from ..priors.weights import build_module
 
     torch.manual_seed(seed)
-    module: Any = build(options.architecture(objects.shape, objects.reach, objects.kinds))
+    module: Any = build_module(options.architecture(objects.shape, objects.reach, objects.kinds))
     if kind == "unet":
         from ..priors.training.unet_task import UNetTask
 

@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 if TYPE_CHECKING:
-    from ..priors.training.loop import Told
+    from ..priors.training.loop import ProgressMessage
 
-PERIOD = 0.2  # seconds between updates
+TRAIN_REFRESH_SECONDS = 0.2  # seconds between updates
 
 
-def loss_of(told: Told) -> str:
+def loss_of(told: ProgressMessage) -> str:
     """The loss in words, where one is known."""
     return "" if math.isnan(told.loss) else f"loss {told.loss:.4g}, "
 
@@ -31,7 +31,7 @@ class Show:
         self.last: Any = None
         self.first: Any = None
 
-    def __call__(self, told: Told) -> None:
+    def __call__(self, told: ProgressMessage) -> None:
         """Show it, if it is time."""
         before, self.first, self.last = self.last, self.first or told, told
         if told.validation and (before is None or told.validation != before.validation):
@@ -39,11 +39,11 @@ class Show:
             some = ", ".join(f"{name} {value:.4g}" for name, value in items[:: max(1, len(items) // 5)])
             self.console.print(f"{told.objects} objects: {loss_of(told)}{some}", markup=False)
         now = time.perf_counter()
-        if now - self.shown >= PERIOD or told.progress >= 1:
+        if now - self.shown >= TRAIN_REFRESH_SECONDS or told.progress >= 1:
             self.shown = now
             self.bar.update(self.task, completed=told.progress, told="  ".join(self.words(told)))
 
-    def words(self, told: Told) -> list[str]:
+    def words(self, told: ProgressMessage) -> list[str]:
         """Share, loss, speed since the start of this run, and time left."""
         words = [f"{told.progress:.0%}", loss_of(told).rstrip(", ")]
         if told.seconds > self.first.seconds:
@@ -55,7 +55,7 @@ class Show:
 
 
 @contextmanager
-def live(console: Console, quiet: bool) -> Iterator[Show]:
+def live_training(console: Console, quiet: bool) -> Iterator[Show]:
     """A function that takes the news of each step, and keeps the last."""
     columns = (TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[told]}"))
     with Progress(*columns, console=console, disable=quiet, refresh_per_second=4) as bar:

@@ -45,8 +45,8 @@ class Progress(NamedTuple):
     step: int
     total: int | None
     stage: str
-    chi2: float
-    free: float
+    r: float
+    r_free: float
 
 
 @dataclass
@@ -96,7 +96,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunContext:
     """What is the same for all batches of a solve.
 
     problem: on `where`, without the held-out pixels.  starts: how many there are in all.
@@ -114,7 +114,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Order:
+class SolveSpec:
     """All that decides a solve but the numbers of its starts; it can be sent to another process.
 
     problem: with all its measured pixels, on the host.  hold_out: the share of them that no solver is shown.
@@ -130,7 +130,7 @@ class Order:
     strict: bool
     score_every: int
 
-    def plan(self, on_step: Callable[[Progress], object] | None = None) -> tuple[Plan, Array | None]:
+    def plan(self, on_step: Callable[[Progress], object] | None = None) -> tuple[RunContext, Array | None]:
         """The plan of it on its device, and the mask of the held-out pixels, zero frequency first."""
         where = find_device(self.device, self.solver.library)
         working, held = self.problem, None
@@ -138,10 +138,10 @@ class Order:
             working, held = self.problem.hold_out(self.hold_out, np.random.default_rng([self.seed, 0]))
         scorer = Scorer.of(self.problem, held, where, working.valid)
         rest = (self.starts, self.seed, scorer, self.budget, self.strict, self.score_every, on_step)
-        return Plan(working.to(where), where, *rest), held
+        return RunContext(working.to(where), where, *rest), held
 
 
-def run_parted(solver: Solver, plan: Plan, numbers: range, x0: np.ndarray | None = None) -> Batch:
+def run_in_threads(solver: Solver, plan: RunContext, numbers: range, x0: np.ndarray | None = None) -> Batch:
     """`run_batch`; on torch's CPU in parts side by side, each on one core, since layers so small gain little from two."""
     parts = min(cores(), len(numbers)) if plan.where.name == "torch:cpu" else 1
     if parts == 1:
@@ -170,10 +170,10 @@ def run_parted(solver: Solver, plan: Plan, numbers: range, x0: np.ndarray | None
             found = [run(*ends[:2]), *(other.result() for other in others)]
     finally:
         torch.set_num_threads(before)
-    return joined(found)
+    return concatenate(found)
 
 
-def joined(parts: Sequence[Batch]) -> Batch:
+def concatenate(parts: Sequence[Batch]) -> Batch:
     """Parts that ran side by side as one batch; its steps and seconds are those of the longest."""
     masks = [part.support for part in parts if part.support is not None]
     spent = [part.cost for part in parts]
@@ -201,7 +201,7 @@ def union(masks: Sequence[np.ndarray | None]) -> np.ndarray | None:
     return np.any(given, axis=0) if given else None
 
 
-def run_batch(solver: Solver, plan: Plan, numbers: range, x0: np.ndarray | None = None) -> Batch:
+def run_batch(solver: Solver, plan: RunContext, numbers: range, x0: np.ndarray | None = None) -> Batch:
     """The starts of these numbers, together; `x0` (batch, *shape) in place of the solver's own starts."""
     counting = _Counting(plan.problem.operator)
     working = plan.problem.replace(operator=counting)
@@ -210,8 +210,8 @@ def run_batch(solver: Solver, plan: Plan, numbers: range, x0: np.ndarray | None 
     n, stopped, total = 0, False, solver.total
     step: Step | None = None
     networks = 0.0
-    history: dict[str, list[list[float]]] = {"step": [], "chi2": [], "free": []}
-    chi2 = free = np.full(len(rng), np.nan)
+    history: dict[str, list[list[float]]] = {"step": [], "r": [], "r_free": []}
+    r = free = np.full(len(rng), np.nan)
 
     def start(rng: Streams) -> Array:
         return solver.start(working, rng) if x0 is None else plan.where.put(x0.copy())
@@ -228,8 +228,8 @@ def run_batch(solver: Solver, plan: Plan, numbers: range, x0: np.ndarray | None 
         networks += step.info.get("evaluations", 0)
         total = step.info.get("total", total)
         if n % plan.score_every == 0:
-            chi2, free = _take(history, plan.scorer, n, step)
-            told = (_least(chi2), _least(free))
+            r, free = _take(history, plan.scorer, n, step)
+            told = (_least(r), _least(free))
         if plan.on_step is not None:
             stage = str(step.info.get("stage", solver.name))
             stopped = bool(plan.on_step(Progress(numbers[0], plan.starts, n, total, stage, *told)))
@@ -243,17 +243,17 @@ def run_batch(solver: Solver, plan: Plan, numbers: range, x0: np.ndarray | None 
     if step is None:
         raise SolverError(f"solver {solver.name} ends after {n} steps without a last one; check where it says `more`")
     if history["step"][-1:] != [[float(n)] * len(rng)]:
-        chi2, free = _take(history, plan.scorer, n, step)
+        r, free = _take(history, plan.scorer, n, step)
     cost = Cost(counting.ffts, round(networks * len(rng)), time.perf_counter() - begun, n)
     step = step._replace(x=step.estimate)  # lets go of what lies outside the support
-    return _finish(solver, working, step, chi2, free, numbers, plan.strict, history, cost, stopped)
+    return _finish(solver, working, step, r, free, numbers, plan.strict, history, cost, stopped)
 
 
 def _take(history: dict[str, list[list[float]]], scorer: Scorer, n: int, step: Step) -> tuple[np.ndarray, np.ndarray]:
-    chi2, free = scorer(step.x, step.info.get("detector"), step.support)
-    for name, values in (("step", np.full(len(chi2), float(n))), ("chi2", chi2), ("free", free)):
+    r, free = scorer(step.x, step.info.get("detector"), step.support)
+    for name, values in (("step", np.full(len(r), float(n))), ("r", r), ("r_free", free)):
         history[name].append(values.tolist())
-    return chi2, free
+    return r, free
 
 
 def _least(values: np.ndarray) -> float:
@@ -265,7 +265,7 @@ def _finish(
     solver: Solver,
     working: Problem,
     step: Step,
-    chi2: np.ndarray,
+    r: np.ndarray,
     free: np.ndarray,
     numbers: range,
     strict: bool,
@@ -284,7 +284,7 @@ def _finish(
         failure = None if finite else f"start {start}: NaN or infinite values after {cost.steps} steps of {solver.name}"
         if failure and strict:
             raise SolverError(failure + "; lower its step or check the data with `retrieve inspect`")
-        scores.append(Score(float(chi2[k]), None if np.isnan(free[k]) else float(free[k]), float(nll[k]), failure))
+        scores.append(Score(float(r[k]), None if np.isnan(free[k]) else float(free[k]), float(nll[k]), failure))
         if finite and working.support is None:
             shift = shift_to_centre(estimate[k])
             estimate[k] = np.roll(estimate[k], shift, axis=tuple(range(len(shift))))

@@ -37,7 +37,7 @@ def factory(spec: str) -> tuple[Factory, str]:
     return find("executors", name), where
 
 
-def opened(spec: str, workers: int) -> AbstractContextManager[Executor]:
+def open_pool(spec: str, workers: int) -> AbstractContextManager[Executor]:
     """The executor of NAME or NAME:WHERE, to be entered. Raises `InputError` where there is none, or it is not reached."""
     make, where = factory(spec)
     return make(where, workers)

@@ -13,28 +13,28 @@ import numpy as np
 from ..errors import SolverError
 from ..numerics.arrays import Device
 from ..solvers.base import Solver
-from .batch import Batch, Order, Progress, joined, run_batch
-from .executors import ATTEMPTS, completed, opened
+from .batch import Batch, Progress, SolveSpec, concatenate, run_batch
+from .executors import ATTEMPTS, completed, open_pool
 
 
-class Share(NamedTuple):
+class StartTask(NamedTuple):
     """One start, as it is sent to a worker: solver is the order's, or what samples in its place."""
 
-    order: Order
+    order: SolveSpec
     solver: Solver
     number: int
     x0: np.ndarray | None
 
 
-def run(share: Share) -> Batch:
+def run_start(share: StartTask) -> Batch:
     """The start by itself, in one thread, so that it is the same wherever it runs."""
     plan, _ = share.order.plan()
     with _one_thread(plan.where):
         return run_batch(share.solver, plan, range(share.number, share.number + 1), share.x0)
 
 
-def shared(
-    order: Order,
+def run_shared(
+    order: SolveSpec,
     solver: Solver,
     batches: Sequence[range],
     x0: np.ndarray | None,
@@ -52,24 +52,24 @@ def shared(
     done: dict[int, Batch] = {}
     waiting = list(batches)
     shares = (
-        Share(order, solver, number, None if x0 is None else x0[number - first : number - first + 1])
+        StartTask(order, solver, number, None if x0 is None else x0[number - first : number - first + 1])
         for numbers in batches
         for number in numbers
     )
     try:
-        with opened(executor, workers) as pool, closing(completed(pool, run, shares, workers)) as finished:
+        with open_pool(executor, workers) as pool, closing(completed(pool, run_start, shares, workers)) as finished:
             for share, future in finished:
                 one = done[share.number] = _outcome(share, future)
                 if on_step is not None and on_step(_told(share, one)):
                     raise KeyboardInterrupt
                 while waiting and all(number in done for number in waiting[0]):
-                    yield joined([done.pop(number) for number in waiting.pop(0)])
+                    yield concatenate([done.pop(number) for number in waiting.pop(0)])
     except KeyboardInterrupt:
         if done:
-            yield replace(joined([done[number] for number in sorted(done)]), interrupted=True)
+            yield replace(concatenate([done[number] for number in sorted(done)]), interrupted=True)
 
 
-def _outcome(share: Share, future: Future[Batch]) -> Batch:
+def _outcome(share: StartTask, future: Future[Batch]) -> Batch:
     error = future.exception()
     if isinstance(error, BrokenExecutor):
         told = f"start {share.number}: {error}; it was tried {ATTEMPTS} times. Give each more memory: fewer --workers"
@@ -77,10 +77,10 @@ def _outcome(share: Share, future: Future[Batch]) -> Batch:
     return future.result()
 
 
-def _told(share: Share, one: Batch) -> Progress:
+def _told(share: StartTask, one: Batch) -> Progress:
     [score], steps = one.scores, one.cost.steps
-    free = float("nan") if score.free is None else score.free
-    return Progress(share.number, share.order.starts, steps, steps, share.order.solver.name, score.chi2, free)
+    free = float("nan") if score.r_free is None else score.r_free
+    return Progress(share.number, share.order.starts, steps, steps, share.order.solver.name, score.r, free)
 
 
 @contextmanager

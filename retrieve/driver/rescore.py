@@ -27,7 +27,7 @@ def rescored(problem: Problem, held: Array | None, runs: Sequence[Batch], alien:
     for run in runs:
         for k, (x, kernel, score) in enumerate(zip(run.estimate, run.kernels, run.scores, strict=True)):
             detector = problem.detector if kernel is None else PartialCoherence(kernel)
-            chi2, free = scorer(x[None], detector)
+            r, free = scorer(x[None], detector)
             nll = float(working.replace(detector=detector).nll(x[None])[0]) / int(working.valid.sum())
-            run.scores[k] = Score(float(chi2[0]), None if np.isnan(free[0]) else float(free[0]), nll, score.failure)
+            run.scores[k] = Score(float(r[0]), None if np.isnan(free[0]) else float(free[0]), nll, score.failure)
     return problem, held

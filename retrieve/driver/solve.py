@@ -14,14 +14,14 @@ from ..errors import InputError, SolverError
 from ..io.result import Cost, Result
 from ..numerics.alignment import align, shift_to_centre
 from ..numerics.arrays import Array, Device, to_numpy
-from ..numerics.stacks import align_all, spread
+from ..numerics.stacks import align_all, amplitude_spread
 from ..operators import PartialCoherence
 from ..problem import Problem
-from ..problem.scoring import choose, same_support, standard_error
+from ..problem.scoring import same_support, select_start, standard_error
 from ..solvers.base import Solver, Step, Streams
-from .batch import Batch, Budget, Order, Progress, run_parted, union
+from .batch import Batch, Budget, Progress, SolveSpec, run_in_threads, union
 from .manifest import manifest_of
-from .parallel import shared
+from .parallel import run_shared
 from .rescore import rescored
 
 __all__ = ["Budget", "Progress", "shift_to_centre", "solve"]
@@ -51,7 +51,7 @@ def solve(
     `starts` is the solver's own number unless given: 8 for diffusion and, in two dimensions, auto, 1 for most.
     Start k draws from the generator seeded by (seed, k): a start gives the same estimate whatever the
     number of starts. `hold_out` is the share of measured pixels kept from the solver, in islands of a
-    speckle's size; 0 keeps none, and the working χ² then chooses. `batch` starts run in one array, as
+    speckle's size; 0 keeps none, and the working R then chooses. `batch` starts run in one array, as
     many as the solver likes unless given. After a batch no more are run where the two starts of the best
     scores correlate by `agree`, the solver's own value unless given, 0 for never.
     `samples` are drawn from the posterior by solvers that can, around the starts that fit as well as the chosen one.
@@ -64,25 +64,27 @@ def solve(
     Raises `InputError` for arguments out of range, `SolverError` for a failed start (all of them, when
     not `strict`) and for one that its workers die of.
     """
-    solver = solver.suited(problem)
+    solver = solver.resolve_for(problem)
     starts = solver.starts_for(problem) if starts is None else starts
     batch = solver.batch_for(problem) if batch is None else batch
     agree = solver.agree if agree is None else agree
     _check(starts, seed, hold_out, batch, score_every, x0, problem)
     _check_more(solver, agree, samples)
     solver.check(problem)
-    order = Order(solver, problem.replace(truth=None), device, starts, seed, hold_out, budget or Budget(), strict, score_every)
+    order = SolveSpec(
+        solver, problem.replace(truth=None), device, starts, seed, hold_out, budget or Budget(), strict, score_every
+    )
     plan, held = order.plan(on_step)
     executor = executor or ("processes" if workers > 1 else None)
 
     def batches(solver: Solver, numbers: Sequence[range], x0: np.ndarray | None) -> Generator[Batch, None, None]:
         """What these batches leave, in order, until one is interrupted; x0 (starts, *shape) from the first of them on."""
         if executor is not None:
-            yield from shared(order, solver, numbers, x0, executor, workers, on_step)
+            yield from run_shared(order, solver, numbers, x0, executor, workers, on_step)
             return
         for part in numbers:
             here = slice(part.start - numbers[0].start, part.stop - numbers[0].start)
-            done = run_parted(solver, plan, part, None if x0 is None else x0[here])
+            done = run_in_threads(solver, plan, part, None if x0 is None else x0[here])
             yield done
             if done.interrupted:
                 return
@@ -138,9 +140,9 @@ def _agreed(runs: list[Batch], threshold: float) -> bool:
 
 def _points(result: Result, samples: int) -> np.ndarray:
     """Where chains begin: in turn the starts that fit as well as the chosen one, within two standard errors."""
-    chi2 = np.array([np.inf if score.failure else score.chi2 for score in result.scores])
+    r = np.array([np.inf if score.failure else score.r for score in result.scores])
     pixels = int(to_numpy(result.problem.valid).sum())
-    as_good = np.flatnonzero(chi2 <= chi2[result.chosen] * (1 + 2 * standard_error(pixels)))
+    as_good = np.flatnonzero(r <= r[result.chosen] * (1 + 2 * standard_error(pixels)))
     return result.estimates[as_good[np.arange(samples) % len(as_good)]]
 
 
@@ -208,7 +210,7 @@ def _collect(
         raise SolverError(f"all {len(scores)} starts failed; the first: {scores[0].failure}")
     masks = [run.support for run in runs if run.support is not None]
     supports = _joined(masks) if len(masks) == len(runs) else None
-    chosen = choose(scores, 0 if held is None else int(to_numpy(held).sum()), same_support(problem, supports))
+    chosen = select_start(scores, 0 if held is None else int(to_numpy(held).sum()), same_support(problem, supports))
     kernels = [kernel for run in runs for kernel in run.kernels]
     if (kernel := kernels[chosen]) is not None:
         problem = problem.replace(detector=PartialCoherence(kernel))
@@ -225,7 +227,7 @@ def _collect(
         cost=cost,
         problem=problem,
         held=None if held is None else np.fft.fftshift(held),
-        spread=spread(estimates[usable], usable.index(chosen)) if len(usable) > 1 else None,
+        spread=amplitude_spread(estimates[usable], usable.index(chosen)) if len(usable) > 1 else None,
         interrupted=any(run.interrupted for run in runs),
         account=tuple(account for run in runs for account in run.account),
         manifest=manifest_of(solver, problem, seed, where, settings),

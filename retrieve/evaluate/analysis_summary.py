@@ -31,7 +31,7 @@ def summary(analysis: Analysis) -> dict[str, Any]:
         "pairwise": {name: _distribution(upper(matrix)) for name, matrix in analysis.pairs.items()},
         "between_files": {name: analysis.between(name) for name in analysis.pairs} if len(analysis.names) > 1 else None,
         "errors": {name: _distribution(values) | {"values": values} for name, values in analysis.errors.items()},
-        "scores": [{"chi2": score.chi2, "free": score.free} for score in analysis.scores],
+        "scores": [{"r": score.r, "r_free": score.r_free} for score in analysis.scores],
         "clusters": [{"members": c.members, "agreement": c.agreement} for c in analysis.clusters],
         "threshold": analysis.threshold,
         "nmf": _shares(analysis.modes.amplitude),

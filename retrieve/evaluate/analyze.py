@@ -18,14 +18,14 @@ from ..io.result import Result
 from ..numerics.alignment import align, shift_to_centre
 from ..numerics.stacks import align_all
 from ..problem.scoring import Score
-from .ensemble import Cluster, agreement_matrix, average, clusters_of, pairwise, select
+from .ensemble import Cluster, agreement_matrix, average, clusters_of, pairwise, select_trusted
 from .groups import natural_threshold, verdict_of
-from .metrics import chi2, chi2_diffraction, diffraction_correlation
-from .modes import Shared, shared
+from .metrics import chi2_diffraction, diffraction_correlation, r
+from .modes import SharedModes, shared_modes
 from .resolution import Curve, Resolution, frc, prtf, resolution
 
-OF = ("auto", "starts", "samples")
-ERRORS = {"chi2_diffraction": chi2_diffraction, "chi2": chi2, "diffraction_correlation": diffraction_correlation}
+ANALYSED = ("auto", "starts", "samples")
+ERRORS = {"chi2_diffraction": chi2_diffraction, "r": r, "diffraction_correlation": diffraction_correlation}
 
 
 class Fineness(NamedTuple):
@@ -60,7 +60,7 @@ class Analysis:
     errors: Mapping[str, NDArray[np.float64]]
     clusters: tuple[Cluster, ...]
     threshold: float
-    modes: Shared
+    modes: SharedModes
     curves: tuple[Fineness, ...]
     meta: Mapping[str, Any]
 
@@ -123,7 +123,7 @@ def analyze(
         },
         clusters=clusters_of(matrix, threshold),
         threshold=threshold,
-        modes=shared(members, modes),
+        modes=shared_modes(members, modes),
         curves=tuple(_curves(members, groups, results, reference)),
         meta=dict(results[0].problem.meta),
     )
@@ -131,8 +131,8 @@ def analyze(
 
 def _gathered(results: Sequence[Result], of: str) -> tuple[str, list[NDArray[np.complex64]], list[Score], int]:
     """Whether they are starts or samples, the members of each result with their scores, and how many were left out."""
-    if of not in OF:
-        raise InputError(f"of={of!r} is unknown; give one of {', '.join(OF)}")
+    if of not in ANALYSED:
+        raise InputError(f"of={of!r} is unknown; give one of {', '.join(ANALYSED)}")
     shapes = sorted({result.object.shape for result in results})
     if len(shapes) != 1:
         raise InputError(f"the results have objects of shapes {', '.join(map(str, shapes))}; objects of one shape are needed")
@@ -144,7 +144,7 @@ def _gathered(results: Sequence[Result], of: str) -> tuple[str, list[NDArray[np.
     for result in results:
         if kind == "samples":
             every = np.asarray(result.samples)
-            own = [Score(float(c)) for c in np.asarray([chi2(x, result.problem) for x in every])]
+            own = [Score(float(c)) for c in np.asarray([r(x, result.problem) for x in every])]
         else:
             every, own = result.estimates, list(result.scores)
         axes = tuple(range(1, every.ndim))
@@ -163,7 +163,7 @@ def _aligned(
     reference = int(np.argmin(rank))
     if not several:  # scores of one file only can be compared
         rough = agreement_matrix(align_all(estimates, reference))
-        reference = select(clusters_of(rough, natural_threshold(rough) if threshold is None else threshold), rank)
+        reference = select_trusted(clusters_of(rough, natural_threshold(rough) if threshold is None else threshold), rank)
     target = estimates[reference]
     members = [
         align(x, target, ramp=True, scale=True).object if g != groups[reference] else align(x, target).object

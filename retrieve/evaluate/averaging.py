@@ -15,10 +15,10 @@ from ..plugins.options import unknown
 from ..problem.scoring import Score, Scorer, same_support, standard_error
 from .ensemble import common_mode
 
-FEW = 4  # of 1 to 20 tried on crystals without a support, anything from 4 on is about as good
+MIN_STARTS_FOR_MEAN = 4  # of 1 to 20 tried on crystals without a support, anything from 4 on is about as good
 
 
-def combine(result: Result, how: str, keep: int | None = None) -> Result:
+def average_starts(result: Result, how: str, keep: int | None = None) -> Result:
     """A result whose object is made of its starts.
 
     how: "best" leaves the start with the best score; "mean" takes the `weighted_mean` of all; "common-mode" filters the
@@ -42,24 +42,25 @@ def combine(result: Result, how: str, keep: int | None = None) -> Result:
         raise InputError(unknown("way to combine starts", how, ("best", "mean", "common-mode")))
     x = align_all(np.stack([result.object, x]), 0)[1]
     held = None if result.held is None else np.fft.ifftshift(result.held)
-    chi2, free = Scorer.of(result.problem, held)(x[None])
-    score = Score(float(chi2[0]), None if np.isnan(free[0]) else float(free[0]))
-    return dataclasses.replace(result, object=x, combined=score, manifest=manifest)
+    r, free = Scorer.of(result.problem, held)(x[None])
+    score = Score(float(r[0]), None if np.isnan(free[0]) else float(free[0]))
+    return dataclasses.replace(result, object=x, averaged=score, manifest=manifest)
 
 
 def weighted_mean(result: Result) -> tuple[NDArray[np.complex64], NDArray[np.float64]]:
     """Complex mean (*shape) of the usable starts aligned to the best of them, and their weights (starts,), of sum 1.
 
-    The weights are exp(−(χ²/lowest χ² − 1)/standard error): starts which the noise cannot tell apart count alike, and what is
-    clearly worse not at all. Where supports differ χ² is the lower the wider they are: then the free score weighs, if pixels
-    were held out, by `FEW` of its standard errors. Where starts disagree the mean fits the data less well than each.
+    The weights are exp(−(R/lowest R − 1)/standard error): starts which the noise cannot tell apart count alike, and what is
+    clearly worse not at all. Where supports differ R is the lower the wider they are: then the free score weighs, if pixels
+    were held out, by `MIN_STARTS_FOR_MEAN` of its standard errors. Where starts disagree the mean fits the data less well
+    than each.
     """
     seen, held = to_numpy(result.problem.valid), np.zeros(1, bool) if result.held is None else np.fft.ifftshift(result.held)
     by_free = bool(held.any()) and not same_support(result.problem, result.supports)
-    values = np.array([np.inf if score.failure else score.rank if by_free else score.chi2 for score in result.scores], float)
+    values = np.array([np.inf if score.failure else score.rank if by_free else score.r for score in result.scores], float)
     best = int(np.argmin(values))
     excess = (values - values[best]) / max(float(values[best]), np.finfo(np.float32).tiny)
-    error = FEW * standard_error(int(held.sum())) if by_free else standard_error(int((seen & ~held).sum()))
+    error = MIN_STARTS_FOR_MEAN * standard_error(int(held.sum())) if by_free else standard_error(int((seen & ~held).sum()))
     weights = np.exp(-excess / error)
     weights /= weights.sum()
     some = np.flatnonzero(weights > 1e-6)

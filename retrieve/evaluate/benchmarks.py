@@ -14,10 +14,10 @@ from ..errors import InputError
 from ..plugins.options import unknown
 
 if TYPE_CHECKING:
-    from .compare import Case
+    from .compare import CompareCase
 
-NOISE = (0.0, 0.01, 0.05, 0.1, 0.2)  # σ as a share of the largest amplitude: Lee et al. 2026, section 5.1
-KINDS = ("blobs", "cells")
+BENCHMARK_NOISE = (0.0, 0.01, 0.05, 0.1, 0.2)  # σ as a share of the largest amplitude: Lee et al. 2026, section 5.1
+DOMAIN_KINDS = ("blobs", "cells")
 
 
 @dataclass(frozen=True)
@@ -29,18 +29,18 @@ class Benchmark:
     """
 
     sets: tuple[str, ...]
-    noise: tuple[float, ...] = NOISE
+    noise: tuple[float, ...] = BENCHMARK_NOISE
     objects: int = 100
     starts: int = 8
     ffts: int = 1000
 
-    def cases(self, noise: Sequence[float] | None = None, objects: int | None = None, first: int = 0) -> Iterator[Case]:
+    def cases(self, noise: Sequence[float] | None = None, objects: int | None = None, first: int = 0) -> Iterator[CompareCase]:
         """The problems: of each set, at each level (the benchmark's unless given), objects from number `first` on.
 
         Raises `InputError` for a level outside 0 to 1 or a number of objects below 1.
         """
-        from ..simulate import TEST_SEED, Noise, named
-        from .compare import Case
+        from ..simulate import TEST_SEED, Noise, object_set
+        from .compare import CompareCase
 
         levels = self.noise if noise is None else tuple(float(level) for level in noise)
         count = self.objects if objects is None else objects
@@ -48,30 +48,30 @@ class Benchmark:
             raise InputError(f"objects={count} is out of range; give at least 1")
         made = [(level, Noise(sigma=level)) for level in levels]  # bad levels are told before the first is run
 
-        def each() -> Iterator[Case]:
+        def each() -> Iterator[CompareCase]:
             for name in self.sets:
                 for level, noise_ in made:
                     for number in range(first, first + count):
-                        yield Case(name, level, number, named(name).problem(number, TEST_SEED, noise_))
+                        yield CompareCase(name, level, number, object_set(name).problem(number, TEST_SEED, noise_))
 
         return each()
 
 
 BENCHMARKS = {
-    "domains2d-50": Benchmark(tuple(f"domains2d-50-{kind}" for kind in KINDS)),
-    "domains2d": Benchmark(tuple(f"domains2d-{n}-{kind}" for n in (10, 25, 50, 100) for kind in KINDS)),
+    "domains2d-50": Benchmark(tuple(f"domains2d-50-{kind}" for kind in DOMAIN_KINDS)),
+    "domains2d": Benchmark(tuple(f"domains2d-{n}-{kind}" for n in (10, 25, 50, 100) for kind in DOMAIN_KINDS)),
     "crystal2d": Benchmark(("crystal2d", "crystal2d-strong")),
     "domains3d": Benchmark(("domains3d-fits", "domains3d-literal"), objects=20),
     "crystal3d": Benchmark(("crystal3d", "crystal3d-strong"), objects=20),
 }
 
 
-def names() -> tuple[str, ...]:
-    """The benchmarks that `named` knows."""
+def benchmark_names() -> tuple[str, ...]:
+    """The benchmarks that `benchmark` knows."""
     return tuple(BENCHMARKS)
 
 
-def named(name: str) -> Benchmark:
+def benchmark(name: str) -> Benchmark:
     """The benchmark called `name`. Raises `InputError` for an unknown one, with the nearest."""
     if name not in BENCHMARKS:
         raise InputError(unknown("benchmark", name, BENCHMARKS))

@@ -15,23 +15,23 @@ from concurrent.futures import BrokenExecutor, Future
 from contextlib import closing
 from typing import Any
 
-from ..driver.executors import ATTEMPTS, completed, opened
+from ..driver.executors import ATTEMPTS, completed, open_pool
 from ..driver.solve import Budget
-from ..io.external import Foreign
+from ..io.external import ExternalResult
 from ..numerics.arrays import find_device
 from ..plugins.options import values_of
 from ..provenance import versions
 from .comparison import Comparison, Row
 from .statistics import Paired, Rate, Summary, paired, summarise
 from .store import Store
-from .trial import Case, Entrant, Outcome, Plan, Unit, failed, run
+from .trial import CompareCase, Competitor, Outcome, Trial, TrialSpec, failed, run_trial
 
-__all__ = ["Case", "Entrant", "Paired", "Rate", "Summary", "compare", "paired", "summarise"]
+__all__ = ["CompareCase", "Competitor", "Paired", "Rate", "Summary", "compare", "paired", "summarise"]
 
 
 def compare(
-    entrants: Mapping[str, Entrant],
-    cases: Iterable[Case],
+    entrants: Mapping[str, Competitor],
+    cases: Iterable[CompareCase],
     *,
     starts: int = 8,
     seed: int = 0,
@@ -61,19 +61,19 @@ def compare(
     Raises `InputError` for a device or executor that is not there and a foreign result of another shape.
     """
     where = find_device(device)
-    plan = Plan(starts, seed, budget or Budget(), hold_out, device, ramp, pictures)
+    plan = TrialSpec(starts, seed, budget or Budget(), hold_out, device, ramp, pictures)
     done: dict[int, Outcome] = {}
     interrupted = False
 
-    def took(unit: Unit, outcome: Outcome) -> None:
+    def took(unit: Trial, outcome: Outcome) -> None:
         done[unit.number] = outcome
         if on_rows is not None:
             on_rows(outcome.rows)
 
-    def left() -> Iterator[Unit]:
+    def left() -> Iterator[Trial]:
         pairs = ((case, label, entrant) for case in cases for label, entrant in entrants.items())
         for number, (case, label, entrant) in enumerate(pairs):
-            unit = Unit(number, case, label, entrant, plan)
+            unit = Trial(number, case, label, entrant, plan)
             known = None if store is None else store.get(unit)
             if known is None:
                 yield unit
@@ -82,8 +82,8 @@ def compare(
 
     try:
         with (
-            opened(executor or ("processes" if workers > 1 else "serial"), workers) as pool,
-            closing(completed(pool, run, left(), workers)) as finished,
+            open_pool(executor or ("processes" if workers > 1 else "serial"), workers) as pool,
+            closing(completed(pool, run_trial, left(), workers)) as finished,
         ):
             for unit, future in finished:
                 took(unit, _outcome(unit, future, store))
@@ -110,14 +110,14 @@ def compare(
     )
 
 
-def _declared(entrant: Entrant) -> dict[str, Any]:
+def _declared(entrant: Competitor) -> dict[str, Any]:
     """What is told of an entrant: name and all options, or where it was read and how."""
-    if isinstance(entrant, Foreign):
+    if isinstance(entrant, ExternalResult):
         return {"name": "foreign", "options": {"file": entrant.path.name, "convention": entrant.convention}}
     return {"name": entrant.name, "options": values_of(entrant)}
 
 
-def _outcome(unit: Unit, future: Future[Outcome], store: Store | None) -> Outcome:
+def _outcome(unit: Trial, future: Future[Outcome], store: Store | None) -> Outcome:
     error = future.exception()
     if isinstance(error, BrokenExecutor):  # nothing that the unit is known to be guilty of, so it is not kept
         return failed(unit, f"{error}; it was tried {ATTEMPTS} times")

@@ -26,8 +26,8 @@ class Row:
     object: int
     solver: str
     start: int | None
-    chi2: float
-    free: float | None
+    r: float
+    r_free: float | None
     metrics: Mapping[str, float]
     seconds: float
     ffts: int

@@ -17,7 +17,7 @@ from ..numerics.alignment import align_stack
 from ..numerics.arrays import like, to_numpy
 from ..numerics.stacks import Stack, align_all, usable_of
 from ..problem import Problem
-from .metrics import INSIDE, unit
+from .metrics import INSIDE, unit_phasor
 
 
 def phase_spread(
@@ -33,7 +33,7 @@ def phase_spread(
         return None
     aligned = align_all(estimates, chosen, usable)[usable]
     inside = _object(estimates[chosen], mask)
-    return np.where(inside, 1 - np.abs(unit(aligned).mean(axis=0)), np.nan).astype(np.float32)
+    return np.where(inside, 1 - np.abs(unit_phasor(aligned).mean(axis=0)), np.nan).astype(np.float32)
 
 
 def correlation_matrix(estimates: Stack, usable: ArrayLike | None = None) -> NDArray[np.float64]:
@@ -72,7 +72,7 @@ def pairwise(
     good = usable_of(aligned, usable)
     starts = aligned[good]
     amplitudes = np.abs(starts)
-    phases = unit(starts[:, _object(amplitudes.mean(axis=0), mask)])
+    phases = unit_phasor(starts[:, _object(amplitudes.mean(axis=0), mask)])
     found = {
         "amplitude": _pearson_of_rows(amplitudes),
         "phase": np.abs(phases @ np.conj(phases).T) / phases.shape[1],
@@ -134,7 +134,7 @@ def _cluster(members: NDArray[np.intp], matrix: NDArray[np.float64]) -> Cluster:
     return Cluster(members[np.argsort(-alike.sum(axis=0), kind="stable")], float(upper(alike).mean()))
 
 
-def select(found: Sequence[Cluster], scores: ArrayLike | None = None, slack: float = 0.05) -> int:
+def select_trusted(found: Sequence[Cluster], scores: ArrayLike | None = None, slack: float = 0.05) -> int:
     """The start to trust where no truth is known.
 
     With scores (starts,), lower is better, such as each `Score.rank`: of the starts that score within a

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from .ensemble import Cluster
 
-SAME = 0.9  # complex correlation above which two groups count as one solution
+SAME_SOLUTION_CORRELATION = 0.9  # complex correlation above which two groups count as one solution
 CLEAR = 0.5  # mean silhouette above which groups are more than chance; Kaufman & Rousseeuw 1990
 
 
-def natural_threshold(matrix: NDArray[np.float64], same: float = SAME) -> float:
+def natural_threshold(matrix: NDArray[np.float64], same: float = SAME_SOLUTION_CORRELATION) -> float:
     """The correlation to cut a matrix (n, n) at: where groups are best apart, or below all where there are none.
 
     The cut, among those of average linkage on 1 − correlation, of the highest mean silhouette, where that exceeds
@@ -56,7 +56,7 @@ def verdict_of(clusters: Sequence[Cluster], matrix: NDArray[np.float64]) -> str:
         if sizes[0] < n:
             rest = f"the other {n - sizes[0]} agree with none"
             return f"one solution is found {sizes[0]} times of {n}, agreeing by {within:.2f}; {rest}"
-        if within >= SAME:
+        if within >= SAME_SOLUTION_CORRELATION:
             return f"one solution: all {n} agree, by {within:.2f} on average"
         if within >= 0.5:
             return f"one group, but a loose one: all {n} agree by {within:.2f} on average"

@@ -18,9 +18,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
 from ..numerics.alignment import ComplexArray, align, as_object, conjugate_inverse, pearson
-from ..numerics.alignment import complex_correlation as correlation
+from ..numerics.alignment import correlation as correlation
 from ..numerics.arrays import like, to_numpy
-from ..plugins.registry import usable
+from ..plugins.registry import available
 from ..problem import Problem
 
 Mask = NDArray[np.bool_]
@@ -64,7 +64,7 @@ class Metric:
 
 def metrics() -> dict[str, Metric]:
     """All registered metrics by name, those of plugins included."""
-    return usable("metrics")
+    return available("metrics")
 
 
 def evaluate(
@@ -141,7 +141,7 @@ def amplitude_correlation(x: ComplexArray, t: ComplexArray, mask: Mask) -> float
 @metric("|Σ_M exp(i(φ_x − φ_t))|/S over the S pixels with |t| > 0.1 max|t|", (0, 1), "higher", f"{PAPER}, eq. 10")
 def phase_similarity(x: ComplexArray, t: ComplexArray, mask: Mask) -> float:
     """Phase alone, whatever its constant; a pixel without amplitude has no phase and adds 0."""
-    return min(1.0, float(np.abs(np.mean(unit(x[mask]) * np.conj(unit(t[mask]))))))
+    return min(1.0, float(np.abs(np.mean(unit_phasor(x[mask]) * np.conj(unit_phasor(t[mask]))))))
 
 
 @metric("min_c ‖c x − t‖/‖t‖ over complex c", (0, 1), "lower", "Fienup 1997, Appl. Opt. 36, 8352")
@@ -186,9 +186,9 @@ def support_overlap(x: ComplexArray, t: ComplexArray, mask: Mask) -> float:
 
 
 @metric("Σ_V(√P − √I)²/Σ_V I", (0, np.inf), "lower", FIELD, "data")
-def chi2(x: ComplexArray, problem: Problem) -> float:
+def r(x: ComplexArray, problem: Problem) -> float:
     """The usual error of the pattern, which sees the scale too."""
-    return float(to_numpy(problem.chi2(_batch(x, problem)))[0])
+    return float(to_numpy(problem.r_factor(_batch(x, problem)))[0])
 
 
 @metric("Σ_V(u − v)²/Σ_V u², u = √P/max√P, v = √I/max√I; inf for an empty x", (0, np.inf), "lower", f"{PAPER}, eq. 9", "data")
@@ -211,7 +211,7 @@ BUILTIN = (
     chi2_object,
     twin_fraction,
     support_overlap,
-    chi2,
+    r,
     chi2_diffraction,
     diffraction_correlation,
 )
@@ -225,7 +225,7 @@ def normalised_chi2(u: NDArray[np.floating], v: NDArray[np.floating]) -> float:
     return float(np.sum((u - v) ** 2) / np.sum(u**2))
 
 
-def unit(x: NDArray) -> NDArray:
+def unit_phasor(x: NDArray) -> NDArray:
     """x/|x|, 0 where x is 0."""
     size = np.abs(x)
     return x / np.where(size > 0, size, 1)

@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..numerics.alignment import ramp_of, tilt
 from ..numerics.grids import SHOWN, crop_to
 from .ensemble import common_mode
-from .metrics import unit
+from .metrics import unit_phasor
 
 
 class Modes(NamedTuple):
@@ -36,7 +36,7 @@ class Modes(NamedTuple):
     mean: NDArray[np.float64]
 
 
-class Shared(NamedTuple):
+class SharedModes(NamedTuple):
     """What a stack of aligned samples shares, in the box around their common mode.
 
     stack: complex (N, *box), without the common mode's phase ramp and offset.  origin: index of N//2 on each axis.
@@ -55,7 +55,7 @@ class Shared(NamedTuple):
     common: float
 
 
-def shared(aligned: NDArray[np.complexfloating], k: int = 2) -> Shared:
+def shared_modes(aligned: NDArray[np.complexfloating], k: int = 2) -> SharedModes:
     """Modes and spread of aligned samples (N, *shape), their common centre of mass at N//2.
 
     Raises InputError as `nmf` and `circular_svd` do.
@@ -70,8 +70,8 @@ def shared(aligned: NDArray[np.complexfloating], k: int = 2) -> Shared:
     mean = np.abs(stack).mean(axis=0)
     inside = mean > SHOWN * mean.max()
     spread = np.abs(stack).std(axis=0, ddof=1)
-    turning = np.where(inside, 1 - np.abs(unit(stack).mean(axis=0)), np.nan)
-    return Shared(stack, origin, inside, nmf(stack, k), circular_svd(stack, inside, k), spread, turning, share)
+    turning = np.where(inside, 1 - np.abs(unit_phasor(stack).mean(axis=0)), np.nan)
+    return SharedModes(stack, origin, inside, nmf(stack, k), circular_svd(stack, inside, k), spread, turning, share)
 
 
 def nmf(amplitudes: ArrayLike, k: int = 2, seed: int = 0) -> Modes:
@@ -131,8 +131,8 @@ def circular_svd(phases: ArrayLike, mask: ArrayLike | None = None, k: int = 2) -
     if not inside.any():
         raise InputError("mask has no pixel; there is no phase to decompose")
     z = _samples("phases", stack[:, inside], k)
-    z = unit(z).astype(complex) if np.iscomplexobj(z) else np.exp(1j * z.astype(float))
-    mean = unit(z.mean(axis=0))
+    z = unit_phasor(z).astype(complex) if np.iscomplexobj(z) else np.exp(1j * z.astype(float))
+    mean = unit_phasor(z.mean(axis=0))
     mean[mean == 0] = 1  # phases that cancel have no mean; any will do
     z_c = z * np.conj(mean)
     energy, u = np.linalg.eigh((z_c @ np.conj(z_c).T).real)  # of the embedding: U Σ² Uᵀ, small where Vᵀ is not

@@ -33,7 +33,7 @@ class Summary:
 
     best: the start chosen by the free score, or what a single start gives on average.
     objects: how many.  success95, success99: share of objects above 0.95 and 0.99 in complex correlation.
-    medians: metric → median over the rows that have it; chi2 and free among them.
+    medians: metric → median over the rows that have it; r and free among them.
     seconds, ffts, network_evaluations: mean cost of a row.  failures: rows that failed.
     """
 
@@ -159,8 +159,8 @@ def _summary(rows: Sequence[Row], judged: bool) -> Summary:
 def _medians(rows: Iterable[Row]) -> dict[str, float]:
     columns: dict[str, list[float]] = {}
     for row in rows:
-        free = math.nan if row.free is None else row.free
-        for name, value in {**row.metrics, "chi2": row.chi2, "free": free}.items():
+        free = math.nan if row.r_free is None else row.r_free
+        for name, value in {**row.metrics, "r": row.r, "r_free": free}.items():
             columns.setdefault(name, []).append(value)
     finite = {name: [v for v in values if not math.isnan(v)] for name, values in columns.items()}
     return {name: float(np.median(values)) if values else math.nan for name, values in finite.items()}

@@ -15,13 +15,13 @@ import numpy as np
 
 from ..errors import InputError, RetrieveError
 from ..files import check_writable
-from ..io.external import Foreign
+from ..io.external import ExternalResult
 from ..plugins.options import values_of
 from ..provenance import sha256, versions
 from .comparison import Picture, Row
 from .fingerprint import fingerprint
 from .metrics import metrics
-from .trial import Entrant, Outcome, Unit
+from .trial import Competitor, Outcome, Trial
 
 ARRAYS = ("estimate", "truth", "amplitude")
 
@@ -53,7 +53,7 @@ class Store:
     def __exit__(self, *_: Any) -> None:
         self._file.close()
 
-    def get(self, unit: Unit) -> Outcome | None:
+    def get(self, unit: Trial) -> Outcome | None:
         """What the unit left in an earlier run, if it did."""
         found = self._known.get(self._key(unit))
         if found is None:
@@ -61,7 +61,7 @@ class Store:
         self.taken += 1
         return _outcome(found)
 
-    def add(self, unit: Unit, outcome: Outcome) -> None:
+    def add(self, unit: Trial, outcome: Outcome) -> None:
         """Keep what the unit left. Raises `InputError` where it cannot be written."""
         entry = {"key": self._key(unit), **_entry(outcome)}
         try:
@@ -73,15 +73,15 @@ class Store:
         self._file.write(text.encode())
         self._file.flush()
 
-    def _key(self, unit: Unit) -> str:
+    def _key(self, unit: Trial) -> str:
         if unit.label not in self._entrants:
             self._entrants[unit.label] = _decides(unit.entrant)
         return fingerprint(self._common, unit.label, self._entrants[unit.label], unit.case, unit.plan)
 
 
-def _decides(entrant: Entrant) -> str:
+def _decides(entrant: Competitor) -> str:
     """Options, weights and code of a solver; a file's bytes."""
-    if isinstance(entrant, Foreign):
+    if isinstance(entrant, ExternalResult):
         return fingerprint(sha256(entrant.path), entrant.convention)
     try:
         record = entrant.record()

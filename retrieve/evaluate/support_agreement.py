@@ -11,11 +11,11 @@ from scipy import ndimage
 from ..io.result import Result
 from ..numerics.alignment import Aligned, align, conjugate_inverse
 
-SAME = 0.9
+SAME_OBJECT_CORRELATION = 0.9
 """Correlation from which two starts count as one object."""
 
 
-class Held(NamedTuple):
+class SupportAgreement(NamedTuple):
     """How the starts that agree see the support.
 
     share: float32 (*shape), 0 to 1, the share of them whose support holds the pixel; on the chosen start's place.
@@ -32,12 +32,12 @@ class Held(NamedTuple):
         return f"all of the {self.starts} starts that agree hold {every} px, any of them {some} px"
 
 
-def held_by(result: Result) -> Held | None:
+def support_agreement(result: Result) -> SupportAgreement | None:
     """Where the supports of the starts that agree with the chosen one lie, each brought onto it by whole pixels.
 
     None where the support was known, or where no other start agrees: one support has no uncertainty.
     """
-    if result.supports is None or result.problem.support is not None or result.combined is not None:
+    if result.supports is None or result.problem.support is not None or result.averaged is not None:
         return None
     if not np.isfinite(result.object).all():
         return None
@@ -46,9 +46,9 @@ def held_by(result: Result) -> Held | None:
         if k == result.chosen or result.scores[k].failure is not None or not np.isfinite(x).all():
             continue
         found = align(x, result.object, subpixel=1)
-        if found.correlation >= SAME:
+        if found.correlation >= SAME_OBJECT_CORRELATION:
             masks.append(moved(support, found) > 0.5)
-    return Held(np.mean(masks, axis=0, dtype=np.float32), len(masks)) if len(masks) > 1 else None
+    return SupportAgreement(np.mean(masks, axis=0, dtype=np.float32), len(masks)) if len(masks) > 1 else None
 
 
 def moved(values: NDArray, found: Aligned) -> NDArray:
@@ -57,7 +57,7 @@ def moved(values: NDArray, found: Aligned) -> NDArray:
     return np.roll(turned, [round(s) for s in found.shift], axis=range(values.ndim))
 
 
-def warnings_of(result: Result) -> tuple[str, ...]:
+def support_warnings(result: Result) -> tuple[str, ...]:
     """What is odd about the chosen start's support."""
     if result.support is None or not result.support.any():
         return ()

@@ -43,8 +43,9 @@ def from_dict(content: Mapping[str, Any]) -> Comparison:
     """The comparison of `to_dict`, without its pictures; numbers that were not finite are NaN."""
     rows = []
     for one, seconds in zip(content["rows"], content["times"]["rows"], strict=True):
-        metrics = {name: _number(value) for name, value in one["metrics"].items()}
-        rows.append(Row(**{**one, "metrics": metrics, "chi2": _number(one["chi2"]), "seconds": _number(seconds)}))
+        one = {FORMER.get(name, name): value for name, value in one.items()}
+        metrics = {FORMER.get(name, name): _number(value) for name, value in one["metrics"].items()}
+        rows.append(Row(**{**one, "metrics": metrics, "r": _number(one["r"]), "seconds": _number(seconds)}))
     return Comparison(content["settings"], content["solvers"], tuple(rows))
 
 
@@ -93,8 +94,10 @@ def write_csv(comparison: Comparison, path: str | Path) -> Path:
     return write_text(path, text.getvalue())
 
 
+FORMER = {"chi2": "r", "free": "r_free"}
+"""Names in files of the first version."""
 _RATES = ("success95", "success99")
-_FIRST = ("group", "noise", "object", "solver", "start", "chi2", "free")
+_FIRST = ("group", "noise", "object", "solver", "start", "r", "r_free")
 _LAST = ("ffts", "network_evaluations", "seconds", "failure")
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..driver.solve import Budget, solve
 from ..errors import InputError, SolverError
-from ..io.external import Foreign
+from ..io.external import ExternalResult
 from ..io.result import Cost, Result
 from ..numerics.alignment import align
 from ..problem import Problem
@@ -22,11 +22,11 @@ from .averaging import weighted_mean
 from .comparison import Picture, Row
 from .metrics import evaluate, metrics
 
-Entrant = Solver | Foreign
+Competitor = Solver | ExternalResult
 SMALL = 2**14  # pixels below which all starts run in one array: quicker, and bit for bit the same
 
 
-class Case(NamedTuple):
+class CompareCase(NamedTuple):
     """One problem of a comparison.
 
     group: the set or file.  noise: σ of the amplitude noise, None where the data are as they come.
@@ -40,7 +40,7 @@ class Case(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrialSpec:
     """What every solver is given alike."""
 
     starts: int
@@ -52,14 +52,14 @@ class Plan:
     pictures: int
 
 
-class Unit(NamedTuple):
+class Trial(NamedTuple):
     """One entrant, under its label, on one case; its number in the comparison's order."""
 
     number: int
-    case: Case
+    case: CompareCase
     label: str
-    entrant: Entrant
-    plan: Plan
+    entrant: Competitor
+    plan: TrialSpec
 
 
 class Outcome(NamedTuple):
@@ -70,29 +70,29 @@ class Outcome(NamedTuple):
     cut: bool = False
 
 
-def run(unit: Unit) -> Outcome:
+def run_trial(unit: Trial) -> Outcome:
     """The rows of one entrant on one case. Whatever goes wrong in a solver, a third party's above all, is their reason.
 
     Raises `InputError` for a foreign result of another shape.
     """
     begun = time.perf_counter()
     try:
-        return _read(unit) if isinstance(unit.entrant, Foreign) else _solved(unit, unit.entrant)
+        return _read(unit) if isinstance(unit.entrant, ExternalResult) else _solved(unit, unit.entrant)
     except Exception as error:
-        if isinstance(unit.entrant, Foreign) and isinstance(error, InputError):
+        if isinstance(unit.entrant, ExternalResult) and isinstance(error, InputError):
             raise
         reason = str(error) if isinstance(error, SolverError) else f"{type(error).__name__}: {error}"
         return failed(unit, reason, time.perf_counter() - begun)
 
 
-def failed(unit: Unit, reason: str, seconds: float = math.nan) -> Outcome:
+def failed(unit: Trial, reason: str, seconds: float = math.nan) -> Outcome:
     """Rows that tell why there is nothing else."""
-    numbers = [] if isinstance(unit.entrant, Foreign) else list(range(unit.plan.starts))
+    numbers = [] if isinstance(unit.entrant, ExternalResult) else list(range(unit.plan.starts))
     spent = Cost(seconds=seconds)
     return Outcome([_row(unit, start, math.nan, None, {}, spent, 1, reason) for start in (*numbers, None)])
 
 
-def _solved(unit: Unit, solver: Solver) -> Outcome:
+def _solved(unit: Trial, solver: Solver) -> Outcome:
     plan, problem = unit.plan, unit.case.problem
     together = math.prod(problem.shape) <= SMALL and plan.budget.seconds is None
     result = solve(
@@ -112,10 +112,10 @@ def _solved(unit: Unit, solver: Solver) -> Outcome:
     rows = []
     for start, (score, estimate) in enumerate(zip(result.scores, result.estimates, strict=True)):
         found = {} if score.failure else evaluate(estimate, result.problem, problem.truth, ramp=plan.ramp)
-        rows.append(_row(unit, start, score.chi2, score.free, found, result.cost, plan.starts, score.failure))
+        rows.append(_row(unit, start, score.r, score.r_free, found, result.cost, plan.starts, score.failure))
     chosen = rows[result.chosen]
     found = {**chosen.metrics, **_raw(result.object, problem), **_combined(result, plan.ramp), "agreement": _agreement(result)}
-    best = _row(unit, None, chosen.chi2, chosen.free, found, result.cost, 1, None)
+    best = _row(unit, None, chosen.r, chosen.r_free, found, result.cost, 1, None)
     return Outcome([*rows, best], _picture(unit, best, result.object, result.history[result.chosen]), cut)
 
 
@@ -142,21 +142,21 @@ def _agreement(result: Result) -> float:
     return float(np.mean([align(result.estimates[k], result.object).correlation for k in others])) if others else math.nan
 
 
-def _read(unit: Unit) -> Outcome:
-    """The row of a foreign result: its scale fitted, its χ² over all measured pixels, since it saw them all."""
-    assert isinstance(unit.entrant, Foreign)
+def _read(unit: Trial) -> Outcome:
+    """The row of a foreign result: its scale fitted, its R over all measured pixels, since it saw them all."""
+    assert isinstance(unit.entrant, ExternalResult)
     problem = unit.case.problem
     x = unit.entrant.scaled(problem)
     found = {**evaluate(x, problem, problem.truth, ramp=unit.plan.ramp), **_raw(x, problem)}
     spent = Cost(seconds=math.nan)
-    row = _row(unit, None, float(problem.chi2(x[None])[0]), None, {**found, "agreement": math.nan}, spent, 1, None)
+    row = _row(unit, None, float(problem.r_factor(x[None])[0]), None, {**found, "agreement": math.nan}, spent, 1, None)
     return Outcome([row], _picture(unit, row, x, {}))
 
 
 def _row(
-    unit: Unit,
+    unit: Trial,
     start: int | None,
-    chi2: float,
+    r: float,
     free: float | None,
     metrics: Mapping[str, float],
     cost: Cost,
@@ -165,10 +165,10 @@ def _row(
 ) -> Row:
     case = unit.case
     seconds, ffts, evaluations = cost.seconds / share, cost.ffts // share, cost.network_evaluations // share
-    return Row(case.group, case.noise, case.object, unit.label, start, chi2, free, metrics, seconds, ffts, evaluations, failure)
+    return Row(case.group, case.noise, case.object, unit.label, start, r, free, metrics, seconds, ffts, evaluations, failure)
 
 
-def _picture(unit: Unit, row: Row, x: np.ndarray, history: Mapping[str, list[float]]) -> Picture | None:
+def _picture(unit: Trial, row: Row, x: np.ndarray, history: Mapping[str, list[float]]) -> Picture | None:
     case, truth = unit.case, unit.case.problem.truth
     if case.object >= unit.plan.pictures:
         return None

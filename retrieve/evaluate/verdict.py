@@ -23,7 +23,7 @@ from ..numerics.stacks import align_all
 from ..operators import PartialCoherence
 from .ensemble import agreement_matrix, clusters_of
 from .metrics import INSIDE
-from .support_agreement import SAME, warnings_of
+from .support_agreement import SAME_OBJECT_CORRELATION, support_warnings
 
 AS_GOOD = 1.5
 """A group whose best score is within this factor of the best is as good a solution."""
@@ -36,7 +36,7 @@ LOOKED_AT = 8
 def judge(result: Result) -> Verdict:
     """The verdict on a result of two starts or more; of one, or of a point, it says that it cannot tell."""
     usable = np.flatnonzero([score.failure is None for score in result.scores])
-    warnings = (*warnings_of(result), *_blurred(result), *_shared(result))
+    warnings = (*support_warnings(result), *_blurred(result), *_shared(result))
     if (why := _alone(result, usable)) is not None:
         return Verdict("cannot tell", None, {}, why, warnings)
     if (pixels := int((np.abs(result.object) > INSIDE * np.abs(result.object).max()).sum())) < RESOLVED**result.object.ndim:
@@ -50,7 +50,11 @@ def judge(result: Result) -> Verdict:
     evidence = evidence_of(result, starts, aligned, alike)
     p = probability(evidence)
     ranks = np.array([result.scores[k].rank for k in starts])
-    groups = [c for c in clusters_of(alike, SAME) if ranks[c.members].min() <= AS_GOOD * ranks.min() and len(c.members) > 1]
+    groups = [
+        c
+        for c in clusters_of(alike, SAME_OBJECT_CORRELATION)
+        if ranks[c.members].min() <= AS_GOOD * ranks.min() and len(c.members) > 1
+    ]
     return Verdict(label_of(p, len(groups)), p, evidence, _words(evidence, len(usable), len(groups)), warnings)
 
 
@@ -95,7 +99,7 @@ def evidence_of(result: Result, starts: NDArray[np.intp], aligned: NDArray, alik
     """The figures that the probability is made of, from starts (n,) of which the first is the chosen one.
 
     partner: highest correlation of the chosen start with another.  company: share of the others that correlate with it
-    by 0.9.  level: free χ².  ratio: free over working χ².  gap: the partner's score over the chosen one's.  transfer: PRTF of
+    by 0.9.  level: R_free.  ratio: free over working R.  gap: the partner's score over the chosen one's.  transfer: PRTF of
     the two over all amplitudes.  closure: overlap of the two objects' outlines.  blurred: 1 where the pattern was taken
     for a blurred one, else 0.
     """
@@ -103,12 +107,12 @@ def evidence_of(result: Result, starts: NDArray[np.intp], aligned: NDArray, alik
     a, b = np.abs(aligned[0]), np.abs(aligned[partner])
     inside, other = a > INSIDE * a.max(), b > INSIDE * b.max()
     score = result.scores[starts[0]]
-    free = score.chi2 if score.free is None else score.free
+    free = score.r if score.r_free is None else score.r_free
     return {
         "partner": float(alike[0, partner]),
-        "company": float(np.mean(alike[0, 1:] >= SAME)),
+        "company": float(np.mean(alike[0, 1:] >= SAME_OBJECT_CORRELATION)),
         "level": float(free),
-        "ratio": float(free / max(score.chi2, 1e-30)),
+        "ratio": float(free / max(score.r, 1e-30)),
         "gap": float(result.scores[starts[partner]].rank / max(score.rank, 1e-30)),
         "transfer": _transfer(result, aligned[[0, partner]]),
         "closure": float((inside & other).sum() / max(1, (inside | other).sum())),
@@ -160,7 +164,7 @@ def probability(evidence: Mapping[str, float], fitted: Mapping[str, Any] | None 
     return float(1 / (1 + np.exp(-(m["bias"] + z @ np.array(m["weight"])))))
 
 
-def told(result: Result) -> list[str]:
+def account_lines(result: Result) -> list[str]:
     """What the solver saw and did, in lines: what it says of every start once, then what of each."""
     shared = [line for line in result.account[0] if all(line in said for said in result.account)] if result.account else []
     own = [[line for line in said if line not in shared] for said in result.account]

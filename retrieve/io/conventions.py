@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 AMPLITUDE_WORDS = {"amplitude", "amplitudes", "amp", "modulus", "moduli", "magnitude", "sqrt", "sqrti"}
 INTENSITY_WORDS = {"intensity", "intensities", "counts", "count", "i", "iobs", "photons"}
-NEAR = 1 / 8  # of an axis: how far from the centre, or from index 0, a peak may be and still count as there
-EDGE = 1 / 4  # of an axis, from its end: where a peak's pattern is cut on one side
+CENTRE_DISTANCE = 1 / 8  # of an axis: how far from the centre, or from index 0, a peak may be and still count as there
+EDGE_PIXELS = 1 / 4  # of an axis, from its end: where a peak's pattern is cut on one side
 STANDS_OUT = 10  # over the mean: what a peak is, and the brightest spot of an even pattern is not
 PYNX_FLAG = -1e37  # PyNX marks masked pixels with float32(-1e38), which is a little above -1e38
 
@@ -67,11 +67,11 @@ def guess_centred(data: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> 
     peak = find_peak(data, mask)
     centre = tuple(n // 2 for n in data.shape)
     off = tuple(p - c for p, c in zip(peak, centre, strict=True))
-    if all(min(p, n - p) <= NEAR * n for p, n in zip(peak, data.shape, strict=True)):
+    if all(min(p, n - p) <= CENTRE_DISTANCE * n for p, n in zip(peak, data.shape, strict=True)):
         return False, f"peak at {peak}, in the corner: zero frequency at index 0"
     if not any(off):
         return True, f"peak at {peak}: centred"
-    if all(abs(o) <= max(1, NEAR * n) for o, n in zip(off, data.shape, strict=True)):
+    if all(abs(o) <= max(1, CENTRE_DISTANCE * n) for o, n in zip(off, data.shape, strict=True)):
         return True, f"peak at {peak}, {off} pixels from the centre {centre}: taken as centred"
     if mask is not None and not mask[centre]:
         return True, f"the centre {centre} is masked, the brightest measured place is {peak}: taken as centred"
@@ -89,13 +89,13 @@ def cut_at_edge(data: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> tu
     if data.ndim != 2 or (mask is not None and not mask[centre]):
         return None
     peak = find_peak(data, mask)
-    corner = all(min(p, n - p) <= NEAR * n for p, n in zip(peak, data.shape, strict=True))
-    near = any(min(p, n - 1 - p) <= EDGE * n for p, n in zip(peak, data.shape, strict=True))
+    corner = all(min(p, n - p) <= CENTRE_DISTANCE * n for p, n in zip(peak, data.shape, strict=True))
+    near = any(min(p, n - 1 - p) <= EDGE_PIXELS * n for p, n in zip(peak, data.shape, strict=True))
     good = np.nan_to_num(data, nan=0.0, posinf=0.0, neginf=0.0)[... if mask is None else mask]
     return peak if near and not corner and data[peak] > STANDS_OUT * good.mean() else None
 
 
-def measured(name: str, mask: NDArray[Any]) -> tuple[NDArray[np.bool_], str]:
+def measured_mask(name: str, mask: NDArray[Any]) -> tuple[NDArray[np.bool_], str]:
     """A stored mask as True = measured, and which convention was read.
 
     NeXus `pixel_mask` and the mask of a CXI detector or image have 0 for a good pixel and bits for

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 
-LEAST = 0.5  # share of a bin that must be measured for the bin to be
+MIN_MEASURED_SHARE = 0.5  # share of a bin that must be measured for the bin to be
 
 
 class Counts(NamedTuple):
@@ -21,7 +21,7 @@ class Counts(NamedTuple):
     valid: NDArray[np.bool_]
 
 
-def placed(counts: Counts, centre: Sequence[int], shape: Sequence[int]) -> Counts:
+def place_in(counts: Counts, centre: Sequence[int], shape: Sequence[int]) -> Counts:
     """The window of `shape` with pixel `centre` at its N//2: cropped, or padded with pixels that are not measured."""
     cut, into = [], []
     for n, c, m in zip(counts.values.shape, centre, shape, strict=True):
@@ -41,7 +41,7 @@ def placed(counts: Counts, centre: Sequence[int], shape: Sequence[int]) -> Count
 def binned(counts: Counts, factors: Sequence[int]) -> Counts:
     """Sums over blocks of `factors`, so that the expected counts are those of the whole block.
 
-    Of a block that is partly measured the sum is divided by the share that is; it counts as measured from `LEAST` of
+    Of a block that is partly measured the sum is divided by the share that is; it counts as measured from `MIN_MEASURED_SHARE` of
     its pixels on.  Raises InputError where a factor does not divide the shape.
     """
     shape = counts.values.shape
@@ -53,7 +53,7 @@ def binned(counts: Counts, factors: Sequence[int]) -> Counts:
     inner = tuple(range(1, 2 * len(shape), 2))
     total = np.where(counts.valid, counts.values, 0).reshape(blocks).sum(axis=inner, dtype=np.float64)
     share = counts.valid.reshape(blocks).mean(axis=inner)
-    valid = share >= LEAST
+    valid = share >= MIN_MEASURED_SHARE
     return Counts(np.where(valid, total / np.where(valid, share, 1), 0).astype(np.float32), valid)
 
 
@@ -65,6 +65,6 @@ def fast_size(n: int, factor: int = 1) -> int:
     return m * factor
 
 
-def by(shape: Sequence[int]) -> str:
+def ratio_text(shape: Sequence[int]) -> str:
     """A shape in words."""
     return "×".join(map(str, shape))

@@ -8,9 +8,9 @@ from typing import Any
 import h5py
 
 from ..errors import InputError
-from .conventions import measured
+from .conventions import measured_mask
 from .dataset_selection import parse_meta, values
-from .hdf5 import opened, read_hdf5, read_values, stored, text
+from .hdf5 import open_hdf5, read_hdf5, read_values, stored, text
 from .records import RawFile
 
 DETECTOR = "instrument_1/detector_1"
@@ -30,7 +30,7 @@ def read_cxi(path: Path, key: str | None) -> RawFile:
     "support" and "mask" as keys name a reconstruction's support and the detector's mask; any other key
     is looked up as in a plain HDF5 file. Raises `InputError` when the file holds a reconstruction only.
     """
-    with opened(path) as file:
+    with open_hdf5(path) as file:
         entry = _entry(file)
         if entry is None:
             return read_hdf5(path, key)
@@ -97,7 +97,7 @@ def _mask(entry: h5py.Group, place: str, shape: tuple[int, ...]) -> tuple[Any, l
         return None, []
     if item.shape != shape[-len(item.shape) :]:
         return None, [f"mask {item.name!r} left out: its shape {item.shape} does not fit the data's {shape}"]
-    mask, said = measured(item.name, read_values(item))
+    mask, said = measured_mask(item.name, read_values(item))
     return mask, [said]
 
 

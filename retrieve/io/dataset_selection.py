@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..plugins.options import unknown
-from .conventions import measured
+from .conventions import measured_mask
 from .records import RawFile, Stored
 
 COMPANIONS = ("mask", "pixel_mask", "support", "truth", "object", "meta")
@@ -40,7 +40,7 @@ def assemble(
     elif preferred is not None:
         name, note = preferred, f"array {preferred!r} read because {why}"
     else:
-        name, note = choose(path, arrays)
+        name, note = select_dataset(path, arrays)
     group = name.rpartition("/")[0]
 
     def beside(*leaves: str) -> str | None:
@@ -50,7 +50,7 @@ def assemble(
     said = [*notes, *([note] if note else [])]
     mask = None
     if (place := beside("pixel_mask", "mask")) is not None:
-        mask, text = measured(place, arrays[place].read())
+        mask, text = measured_mask(place, arrays[place].read())
         said.append(text)
     support, truth, meta = (
         arrays[p].read() if (p := beside(*leaves)) else None for leaves in (("support",), ("truth", "object"), ("meta",))
@@ -96,7 +96,7 @@ def resolve(path: Path, arrays: Mapping[str, Stored], key: str) -> str:
     raise InputError(unknown("array", key, known, of=str(path)) + "; name one with --key")
 
 
-def choose(path: Path, arrays: Mapping[str, Stored]) -> tuple[str, str]:
+def select_dataset(path: Path, arrays: Mapping[str, Stored]) -> tuple[str, str]:
     """The name of the measured array and a note on why it was chosen ("" when there is nothing to say)."""
     for leaf in ("intensity", "amplitude"):
         named = [name for name in arrays if name.rpartition("/")[2] == leaf]

@@ -23,7 +23,7 @@ from ..problem import Problem
 
 IMAGE = "entry_1/image_1/data"
 POOR = 0.6  # correlation of speckles below which a truth is doubted
-NAMES = ("object", "obj", "image", "data", "reconstruction", "truth")
+OBJECT_NAMES = ("object", "obj", "image", "data", "reconstruction", "truth")
 CONVENTIONS: dict[str, Callable[[NDArray, bool], NDArray]] = {
     "retrieve": lambda x, cxi: x,
     "plain": lambda x, cxi: x,
@@ -33,7 +33,7 @@ CONVENTIONS: dict[str, Callable[[NDArray, bool], NDArray]] = {
 
 
 @dataclass(frozen=True)
-class Foreign:
+class ExternalResult:
     """A complex object in a file: CXI or other HDF5, npz, npy.
 
     convention: whose it is: retrieve, cohere, pynx, or plain (centred, exp(−2πi qr), as ours).
@@ -43,7 +43,7 @@ class Foreign:
     convention: str
 
     @classmethod
-    def named(cls, text: str) -> Foreign:
+    def named(cls, text: str) -> ExternalResult:
         """From ``FILE`` or ``FILE:CONVENTION``; an npy file must name it, for the rest ours is assumed.
 
         Raises `InputError` for an unknown convention or a file that is not there.
@@ -95,7 +95,7 @@ class Foreign:
         return x * np.float32(a @ y / (a @ a))
 
 
-def truth_for(problem: Problem, source: Foreign) -> tuple[Problem, str | None]:
+def truth_for(problem: Problem, source: ExternalResult) -> tuple[Problem, str | None]:
     """The problem with its truth from a file, and a warning where the truth explains the pattern poorly.
 
     Raises `InputError` when it cannot be read, has another shape, or is another object's.
@@ -151,9 +151,9 @@ def _array(path: Path) -> tuple[NDArray[Any], bool]:
 
 
 def _from_hdf5(path: Path) -> NDArray[Any]:
-    from .hdf5 import arrays_of, opened
+    from .hdf5 import arrays_of, open_hdf5
 
-    with opened(path) as file:
+    with open_hdf5(path) as file:
         if IMAGE in file:
             return np.asarray(file[IMAGE][()])
         return _choose({name: array.read() for name, array in arrays_of(file).items() if array.complex}, path)
@@ -162,11 +162,11 @@ def _from_hdf5(path: Path) -> NDArray[Any]:
 def _choose(arrays: dict[str, NDArray[Any]], path: Path) -> NDArray[Any]:
     """The one complex array, or the first under a usual name."""
     found = {name: array for name, array in arrays.items() if array.dtype.kind == "c"}
-    for name in NAMES:
+    for name in OBJECT_NAMES:
         if name in found:
             return found[name]
     if len(found) != 1:
         raise SolverError(
-            f"{path} holds {len(found)} complex arrays ({', '.join(found) or 'none'}); name the object {NAMES[0]!r}"
+            f"{path} holds {len(found)} complex arrays ({', '.join(found) or 'none'}); name the object {OBJECT_NAMES[0]!r}"
         )
     return next(iter(found.values()))

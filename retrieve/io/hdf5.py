@@ -16,12 +16,12 @@ from ..errors import InputError
 from .dataset_selection import assemble
 from .records import RawFile, Stored
 
-DETECTORS = "pip install 'retrieve-phase[detectors]'"
+DETECTOR_PLACES = "pip install 'retrieve-phase[detectors]'"
 EIGER_PART = re.compile(r"^(.*?)/?data_\d{6}$")
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[h5py.File]:
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading; a file that is cut short is an `InputError`."""
     try:
         file = h5py.File(path, "r")
@@ -34,7 +34,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
 
 def read_hdf5(path: Path, key: str | None) -> RawFile:
     """Read what `key` names, else what NeXus marks as the default plot, else the only plausible array."""
-    with opened(path) as file:
+    with open_hdf5(path) as file:
         arrays = arrays_of(file)
         if key is not None and isinstance(file.get(key), h5py.Group):
             key = _signal(file[key]) or key
@@ -52,12 +52,12 @@ def with_pixel_mask(raw: RawFile, arrays: dict[str, Stored]) -> RawFile:
     """Add the file's NeXus `pixel_mask` (0 = good) where it fits the data and no mask lies beside them."""
     from dataclasses import replace
 
-    from .conventions import measured
+    from .conventions import measured_mask
 
     places = [n for n, a in arrays.items() if n.endswith("/pixel_mask") and a.shape == raw.data.shape[-len(a.shape) :]]
     if raw.mask is not None or len(places) != 1:
         return raw
-    mask, note = measured(places[0], arrays[places[0]].read())
+    mask, note = measured_mask(places[0], arrays[places[0]].read())
     return replace(raw, mask=mask, notes=(*raw.notes, note))
 
 
@@ -111,7 +111,7 @@ def readable(item: h5py.Dataset) -> h5py.Dataset:
         try:
             import hdf5plugin  # noqa: F401  (importing it registers the filters)
         except ImportError:
-            raise InputError(f"{item.file.filename}: {item.name!r} is compressed with {unavailable}; {DETECTORS}") from None
+            raise InputError(f"{item.file.filename}: {item.name!r} is compressed with {unavailable}; {DETECTOR_PLACES}") from None
         if _missing_filters(item):
             raise InputError(
                 f"{item.file.filename}: {item.name!r} is compressed with {unavailable}, which hdf5plugin does not "

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from .dataset_selection import assemble
-from .hdf5 import arrays_of, opened
+from .hdf5 import arrays_of, open_hdf5
 from .records import RawFile, Stored
 
 
@@ -26,7 +26,7 @@ def read_mat5(path: Path, key: str | None) -> RawFile:
 
 def read_mat73(path: Path, key: str | None) -> RawFile:
     """Read a version 7.3 file; MATLAB stores axes in reverse, so every array is transposed."""
-    with opened(path) as file:
+    with open_hdf5(path) as file:
         arrays = {
             name: Stored(a.shape[::-1], a.dtype, lambda a=a: a.read().T)  # type: ignore[misc]
             for name, a in arrays_of(file).items()

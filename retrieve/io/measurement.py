@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .conventions import cut_at_edge, flagged, guess_centred, guess_kind, measured
+from .conventions import cut_at_edge, flagged, guess_centred, guess_kind, measured_mask
 from .dataset_selection import COMPANIONS
 from .records import RawFile, Reader
 from .registry import read_file, readers, split
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..problem import Problem
     from ..problem.likelihood import Likelihood
 
-PARTS = ("mask", "support", "truth")
+MEASUREMENT_PARTS = ("mask", "support", "truth")
 CENTRED = {"auto": None, "yes": True, "no": False}
 
 
@@ -123,7 +123,7 @@ def load(
     valid, own_support = raw.mask, raw.support
     if mask is not None:
         name, array = companion(mask, "mask", table)
-        valid, said = measured(name, _role_frame(array, raw.data, frame))
+        valid, said = measured_mask(name, _role_frame(array, raw.data, frame))
         notes.append(f"{said}, from {mask}")
     if support is not None:
         _, own_support = companion(support, "support", table)
@@ -153,7 +153,7 @@ def _padded(
     data: NDArray[np.float32], valid: NDArray[np.bool_] | None, peak: tuple[int, ...]
 ) -> tuple[tuple[NDArray[np.float32], NDArray[np.bool_]], str]:
     """A pattern that the detector's edge cuts, with its peak in the middle of what was measured and what was not; in words."""
-    from .counts import Counts, fast_size, placed
+    from .counts import Counts, fast_size, place_in
 
     counts = Counts(data, np.ones(data.shape, bool) if valid is None else valid)
     shape = tuple(fast_size(2 * max(p, n - p)) for p, n in zip(peak, data.shape, strict=True))
@@ -161,7 +161,7 @@ def _padded(
         f"peak at {peak} of {_by(data.shape)}, near the edge, which cuts the pattern on one side: padded to {_by(shape)} with "
         "pixels that are not measured, the peak in the middle; --centred yes takes it as it is"
     )
-    return placed(counts, peak, shape), said
+    return place_in(counts, peak, shape), said
 
 
 def _one_of(option: str, value: str, choices: Iterable[str]) -> None:
@@ -174,7 +174,7 @@ def _squeezed(raw: RawFile) -> RawFile:
     shape = raw.data.shape
     if 1 not in shape or raw.data.ndim < 3:
         return raw
-    parts: dict[str, Any] = {n: a.squeeze() for n in PARTS if (a := getattr(raw, n)) is not None}
+    parts: dict[str, Any] = {n: a.squeeze() for n in MEASUREMENT_PARTS if (a := getattr(raw, n)) is not None}
     note = f"axes of length 1 of {_by(shape)} dropped"
     return replace(raw, data=raw.data.squeeze(), meta=_meta_of(raw, 0), notes=(*raw.notes, note), **parts)
 
@@ -187,7 +187,7 @@ def _framed(raw: RawFile, frame: int | None, source: Path) -> RawFile:
         raise InputError(f"{source}: {raw.name!r} is no stack but {_by(stack)}; leave out --frame {frame}")
     if not 0 <= frame < stack[0]:
         raise InputError(f"{source}: {raw.name!r} has {stack[0]} frames; --frame {frame} must be between 0 and {stack[0] - 1}")
-    parts: dict[str, Any] = {n: a[frame] for n in PARTS if (a := getattr(raw, n)) is not None and a.shape == stack}
+    parts: dict[str, Any] = {n: a[frame] for n in MEASUREMENT_PARTS if (a := getattr(raw, n)) is not None and a.shape == stack}
     note = f"frame {frame} of {stack[0]} taken"
     return replace(raw, data=raw.data[frame], meta=_meta_of(raw, frame), notes=(*raw.notes, note), **parts)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ..errors import InputError, PluginError
-from ..plugins.registry import OWN, loaded, registered, usable
+from ..plugins.registry import OWN, available, loaded, registered
 from .records import RawFile, Reader
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -76,12 +76,12 @@ def readers(extra: Iterable[Reader] = ()) -> dict[str, Reader]:
 def _plugin_readers(taken: set[str]) -> Iterator[Reader]:
     """What third parties registered, of other names than those `taken`."""
     origin = registered("readers")
-    for key, reader in usable("readers").items():
+    for key, reader in available("readers").items():
         plugin = origin[key][1]
         if plugin == OWN:
             continue
         if reader.name in taken:
-            loaded().leave_out(plugin, f"reader {reader.name!r} has the name of another one; rename it")
+            loaded().reject(plugin, f"reader {reader.name!r} has the name of another one; rename it")
             continue
         taken.add(reader.name)
         yield reader

@@ -60,13 +60,13 @@ class Result:
     estimates: complex64 (starts, *shape), every start's estimate, in the order of the starts.
     supports: bool (starts, *shape) or None when the solver used none.
     scores: one `Score` a start.  chosen: index of the chosen start.
-    history: one mapping a start of equally long lists: step, chi2, free.
+    history: one mapping a start of equally long lists: step, r, free.
     spread: float32 (*shape), standard deviation of the amplitude over the samples, or else over the aligned
         starts; None with one start (one sample has no spread).
     samples: complex64 (samples, *shape), posterior samples aligned to `object`, or None where none were asked for.
     held: bool (*detector), centred: the pixels that were held out of the fit.
     problem: what was solved; where the solver refined its detector operator, as the chosen start left it.
-    combined: the score of `object` where it is a combination of starts and not the chosen one.
+    averaged: the score of `object` where it is an average of starts and not the chosen one.
     account: what was done with each start, in words, by solvers that tell.
     verdict: whether the object is to be trusted, where it was judged (`retrieve.evaluate.verdict.judge`).
     manifest: everything that replays the run.
@@ -83,7 +83,7 @@ class Result:
     held: NDArray[np.bool_] | None = None
     spread: NDArray[np.float32] | None = None
     samples: NDArray[np.complex64] | None = None
-    combined: Score | None = None
+    averaged: Score | None = None
     interrupted: bool = False
     manifest: Mapping[str, Any] = field(default_factory=dict)
     account: tuple[tuple[str, ...], ...] = ()
@@ -97,12 +97,12 @@ class Result:
     @property
     def score(self) -> Score:
         """The score of `object`: the chosen start's, unless starts were combined."""
-        return self.combined or self.scores[self.chosen]
+        return self.averaged or self.scores[self.chosen]
 
     @property
     def combination(self) -> str | None:
         """What of its starts `object` is, in words such as "mean"; None where it is the chosen start."""
-        return None if self.combined is None else str(self.manifest.get("combine", "combination")).replace("-", " ")
+        return None if self.averaged is None else str(self.manifest.get("combine", "combination")).replace("-", " ")
 
     def save(self, path: str | Path) -> Path:
         """Write a CXI file (see `retrieve.io.cxi`) beside its place and rename it; returns the path."""
@@ -155,11 +155,11 @@ def _write_image(entry: h5py.Group, result: Result) -> None:
     results = add_group(process, "results", "NXcollection")
     score, cost = result.score, result.cost
     for name, number in {
-        "chi2": score.chi2,
-        "free": _number(score.free),
+        "r": score.r,
+        "r_free": _number(score.r_free),
         "nll": score.nll,
         "chosen": result.chosen,
-        "combined": result.combined is not None,
+        "averaged": result.averaged is not None,
         "interrupted": result.interrupted,
         "ffts": cost.ffts,
         "network_evaluations": cost.network_evaluations,
@@ -187,7 +187,7 @@ def _write_starts(entry: h5py.Group, result: Result) -> None:
         add_array(starts, "supports", result.supports.astype(np.uint8))
     if result.samples is not None:
         add_array(starts, "samples", result.samples.astype(np.complex64))
-    for name in ("chi2", "free", "nll"):
+    for name in ("r", "r_free", "nll"):
         starts[f"score_{name}"] = np.array([_number(getattr(score, name)) for score in result.scores])
     starts.create_dataset("failure", data=[score.failure or "" for score in result.scores], dtype=h5py.string_dtype())
     history = add_group(starts, "history", "NXcollection")

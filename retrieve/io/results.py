@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import InputError
 from ..operators import PartialCoherence
 from .cxi import KERNEL
-from .hdf5 import opened, text
+from .hdf5 import open_hdf5, text
 from .result import Cost, Result, Score, Verdict
 
 if TYPE_CHECKING:
@@ -31,19 +31,19 @@ def read_result(path: str | Path) -> Result:
     measurement = load(path)
     if not h5py.is_hdf5(path):
         raise InputError(f"{path} holds no result of retrieve; give a file written by `retrieve run` or Result.save")
-    with opened(path) as file:
+    with open_hdf5(path) as file:
         if "entry_1/starts/objects" not in file:
             raise InputError(f"{path} holds no result of retrieve; give a file written by `retrieve run` or Result.save")
         entry = file["entry_1"]
         starts, made = entry["starts"], entry["image_1/process_1/results"]
         supports = starts["supports"][()].astype(bool) if "supports" in starts else None
         scores = tuple(
-            _score(chi2, free, nll, text(failure))
-            for chi2, free, nll, failure in zip(
-                *(starts[n][()] for n in ("score_chi2", "score_free", "score_nll", "failure")), strict=True
+            _score(r, free, nll, text(failure))
+            for r, free, nll, failure in zip(
+                *(_dataset(starts, f"score_{n}")[()] for n in ("r", "r_free", "nll")), starts["failure"][()], strict=True
             )
         )
-        history = tuple({n: column[()].tolist() for n, column in starts["history"][i].items()} for i in sorted(starts["history"]))
+        history = tuple(_history(starts["history"][i]) for i in sorted(starts["history"]))
         return Result(
             object=entry["image_1/data"][()],
             estimates=starts["objects"][()],
@@ -56,9 +56,7 @@ def read_result(path: str | Path) -> Result:
             held=entry["held"][()].astype(bool) if "held" in entry else None,
             spread=entry["spread"][()] if "spread" in entry else None,
             samples=starts["samples"][()] if "samples" in starts else None,
-            combined=_score(*(made[n][()] for n in ("chi2", "free", "nll")))
-            if "combined" in made and made["combined"][()]
-            else None,
+            averaged=_averaged(made),
             interrupted=bool(made["interrupted"][()]),
             manifest=json.loads(text(entry["manifest"][()])),
             account=tuple(map(tuple, json.loads(text(entry["account"][()])))) if "account" in entry else (),
@@ -66,8 +64,28 @@ def read_result(path: str | Path) -> Result:
         )
 
 
-def _score(chi2: float, free: float, nll: float, failure: str = "") -> Score:
-    return Score(float(chi2), None if np.isnan(free) else float(free), float(nll), failure or None)
+FORMER = {"r": "chi2", "r_free": "free", "score_r": "score_chi2", "score_r_free": "score_free", "averaged": "combined"}
+"""Datasets by the names that files of the first version have."""
+
+
+def _dataset(group: h5py.Group, name: str) -> h5py.Dataset:
+    return group[name if name in group else FORMER.get(name, name)]
+
+
+def _history(columns: h5py.Group) -> dict[str, list[float]]:
+    now = {former: name for name, former in FORMER.items()}
+    return {now.get(name, name): column[()].tolist() for name, column in columns.items()}
+
+
+def _averaged(made: h5py.Group) -> Score | None:
+    """The score of an object that is an average of starts."""
+    if not any(name in made and made[name][()] for name in ("averaged", FORMER["averaged"])):
+        return None
+    return _score(*(_dataset(made, n)[()] for n in ("r", "r_free", "nll")))
+
+
+def _score(r: float, free: float, nll: float, failure: str = "") -> Score:
+    return Score(float(r), None if np.isnan(free) else float(free), float(nll), failure or None)
 
 
 def _verdict(record: dict[str, Any]) -> Verdict:

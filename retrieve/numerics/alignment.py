@@ -16,12 +16,12 @@ import scipy.fft as fft
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
-from .registration import MANY, Search
+from .registration import MANY, PeakSearch
 
 ComplexArray = NDArray[np.complexfloating]
 Shift = tuple[float, ...]
 
-POINTS = 1 << 17  # of so many at once a stack is aligned
+POINTS_AT_ONCE = 1 << 17  # of so many at once a stack is aligned
 
 
 class Aligned(NamedTuple):
@@ -87,7 +87,7 @@ def align_stack(stack: ArrayLike, reference: ArrayLike, *, twin: bool = True, su
     stack, reference = _checked(stack, reference, subpixel, 1)
     n, axes, shape = len(stack), reference.ndim, reference.shape
     found = AlignedStack(np.empty_like(stack), np.zeros((n, axes)), np.zeros(n, bool), np.zeros(n), np.zeros(n))
-    search, size = Search(subpixel, n >= MANY), max(1, POINTS // max(1, reference.size))
+    search, size = PeakSearch(subpixel, n >= MANY), max(1, POINTS_AT_ONCE // max(1, reference.size))
     far = search.transform(reference[None])[0] * reference.real.dtype.type(math.sqrt(reference.size))
     turn = _waves([2 * (n // 2) for n in shape], shape).astype(far.dtype) if twin else None
     norm = float(np.linalg.norm(reference))
@@ -108,7 +108,7 @@ def _checked(x: ArrayLike, reference: ArrayLike, subpixel: int, first: int) -> t
 
 
 def _register(
-    x: ComplexArray, far: ComplexArray, turn: ComplexArray | None, norm: float, search: Search, to: AlignedStack
+    x: ComplexArray, far: ComplexArray, turn: ComplexArray | None, norm: float, search: PeakSearch, to: AlignedStack
 ) -> None:
     """The stack x (n, *shape) by shift, phase and, with `turn`, twin, into `to`.
 
@@ -212,11 +212,11 @@ def relative_ramp(x: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
     The two objects' own ramps (`ramp_of`) differ by their noise; this does not.
     """
     overlap = np.asarray(x) * np.conj(np.asarray(reference))
-    _, pixels, _ = Search(10).highest([fft.ifftshift(overlap)[None]])
+    _, pixels, _ = PeakSearch(10).highest([fft.ifftshift(overlap)[None]])
     return 2 * np.pi * pixels[0] / overlap.shape
 
 
-def complex_correlation(a: ArrayLike, b: ArrayLike) -> float:
+def correlation(a: ArrayLike, b: ArrayLike) -> float:
     """|⟨a,b⟩|/(‖a‖‖b‖), 0 to 1, of two arrays of one shape as they lie; 0 when either is empty of signal."""
     a, b = np.asarray(a), np.asarray(b)
     norms = float(np.linalg.norm(a)) * float(np.linalg.norm(b))

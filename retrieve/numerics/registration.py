@@ -23,11 +23,11 @@ Complex = NDArray[np.complexfloating]
 Floats = NDArray[np.float64]
 
 SNAP = 1e-3  # px: below this a shift counts as whole, and a roll does not blur
-CLOSE = 0.95  # of the best peak on the fine grid: a candidate above it may still win after the polish
+NEAR_PEAK = 0.95  # of the best peak on the fine grid: a candidate above it may still win after the polish
 MANY = 8  # from so many transforms of one shape on it pays to have them planned
 
 
-class Search(NamedTuple):
+class PeakSearch(NamedTuple):
     """How peaks are looked for: to 1/`subpixel` px and then by Newton steps, 1 for whole pixels; by planned transforms or not."""
 
     subpixel: int
@@ -48,7 +48,7 @@ class Search(NamedTuple):
             grid = [_fine(product, s, self.subpixel) for product, (s, _) in zip(products, found, strict=True)]
             top = np.max([height for _, height in grid], axis=0)
             for k, (product, (s, height)) in enumerate(zip(products, grid, strict=True)):
-                near = height >= CLOSE * top
+                near = height >= NEAR_PEAK * top
                 found[k] = s, np.zeros(len(s), complex)
                 if near.any():
                     s[near], found[k][1][near] = _polish(product[near].astype(complex), s[near], 1 / self.subpixel)

@@ -31,7 +31,7 @@ def align_all(estimates: Stack, reference_index: int, usable: ArrayLike | None =
     return aligned
 
 
-def spread(estimates: Stack, chosen: int, usable: ArrayLike | None = None) -> NDArray[np.float32] | None:
+def amplitude_spread(estimates: Stack, chosen: int, usable: ArrayLike | None = None) -> NDArray[np.float32] | None:
     """Standard deviation (*shape), in units of amplitude, over the usable starts aligned to the chosen one.
 
     None with fewer than two usable starts: one sample has no spread.

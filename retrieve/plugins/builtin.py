@@ -6,8 +6,8 @@ from typing import Any
 
 from .hookspecs import hookimpl
 
-ALGORITHMS = ("ER", "SF", "HIO", "PCHIO", "RAAR", "HPR", "ASR", "DM", "RRR", "OSS")
-READERS = {
+CLASSICAL = ("ER", "SF", "HIO", "PCHIO", "RAAR", "HPR", "ASR", "DM", "RRR", "OSS")
+BUILTIN_READERS = {
     "npz": "NPZ",
     "npy": "NPY",
     "MATLAB 7.3": "MATLAB73",
@@ -18,7 +18,7 @@ READERS = {
     "CBF": "CBF",
     "EDF": "EDF",
 }
-METRICS = (
+BUILTIN_METRICS = (
     "complex_correlation",
     "amplitude_correlation",
     "phase_similarity",
@@ -26,7 +26,7 @@ METRICS = (
     "chi2_object",
     "twin_fraction",
     "support_overlap",
-    "chi2",
+    "r",
     "chi2_diffraction",
     "diffraction_correlation",
 )
@@ -35,7 +35,7 @@ METRICS = (
 @hookimpl
 def register_solvers() -> dict[str, Any]:
     """The classical solvers."""
-    algorithms = {name.lower(): f"retrieve.solvers.projections:{name}" for name in ALGORITHMS}
+    algorithms = {name.lower(): f"retrieve.solvers.projections:{name}" for name in CLASSICAL}
     return algorithms | {
         "recipe": "retrieve.solvers.recipe:Recipe",
         "auto": "retrieve.solvers.blind.auto:Auto",
@@ -64,13 +64,13 @@ def register_operators() -> dict[str, Any]:
 @hookimpl
 def register_readers() -> dict[str, Any]:
     """The file formats of `retrieve.io`."""
-    return {name: f"retrieve.io.registry:{target}" for name, target in READERS.items()}
+    return {name: f"retrieve.io.registry:{target}" for name, target in BUILTIN_READERS.items()}
 
 
 @hookimpl
 def register_metrics() -> dict[str, Any]:
     """The metrics of `retrieve.evaluate.metrics`."""
-    return {name: f"retrieve.evaluate.metrics:{name}" for name in METRICS}
+    return {name: f"retrieve.evaluate.metrics:{name}" for name in BUILTIN_METRICS}
 
 
 @hookimpl

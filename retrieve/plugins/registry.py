@@ -22,13 +22,13 @@ GROUP = "retrieve"
 OWN = "retrieve"
 """The plugin of what is built in; its names are nobody else's."""
 
-PATIENCE = 5.0
+IMPORT_TIMEOUT = 5.0
 """Seconds that a plugin's import may take; the variable RETRIEVE_PLUGIN_SECONDS gives another number."""
 
 LAZY = 'let its hooks name lazy targets, "module:Class"'
 """What a plugin of a slow import can do."""
 
-KINDS = {
+PLUGIN_KINDS = {
     "solvers": "retrieve.solvers.base:Solver",
     "operators": "retrieve.operators.base:Operator",
     "readers": "retrieve.io.records:Reader",
@@ -54,19 +54,19 @@ class Loaded:
     waiting: dict[str, Importing] = field(default_factory=dict)
     clashes: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
 
-    def leave_out(self, name: str, reason: str) -> None:
+    def reject(self, name: str, reason: str) -> None:
         """Keep why a plugin, or a part of it, is left out, and warn of it once."""
         before = self.broken.get(name, "")
         if reason not in before:
             self.broken[name] = f"{before}; {reason}" if before else reason
             warnings.warn(f"plugin {name} was left out: {reason}", stacklevel=3)
 
-    def admit(self, name: str, dist: str, importing: Importing, seconds: float | None = None) -> None:
+    def register(self, name: str, dist: str, importing: Importing, seconds: float | None = None) -> None:
         """Register a plugin once its import is done; after so many seconds leave it out, for now."""
         importing.join(seconds)
         if importing.is_alive():
             self.waiting[name] = importing
-            self.leave_out(name, f"its import is not done after {seconds:g} s; {LAZY}, or set RETRIEVE_PLUGIN_SECONDS")
+            self.reject(name, f"its import is not done after {seconds:g} s; {LAZY}, or set RETRIEVE_PLUGIN_SECONDS")
             return
         self.seconds[name] = importing.seconds
         try:
@@ -78,7 +78,7 @@ class Loaded:
         except (Exception, SystemExit) as error:  # whatever a foreign package raises must not stop the program
             if self.manager.has_plugin(name):
                 self.manager.unregister(name=name)
-            self.leave_out(name, f"{type(error).__name__}: {error}")
+            self.reject(name, f"{type(error).__name__}: {error}")
 
 
 class Importing(threading.Thread):
@@ -102,11 +102,11 @@ class Importing(threading.Thread):
         self.seconds = time.perf_counter() - begun
 
 
-def patience() -> float:
+def import_timeout() -> float:
     """Seconds that a plugin's import may take."""
     asked = os.environ.get("RETRIEVE_PLUGIN_SECONDS", "")
     try:
-        return max(0.0, float(asked)) if asked else PATIENCE
+        return max(0.0, float(asked)) if asked else IMPORT_TIMEOUT
     except ValueError:
         raise InputError(f"RETRIEVE_PLUGIN_SECONDS={asked!r} is no number; give the seconds that an import may take") from None
 
@@ -121,12 +121,12 @@ def loaded() -> Loaded:
     plugins.manager.register(builtin, OWN)
     plugins.origin[OWN] = "retrieve-phase"
     for point in importlib.metadata.entry_points(group=GROUP):
-        name, dist = name_of(point)
-        plugins.admit(name, dist, Importing(point), patience())
+        name, dist = plugin_name(point)
+        plugins.register(name, dist, Importing(point), import_timeout())
     return plugins
 
 
-def name_of(point: importlib.metadata.EntryPoint) -> tuple[str, str]:
+def plugin_name(point: importlib.metadata.EntryPoint) -> tuple[str, str]:
     """What a plugin is called, and its distribution."""
     dist = point.dist.name if point.dist else "unknown distribution"
     return f"{point.name} ({dist})", dist
@@ -139,12 +139,12 @@ def wait_for_all() -> bool:
     plugins.waiting.clear()
     for name, importing in late.items():
         plugins.broken.pop(name)
-        plugins.admit(name, name_of(importing.point)[1], importing)
+        plugins.register(name, plugin_name(importing.point)[1], importing)
     return bool(late)
 
 
 def registered(kind: str) -> dict[str, tuple[Any, str]]:
-    """Everything of a `kind` (see `KINDS`) by name, with the plugin it came from.
+    """Everything of a `kind` (see `PLUGIN_KINDS`) by name, with the plugin it came from.
 
     Where two plugins register one name the first keeps it, and the other is named in a warning.
     """
@@ -158,12 +158,12 @@ def registered(kind: str) -> dict[str, tuple[Any, str]]:
         try:
             items = {str(key): target for key, target in dict(implementation()).items()}
         except (Exception, SystemExit) as error:
-            plugins.leave_out(name, f"{hook}: {type(error).__name__}: {error}")
+            plugins.reject(name, f"{hook}: {type(error).__name__}: {error}")
             continue
         for key, target in items.items():
             if key in found:
                 plugins.clashes[kind, key] = (found[key][1], name)
-                plugins.leave_out(name, _taken(kind, key))
+                plugins.reject(name, _taken(kind, key))
             else:
                 found[key] = (target, name)
     return found
@@ -194,7 +194,7 @@ def find(kind: str, name: str) -> Any:
     except (Exception, SystemExit) as error:
         reason = f"{target} does not load ({type(error).__name__}: {error})"
         raise PluginError(f"{kind[:-1]} {name!r} of plugin {plugin}: {reason}") from error
-    wanted, is_class = _imported(KINDS[kind]), isinstance(found, type)
+    wanted, is_class = _imported(PLUGIN_KINDS[kind]), isinstance(found, type)
     if not (is_class and issubclass(found, wanted) if kind in ("solvers", "operators") else isinstance(found, wanted)):
         what = f"a subclass of {wanted.__name__}" if kind in ("solvers", "operators") else f"a {wanted.__name__}"
         raise PluginError(f"{kind[:-1]} {name!r} of plugin {plugin} is {found!r}; register {what}")
@@ -206,12 +206,12 @@ def _imported(target: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
-def usable(kind: str) -> dict[str, Any]:
+def available(kind: str) -> dict[str, Any]:
     """Everything of a `kind` by name, imported; what does not import is named in a warning and left out."""
     found = {}
     for name, (_, plugin) in registered(kind).items():
         try:
             found[name] = find(kind, name)
         except PluginError as error:
-            loaded().leave_out(plugin, str(error))
+            loaded().reject(plugin, str(error))
     return found

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..io.counts import Counts, binned, fast_size, placed
+from ..io.counts import Counts, binned, fast_size, place_in
 from .calibration import Calibration, read_calibration
 from .frames import Frames, frames_of
-from .pulses import Pulses, Selection, Train, prepare_pulses
-from .scan import Rocking, Scan, prepare_scan
+from .pulses import PreparedTrain, Pulses, Selection, prepare_pulses
+from .scan import RockingScan, Scan, prepare_scan
 from .spots import Spot
 
 __all__ = [
@@ -14,15 +14,15 @@ __all__ = [
     "Counts",
     "Frames",
     "Pulses",
-    "Rocking",
+    "RockingScan",
     "Scan",
     "Selection",
     "Spot",
-    "Train",
+    "PreparedTrain",
     "binned",
     "fast_size",
     "frames_of",
-    "placed",
+    "place_in",
     "prepare_pulses",
     "prepare_scan",
     "read_calibration",

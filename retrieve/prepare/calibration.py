@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..io.conventions import measured
+from ..io.conventions import measured_mask
 from ..io.measurement import companion
 
 ROLES = ("dark", "gain", "flat", "background")
@@ -65,7 +65,7 @@ def read_calibration(
             parts[role] = _fitting(image, role, spec, shape)
     good = np.ones(shape[1:], bool) if own is None else _fitting(own, "mask", "the file", shape)
     if (spec := files.get("mask")) is not None:
-        valid, told = measured(*companion(spec, "mask"))
+        valid, told = measured_mask(*companion(spec, "mask"))
         good = good & _fitting(valid, "mask", spec, shape)
         said += [f"{told}, from {spec}"]
     made = Calibration(**parts)

@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..io.conventions import flagged, measured
-from ..io.dataset_selection import choose, parse_meta, resolve
-from ..io.hdf5 import arrays_of, default_signal, opened, readable
+from ..io.conventions import flagged, measured_mask
+from ..io.dataset_selection import parse_meta, resolve, select_dataset
+from ..io.hdf5 import arrays_of, default_signal, open_hdf5, readable
 from ..io.records import Stored
 from ..io.registry import read_file, reader_for, readers, split
 
-BLOCK = 32 * 2**20  # bytes of float32 that are read at once
+FRAMES_AT_ONCE = 32 * 2**20  # bytes of float32 that are read at once
 
 
-class Stack(NamedTuple):
+class FrameStack(NamedTuple):
     """Frames of one array: `read` gives some of them, (frames, rows, columns), as they are stored."""
 
     source: str
@@ -43,7 +43,7 @@ class Frames:
     meta: what the first file says of itself.
     """
 
-    stacks: tuple[Stack, ...]
+    stacks: tuple[FrameStack, ...]
     mask: NDArray[np.bool_] | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
 
@@ -72,7 +72,7 @@ class Frames:
         first = 0
         for stack in self.stacks:
             size = 4 * stack.shape[1] * stack.shape[2]
-            step = max(1, BLOCK // size)
+            step = max(1, FRAMES_AT_ONCE // size)
             step = step // stack.chunk * stack.chunk if step > stack.chunk else step
             for start in range(0, stack.shape[0], step):
                 stop = min(start + step, stack.shape[0])
@@ -107,7 +107,7 @@ def frames_of(paths: Sequence[str | Path], key: str | None = None, axis: int = 0
         yield Frames(tuple(stacks), _mask_of(stacks), first.meta)
 
 
-def _mask_of(stacks: Sequence[Stack]) -> NDArray[np.bool_] | None:
+def _mask_of(stacks: Sequence[FrameStack]) -> NDArray[np.bool_] | None:
     """One mask for all frames where each file has one for all of its own, else one a frame."""
     masks = [stack.mask for stack in stacks if stack.mask is not None]
     for stack in stacks:
@@ -118,7 +118,7 @@ def _mask_of(stacks: Sequence[Stack]) -> NDArray[np.bool_] | None:
     return np.concatenate([np.broadcast_to(True if s.mask is None else s.mask, s.shape) for s in stacks])
 
 
-def _misfit(stack: Stack) -> str:
+def _misfit(stack: FrameStack) -> str:
     mask = () if stack.mask is None else stack.mask.shape
     for axis in (1, 2):
         if mask == tuple(n for a, n in enumerate(stack.shape) if a != axis):
@@ -130,7 +130,7 @@ def _misfit(stack: Stack) -> str:
     )
 
 
-def _stacks(path: str | Path, key: str | None, axis: int, files: ExitStack) -> Iterator[Stack]:
+def _stacks(path: str | Path, key: str | None, axis: int, files: ExitStack) -> Iterator[FrameStack]:
     source, key = split(path, key)
     table = readers()
     if source.is_file() and h5py.is_hdf5(source):
@@ -150,14 +150,14 @@ def _mapped(path: Path) -> NDArray[Any]:
         raise InputError(f"{path} cannot be read as npy: {error}; it may be damaged, copy it again") from error
 
 
-def _of_hdf5(source: Path, key: str | None, axis: int, files: ExitStack) -> Iterator[Stack]:
-    file = files.enter_context(opened(source))
+def _of_hdf5(source: Path, key: str | None, axis: int, files: ExitStack) -> Iterator[FrameStack]:
+    file = files.enter_context(open_hdf5(source))
     arrays = arrays_of(file)
     marked = default_signal(file)
-    name = resolve(source, arrays, key) if key else marked if marked in arrays else choose(source, arrays)[0]
+    name = resolve(source, arrays, key) if key else marked if marked in arrays else select_dataset(source, arrays)[0]
     names = [name] if isinstance(file.get(name), h5py.Dataset) else _parts(file, name)
     place = _mask_place(name, arrays)
-    mask = measured(place, arrays[place].read())[0] if place else None
+    mask = measured_mask(place, arrays[place].read())[0] if place else None
     meta = parse_meta(file["meta"][()]) if isinstance(file.get("meta"), h5py.Dataset) else {}
     for part in names:
         item = readable(file[part])
@@ -184,12 +184,12 @@ def _parts(file: h5py.File, name: str) -> list[str]:
     return [f"{group.name}/{leaf}".strip("/") for leaf in sorted(group) if re.fullmatch(r"data_\d{6}", leaf)]
 
 
-def _stack(source: str, data: Any, axis: int, chunk: int, mask: NDArray[np.bool_] | None, meta: Mapping[str, Any]) -> Stack:
+def _stack(source: str, data: Any, axis: int, chunk: int, mask: NDArray[np.bool_] | None, meta: Mapping[str, Any]) -> FrameStack:
     """An array, or a dataset, as frames along its first axis."""
     if data.dtype.kind not in "iuf":
         raise InputError(f"{source} holds {data.dtype}; frames are real numbers: name another array with --key")
     if data.ndim == 2:
-        return Stack(source, (1, *data.shape), data.dtype, lambda part: np.asarray(data)[None][part], 1, mask, meta)
+        return FrameStack(source, (1, *data.shape), data.dtype, lambda part: np.asarray(data)[None][part], 1, mask, meta)
     if data.ndim != 3:
         raise InputError(
             f"{source} has {data.ndim} axes, {_by(data.shape)}; frames are a stack of three: reshape it, or name another"
@@ -204,7 +204,7 @@ def _stack(source: str, data: Any, axis: int, chunk: int, mask: NDArray[np.bool_
         where = tuple(part if a == axis else slice(None) for a in range(3))
         return np.moveaxis(np.asarray(data[where]), axis, 0)
 
-    return Stack(source, shape, data.dtype, read, chunk, mask, meta)
+    return FrameStack(source, shape, data.dtype, read, chunk, mask, meta)
 
 
 def _by(shape: Sequence[int]) -> str:

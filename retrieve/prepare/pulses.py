@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from ..errors import InputError
-from ..io.counts import Counts, binned, by, placed
+from ..io.counts import Counts, binned, place_in, ratio_text
 from ..plugins.options import option, validate, values_of
 from ..problem import Problem
 from .calibration import Calibration
 from .frames import Frames
-from .survey import Survey, corrected, survey
+from .survey import FrameSurvey, corrected, survey_frames
 
 OnBlock = Callable[[str, int, int], Any]
-PAPER = "Lee et al. 2026, section 4.3"
+PULSE_SOURCE = "Lee et al. 2026, section 4.3"
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,9 @@ class Pulses:
     """The steps from the calibrated frames of a pulse train to its patterns, in this order."""
 
     border: int = option(0, "subtract from each frame its mean over a border so wide (px); 0 for none", ge=0)
-    threshold: float = option(0.25, "drop frames whose Pearson correlation with the mean is below", ge=-1, le=1, source=PAPER)
+    threshold: float = option(
+        0.25, "drop frames whose Pearson correlation with the mean is below", ge=-1, le=1, source=PULSE_SOURCE
+    )
     detail: float = option(
         0.0,
         "correlate what is finer than so many pixels only: tells films of one outline apart; 4 is good, 0 for all",
@@ -39,16 +41,16 @@ class Pulses:
     )
     rounds: int = option(1, "times that the mean is taken, after the first over the frames kept before", ge=1, le=10)
     ranges: str = option(
-        ":", "kept frames that are summed, START:STOP,... as Python counts them; :24,-55: in the paper", source=PAPER
+        ":", "kept frames that are summed, START:STOP,... as Python counts them; :24,-55: in the paper", source=PULSE_SOURCE
     )
     clip: str = option(
         "first",
         "when sums below zero are set to zero: before padding and downsampling, or last, when the noise has averaged out",
         choices=("first", "last"),
-        source=PAPER,
+        source=PULSE_SOURCE,
     )
-    square: bool = option(True, "pad symmetrically to a square; what is added is not measured", source=PAPER)
-    bin: int = option(2, "downsample by sums over so many pixels along each axis", ge=1, le=64, source=PAPER)
+    square: bool = option(True, "pad symmetrically to a square; what is added is not measured", source=PULSE_SOURCE)
+    bin: int = option(2, "downsample by sums over so many pixels along each axis", ge=1, le=64, source=PULSE_SOURCE)
 
     def __post_init__(self) -> None:
         validate(self)
@@ -74,7 +76,7 @@ class Selection(NamedTuple):
     kept: NDArray[np.bool_]
 
 
-class Train(NamedTuple):
+class PreparedTrain(NamedTuple):
     """A prepared train.
 
     problems: one a range, centred patterns.  members: of each, the numbers of its frames.  selection: of all frames.
@@ -97,7 +99,7 @@ def prepare_pulses(
     check_axes: bool = True,
     said: Sequence[str] = (),
     on_block: OnBlock = lambda stage, done, total: None,
-) -> Train:
+) -> PreparedTrain:
     """Choose and sum the frames of a train; they are read in blocks, 2 + `rounds` times, and never held all at once.
 
     bad_pixels: what to do with frames that hold NaN where others do not: "error", or "mask": frames of nothing but
@@ -108,7 +110,7 @@ def prepare_pulses(
     Raises InputError for NaN that is not to be masked, a train of which no frame is kept, or an empty range.
     """
     options, calibration = options or Pulses(), calibration or Calibration(mask=frames.always)
-    found = survey(frames, calibration, options.border, bad_pixels, check_axes, on_block)
+    found = survey_frames(frames, calibration, options.border, bad_pixels, check_axes, on_block)
     selection = _select(frames, calibration, options, found, on_block)
     chosen = np.flatnonzero(selection.kept)
     members = [chosen[part] for part in options.slices()]
@@ -126,10 +128,10 @@ def prepare_pulses(
         problems.append(Problem.from_arrays(intensity=counts.values, mask=counts.valid, meta=meta))
     mean = np.where(found.valid, found.mean, np.nan).astype(np.float32)
     steps = [*common, *(step for _, own_steps in patterns for step in own_steps)]
-    return Train(tuple(problems), tuple(members), selection, mean, tuple(steps))
+    return PreparedTrain(tuple(problems), tuple(members), selection, mean, tuple(steps))
 
 
-def _select(frames: Frames, calibration: Calibration, options: Pulses, found: Survey, on_block: OnBlock) -> Selection:
+def _select(frames: Frames, calibration: Calibration, options: Pulses, found: FrameSurvey, on_block: OnBlock) -> Selection:
     """Pearson correlation of each frame with the mean on the valid pixels, and whether it reaches the threshold."""
     mean = found.mean
     for k in range(options.rounds):
@@ -164,7 +166,7 @@ def _shape_of(block: NDArray[np.float32], valid: NDArray[np.bool_], detail: floa
     return np.asarray(x / np.where(norms > 0, norms, 1))
 
 
-def _none_kept(correlation: NDArray[np.float64], threshold: float, found: Survey) -> str:
+def _none_kept(correlation: NDArray[np.float64], threshold: float, found: FrameSurvey) -> str:
     known = correlation[~np.isnan(correlation)]
     left_out = f"{correlation.size - known.size} hold nothing but NaN, " if known.size < correlation.size else ""
     return (
@@ -178,7 +180,7 @@ def _sums(
     calibration: Calibration,
     border: int,
     members: Sequence[NDArray[np.intp]],
-    found: Survey,
+    found: FrameSurvey,
     on_block: OnBlock,
 ) -> list[NDArray[np.float64]]:
     """The sum of each group of frames, (rows, columns), 0 where not measured."""
@@ -203,8 +205,8 @@ def _pattern(
     side = max(total.shape)
     shape = [-(-(side if options.square else n) // options.bin) * options.bin for n in total.shape]
     if tuple(shape) != total.shape:
-        said.append(f"padded from {by(total.shape)} to {by(shape)}, what was added is not measured")
-        counts = placed(counts, [n // 2 for n in total.shape], shape)
+        said.append(f"padded from {ratio_text(total.shape)} to {ratio_text(shape)}, what was added is not measured")
+        counts = place_in(counts, [n // 2 for n in total.shape], shape)
     if options.bin > 1:
         counts = binned(counts, (options.bin,) * 2)
         said.append(f"summed over {options.bin}×{options.bin} pixels, bins of which half is missing are not measured")

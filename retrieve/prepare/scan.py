@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..io.conventions import find_peak
-from ..io.counts import Counts, binned, by, fast_size, placed
+from ..io.counts import Counts, binned, fast_size, place_in, ratio_text
 from ..plugins.options import option, validate, values_of
 from ..problem import Problem
 from .calibration import Calibration
@@ -21,7 +21,7 @@ from .frames import Frames
 from .spots import Spot, aliens, hot_and_dead, spikes
 from .survey import nan_found
 
-NEAR = 0.05  # share of an axis, from its end, within which a peak touches the edge
+EDGE_DISTANCE = 0.05  # share of an axis, from its end, within which a peak touches the edge
 SIZES = ("crop", "pad")
 
 
@@ -67,7 +67,7 @@ def _numbers(name: str, text: str) -> tuple[int, ...]:
     return numbers
 
 
-class Rocking(NamedTuple):
+class RockingScan(NamedTuple):
     """A prepared scan.
 
     problem: the centred pattern.  before: the calibrated counts, NaN where not measured.  peak: the voxel that was
@@ -92,7 +92,7 @@ def prepare_scan(
     check_axes: bool = True,
     said: Sequence[str] = (),
     on_block: Callable[[str, int, int], Any] = lambda stage, done, total: None,
-) -> Rocking:
+) -> RockingScan:
     """Clean, centre, cut and bin a rocking scan, which is held in memory.
 
     bad_pixels: what to do with NaN that is not in all frames of a pixel: "error", or "mask" to take it as not measured.
@@ -120,7 +120,7 @@ def prepare_scan(
     about = {"prepare": {"kind": "scan", **values_of(options)}, "peak": list(peak), "source_file": frames.source}
     meta = {**frames.meta, **about, "steps": [*frames.meta.get("steps", ()), *said, *steps]}
     problem = Problem.from_arrays(intensity=counts.values, mask=counts.valid, meta=meta)
-    return Rocking(problem, before, peak, tuple(spots), removed, tuple(steps))
+    return RockingScan(problem, before, peak, tuple(spots), removed, tuple(steps))
 
 
 def _check_axes(frames: Frames) -> None:
@@ -212,10 +212,10 @@ def _box(spot: Spot) -> str:
 
 def _check_edge(peak: Sequence[int], shape: Sequence[int], steps: list[str]) -> None:
     if any(not 0 <= p < n for p, n in zip(peak, shape, strict=True)):
-        raise InputError(f"centre {tuple(peak)} lies outside the scan of {by(shape)}; give a voxel of it")
+        raise InputError(f"centre {tuple(peak)} lies outside the scan of {ratio_text(shape)}; give a voxel of it")
     for axis, (p, n) in enumerate(zip(peak, shape, strict=True)):
         distance = min(p, n - 1 - p)
-        if distance < max(2, NEAR * n):
+        if distance < max(2, EDGE_DISTANCE * n):
             said = (
                 f"the peak at {tuple(peak)} touches the edge, {distance} px from the end of axis {axis} (0 to {n - 1}): "
                 "half of the pattern is missing and is taken as not measured; measure again with the peak in the middle"
@@ -228,12 +228,12 @@ def _finished(counts: Counts, peak: Sequence[int], options: Scan, steps: list[st
     """Cut or padded around the peak, binned, and without what is at or below the threshold."""
     shape = _size(counts.values.shape, peak, options)
     lost = float(counts.values.sum(dtype=float))
-    counts = placed(counts, peak, shape)
+    counts = place_in(counts, peak, shape)
     lost -= float(counts.values.sum(dtype=float))
-    steps.append(f"cut or padded to {by(shape)} voxels, {lost:.4g} counts outside, what was added is not measured")
+    steps.append(f"cut or padded to {ratio_text(shape)} voxels, {lost:.4g} counts outside, what was added is not measured")
     if max(options.factors) > 1:
         counts = binned(counts, options.factors)
-        steps.append(f"summed over {by(options.factors)} voxels, bins of which half is missing are not measured")
+        steps.append(f"summed over {ratio_text(options.factors)} voxels, bins of which half is missing are not measured")
     if options.threshold:
         low = counts.valid & (counts.values > 0) & (counts.values <= options.threshold)
         steps.append(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 Volume = NDArray[np.float32]
-Mask = NDArray[np.bool_]
+SpotMask = NDArray[np.bool_]
 
 SURE = 20.0  # counts that a dead pixel's neighbours must have had in the scan on average: a live one has none once in e²⁰
 
@@ -23,7 +23,7 @@ class Spot(NamedTuple):
     opposite: float
 
 
-def hot_and_dead(values: Volume, valid: Mask, ratio: float) -> tuple[Mask, Mask]:
+def hot_and_dead(values: Volume, valid: SpotMask, ratio: float) -> tuple[SpotMask, SpotMask]:
     """Detector pixels (rows, columns) of a scan (frames, rows, columns) that are hot, and those that are dead.
 
     Hot: over the scan on average `ratio` times as bright as the brightest of the eight neighbours, and brighter by
@@ -43,7 +43,7 @@ def hot_and_dead(values: Volume, valid: Mask, ratio: float) -> tuple[Mask, Mask]
     return hot, dead
 
 
-def spikes(values: Volume, valid: Mask, ratio: float) -> Mask:
+def spikes(values: Volume, valid: SpotMask, ratio: float) -> SpotMask:
     """Voxels `ratio` times as bright as the brightest of their 26 neighbours, and above `SURE` counts: cosmic rays."""
     ring = np.ones((3,) * values.ndim, bool)
     ring[(1,) * values.ndim] = False
@@ -55,8 +55,8 @@ def spikes(values: Volume, valid: Mask, ratio: float) -> Mask:
 
 
 def aliens(
-    values: Volume, valid: Mask, peak: Sequence[int], *, ratio: float, level: float, least: float, grow: int
-) -> tuple[Mask, list[Spot]]:
+    values: Volume, valid: SpotMask, peak: Sequence[int], *, ratio: float, level: float, least: float, grow: int
+) -> tuple[SpotMask, list[Spot]]:
     """Clusters apart from the peak that have no like on its other side, (*shape), and what they are.
 
     Clusters are voxels whose mean over 3 px along each axis exceeds `level` counts, joined through faces, edges and
@@ -83,7 +83,9 @@ def aliens(
     return inside, sorted(found, key=lambda spot: -spot.counts)
 
 
-def _inverted(values: Volume, valid: Mask, place: tuple[NDArray[np.intp], ...], peak: Sequence[int]) -> tuple[Volume, Mask]:
+def _inverted(
+    values: Volume, valid: SpotMask, place: tuple[NDArray[np.intp], ...], peak: Sequence[int]
+) -> tuple[Volume, SpotMask]:
     """The values (voxels,) at the places inverted about the peak, and whether there is one and it was measured."""
     at = [2 * p - i for p, i in zip(peak, place, strict=True)]
     inside = np.logical_and.reduce([(i >= 0) & (i < n) for i, n in zip(at, values.shape, strict=True)])

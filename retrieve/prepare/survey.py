@@ -17,7 +17,7 @@ SMOOTH, ROUGH = 0.3, 0.7  # roughness of a profile below which it is no row of p
 
 
 @dataclass(frozen=True, eq=False)
-class Survey:
+class FrameSurvey:
     """What a first look at the frames found.
 
     mean: (rows, columns) over usable frames.  valid: bool, measured in all of them.  usable: bool (frames,).  steps: in words.
@@ -46,14 +46,14 @@ def corrected(frames: Frames, calibration: Calibration, border: int) -> Iterator
         yield where, block
 
 
-def survey(
+def survey_frames(
     frames: Frames,
     calibration: Calibration,
     border: int = 0,
     bad_pixels: str = "error",
     check_axes: bool = True,
     on_block: Callable[[str, int, int], Any] = lambda stage, done, total: None,
-) -> Survey:
+) -> FrameSurvey:
     """Read all frames once; with `check_axes` refuse a stack whose frames seem to lie along another axis.
 
     A pixel that is NaN in every frame is a gap and not measured.  Raises InputError for NaN in some frames only,
@@ -84,7 +84,7 @@ def survey(
     mean = np.where(valid, total / usable.sum(), 0)
     if check_axes:
         _check_axes(frames, mean, valid, brightness[usable])
-    return Survey(mean, valid, usable, tuple(steps))
+    return FrameSurvey(mean, valid, usable, tuple(steps))
 
 
 def _check_axes(frames: Frames, mean: NDArray[np.float64], valid: NDArray[np.bool_], brightness: NDArray[np.float64]) -> None:

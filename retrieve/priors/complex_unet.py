@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .unet import CONV, groups
+from .unet import CONV, group_norm
 
 
 class ComplexConv(nn.Module):
@@ -43,7 +43,7 @@ class ComplexNorm(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.groups = groups(channels)
+        self.groups = group_norm(channels)
         self.gain, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(2 * channels))
 
     def forward(self, z: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ def _real_conv(dims: int, channels: int, out: int, kernel: int = 3, stride: int 
 
 
 COMPLEX = Arithmetic(2, ComplexConv, ComplexNorm, ComplexSiLU)
-REAL = Arithmetic(1, _real_conv, lambda channels: nn.GroupNorm(groups(channels), channels), nn.SiLU)
+REAL = Arithmetic(1, _real_conv, lambda channels: nn.GroupNorm(group_norm(channels), channels), nn.SiLU)
 
 
 class Block(nn.Module):

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from .patterns import shown
+from .patterns import network_input
 from .unet import UNet
 from .windows import window_of
 
@@ -101,7 +101,7 @@ class Denoiser(nn.Module):
     def forward(self, x0: Tensor, told: Tensor, kind: Tensor | None, rng: torch.Generator) -> Tensor:
         """The training loss of each object x₀ (batch, 2, *window)."""
 
-    def given(self, amplitude: Tensor, valid: Tensor) -> Given:
+    def given(self, amplitude: Tensor, valid: Tensor) -> PatternConditioned:
         """This prior, told the amplitude (*window) of one pattern, zero frequency at index 0, where it is valid.
 
         Raises InputError for a prior that was not trained with patterns, or a pattern of another shape.
@@ -109,7 +109,7 @@ class Denoiser(nn.Module):
         if not self.pattern or tuple(amplitude.shape) != self.window:
             here = f"patterns of {self.window}" if self.pattern else "no patterns"
             raise InputError(f"a pattern of {tuple(amplitude.shape)} is given to a prior that was trained with {here}")
-        return Given(self, shown(amplitude[None].float(), valid[None]))
+        return PatternConditioned(self, network_input(amplitude[None].float(), valid[None]))
 
     def denoise(
         self,
@@ -149,7 +149,7 @@ class Denoiser(nn.Module):
 
 
 @dataclass(frozen=True)
-class Given:
+class PatternConditioned:
     """A prior that is told one pattern (1, *window), as `shown` brings it: an estimator of its objects alone."""
 
     capturable: ClassVar[bool] = True

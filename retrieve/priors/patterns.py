@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def measured(x: Tensor, sigma: Tensor, lost: Tensor, stop: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+def measure_pattern(x: Tensor, sigma: Tensor, lost: Tensor, stop: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     """Amplitudes, 0 where not valid, and valid pixels, (batch, *shape), zero frequency at index 0, of complex x (batch, *shape).
 
     sigma: noise, of the amplitude as a share of its maximum.  lost: share of unmeasured pixels, in islands of three a side.
@@ -16,27 +16,27 @@ def measured(x: Tensor, sigma: Tensor, lost: Tensor, stop: Tensor, rng: torch.Ge
     axes = tuple(range(1, x.ndim))
     y = torch.fft.fftn(x, dim=axes, norm="ortho").abs()
     noise = torch.randn(y.shape, generator=rng) * y.amax(axes, keepdim=True)
-    y = (y + each(sigma, y) * noise).clamp(min=0)
-    centres = torch.rand(y.shape, generator=rng) < each(lost / 3 ** len(axes), y)
+    y = (y + broadcast_over(sigma, y) * noise).clamp(min=0)
+    centres = torch.rand(y.shape, generator=rng) < broadcast_over(lost / 3 ** len(axes), y)
     pool = F.max_pool2d if y.ndim == 3 else F.max_pool3d
     valid = pool(centres.float()[:, None], 3, 1, 1)[:, 0] == 0
     q2 = sum(
         (torch.fft.fftfreq(n, 1 / n) ** 2).reshape([-1 if a == k else 1 for a in axes])
         for k, n in zip(axes, y.shape[1:], strict=True)
     )
-    valid &= (each(stop, y) == 0) | (torch.as_tensor(q2) > each(stop, y) ** 2)
+    valid &= (broadcast_over(stop, y) == 0) | (torch.as_tensor(q2) > broadcast_over(stop, y) ** 2)
     return torch.where(valid, y, 0), valid
 
 
-def shown(amplitude: Tensor, valid: Tensor) -> Tensor:
+def network_input(amplitude: Tensor, valid: Tensor) -> Tensor:
     """log(1 + y/rms y) of amplitudes y (batch, *shape), zero frequency in the middle and 0 where unmeasured.
 
     Linear, with the same noise in every pixel, below the rms, and of a narrow range above it.
     """
-    return torch.fft.fftshift(torch.log1p(levelled(amplitude, valid)), tuple(range(1, amplitude.ndim)))
+    return torch.fft.fftshift(torch.log1p(rms_normalise(amplitude, valid)), tuple(range(1, amplitude.ndim)))
 
 
-def levelled(amplitude: Tensor, valid: Tensor) -> Tensor:
+def rms_normalise(amplitude: Tensor, valid: Tensor) -> Tensor:
     """Amplitudes (batch, *shape) over their rms where measured, 0 elsewhere."""
     axes = tuple(range(1, amplitude.ndim))
     y = torch.where(valid, amplitude, 0)
@@ -44,6 +44,6 @@ def levelled(amplitude: Tensor, valid: Tensor) -> Tensor:
     return y / ((y.square().sum(axes, keepdim=True) / count).sqrt() + 1e-20)
 
 
-def each(values: Tensor, like: Tensor) -> Tensor:
+def broadcast_over(values: Tensor, like: Tensor) -> Tensor:
     """Values (batch,) shaped to go with `like` (batch, *shape)."""
     return values.reshape(-1, *[1] * (like.ndim - 1))

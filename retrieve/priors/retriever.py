@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from .complex_unet import COMPLEX, REAL, Arithmetic, Branches
-from .patterns import levelled, shown
+from .patterns import network_input, rms_normalise
 from .unet import CONV, fold, unfold
 from .windows import window_of
 
@@ -84,9 +84,9 @@ class Retriever(nn.Module):
         """
         axes = tuple(range(1, amplitude.ndim))
         told = support.float().expand(amplitude.shape)
-        channels = [shown(amplitude, valid), *([told] if self.conditioned else [])]
+        channels = [network_input(amplitude, valid), *([told] if self.conditioned else [])]
         if self.autocorrelation:
-            y = levelled(amplitude, valid)
+            y = rms_normalise(amplitude, valid)
             a = torch.fft.fftshift(torch.fft.ifftn(y.square(), dim=axes, norm="ortho"), axes)
             a = torch.sgn(a) * torch.log1p(a.abs())
             channels += [a.real, a.imag]
@@ -104,9 +104,9 @@ class Retriever(nn.Module):
         if tuple(amplitude.shape[1:]) != self.shape:
             raise InputError(f"the pattern has shape {tuple(amplitude.shape[1:])}; this network was made for {self.shape}")
         support = torch.ones_like(amplitude, dtype=torch.bool) if support is None else support
-        return self.placed(self.invert(amplitude, valid.expand(amplitude.shape), support))
+        return self.recentre_window(self.invert(amplitude, valid.expand(amplitude.shape), support))
 
-    def placed(self, x: Tensor) -> Tensor:
+    def recentre_window(self, x: Tensor) -> Tensor:
         """x (batch, *window) in the middle of zeros (batch, *shape)."""
         out = x.new_zeros((len(x), *self.shape))
         out[self.inside] = x
@@ -123,7 +123,9 @@ class Retriever(nn.Module):
             t = torch.view_as_complex(truth.movedim(1, -1).contiguous())
             loss = loss + self.supervision * symmetric_error(x, t)
         if self.supervision < 1:
-            loss = loss + (1 - self.supervision) * pattern_error(self.placed(x), amplitude, valid, math.prod(self.window))
+            loss = loss + (1 - self.supervision) * pattern_error(
+                self.recentre_window(x), amplitude, valid, math.prod(self.window)
+            )
         return loss
 
 

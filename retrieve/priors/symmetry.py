@@ -13,7 +13,7 @@ from .training.state import precision_of
 from .windows import box_for, reach_of, window_of
 
 
-def conjugate_inverse(x: Tensor) -> Tensor:
+def twin_of(x: Tensor) -> Tensor:
     """The twin x*(−r) of objects or supports (batch, *shape) centred at N//2."""
     axes = tuple(range(1, x.ndim))
     return torch.roll(torch.flip(x, axes), tuple(1 - n % 2 for n in x.shape[1:]), axes).conj().resolve_conj()
@@ -43,7 +43,7 @@ class Symmetric:
             if multiple := getattr(prior, "multiple", None):
                 self.box = box_for(reach_of(self.support)[0].tolist(), prior.window, multiple)
                 self.support = self.support[window_of(support.shape, self.box)]
-            self.inverse = conjugate_inverse(self.support)
+            self.inverse = twin_of(self.support)
 
     @torch.no_grad()
     def __call__(self, x: Tensor, sigma: float, kind: Tensor | None = None) -> Tensor:
@@ -60,11 +60,11 @@ class Symmetric:
         turn = torch.polar(torch.ones_like(u[:, 0]), 2 * torch.pi * u[:, 0]).reshape(shape)
         twin = (u[:, 1] < 0.5).reshape(shape)
         x = x * turn
-        x = torch.where(twin, conjugate_inverse(x), x)
+        x = torch.where(twin, twin_of(x), x)
         support = self.support
         if support is not None and self.inverse is not None:
             support = torch.where(twin, self.inverse, support)
         with arithmetic(self.precision, x.device):
             level = torch.full_like(u[:, 0], sigma) if self.capturable else sigma
             d = self.denoise(x, level, support, *([] if kind is None else [kind]))
-        return torch.where(twin, conjugate_inverse(d), d) * turn.conj()
+        return torch.where(twin, twin_of(d), d) * turn.conj()

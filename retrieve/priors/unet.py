@@ -15,7 +15,7 @@ from ..errors import InputError
 CONV = {2: nn.Conv2d, 3: nn.Conv3d}
 
 
-def groups(channels: int) -> int:
+def group_norm(channels: int) -> int:
     """Groups of a group normalisation: at most 32, of at least 4 channels each."""
     return math.gcd(32, channels // 4, channels) if channels >= 8 else 1
 
@@ -31,7 +31,7 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, dims: int, channels: int, out: int, embedding: int) -> None:
         super().__init__()
-        self.norm1, self.norm2 = nn.GroupNorm(groups(channels), channels), nn.GroupNorm(groups(out), out)
+        self.norm1, self.norm2 = nn.GroupNorm(group_norm(channels), channels), nn.GroupNorm(group_norm(out), out)
         self.conv1, self.conv2 = CONV[dims](channels, out, 3, padding=1), CONV[dims](out, out, 3, padding=1)
         self.level = nn.Linear(embedding, out)
         self.skip = nn.Identity() if channels == out else CONV[dims](channels, out, 1)
@@ -52,7 +52,7 @@ class Attention(nn.Module):
         self.heads = max(1, channels // 64)
         while channels % self.heads:
             self.heads -= 1
-        self.norm = nn.GroupNorm(groups(channels), channels)
+        self.norm = nn.GroupNorm(group_norm(channels), channels)
         self.qkv, self.out = nn.Linear(channels, 3 * channels), nn.Linear(channels, channels)
         zeroed(self.out)
 
@@ -166,7 +166,7 @@ class UNet(nn.Module):
                 if k == blocks and level > 0:
                     parts.append(Up(dims, width))
                 self.decoder.append(parts)
-        self.norm = nn.GroupNorm(groups(width), width)
+        self.norm = nn.GroupNorm(group_norm(width), width)
         self.last = CONV[dims](width, outputs * fold, 3, padding=1)
         zeroed(self.last)
 

@@ -74,7 +74,7 @@ def card_of(name: str | Path) -> dict[str, Any]:
     return card
 
 
-def load(name: str | Path, device: str | torch.device = "cpu") -> nn.Module:
+def load_weights(name: str | Path, device: str | torch.device = "cpu") -> nn.Module:
     """The module of shipped weights or of a file, in float32, on a device and ready to use.
 
     It is loaded once for each file and device and is everybody's: copy it before changing it.
@@ -90,7 +90,7 @@ def _load(path: Path, changed: int, device: str) -> nn.Module:
     from safetensors.torch import load_file
 
     try:
-        module = build(card_of(path)["architecture"])
+        module = build_module(card_of(path)["architecture"])
         module.load_state_dict(load_file(path))
     except InputError as error:
         raise InputError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
@@ -99,7 +99,7 @@ def _load(path: Path, changed: int, device: str) -> nn.Module:
     return module.requires_grad_(False).eval().to(device)
 
 
-def begin_with(module: nn.Module, name: str | Path) -> None:
+def load_partial_state(module: nn.Module, name: str | Path) -> None:
     """Give a module the weights of shipped ones or of a file.
 
     Where its first and last layer have more channels, or it alone can be told the kind of an object, what is new begins
@@ -125,7 +125,7 @@ def _holds(larger: Sequence[int], smaller: Sequence[int]) -> bool:
     return len(larger) == len(smaller) and all(a >= b for a, b in zip(larger, smaller, strict=True))
 
 
-def build(architecture: Mapping[str, Any]) -> nn.Module:
+def build_module(architecture: Mapping[str, Any]) -> nn.Module:
     """The module, with fresh weights, that a card's `architecture` describes: its kind, and its arguments."""
     arguments = dict(architecture)
     kind = str(arguments.pop("kind", None))
@@ -143,7 +143,7 @@ def build(architecture: Mapping[str, Any]) -> nn.Module:
 def complete(architecture: Mapping[str, Any]) -> dict[str, Any]:
     """The architecture with everything told that it left to a default."""
     with torch.device("meta"):
-        return dict(getattr(build(architecture), "settings", architecture))
+        return dict(getattr(build_module(architecture), "settings", architecture))
 
 
 def _kinds() -> dict[str, str]:

@@ -29,7 +29,7 @@ def facts(problem: Problem) -> dict[str, str]:
     }
 
 
-def warnings_of(problem: Problem) -> list[str]:
+def diagnose(problem: Problem) -> list[str]:
     """What is likely to spoil the phasing, each with its remedy."""
     y, valid = to_numpy(problem.amplitude), to_numpy(problem.valid)
     found = []

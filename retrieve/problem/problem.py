@@ -245,8 +245,8 @@ class Problem:
         misfit *= misfit
         return misfit
 
-    def chi2(self, x: Array) -> Array:
-        """χ² = Σ_valid(√P − √I)²/Σ_valid I, one value an element of the batch."""
+    def r_factor(self, x: Array) -> Array:
+        """R = Σ_valid(√P − √I)²/Σ_valid I, one value an element of the batch."""
         misfit = self.misfit(x) * self._weight
         return namespace(x).sum(misfit, axis=tuple(range(1, misfit.ndim))) / self.power
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,31 +20,43 @@ from .problem import Problem
 class Score:
     """How well one start explains the data. Lower is better everywhere.
 
-    chi2: Σ(|F|−√I)²/ΣI over the pixels that the solver saw.
-    free: the same on the held-out pixels, per pixel relative to the working pixels' mean intensity;
+    r: the amplitude R factor Σ(|F|−√I)²/ΣI over the pixels that the solver saw.
+    r_free: the same on the held-out pixels, per pixel relative to the working pixels' mean intensity;
         None when nothing was held out.
     nll: negative log-likelihood per working pixel.
     failure: why this start has no usable estimate, else None.
     """
 
-    chi2: float
-    free: float | None = None
+    r: float
+    r_free: float | None = None
     nll: float = float("nan")
     failure: str | None = None
 
     @property
+    def chi2(self) -> float:
+        """Former name of `r`."""
+        warnings.warn("Score.chi2 is now Score.r", DeprecationWarning, stacklevel=2)
+        return self.r
+
+    @property
+    def free(self) -> float | None:
+        """Former name of `r_free`."""
+        warnings.warn("Score.free is now Score.r_free", DeprecationWarning, stacklevel=2)
+        return self.r_free
+
+    @property
     def rank(self) -> float:
         """What starts are ordered by: the free score where there is one."""
-        value = self.chi2 if self.free is None else self.free
+        value = self.r if self.r_free is None else self.r_free
         return float("inf") if self.failure or value != value else value
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """χ² on the working and on the held-out pixels, from one transform.
+    """R on the working and on the held-out pixels, from one transform.
 
-    χ² = Σ_w(√P − √I)²/Σ_w I over the working pixels w. The free one is the mean of (√P − √I)² over the
-    held-out pixels, over the mean of I on the working ones: it equals χ² when held-out pixels are
+    R = Σ_w(√P − √I)²/Σ_w I over the working pixels w. The free one is the mean of (√P − √I)² over the
+    held-out pixels, over the mean of I on the working ones: it equals R when held-out pixels are
     predicted as well as fitted ones, whatever speckles happened to be held out.
     """
 
@@ -73,7 +86,7 @@ class Scorer:
 
     @cached_property
     def _shares(self) -> list[Array]:
-        """Weights that turn the misfits into χ² and free χ²."""
+        """Weights that turn the misfits into R and R_free."""
         weights = [self._weight(mask) for mask in (self.work, self.held) if mask is not None]
         return [weight / (namespace(weight).sum(weight) * self._mean) for weight in weights]
 
@@ -87,7 +100,7 @@ class Scorer:
         return namespace(mask).astype(mask, self.problem.amplitude.dtype)
 
     def __call__(self, x: Array, detector: Operator | None = None, support: Array | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """χ² and free χ² of each x (batch, *shape), on the host; the second NaN when nothing is held out.
+        """R and R_free of each x (batch, *shape), on the host; the second NaN when nothing is held out.
 
         With a `support`, bool (batch or 1, *shape), x counts inside it alone.
         """
@@ -97,16 +110,16 @@ class Scorer:
             held = self.work if self.held is None else self.held
             sums = fast.misfits(x, support, problem.amplitude, self.work, held, problem.operator.fourier)
             if sums is not None:
-                chi2, left = (sums / self._counts).T
-                return chi2, left
+                r, left = (sums / self._counts).T
+                return r, left
         misfit = problem.misfit(x if support is None else xp.where(support, x, xp.zeros_like(x)))
         axes = tuple(range(1, misfit.ndim))
-        chi2, *free = (to_numpy(xp.sum(misfit * share, axis=axes)) for share in self._shares)
-        return chi2, free[0] if free else np.full_like(chi2, np.nan)
+        r, *free = (to_numpy(xp.sum(misfit * share, axis=axes)) for share in self._shares)
+        return r, free[0] if free else np.full_like(r, np.nan)
 
 
 def standard_error(pixels: int) -> float:
-    """Of a χ² of so many pixels, as a share of itself: √(2/n)."""
+    """Of a R of so many pixels, as a share of itself: √(2/n)."""
     return math.sqrt(2 / pixels)
 
 
@@ -115,11 +128,11 @@ def same_support(problem: Problem, supports: np.ndarray | None) -> bool:
     return problem.support is not None and (supports is None or bool((supports == supports[:1]).all()))
 
 
-def choose(scores: Sequence[Score], held: int, alike: bool) -> int:
+def select_start(scores: Sequence[Score], held: int, alike: bool) -> int:
     """The start to show: of the lowest free score.
 
     The standard error of a free score is large where a pattern is small. Of starts within that of the lowest, the one of the
-    lowest working χ² is taken, if they are alike in their freedom to fit (`same_support`): the one-standard-error rule
+    lowest working R is taken, if they are alike in their freedom to fit (`same_support`): the one-standard-error rule
     (Breiman, Friedman, Olshen & Stone 1984).
 
     held: the number of held-out pixels.  Failed starts are not chosen; the first of equals is.
@@ -129,4 +142,4 @@ def choose(scores: Sequence[Score], held: int, alike: bool) -> int:
     if not (held and alike and math.isfinite(lowest)):
         return ranks.index(lowest)
     near = [k for k, rank in enumerate(ranks) if rank <= lowest * (1 + standard_error(held))]
-    return min(near, key=lambda k: scores[k].chi2)
+    return min(near, key=lambda k: scores[k].r)

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = {"amplitude": "tab:blue", "phase": "tab:orange", "diffraction": "tab:green"}
+GROUP_COLOURS = {"amplitude": "tab:blue", "phase": "tab:orange", "diffraction": "tab:green"}
 
 
-def picture(analysis: Analysis, path: str | Path | None = None) -> Figure:
+def analysis_picture(analysis: Analysis, path: str | Path | None = None) -> Figure:
     """Draw an analysis and, with a path, write it there: PNG, or what the suffix says.
 
     a: histograms of the pairwise correlations.  b: diffraction errors.  c: NMF of the amplitude.  d: circular SVD of
@@ -38,7 +38,7 @@ def picture(analysis: Analysis, path: str | Path | None = None) -> Figure:
     names = list(analysis.pairs)
     top = rows[0].subplots(1, len(names) + 1)
     for axes, name in zip(top, names, strict=False):
-        _histogram(axes, upper(analysis.pairs[name]), f"a  {name}", "correlation of pairs", COLOURS[name])
+        _histogram(axes, upper(analysis.pairs[name]), f"a  {name}", "correlation of pairs", GROUP_COLOURS[name])
     _histogram(top[-1], analysis.errors["chi2_diffraction"], "b  diffraction error", "Σ(u − v)²/Σu²", "0.4")
     _draw_amplitude(rows[1].subplots(1, k + 2), analysis)
     _draw_phase(rows[2].subplots(1, k + 2), analysis)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 AXES = {2: "yx", 3: "zyx"}
 
 
-class View(NamedTuple):
+class Section(NamedTuple):
     """A cut through an object or pattern that `imshow` can draw: rows and columns are array axes a and b."""
 
     title: str
@@ -43,7 +43,7 @@ def to_middle(
     return x * np.exp(-1j * np.angle(np.sum(x * np.abs(x)))), support, spread
 
 
-def object_views(x: NDArray, support: NDArray[np.bool_] | None, meta: Mapping[str, Any]) -> list[View]:
+def object_sections(x: NDArray, support: NDArray[np.bool_] | None, meta: Mapping[str, Any]) -> list[Section]:
     """One cut a pair of axes through N//2, cropped to the support or, without one, to what is seen, with a margin."""
     size = np.broadcast_to(np.asarray(meta.get("voxel_size_nm", 1.0), float), x.ndim)
     unit = "nm" if "voxel_size_nm" in meta else "px"
@@ -66,15 +66,15 @@ def _view(
     centre: Sequence[int],
     unit: str,
     prefix: str = "",
-) -> View:
+) -> Section:
     a, b = pair
     names = [prefix + c for c in AXES[len(shape)]]
     cut = tuple(crop[axis] if axis in pair else centre[axis] for axis in range(len(shape)))
     title = "".join(f", {names[axis]} = {centre[axis] - n // 2}" for axis, n in enumerate(shape) if axis not in pair)
-    return View(title, cut, (*edges[b], *edges[a][::-1]), f"{names[b]} {unit}", f"{names[a]} {unit}")
+    return Section(title, cut, (*edges[b], *edges[a][::-1]), f"{names[b]} {unit}", f"{names[a]} {unit}")
 
 
-def pattern_views(peak: Sequence[int], shape: Sequence[int]) -> list[View]:
+def pattern_sections(peak: Sequence[int], shape: Sequence[int]) -> list[Section]:
     """One cut a pair of axes through the peak, of the whole detector, in px from its centre."""
     edges = [(-(n // 2) - 0.5, n - n // 2 - 0.5) for n in shape]
     whole = [slice(None)] * len(shape)

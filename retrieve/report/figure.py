@@ -11,7 +11,7 @@ from ..files import check_writable, replacing
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-KINDS = ("png", "pdf", "svg", "svgz", "eps", "ps", "jpg", "jpeg", "tif", "tiff", "webp")
+PICTURE_KINDS = ("png", "pdf", "svg", "svgz", "eps", "ps", "jpg", "jpeg", "tif", "tiff", "webp")
 
 
 def check_picture(path: str | Path) -> Path:
@@ -34,6 +34,6 @@ def write_figure(figure: Figure, path: str | Path) -> Path:
 
 def _kind(path: Path) -> str:
     kind = path.suffix[1:].lower() or "png"
-    if kind not in KINDS:
-        raise InputError(f"cannot draw a picture as {path.name!r}; end it in one of {', '.join(KINDS)}")
+    if kind not in PICTURE_KINDS:
+        raise InputError(f"cannot draw a picture as {path.name!r}; end it in one of {', '.join(PICTURE_KINDS)}")
     return kind

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ..prepare.pulses import Train
-    from ..prepare.scan import Rocking
+    from ..prepare.pulses import PreparedTrain
+    from ..prepare.scan import RockingScan
 
 
-def train_picture(train: Train, path: str | Path | None = None) -> Figure:
+def train_picture(train: PreparedTrain, path: str | Path | None = None) -> Figure:
     """Mean of all frames, each frame's correlation with it, and the prepared sums; written where a path is given."""
     columns = 1 + len(train.problems)
     figure = _figure(4.6 * columns, 7.2)
@@ -33,7 +33,7 @@ def train_picture(train: Train, path: str | Path | None = None) -> Figure:
     return written(figure, path)
 
 
-def _draw_correlations(axes: Axes, train: Train) -> None:
+def _draw_correlations(axes: Axes, train: PreparedTrain) -> None:
     correlation, kept = train.selection
     number = np.arange(correlation.size)
     size = 14 if correlation.size < 1000 else 3
@@ -87,7 +87,7 @@ def written(figure: Figure, path: str | Path | None) -> Figure:
     return figure
 
 
-def scan_picture(scan: Rocking, path: str | Path | None = None) -> Figure:
+def scan_picture(scan: RockingScan, path: str | Path | None = None) -> Figure:
     """Cuts through the peak before (what was masked is outlined) and through the middle after; written where a path is given."""
     figure = _figure(13.5, 8)
     rows = figure.subplots(2, 3)

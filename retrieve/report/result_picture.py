@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..evaluate.support_agreement import held_by
+from ..evaluate.support_agreement import support_agreement
 from ..numerics.alignment import shift_to_centre
 from ..numerics.grids import SHOWN
-from .cuts import View, object_views, pattern_views, support_of, to_middle
+from .cuts import Section, object_sections, pattern_sections, support_of, to_middle
 from .figure import write_figure
 
 if TYPE_CHECKING:
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 DECADES = 7  # that a diffraction picture spans at most
 UNMEASURED = "0.72"
-WIDE = 110  # characters of a line above the picture
+WIDE_FIGURE = 110  # characters of a line above the picture
 
 
 def plot(result: Result) -> Figure:
-    """The picture of a result as a matplotlib Figure, not written anywhere; see `picture`."""
+    """The picture of a result as a matplotlib Figure, not written anywhere; see `result_picture`."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     spread = None if result.spread is None else np.nan_to_num(result.spread)
-    held = held_by(result)
+    held = support_agreement(result)
     share = None if held is None else np.roll(held.share, shift_to_centre(np.nan_to_num(result.object)), range(held.share.ndim))
     x, support, spread = to_middle(np.nan_to_num(result.object), support_of(result), spread)
     measured, calculated = patterns(result)
@@ -46,13 +46,13 @@ def plot(result: Result) -> Figure:
     figure.suptitle(_headline(result), fontsize=12)
     _draw_object(panels, x, support, spread, result.problem.meta, amplitude_unit(unit))
     if held is not None and share is not None and spread is not None:
-        _draw_held(panels, share, held.starts, object_views(x, support, result.problem.meta))
-    _draw_diffraction(panels, pattern_views(peak, measured.shape), measured, calculated, unit)
+        _draw_held(panels, share, held.starts, object_sections(x, support, result.problem.meta))
+    _draw_diffraction(panels, pattern_sections(peak, measured.shape), measured, calculated, unit)
     _draw_history(panels["history"], result)
     return figure
 
 
-def picture(result: Result, path: str | Path | None = None) -> Figure:
+def result_picture(result: Result, path: str | Path | None = None) -> Figure:
     """Draw a result and, with a path, write it there: PNG, or what the suffix says (pdf, svg).
 
     Amplitude and phase (its ramp and offset removed) with the support's outline, spread over the starts with
@@ -91,7 +91,7 @@ def _draw_object(
     meta: Mapping[str, Any],
     unit: str,
 ) -> None:
-    views = object_views(x, support, meta)
+    views = object_sections(x, support, meta)
     amplitude = np.abs(x)
     top = float(amplitude.max()) or 1.0
     phase = np.where(amplitude > SHOWN * top, np.angle(x), np.nan)
@@ -113,14 +113,14 @@ def _draw_object(
             bar.set_ticks([-np.pi, 0, np.pi], labels=["−π", "0", "π"])
 
 
-def _outline(axes: Axes, inside: NDArray[np.bool_], view: View, colour: str, style: str = "solid") -> None:
+def _outline(axes: Axes, inside: NDArray[np.bool_], view: Section, colour: str, style: str = "solid") -> None:
     """A line along the pixels' edges around what is inside."""
     fine = inside.repeat(8, 0).repeat(8, 1)
     if fine.any() and not fine.all():
         axes.contour(fine, [0.5], colors=colour, linewidths=0.8, linestyles=style, extent=view.extent, origin="upper")
 
 
-def _draw_held(panels: Mapping[str, Axes], share: NDArray, starts: int, views: Sequence[View]) -> None:
+def _draw_held(panels: Mapping[str, Axes], share: NDArray, starts: int, views: Sequence[Section]) -> None:
     """On the spread, what the supports of all starts that agree hold, and what any of them does."""
     from matplotlib.lines import Line2D
 
@@ -142,7 +142,7 @@ def phase_scale(phase: NDArray) -> dict[str, Any]:
     return {"cmap": "twilight", "vmin": -np.pi, "vmax": np.pi}
 
 
-def _show(axes: Axes, values: NDArray, view: View, title: str, scale: dict[str, Any]) -> Any:
+def _show(axes: Axes, values: NDArray, view: Section, title: str, scale: dict[str, Any]) -> Any:
     image = axes.imshow(values, extent=view.extent, interpolation="nearest", **scale)
     axes.set_title(title, fontsize=10)
     axes.set_xlabel(view.xlabel, fontsize=9)
@@ -182,7 +182,7 @@ def intensity_range(measured: np.ma.MaskedArray) -> tuple[float, float]:
 
 
 def _draw_diffraction(
-    panels: Mapping[str, Axes], views: Sequence[View], measured: np.ma.MaskedArray, calculated: NDArray, unit: str
+    panels: Mapping[str, Axes], views: Sequence[Section], measured: np.ma.MaskedArray, calculated: NDArray, unit: str
 ) -> None:
     from matplotlib import colormaps
     from matplotlib.colors import LogNorm
@@ -205,9 +205,9 @@ def _draw_diffraction(
 
 
 def _draw_history(axes: Axes, result: Result) -> None:
-    """χ² and the free χ² of every start against the step, the chosen one on top."""
+    """R and the R_free of every start against the step, the chosen one on top."""
     for k in sorted(range(len(result.history)), key=lambda k: k == result.chosen):
-        for key, name, colour in (("chi2", "χ²", "tab:blue"), ("free", "free χ²", "tab:orange")):
+        for key, name, colour in (("r", "R", "tab:blue"), ("r_free", "R_free", "tab:orange")):
             values = np.array(result.history[k].get(key, []), float)
             steps = np.array(result.history[k]["step"], float)[: values.size]
             good = np.isfinite(values) & (values > 0)
@@ -223,7 +223,7 @@ def _draw_history(axes: Axes, result: Result) -> None:
         axes.text(0.5, 0.5, "no history", ha="center", va="center", transform=axes.transAxes, color="0.4")
     axes.set_title("error", fontsize=10)
     axes.set_xlabel("step", fontsize=9)
-    axes.set_ylabel("χ²", fontsize=9)
+    axes.set_ylabel("R", fontsize=9)
     axes.tick_params(which="both", labelsize=8)
     axes.grid(True, which="major", alpha=0.3)
 
@@ -232,12 +232,12 @@ def _headline(result: Result) -> str:
     score, starts = result.score, len(result.scores)
     failed = sum(s.failure is not None for s in result.scores)
     parts = [str(result.manifest["solver"])] if result.manifest.get("solver") else []
-    parts.append(f"χ² {score.chi2:.3g}")
-    if score.free is not None:
-        parts.append(f"free χ² {score.free:.3g}")
+    parts.append(f"R {score.r:.3g}")
+    if score.r_free is not None:
+        parts.append(f"R_free {score.r_free:.3g}")
     shown = f"{result.chosen} chosen" if result.combination is None else f"their {result.combination}"
     parts.append("1 start" if starts == 1 else f"{starts} starts, {shown}" + f", {failed} failed" * bool(failed))
     if result.interrupted:
         parts.append("interrupted")
     verdict = [] if result.verdict is None else [f"verdict: {result.verdict.headline}", *result.verdict.warnings]
-    return "\n".join(line for said in ["  ·  ".join(parts), *verdict] for line in textwrap.wrap(said, WIDE))
+    return "\n".join(line for said in ["  ·  ".join(parts), *verdict] for line in textwrap.wrap(said, WIDE_FIGURE))

@@ -15,7 +15,7 @@ from ..files import write_text
 from ..plugins.options import unknown
 from ..provenance import versions
 from ..report.figure import write_figure
-from .base import QUICK, Effort, Reproduction, paper, told
+from .base import QUICK, Effort, Reproduction, line_record, paper
 
 __all__ = ["COMPARED", "FIGURES", "QUICK", "Effort", "reproduce", "write_overview"]
 
@@ -53,7 +53,7 @@ def reproduce(name: str, effort: Effort, folder: Path, command: str = "", store:
         "seconds": round(time.perf_counter() - begun, 1),
         "kept_runs": store.taken - before if store else 0,
         "how": made.how,
-        "lines": [told(line) for line in made.lines],
+        "lines": [line_record(line) for line in made.lines],
         "effort": effort._asdict(),
         "versions": versions(),
         "details": made.details,

@@ -60,7 +60,7 @@ def paper() -> dict[str, Any]:
     return told
 
 
-def told(line: Line) -> dict[str, Any]:
+def line_record(line: Line) -> dict[str, Any]:
     """A line with the paper's number, or its words, for JSON and page."""
     theirs = {} if line.paper is None else paper()["values"][line.paper]
     return {

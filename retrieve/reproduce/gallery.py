@@ -13,19 +13,27 @@ from numpy.typing import NDArray
 
 from ..evaluate.comparison import Comparison, Picture, Row
 from ..evaluate.metrics import metrics, truth_mask
+from ..report.page.comparison_tables import metric_title
 
 OURS = "diffusion"
 DPI = 100
-SHOWN = ("hio", "unet", "dps", OURS)  # of the solvers that are there, in figure 2a
+GALLERY_SOLVERS = ("hio", "unet", "dps", OURS)  # of the solvers that are there, in figure 2a
 COLUMNS = ("pattern", "amplitude", "phase", "amplitude error", "phase error")
 MIDDLE = slice(8, 56)  # px of 64 that hold the objects
-COLOURS = ("#0072b2", "#d55e00")  # of the sets
-NAMES = {"hio": "HIO", "hio long": "HIO long", "rrr long": "RRR long", "unet": "U-Net", "unet real": "U-Net, real", "dps": "DPS"}
-NAMES |= {"limit, from the truth": "limit (from truth)"}
+SOLVER_COLOURS = ("#0072b2", "#d55e00")  # of the sets
+SOLVER_TITLES = {
+    "hio": "HIO",
+    "hio long": "HIO long",
+    "rrr long": "RRR long",
+    "unet": "U-Net",
+    "unet real": "U-Net, real",
+    "dps": "DPS",
+}
+SOLVER_TITLES |= {"limit, from the truth": "limit (from truth)"}
 STYLE: dict[Any, Any] = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10}
 
 
-class Scale(NamedTuple):
+class GalleryScale(NamedTuple):
     """A colour map and its ends."""
 
     cmap: str
@@ -33,25 +41,25 @@ class Scale(NamedTuple):
     high: float
 
 
-SCALES = (
-    Scale("magma", -3, 0),
-    Scale("viridis", 0, 1),
-    Scale("twilight", -np.pi, np.pi),
-    Scale("inferno", 0, 0.5),
-    Scale("inferno", 0, np.pi / 2),
+GALLERY_SCALES = (
+    GalleryScale("magma", -3, 0),
+    GalleryScale("viridis", 0, 1),
+    GalleryScale("twilight", -np.pi, np.pi),
+    GalleryScale("inferno", 0, 0.5),
+    GalleryScale("inferno", 0, np.pi / 2),
 )
 ENDS = ("10⁻³ to 1, log", "0 to 1", "−π to π", "0 to ½", "0 to π/2")
 
 
 def figure2(whole: Comparison, noise: float) -> Figure:
     """a: the truth and what each solver makes of it.  b: what they reach over the objects."""
-    sets = groups(whole)
-    solvers = [label for label in SHOWN if any(p.row.solver == label and p.row.noise == noise for p in whole.pictures)]
+    sets = noise_groups(whole)
+    solvers = [label for label in GALLERY_SOLVERS if any(p.row.solver == label and p.row.noise == noise for p in whole.pictures)]
     everyone = [label for label in whole.settings["starts"] if label in {row.solver for row in whole.rows}]
     names = ("diffraction_correlation", "chi2_diffraction", "amplitude_correlation", "complex_correlation")
     heights = (1.05 * (1 + len(solvers)) + 1.0, 0.42 * len(everyone) + 1.1)
     whole_figure, above, below = halves(heights)
-    columns = [[picture(whole, name, noise, label) for label in solvers] for name in sets]
+    columns = [[gallery_picture(whole, name, noise, label) for label in solvers] for name in sets]
     gallery(
         above,
         f"a   object 0 of each set, σ = {noise:g}; in the amplitude: complex correlation",
@@ -70,11 +78,11 @@ def figure2(whole: Comparison, noise: float) -> Figure:
 
 def figure3(whole: Comparison, levels: Sequence[float]) -> Figure:
     """a: the diffusion solver at each noise level.  b: what it reaches over the objects."""
-    sets = groups(whole)
+    sets = noise_groups(whole)
     shown = [level for level in levels if any(p.row.noise == level and p.row.solver == OURS for p in whole.pictures)]
     names = ("amplitude_correlation", "phase_similarity", "complex_correlation")
     whole_figure, above, below = halves((1.05 * (1 + len(shown)) + 1.0, 0.5 * len(levels) + 1.1))
-    columns = [[picture(whole, name, level, OURS) for level in shown] for name in sets]
+    columns = [[gallery_picture(whole, name, level, OURS) for level in shown] for name in sets]
     gallery(
         above,
         f"a   object 0 of each set, {title(whole, OURS)}; in the amplitude: complex correlation",
@@ -95,7 +103,7 @@ def figure3(whole: Comparison, levels: Sequence[float]) -> Figure:
 # what is shown -----------------------------------------------------------------------------------
 
 
-def groups(whole: Comparison) -> list[str]:
+def noise_groups(whole: Comparison) -> list[str]:
     """The sets, in the order of the comparison."""
     return list(dict.fromkeys(row.group for row in whole.rows))
 
@@ -106,7 +114,7 @@ def best(whole: Comparison, group: str, noise: float, solver: str) -> list[Row]:
     return [row for row in whole.rows if (row.group, row.noise, row.solver, row.start) == wanted and row.failure is None]
 
 
-def picture(whole: Comparison, group: str, noise: float, solver: str) -> Picture | None:
+def gallery_picture(whole: Comparison, group: str, noise: float, solver: str) -> Picture | None:
     """The example of a solver."""
     wanted = (group, noise, solver)
     return next((p for p in whole.pictures if (p.row.group, p.row.noise, p.row.solver) == wanted), None)
@@ -115,7 +123,7 @@ def picture(whole: Comparison, group: str, noise: float, solver: str) -> Picture
 def title(whole: Comparison, label: str) -> str:
     """What a solver is called, with its starts."""
     starts = whole.settings["starts"][label]
-    name = NAMES.get(label, label)
+    name = SOLVER_TITLES.get(label, label)
     return name if starts == 1 else f"{name}, best of {starts}"
 
 
@@ -170,22 +178,22 @@ def gallery(
         if known is None or known.truth is None:
             continue
         perfect = list(maps(dataclasses.replace(known, estimate=known.truth)))[:3]
-        draw(own[0], perfect if noisy else [measured(known), *perfect[1:]])
+        draw(own[0], perfect if noisy else [measured_rows(known), *perfect[1:]])
         for row, shown in zip(own[1:], pictures, strict=True):
             if shown is not None:
                 found = list(maps(shown))
-                draw(row, [measured(shown), *found[1:]] if noisy else found)
+                draw(row, [measured_rows(shown), *found[1:]] if noisy else found)
                 reached = f"{shown.row.metrics['complex_correlation']:.3f}"
                 row[1].text(0.04, 0.04, reached, transform=row[1].transAxes, color="white", fontsize=7.5)
 
 
 def draw(row: Sequence[Axes], values: Sequence[NDArray]) -> None:
     """One array a panel, in the colours of its column."""
-    for axes, one, scale in zip(row, values, SCALES, strict=False):
+    for axes, one, scale in zip(row, values, GALLERY_SCALES, strict=False):
         axes.imshow(one, cmap=scale.cmap, vmin=scale.low, vmax=scale.high, interpolation="nearest")
 
 
-def measured(shown: Picture) -> NDArray:
+def measured_rows(shown: Picture) -> NDArray:
     """The measured pattern, decades below its maximum."""
     return np.log10(np.maximum(shown.amplitude / shown.amplitude.max(), 1e-6))
 
@@ -201,7 +209,7 @@ def strips(axes: Axes, metric: str, names: Sequence[str], rows: Sequence[Sequenc
             if not values.size:
                 continue
             middle = line + 0.36 * (k - 0.5 * (len(sets) - 1))
-            colour = COLOURS[k % len(COLOURS)]
+            colour = SOLVER_COLOURS[k % len(SOLVER_COLOURS)]
             axes.scatter(values, middle + rng.uniform(-0.11, 0.11, values.size), s=10, color=colour, alpha=0.5, lw=0)
             axes.plot([np.median(values)] * 2, [middle - 0.17, middle + 0.17], color=colour, lw=2.2)
     if known.direction == "lower":
@@ -212,12 +220,12 @@ def strips(axes: Axes, metric: str, names: Sequence[str], rows: Sequence[Sequenc
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", lw=0.4)
-    axes.set_title(f"{metric.replace('_', ' ').replace('chi2', 'χ²')} ({known.direction} is better)", fontsize=9)
+    axes.set_title(f"{metric_title(metric)} ({known.direction} is better)", fontsize=9)
 
 
 def legend(figure: SubFigure, axes: Axes, sets: Sequence[str]) -> None:
     """The colours of the sets."""
-    handles = [axes.scatter([], [], s=25, color=COLOURS[k % len(COLOURS)]) for k in range(len(sets))]
+    handles = [axes.scatter([], [], s=25, color=SOLVER_COLOURS[k % len(SOLVER_COLOURS)]) for k in range(len(sets))]
     figure.legend(
         handles,
         sets,

@@ -12,19 +12,19 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..driver.solve import solve
-from ..evaluate.benchmarks import NOISE, Benchmark
+from ..evaluate.benchmarks import BENCHMARK_NOISE, Benchmark
 from ..evaluate.compare import compare
 from ..evaluate.comparison import Comparison
 from ..evaluate.statistics import summarise
 from ..evaluate.store import Store
 from ..plugins.registry import find
-from ..simulate import TEST_SEED, Noise, named
+from ..simulate import TEST_SEED, Noise, object_set
 from ..solvers import HIO, Solver
 from .base import Effort, Line, Reproduction, paper
 from .gallery import DPI, OURS, STYLE, best, figure2, figure3
 
 SETS = ("domains2d-50-cells", "domains2d-50-blobs")
-METRICS = {
+PAPER_METRICS = {
     "amplitude_correlation": "amplitude correlation",
     "diffraction_correlation": "diffraction correlation",
     "chi2_diffraction": "diffraction error",
@@ -112,7 +112,7 @@ def fig2(effort: Effort, store: Store | None = None) -> Reproduction:
     lines = []
     for group in SETS:
         for label in whole.solvers:
-            for metric, words in METRICS.items():
+            for metric, words in PAPER_METRICS.items():
                 key, why = KNOWN.get((label, metric), (None, ""))
                 lines.append(
                     Line(f"{words}, {label}, {group}", median(whole, group, 0.0, label, metric), key, why or SETS_DIFFER)
@@ -127,10 +127,12 @@ def fig2(effort: Effort, store: Store | None = None) -> Reproduction:
 
 def fig3(effort: Effort, store: Store | None = None) -> Reproduction:
     """The diffusion solver at five noise levels."""
-    whole = compared({OURS: Entry(ours(effort), effort.starts)}, SETS, list(NOISE), effort.objects, effort.workers, store)
+    whole = compared(
+        {OURS: Entry(ours(effort), effort.starts)}, SETS, list(BENCHMARK_NOISE), effort.objects, effort.workers, store
+    )
     lines = []
     for group in SETS:
-        for level in NOISE:
+        for level in BENCHMARK_NOISE:
             rows = best(whole, group, level, OURS)
             key, why = "noise to 0.05" if level <= 0.05 else f"noise {level:g}", LOUD if level >= 0.05 else SETS_DIFFER
             for metric in ("amplitude_correlation", "phase_similarity"):
@@ -143,12 +145,12 @@ def fig3(effort: Effort, store: Store | None = None) -> Reproduction:
                 lines.append(Line(f"median, amplitude correlation as it lies, σ = {level:g}, {group}", lying, key, MOVED))
     how = f"{effort.objects} objects of each set and level, test seed, support known; best of up to {effort.starts} starts"
     with matplotlib.rc_context(STYLE):
-        return Reproduction(how, lines, figure3(whole, list(NOISE)), told_of(whole))
+        return Reproduction(how, lines, figure3(whole, list(BENCHMARK_NOISE)), told_of(whole))
 
 
 def speed(effort: Effort) -> Reproduction:
     """Seconds of one reconstruction, one start each, alone on the machine's cores."""
-    problems = [named(SETS[0]).problem(k, TEST_SEED, Noise(sigma=0.01)) for k in range(max(2, min(5, effort.objects)))]
+    problems = [object_set(SETS[0]).problem(k, TEST_SEED, Noise(sigma=0.01)) for k in range(max(2, min(5, effort.objects)))]
     seconds = {}
     for label, entry in solvers(effort).items():
         spent = []

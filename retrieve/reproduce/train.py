@@ -17,24 +17,24 @@ from ..evaluate.analyze import analyze
 from ..evaluate.metrics import amplitude_correlation, phase_similarity
 from ..io.result import Result
 from ..numerics.alignment import align
-from ..prepare import Pulses, Train, frames_of, prepare_pulses, read_calibration
+from ..prepare import PreparedTrain, Pulses, frames_of, prepare_pulses, read_calibration
 from ..problem.likelihood import Poisson
-from ..report.analysis_picture import picture
-from ..simulate import TEST_SEED, PulseTrain, Recording, named, record
+from ..report.analysis_picture import analysis_picture
+from ..simulate import TEST_SEED, PulseTrain, Recording, object_set, record
 from ..simulate.pulses import write_recording
 from .base import Effort, Line, Reproduction
 from .gallery import DPI, STYLE
 from .simulated import ours
 
-SET = "domains2d-50-cells"
+TRAINING_SET = "domains2d-50-cells"
 RANGES = ":24,-55:"
 SIMULATED = "a simulated train of known truth; the measured one is not public"
 
 
 @lru_cache(maxsize=1)
-def train() -> tuple[Recording, Train]:
+def short_training() -> tuple[Recording, PreparedTrain]:
     """140 frames with calibration, and what preparation makes of them: sums of the first 24 and the last 55 kept."""
-    made = record(named(SET), PulseTrain(), TEST_SEED)
+    made = record(object_set(TRAINING_SET), PulseTrain(), TEST_SEED)
     with tempfile.TemporaryDirectory() as folder:
         path = write_recording(made, Path(folder) / "train.h5")
         with frames_of([path]) as frames:
@@ -46,14 +46,14 @@ def train() -> tuple[Recording, Train]:
 @lru_cache(maxsize=4)
 def sampled(number: int, effort: Effort, samples: int) -> Result:
     """The diffusion solver on one sum under the elliptical support, with posterior samples."""
-    made, prepared = train()
+    made, prepared = short_training()
     problem = prepared.problems[number].replace(support=made.support, likelihood=Poisson())
     return solve(ours(effort), problem, starts=effort.starts, samples=samples)
 
 
 def fig4(effort: Effort) -> Reproduction:
     """Three samples of each data set, and how alike the two are."""
-    made, prepared = train()
+    made, prepared = short_training()
     results = [sampled(number, effort, 3) for number in (0, 1)]
     first, second = (result.object for result in results)
     other = align(second, first, ramp=True, scale=True)
@@ -77,8 +77,8 @@ def fig4(effort: Effort) -> Reproduction:
             Line(f"data set {number}, complex correlation with the truth", truth, None, "not to be had for measured data"),
         ]
     how = (
-        f"simulated train of {SET}, object 0 of the test seed: 140 raw frames at 0.5 photons a pixel, prepared as in the "
-        f"paper's section 4.3; known elliptical support; diffusion with Poisson likelihood, up to {effort.starts} starts, "
+        f"simulated train of {TRAINING_SET}, object 0 of the test seed: 140 raw frames at 0.5 photons a pixel, prepared as in "
+        f"the paper's section 4.3; known elliptical support; diffusion with Poisson likelihood, up to {effort.starts} starts, "
         f"three samples each"
     )
     details = {"steps": list(prepared.steps), "scores": [dataclasses.asdict(r.scores[r.chosen]) for r in results]}
@@ -109,7 +109,7 @@ def fig5(effort: Effort) -> Reproduction:
         Line("circular SVD, variance of the first mode", svd["fractions"][0], "svd first", narrow),
     ]
     how = f"{effort.samples} posterior samples of data set 2 (the last 55 kept frames) of the train of Figure 4"
-    return Reproduction(how, lines, picture(made), {"analysis": told})
+    return Reproduction(how, lines, analysis_picture(made), {"analysis": told})
 
 
 def _figure4(made: Recording, results: list[Result]) -> Figure:

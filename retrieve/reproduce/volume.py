@@ -14,7 +14,7 @@ from .base import Effort, Line, Reproduction
 from .gallery import DPI, OURS, STYLE
 from .simulated import Entry, compared, median, ours, told_of
 
-SET = "domains3d-fits"
+VOLUME_SET = "domains3d-fits"
 
 
 def fig6(effort: Effort, store: Store | None = None) -> Reproduction:
@@ -22,15 +22,15 @@ def fig6(effort: Effort, store: Store | None = None) -> Reproduction:
     starts = min(effort.starts, 4)
     shorter = effort._replace(search=min(effort.search, 300), evaluations=min(effort.evaluations, 100))
     entries = {"hio": Entry(HIO(iterations=500), starts), OURS: Entry(ours(shorter), starts)}
-    whole = compared(entries, (SET,), [0.0, 0.05], effort.volumes, effort.workers, store)
+    whole = compared(entries, (VOLUME_SET,), [0.0, 0.05], effort.volumes, effort.workers, store)
     lines = []
     for level in (0.0, 0.05):
         for label in whole.solvers:
             key = "volume" if label == OURS and level == 0 else None
             for metric in ("amplitude_correlation", "phase_similarity", "complex_correlation"):
                 what = f"median {metric.replace('_', ' ')}, {label}, σ = {level:g}"
-                lines.append(Line(what, median(whole, SET, level, label, metric), key))
-    how = f"{effort.volumes} objects of {SET}, test seed, support known, best of up to {starts} starts by the free score"
+                lines.append(Line(what, median(whole, VOLUME_SET, level, label, metric), key))
+    how = f"{effort.volumes} objects of {VOLUME_SET}, test seed, support known, best of up to {starts} starts by the free score"
     shown = next(p for p in whole.pictures if p.row.solver == OURS and p.row.noise == 0.0)
     with matplotlib.rc_context(STYLE):
         return Reproduction(how, lines, _figure6(shown), told_of(whole))

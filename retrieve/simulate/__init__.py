@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .base import ObjectSet
-from .catalogue import TIERS, named, names
+from .catalogue import TIERS, object_set, set_names
 from .crystals import Crystals, crystal
 from .domains import Domains2D, Domains3D
 from .examples import EXAMPLES, Example, example
@@ -26,7 +26,7 @@ from .pulses import PulseTrain, Recording, record
 from .seeds import TEST_SEED, TRAIN_SEED, TUNE_SEED
 
 if TYPE_CHECKING:
-    from .dataset import Batch, torch_dataset
+    from .dataset import ObjectBatch, torch_dataset
 
 __all__ = [
     "EXAMPLES",
@@ -34,7 +34,7 @@ __all__ = [
     "TIERS",
     "TRAIN_SEED",
     "TUNE_SEED",
-    "Batch",
+    "ObjectBatch",
     "Crystals",
     "Domains2D",
     "Domains3D",
@@ -48,8 +48,8 @@ __all__ = [
     "crystal",
     "example",
     "measure",
-    "named",
-    "names",
+    "object_set",
+    "set_names",
     "problem",
     "record",
     "torch_dataset",
@@ -58,7 +58,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Load what needs torch when it is first used."""
-    if name in ("Batch", "torch_dataset"):
+    if name in ("ObjectBatch", "torch_dataset"):
         from . import dataset
 
         return getattr(dataset, name)

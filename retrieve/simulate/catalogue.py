@@ -32,12 +32,12 @@ _SETS: dict[str, ObjectSet] = {
 }
 
 
-def names() -> tuple[str, ...]:
-    """The names that `named` knows."""
+def set_names() -> tuple[str, ...]:
+    """The names that `object_set` knows."""
     return tuple(_SETS)
 
 
-def named(name: str) -> ObjectSet:
+def object_set(name: str) -> ObjectSet:
     """The set called `name`. Raises InputError for an unknown name, with the nearest."""
     if name not in _SETS:
         raise InputError(unknown("set", name, _SETS))

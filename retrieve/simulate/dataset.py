@@ -17,7 +17,7 @@ from .noise import Noise, expose
 from .seeds import NOISE, TRAIN_SEED, stream
 
 
-class Batch(NamedTuple):
+class ObjectBatch(NamedTuple):
     """Objects and, where noise was given, what was measured of them.
 
     x: float32 (batch, 2, *shape), real and imaginary part, centred at N//2.
@@ -32,7 +32,7 @@ class Batch(NamedTuple):
     valid: Tensor | None = None
 
 
-class Stream(IterableDataset[Batch]):
+class Stream(IterableDataset[ObjectBatch]):
     """Batch j holds objects j·batch to (j + 1)·batch − 1 of the seed.
 
     Worker w of W makes batches w, w + W, …, which a DataLoader hands out in order: the stream is the
@@ -42,31 +42,31 @@ class Stream(IterableDataset[Batch]):
     def __init__(self, objects: ObjectSet, noise: Noise | None, seed: int, batch: int, start: int) -> None:
         self.objects, self.noise, self.seed, self.batch, self.start = objects, noise, seed, batch, start
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[ObjectBatch]:
         """Batches without end."""
         worker = get_worker_info()
         first, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
         return (self.made(j) for j in itertools.count(self.start + first, step))
 
-    def made(self, j: int) -> Batch:
+    def made(self, j: int) -> ObjectBatch:
         """Batch number j."""
         x, support = self.objects.objects(self.batch, self.seed, j * self.batch)
         pair = torch.from_numpy(np.stack([x.real, x.imag], axis=1))
         if self.noise is None:
-            return Batch(pair, torch.from_numpy(support))
+            return ObjectBatch(pair, torch.from_numpy(support))
         axes = tuple(range(1, x.ndim))
         amplitude, valid = np.empty(x.shape, np.float32), np.empty(x.shape, bool)
         for k, one in enumerate(x):
             seen = expose(one, self.noise, stream(self.seed, j * self.batch + k, NOISE))
             amplitude[k], valid[k] = seen.amplitude * seen.valid / seen.scale, seen.valid
         measured = (torch.from_numpy(np.fft.ifftshift(a, axes)) for a in (amplitude, valid))
-        return Batch(pair, torch.from_numpy(support), *measured)
+        return ObjectBatch(pair, torch.from_numpy(support), *measured)
 
 
 def torch_dataset(
     objects: ObjectSet, noise: Noise | None = None, *, seed: int = TRAIN_SEED, batch: int = 100, start: int = 0
 ) -> Stream:
-    """Batches of a set's objects without end, made as they are asked for; each is a `Batch`.
+    """Batches of a set's objects without end, made as they are asked for; each is a `ObjectBatch`.
 
     noise: also measure them so.  batch: objects in a batch.  start: number of the first batch, to go on
     where a stream was left.  Give it to a DataLoader with ``batch_size=None``, any number of workers.

@@ -21,7 +21,7 @@ from .base import ObjectSet
 from .geometry import Ellipse, ball_volume, in_ball
 from .seeds import uniforms
 
-EDGE = 0.15
+SOFT_EDGE = 0.15
 """Where the paper cuts its Gaussian beam off, relative to the middle."""
 
 TOP = 5
@@ -86,7 +86,7 @@ class Domains2D(Domains):
     size: int = option(64, "pixels along each axis", ge=16)
     fill: float = option(0.16, "share of the array that the ellipse fills; 0.16 oversamples twice an axis", gt=0, le=0.45)
     aspect: float = option(1.8, "long axis of the ellipse over its short one", ge=1, le=10)
-    edge: float = option(EDGE, "amplitude of the beam over cells at the rim of the ellipse", gt=0, le=1)
+    edge: float = option(SOFT_EDGE, "amplitude of the beam over cells at the rim of the ellipse", gt=0, le=1)
     stretch: bool = option(False, "stretch the cells as the ellipse is, like a film seen at a grazing angle")
     vary: bool = option(False, "draw orientation, aspect and fill of each object at random")
 
@@ -180,7 +180,7 @@ class Domains3D(Domains):
         """The supports' ellipsoids, from uniform numbers (objects, GEOMETRY); one for all objects unless they vary."""
         sigma = np.array([[6.0, 10.0, 8.0]]) * self.size / 32
         reading = {"literal": 2, "fits": 1}[self.preset]
-        semi = sigma * np.sqrt(reading * np.log(1 / EDGE))
+        semi = sigma * np.sqrt(reading * np.log(1 / SOFT_EDGE))
         if not self.vary:
             return Ellipse(semi, np.array([np.radians(self.orientation)]))
         turn, longer, larger = u.T

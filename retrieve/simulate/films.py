@@ -15,7 +15,7 @@ from .base import ObjectSet
 from .domains import Domains, Domains2D, Domains3D
 from .seeds import stream
 
-BLOCK = 8
+OBJECTS_AT_ONCE = 8
 """Neighbouring objects that have the same number of domains."""
 DOMAINS = 2  # the part of a stream that draws it
 
@@ -52,8 +52,8 @@ class Varied(ObjectSet):
         support = np.empty(x.shape, bool)
         at = numbers.start
         while at < numbers.stop:
-            end = min(at - at % BLOCK + BLOCK, numbers.stop)
-            rng = stream(seed, at // BLOCK, DOMAINS)
+            end = min(at - at % OBJECTS_AT_ONCE + OBJECTS_AT_ONCE, numbers.stop)
+            rng = stream(seed, at // OBJECTS_AT_ONCE, DOMAINS)
             domains = round(self.fewest * (self.most / self.fewest) ** rng.random())
             order = self._order(rng)
             part = slice(at - numbers.start, end - numbers.start)

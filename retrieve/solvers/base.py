@@ -91,7 +91,7 @@ class Solver(ABC):
         Never writes into `problem`, prints or stops itself early but by its own options.
         """
 
-    def suited(self, problem: Problem) -> Self:
+    def resolve_for(self, problem: Problem) -> Self:
         """This solver with what its options leave to the problem decided; the manifest keeps it so."""
         return self
 

@@ -28,7 +28,7 @@ class Guided(Solver):
     source: ClassVar[str] = "Chen, Miao, Wang & Lee, PRB 76, 064113 (2007)"
     population: int = option(4, "members of a generation", ge=2)
     generations: int = option(3, "generations", ge=1)
-    criterion: str = option("chi2", "what makes a member the best", choices=("chi2", "sharpness"))
+    criterion: str = option("r", "what makes a member the best", choices=("r", "sharpness"))
     recipe: Recipe = Recipe()
 
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
@@ -53,8 +53,8 @@ class Guided(Solver):
         axes = tuple(range(1, grown[0].x.ndim))
 
         def value(step: Step) -> Array:
-            if self.criterion == "chi2":
-                return problem.replace(detector=step.info.get("detector", problem.detector)).chi2(step.estimate)
+            if self.criterion == "r":
+                return problem.replace(detector=step.info.get("detector", problem.detector)).r_factor(step.estimate)
             return xp.sum(xp.abs(step.estimate) ** 4, axis=axes)
 
         values = np.stack([to_numpy(value(step)) for step in grown])

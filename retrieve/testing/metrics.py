@@ -16,7 +16,7 @@ from ..problem import Problem
 from ..simulate import blobs
 from .trial import Check, check, require
 
-TOLERANCE = 2e-3
+METRIC_TOLERANCE = 2e-3
 """Of values that should be equal, relative to their size or 1."""
 
 
@@ -84,7 +84,7 @@ def perfect(case: Case) -> None:
     """The truth has the best value of the range, where that is finite."""
     value = case.value(case.truth)
     if math.isfinite(case.best):
-        require(abs(value - case.best) < TOLERANCE, f"the truth gives {value:.4g}, the best of its range is {case.best:g}")
+        require(abs(value - case.best) < METRIC_TOLERANCE, f"the truth gives {value:.4g}, the best of its range is {case.best:g}")
 
 
 @check("worse with noise", in_range)
@@ -112,7 +112,9 @@ def blind(case: Case) -> None:
     }
     for name, other in disguises.items():
         value = case.value(other)
-        require(abs(value - plain) <= TOLERANCE * max(1.0, abs(plain)), f"{name} changes it from {plain:.4g} to {value:.4g}")
+        require(
+            abs(value - plain) <= METRIC_TOLERANCE * max(1.0, abs(plain)), f"{name} changes it from {plain:.4g} to {value:.4g}"
+        )
 
 
 @check("repeats, and leaves its arguments alone", in_range)

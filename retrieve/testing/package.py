@@ -14,7 +14,7 @@ import pluggy
 from ..errors import InputError
 from ..plugins import hookspecs
 from ..plugins.options import unknown
-from ..plugins.registry import GROUP, KINDS, LAZY, Importing, find, loaded, name_of, patience, registered
+from ..plugins.registry import GROUP, LAZY, PLUGIN_KINDS, Importing, find, import_timeout, loaded, plugin_name, registered
 from . import trial_of
 from .trial import BoundCheck, Check, Outcome, Trial, check, require
 
@@ -35,14 +35,14 @@ class PluginCase:
 
     def items(self) -> Iterator[tuple[str, str, Any]]:
         """What it registers: kind, name, target."""
-        for kind in KINDS:
+        for kind in PLUGIN_KINDS:
             hook = getattr(self.importing.module, f"register_{kind}", None)
             for name, target in dict(hook() if hook else {}).items():
                 yield kind, name, target
 
     def found(self) -> Iterator[tuple[str, str, Any]]:
         """The same with targets that are loaded; those that do not load are left out."""
-        mine = name_of(self.point)[0]
+        mine = plugin_name(self.point)[0]
         for kind, name, _ in self.items():
             if registered(kind).get(name, (None, ""))[1] == mine:
                 try:
@@ -63,7 +63,7 @@ def imports(case: PluginCase) -> None:
 def quick(case: PluginCase) -> None:
     """The import is done before `retrieve` goes on without it."""
     seconds = case.importing.seconds
-    require(seconds < patience(), f"its import takes {seconds:.1f} s, {patience():g} s are waited for; {LAZY}")
+    require(seconds < import_timeout(), f"its import takes {seconds:.1f} s, {import_timeout():g} s are waited for; {LAZY}")
 
 
 @check("hooks fit", imports)
@@ -78,14 +78,14 @@ def hooks_fit(case: PluginCase) -> None:
 @check("registers something", hooks_fit)
 def registers(case: PluginCase) -> None:
     """At least one of its hooks names something."""
-    hooks = ", ".join(f"register_{kind}" for kind in KINDS)
+    hooks = ", ".join(f"register_{kind}" for kind in PLUGIN_KINDS)
     require(list(case.items()), f"{case.point.value} registers nothing; give one of {hooks}, marked @hookimpl")
 
 
 @check("names are its own", registers)
 def own_names(case: PluginCase) -> None:
     """No name is another plugin's, and things go by the name that they have themselves."""
-    mine = name_of(case.point)[0]
+    mine = plugin_name(case.point)[0]
     for kind, name, _ in case.items():
         registered(kind)
         clash = loaded().clashes.get((kind, name))
@@ -100,7 +100,7 @@ def own_names(case: PluginCase) -> None:
 @check("targets load", registers)
 def targets_load(case: PluginCase) -> None:
     """Everything that is registered imports, and is what the hook promises."""
-    mine = name_of(case.point)[0]
+    mine = plugin_name(case.point)[0]
     for kind, name, _ in case.items():
         if registered(kind).get(name, (None, mine))[1] == mine and (kind, name) not in loaded().clashes:
             find(kind, name)
@@ -116,7 +116,7 @@ def package_checks(package: str, seconds: float = 60.0) -> Iterator[BoundCheck]:
     """
     for point in _points(package):
         case = PluginCase(point, seconds)
-        trial = Trial(f"plugin {name_of(point)[0]}", case, CHECKS)
+        trial = Trial(f"plugin {plugin_name(point)[0]}", case, CHECKS)
         yield from trial
         if trial.outcome(hooks_fit).status == "passed" and trial.outcome(registers).status == "passed":
             for kind, name, target in case.found():
@@ -132,10 +132,12 @@ def check_package(package: str, seconds: float = 60.0) -> Iterator[Outcome]:
 def _points(package: str) -> list[importlib.metadata.EntryPoint]:
     known: dict[str, list[importlib.metadata.EntryPoint]] = {}
     for point in importlib.metadata.entry_points(group=GROUP):
-        for name in {_normal(name) for name in (name_of(point)[1], point.value.partition(":")[0].partition(".")[0], point.name)}:
+        for name in {
+            _normal(name) for name in (plugin_name(point)[1], point.value.partition(":")[0].partition(".")[0], point.name)
+        }:
             known.setdefault(name, []).append(point)
     if _normal(package) not in known:
-        names = {name_of(point)[1] for points in known.values() for point in points}
+        names = {plugin_name(point)[1] for points in known.values() for point in points}
         hint = unknown("plugin", package, names) if names else f"unknown plugin {package!r}; none is installed"
         raise InputError(f"{hint}; install it into this Python first: pip install ./{package}")
     return known[_normal(package)]

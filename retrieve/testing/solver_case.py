@@ -22,7 +22,7 @@ from .problems import SHAPES, fresh, small
 from .randomness import global_seed, global_state
 from .trial import within
 
-ENOUGH = 10
+ENOUGH_STEPS = 10
 """Steps that show how a solver behaves, before rounding has grown in it."""
 
 
@@ -87,7 +87,7 @@ class SolverCase:
     def refusal(self, problem: Problem) -> str | None:
         """Why the solver's `check` refuses a problem, None where it does not. Raises TimeoutError where it hangs."""
         try:
-            within(self.seconds, lambda: self.solver.suited(given := fresh(problem)).check(given))
+            within(self.seconds, lambda: self.solver.resolve_for(given := fresh(problem)).check(given))
         except InputError as error:
             return str(error)
         return None
@@ -99,7 +99,7 @@ class SolverCase:
         starts: Sequence[int] = (0,),
         seed: int = 0,
         device: str = "cpu",
-        steps: int | None = ENOUGH,
+        steps: int | None = ENOUGH_STEPS,
         world: int = 0,
         samples: bool = False,
     ) -> Run:
@@ -109,7 +109,7 @@ class SolverCase:
         Raises TimeoutError, or what the solver raises.
         """
         given = fresh(problem or self.problem)
-        solver = self.solver.suited(given)
+        solver = self.solver.resolve_for(given)
         generate = solver.samples if samples else solver.steps
         return within(self.seconds, lambda: self._run(generate, given, starts, seed, device, steps, world))
 

@@ -16,7 +16,7 @@ from .problems import SHAPES, one_bright_pixel, small, weak
 from .solver_case import Run, SolverCase
 from .trial import Check, check, device_for, distance, require
 
-CLOSE = 1e-2
+SAME_DISTANCE = 1e-2
 """What rounding may make of a run of a few steps in another library or batch, relative."""
 
 
@@ -106,7 +106,7 @@ def one_by_one(case: SolverCase) -> None:
         alone = case.run(starts=(k,)).last[0]
         away = distance(together[k], alone)
         require(
-            away < CLOSE,
+            away < SAME_DISTANCE,
             f"start {k} in a batch of three differs from itself alone by {away:.2g}; sums and maxima over a batch couple "
             "its starts: reduce over axes 1 … only",
         )
@@ -140,8 +140,8 @@ def beats_its_start(case: SolverCase) -> None:
     """Inside the support, the end fits the data better than the start."""
     problem, run = case.problem, _whole(case)
     inside = np.ones(problem.shape, bool) if problem.support is None else problem.support
-    before, after = (float(problem.chi2(x * inside)[0]) for x in (run.start, run.last))
-    require(after < before, f"χ² inside the support goes from {before:.3g} at the start to {after:.3g} after {run.steps} steps")
+    before, after = (float(problem.r_factor(x * inside)[0]) for x in (run.start, run.last))
+    require(after < before, f"R inside the support goes from {before:.3g} at the start to {after:.3g} after {run.steps} steps")
 
 
 @check("stops when asked", finite)
@@ -226,7 +226,7 @@ def _on(device: str, case: SolverCase) -> None:
     foreign = ", ".join(there.libraries)
     require(not foreign, f"steps are {foreign}, the start is not; take every function from retrieve.numerics.arrays.namespace(x)")
     away = distance(there.last, case.run(steps=5).last)
-    require(away < CLOSE, f"five steps there differ from those on NumPy by {away:.2g}")
+    require(away < SAME_DISTANCE, f"five steps there differ from those on NumPy by {away:.2g}")
 
 
 def _library(name: str, device: str) -> Check:

@@ -13,7 +13,7 @@ from matplotlib.image import imread
 
 from retrieve.cli import COMMANDS, main
 from retrieve.io.results import read_result
-from retrieve.simulate import TUNE_SEED, example, named
+from retrieve.simulate import TUNE_SEED, example, object_set
 
 SHORT = ["--recipe", "20 er + 30 hio + 10 er"]
 
@@ -35,11 +35,11 @@ def pattern(here):
 def test_the_main_job_leaves_a_result_and_a_picture(here, capsys):
     main(["run", "example:crystal2d", *SHORT, "--starts", "2"])
     told = capsys.readouterr().out
-    for words in ("recipe on cpu", "start", "free", "chosen", "written"):
+    for words in ("recipe on cpu", "start", "r_free", "chosen", "written"):
         assert words in told
     result = read_result("example-crystal2d.retrieved.cxi")
     assert len(result.scores) == 2
-    assert result.chosen == int(np.argmin([score.free for score in result.scores]))
+    assert result.chosen == int(np.argmin([score.r_free for score in result.scores]))
     picture = imread("example-crystal2d.retrieved.png")
     assert min(picture.shape[:2]) > 300
     assert picture.std() > 0.05
@@ -149,7 +149,7 @@ def test_the_mean_of_the_starts_and_its_replay(pattern):
     result = read_result("a.cxi")
     assert len(result.manifest["weights"]) == 3
     assert sum(result.manifest["weights"]) == pytest.approx(1, abs=1e-3)
-    assert result.score.chi2 == result.combined.chi2
+    assert result.score.r == result.averaged.r
     with pytest.raises(SystemExit) as done:
         main(["run", "--replay", "a.cxi"])
     assert done.value.code == 0
@@ -174,7 +174,7 @@ def test_interrupting_keeps_what_there_is(pattern, here):
     assert "interrupted; what there was is in a.cxi" in told
     result = read_result("a.cxi")
     assert result.interrupted
-    assert result.score.chi2 < 1
+    assert result.score.r < 1
     assert sorted(path.name for path in here.iterdir()) == ["a.cxi", "a.png", "scan.npz"]
 
 
@@ -234,7 +234,7 @@ def test_every_command_has_help(name, capsys):
 
 
 def test_a_run_without_options_ends_in_a_verdict(here, capsys):
-    problem = named("crystal2d").problem(0, TUNE_SEED)
+    problem = object_set("crystal2d").problem(0, TUNE_SEED)
     np.savez("one.npz", intensity=np.fft.fftshift(problem.amplitude) ** 2)
     main(["run", "one.npz", "--no-picture", "--out", "a.cxi", "--report", "a.html", "--require", "solved"])
     told = capsys.readouterr().out

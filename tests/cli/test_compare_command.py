@@ -144,19 +144,19 @@ def test_labels(text, label, spec):
 def test_files_keep_what_is_not_a_number_apart(tmp_path):
     nan = float("nan")
     rows = (
-        Row("s", None, 0, "a", 0, 1 / 3, None, {"m": nan, "chi2": 5.0}, nan, 10),
+        Row("s", None, 0, "a", 0, 1 / 3, None, {"m": nan, "r": 5.0}, nan, 10),
         Row("s", None, 0, "b", None, nan, 0.5, {}, 1.5, 0, 0, 'a "reason", with a comma'),
     )
     before = Comparison({"starts": 1}, {"a": {"name": "a", "options": {}}}, rows)
     assert write_json(before, tmp_path / "c.json") == tmp_path / "c.json"
     after = read_json(tmp_path / "c.json")
     assert json.dumps(to_dict(after)) == json.dumps(to_dict(before))
-    assert after.rows[0].free is None
+    assert after.rows[0].r_free is None
     assert after.rows[1].failure == rows[1].failure
     with write_csv(before, tmp_path / "c.csv").open() as file:
         first, second = csv.DictReader(file)
-    assert (first["chi2"], first["free"], first["m"], first["seconds"], first["failure"]) == ("0.3333333", "", "", "", "")
-    assert (second["start"], second["chi2"], second["failure"]) == ("best", "", rows[1].failure)
+    assert (first["r"], first["r_free"], first["m"], first["seconds"], first["failure"]) == ("0.3333333", "", "", "", "")
+    assert (second["start"], second["r"], second["failure"]) == ("best", "", rows[1].failure)
     assert not list(tmp_path.glob(".*"))
 
 

@@ -113,7 +113,7 @@ def test_the_algorithm_of_the_worked_solver_is_short(tmp_path):
         ("numpy", "solver", "name 'numpy': there is a module numpy already; give another, such as my-numpy"),
         ("class", "solver", "there is a module class already"),
         ("hio", "solver", "name 'hio': retrieve registers such a solver already; give another, such as my-hio"),
-        ("chi2", "metric", "retrieve registers such a metric already"),
+        ("r", "metric", "retrieve registers such a metric already"),
         ("solver", "solver", "name 'solver' is a word of the worked file itself"),
         ("acme", "sampler", "kind 'sampler' is unknown; give one of solver, operator, prior, metric, reader"),
     ],

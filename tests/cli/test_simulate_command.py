@@ -7,7 +7,7 @@ from numpy.testing import assert_array_equal
 
 from retrieve import read
 from retrieve.cli import main
-from retrieve.simulate import Domains2D, Noise, named, names
+from retrieve.simulate import Domains2D, Noise, object_set, set_names
 
 
 def run(capsys, *words):
@@ -27,7 +27,7 @@ def test_a_file_for_each_object(tmp_path, capsys):
     assert code == 0
     assert "written: 3 of domains2d-50-cells, seed 4" in told
     assert sorted(p.name for p in out.iterdir()) == [f"domains2d-50-cells-0000{k}.cxi" for k in (2, 3, 4)]
-    expected = named("domains2d-50-cells").problem(3, 4, Noise(sigma=0.05))
+    expected = object_set("domains2d-50-cells").problem(3, 4, Noise(sigma=0.05))
     back = read(out / "domains2d-50-cells-00003.cxi")
     assert_array_equal(back.amplitude, expected.amplitude)
     assert_array_equal(back.truth, expected.truth)
@@ -50,7 +50,7 @@ def test_one_npz_for_all(tmp_path, capsys):
     assert run(capsys, "crystal2d", "--count", 2, "--out", out, "-q")[0] == 0
     with np.load(out) as stack:
         assert stack["truth"].shape == stack["intensity"].shape == (2, 64, 64)
-        assert_array_equal(stack["truth"], named("crystal2d").objects(2, 0)[0])
+        assert_array_equal(stack["truth"], object_set("crystal2d").objects(2, 0)[0])
 
 
 def test_names_are_the_defaults_of_out(tmp_path, capsys, monkeypatch):
@@ -93,7 +93,7 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path, capsys, monke
 def test_help_lists_sets_and_options(capsys):
     code, told, _ = run(capsys, "--help")
     assert code == 0
-    assert all(name in told for name in names())
+    assert all(name in told for name in set_names())
     code, told, _ = run(capsys, "domains2d-10-cells", "--help")
     assert "domains2d-10-cells sets domains=10, kind=cells" in " ".join(told.split())
     assert all(flag in told for flag in ("--aspect", "--photons", "--gap-width", "--first"))

@@ -15,7 +15,7 @@ import torch
 from retrieve.cli import main
 from retrieve.priors import weights
 from retrieve.priors.training.state import read_checkpoint
-from retrieve.simulate import named
+from retrieve.simulate import object_set
 
 FILM = "domains2d:size=16,domains=3,fill=0.3,kind=blobs"
 SIZE = {"base": "8", "widths": "1", "attention": "none", "embedding": "16", "blocks": "1", "patch": "1", "threads": "1"}
@@ -66,7 +66,7 @@ def test_a_training_leaves_weights_with_their_card(run, tmp_path):
     assert card["version"].startswith("retrieve-phase ")
     state = read_checkpoint(out)
     for (name, kept), mean in zip(
-        weights.load(out / "domains2d-edm.safetensors").named_parameters(), state["average"], strict=True
+        weights.load_weights(out / "domains2d-edm.safetensors").named_parameters(), state["average"], strict=True
     ):
         torch.testing.assert_close(kept, mean.half().float(), msg=name)
 
@@ -131,7 +131,7 @@ def test_a_network_that_is_told_the_pattern_begins_with_one_that_was_not(run, tm
     assert two["architecture"]["pattern"] is True
     assert two["pattern"]["sigma"] == 0.05
     x = torch.randn(1, 16, 16, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
-    plain, told = (weights.load(tmp_path / path) for path in (first, "told/domains2d-edm.safetensors"))
+    plain, told = (weights.load_weights(tmp_path / path) for path in (first, "told/domains2d-edm.safetensors"))
     given = told.given(torch.fft.fft2(x[0]).abs(), torch.ones(16, 16, dtype=torch.bool))
     torch.testing.assert_close(given.denoise(x, 0.5), plain.denoise(x, 0.5), rtol=1e-3, atol=1e-3)  # its channels begin at zero
     assert run("diffusion", FILM, "--out", "told", *BRIEF, "--objects", 16, "-q")[0] == 0
@@ -141,13 +141,13 @@ def test_a_network_that_is_told_the_pattern_begins_with_one_that_was_not(run, tm
 def test_volumes_are_inverted_too(run, tmp_path):
     volume = "domains3d:size=16,domains=3"
     assert run("unet", volume, "--out", "run", *BRIEF, "--objects", 8, "--widths", "4,4", "--threads", 1, "-q")[0] == 0
-    module = weights.load(tmp_path / "run" / "domains3d-complex-unet.safetensors")
+    module = weights.load_weights(tmp_path / "run" / "domains3d-complex-unet.safetensors")
     assert module.reconstruct(torch.ones(1, 16, 16, 16), torch.ones(1, 16, 16, 16, dtype=torch.bool)).shape == (1, 16, 16, 16)
 
 
 def test_a_folder_of_objects(run, tmp_path):
     (tmp_path / "mine").mkdir()
-    np.savez(tmp_path / "mine" / "objects.npz", objects=named("crystal2d").objects(12, 0)[0])
+    np.savez(tmp_path / "mine" / "objects.npz", objects=object_set("crystal2d").objects(12, 0)[0])
     words = [*SMALL, *BRIEF, "--base", 4, "--patch", 4]
     assert run("diffusion", "mine", "--out", "run", *words)[0] == 0
     card = weights.card_of(tmp_path / "run" / "mine-edm.safetensors")
@@ -162,7 +162,11 @@ def test_a_network_that_inverts_patterns(run, tmp_path):
     card = weights.card_of(path)
     assert card["architecture"]["widths"] == [4, 4]
     assert card["measurement"]["sigma"] == 0.05
-    assert weights.load(path).reconstruct(torch.ones(2, 16, 16), torch.ones(2, 16, 16, dtype=torch.bool)).shape == (2, 16, 16)
+    assert weights.load_weights(path).reconstruct(torch.ones(2, 16, 16), torch.ones(2, 16, 16, dtype=torch.bool)).shape == (
+        2,
+        16,
+        16,
+    )
     assert run("unet", FILM, "--out", "run", "--threads", 1, "--objects", 96, "-q") == (0, "", "")
     assert log_of(tmp_path / "run") == [64, 96]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from retrieve.plugins.options import build
-from retrieve.plugins.registry import KINDS
+from retrieve.plugins.registry import PLUGIN_KINDS
 from retrieve.testing import run_checks
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -57,4 +57,4 @@ def test_the_page_s_test_runs(worked):
 
 def test_every_hook_is_told():
     told = set(re.findall(r"^\| `register_(\w+)` \|", PAGE, re.MULTILINE))
-    assert told == set(KINDS)
+    assert told == set(PLUGIN_KINDS)

@@ -8,7 +8,7 @@ import pytest
 from dying import Killed
 from small_cases import cases, timeless
 
-from retrieve.driver.executors import Serial, completed, opened
+from retrieve.driver.executors import Serial, completed, open_pool
 from retrieve.driver.processes import Processes
 from retrieve.errors import InputError
 from retrieve.evaluate.compare import compare
@@ -130,5 +130,5 @@ def test_serial_work_is_heard_of_as_it_is_done():
     ],
 )
 def test_what_is_refused(spec, workers, told):
-    with pytest.raises(InputError, match=told), opened(spec, workers):
+    with pytest.raises(InputError, match=told), open_pool(spec, workers):
         pass

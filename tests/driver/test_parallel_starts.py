@@ -67,7 +67,7 @@ def test_on_step_hears_of_each_start_and_stops(pattern):
     told = []
     solve(HIO(iterations=20), pattern, starts=4, executor="threads", workers=2, on_step=told.append)
     assert sorted((t.start, t.step, t.total) for t in told) == [(n, 20, 20) for n in range(4)]
-    assert np.isfinite([t.free for t in told]).all()
+    assert np.isfinite([t.r_free for t in told]).all()
     result = solve(HIO(iterations=20), pattern, starts=4, executor="serial", on_step=lambda t: t.start == 1)
     assert result.interrupted
     assert len(result.scores) == 2

@@ -42,6 +42,6 @@ def test_chains_begin_at_every_start_that_fits_as_well_as_the_chosen_one():
     noisy = measure(TRUTH) * np.random.default_rng(0).uniform(0.9, 1.1, (16, 16))
     problem = Problem.from_arrays(intensity=noisy, mask=valid, support=SUPPORT)
     result = solve(Known(), problem, starts=3, batch=3, agree=0, samples=4, hold_out=0)
-    assert [score.chi2 < 0.01 for score in result.scores] == [True, True, False]
+    assert [score.r < 0.01 for score in result.scores] == [True, True, False]
     begun = [int(np.argmax([abs(np.vdot(x, sample)) / np.linalg.norm(x) for x in result.estimates])) for sample in result.samples]
     assert begun == [FITTING, OTHER, FITTING, OTHER]

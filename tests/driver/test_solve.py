@@ -33,7 +33,7 @@ def test_every_solver_solves_an_easy_problem(easy, short):
     if short.name == "sf":  # from random phases it may settle outside the support, where its reflection is as stable
         solver = Recipe(recipe="100 hio + 50 sf", twin_cut=None)
     result = solve(solver, easy, hold_out=0, starts=2)
-    assert result.score.chi2 < 1e-3
+    assert result.score.r < 1e-3
     assert align(result.object, easy.truth).correlation > 0.99
 
 
@@ -43,8 +43,8 @@ def test_blobs_are_solved_to_the_noise_floor(seed):
     x, support = blobs((64, 64), seed=seed, fill=0.17)
     problem = Problem.from_arrays(intensity=measure(x), support=support)
     result = solve(Recipe(recipe="500 hio + 100 er", twin_cut=None), problem, starts=4, batch=4, score_every=100)
-    assert result.score.chi2 < 1e-5
-    assert problem.chi2(result.object[None])[0] < 1e-5
+    assert result.score.r < 1e-5
+    assert problem.r_factor(result.object[None])[0] < 1e-5
 
 
 # randomness --------------------------------------------------------------------------------------
@@ -84,7 +84,7 @@ def test_a_start_does_not_depend_on_the_number_of_starts_or_on_the_batch(hard, s
         together = solve(short, problem, starts=5, batch=batch, agree=0)
         assert_array_equal(together.estimates, five.estimates)
         assert_array_equal(together.supports, five.supports)
-        assert_allclose([s.chi2 for s in together.scores], [s.chi2 for s in five.scores], rtol=1e-5)
+        assert_allclose([s.r for s in together.scores], [s.r for s in five.scores], rtol=1e-5)
         assert together.chosen == five.chosen
 
 
@@ -109,7 +109,7 @@ def test_a_budget_of_seconds(hard):
     result = solve(HIO(iterations=10**7), hard, budget=Budget(seconds=0.05))
     assert 1 <= result.cost.steps < 10**6
     assert result.cost.seconds < 10
-    assert np.isfinite(result.score.chi2)
+    assert np.isfinite(result.score.r)
 
 
 def test_on_step_hears_of_every_step(hard):
@@ -119,10 +119,10 @@ def test_on_step_hears_of_every_step(hard):
     assert [t.start for t in told] == [0] * 6 + [1] * 6
     assert [t.stage for t in told] == ["hio", "hio", "hio", "er", "er", "er"] * 2
     assert {(t.starts, t.total) for t in told} == {(2, 6)}
-    assert math.isnan(told[0].chi2)
-    assert 0 < told[1].chi2 < 1
-    assert told[2].chi2 == told[1].chi2 != told[3].chi2
-    assert told[1].free > 0
+    assert math.isnan(told[0].r)
+    assert 0 < told[1].r < 1
+    assert told[2].r == told[1].r != told[3].r
+    assert told[1].r_free > 0
 
 
 @pytest.mark.parametrize("start", [0, 1])

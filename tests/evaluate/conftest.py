@@ -34,7 +34,7 @@ def ensemble():
             supports=np.abs(stack) > 0,
             chosen=chosen,
             scores=scores,
-            history=tuple({"step": [1.0], "chi2": [0.1], "free": [0.2]} for _ in seeds),
+            history=tuple({"step": [1.0], "r": [0.1], "r_free": [0.2]} for _ in seeds),
             cost=Cost(),
             problem=Problem.from_arrays(intensity=measure(scale * objects[seeds[0]]), meta=meta or {}),
             samples=None if samples is None else stack[:samples],

@@ -15,7 +15,7 @@ from retrieve.evaluate.ensemble import agreement_matrix, clusters_of, pairwise, 
 from retrieve.evaluate.groups import natural_threshold, verdict_of
 from retrieve.evaluate.metrics import chi2_diffraction
 from retrieve.numerics.stacks import align_all
-from retrieve.report.analysis_picture import picture
+from retrieve.report.analysis_picture import analysis_picture
 from retrieve.report.page import page
 from retrieve.simulate import crystal
 
@@ -138,7 +138,7 @@ def test_curves(ensemble):
 @pytest.mark.parametrize("shape", [(32, 32), (16, 20, 18)])
 def test_picture_and_page(ensemble, shape, tmp_path):
     made = analyze([ensemble((0, 0, 0, 5), shape=shape), ensemble((0, 0), shape=shape)], ["<a>.cxi", "b.cxi"])
-    picture(made, tmp_path / "a.png")
+    analysis_picture(made, tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 30_000
     html = page(made)
     for title in ("Likeness of pairs", "Diffraction errors", "Solutions", "Spread and modes", "Resolution"):

@@ -7,9 +7,9 @@ import pytest
 
 from retrieve.errors import InputError
 from retrieve.evaluate import averaging as combining
-from retrieve.evaluate.averaging import combine, mean_to_max, scatter_and_filter, weighted_mean
+from retrieve.evaluate.averaging import average_starts, mean_to_max, scatter_and_filter, weighted_mean
 from retrieve.io.result import Cost, Result
-from retrieve.numerics.alignment import align, complex_correlation, conjugate_inverse
+from retrieve.numerics.alignment import align, conjugate_inverse, correlation
 from retrieve.problem import Problem
 from retrieve.problem.scoring import Score
 from retrieve.simulate import crystal
@@ -35,7 +35,7 @@ def test_scatter_and_filter_keeps_the_homogeneous():
     mode, kept, fraction = scatter_and_filter(stack, 2, [True, True, True, False, True])
     assert set(kept.tolist()) == {2, 4}
     assert fraction == pytest.approx(1, abs=1e-4)
-    assert complex_correlation(np.abs(mode), np.abs(stack[kept[0]])) == pytest.approx(1, abs=1e-4)
+    assert correlation(np.abs(mode), np.abs(stack[kept[0]])) == pytest.approx(1, abs=1e-4)
     with pytest.raises(InputError, match="keep=5.*1 to 4"):
         scatter_and_filter(stack, 5, [True, True, True, False, True])
 
@@ -45,8 +45,8 @@ def truth():
     return crystal((32, 32), seed=3, phase=2.0).astype(np.complex64)
 
 
-def result_of(truth, estimates, chi2, failures=()):
-    scores = tuple(Score(c, c, failure="lost" if k in failures else None) for k, c in enumerate(chi2))
+def result_of(truth, estimates, r, failures=()):
+    scores = tuple(Score(c, c, failure="lost" if k in failures else None) for k, c in enumerate(r))
     problem = Problem.from_arrays(intensity=np.abs(np.fft.fftshift(np.fft.fft2(truth, norm="ortho"))) ** 2)
     return Result(estimates[0], estimates, None, scores, 0, ({},) * len(scores), Cost(), problem)
 
@@ -62,15 +62,15 @@ def noisy(truth, n, amount=0.3):
     return np.stack(made).astype(np.complex64)
 
 
-def correlation(x, truth):
-    return complex_correlation(align(x, truth).object, truth)
+def likeness(x, truth):
+    return correlation(align(x, truth).object, truth)
 
 
 def test_the_mean_of_starts_that_fit_alike_is_nearer_to_the_truth_than_each(truth):
     estimates = noisy(truth, 6)
     x, weights = weighted_mean(result_of(truth, estimates, [0.1] * 6))
     assert weights == pytest.approx(1 / 6)
-    assert correlation(x, truth) > 0.01 + max(correlation(one, truth) for one in estimates)
+    assert likeness(x, truth) > 0.01 + max(likeness(one, truth) for one in estimates)
 
 
 def test_where_supports_differ_the_free_score_weighs(truth):
@@ -78,8 +78,8 @@ def test_where_supports_differ_the_free_score_weighs(truth):
     fit = result_of(truth, noisy(truth, 3), [0.1, 0.2, 0.3])
     held = np.zeros(truth.shape, bool)
     held[:10, :20] = True
-    error = combining.FEW * np.sqrt(2 / held.sum())
-    scores = tuple(Score(s.chi2, free) for s, free in zip(fit.scores, (1.0, 0.1 * (1 + error), 0.1), strict=True))
+    error = combining.MIN_STARTS_FOR_MEAN * np.sqrt(2 / held.sum())
+    scores = tuple(Score(s.r, free) for s, free in zip(fit.scores, (1.0, 0.1 * (1 + error), 0.1), strict=True))
     other = np.arange(3)[:, None, None] < np.indices(truth.shape)[0]
     free = dataclasses.replace(fit, scores=scores, held=held, supports=other)
     _, weights = weighted_mean(free)
@@ -117,19 +117,19 @@ def test_failed_starts_are_no_part_of_the_mean(truth):
 
 
 def test_a_combined_result_is_scored_anew_and_says_how_it_was_made(truth):
-    result = combine(result_of(truth, noisy(truth, 4), [0.1, 0.1, 0.1, 0.9]), "mean")
+    result = average_starts(result_of(truth, noisy(truth, 4), [0.1, 0.1, 0.1, 0.9]), "mean")
     assert result.manifest["combine"] == "mean"
     assert result.manifest["weights"] == pytest.approx([1 / 3, 1 / 3, 1 / 3, 0], abs=1e-3)
-    assert result.combined.chi2 == pytest.approx(float(result.problem.chi2(result.object[None])[0]), rel=1e-4)
+    assert result.averaged.r == pytest.approx(float(result.problem.r_factor(result.object[None])[0]), rel=1e-4)
     with pytest.raises(InputError, match="at least two usable"):
-        combine(result_of(truth, noisy(truth, 2), [0.1, np.nan], failures={1}), "mean")
+        average_starts(result_of(truth, noisy(truth, 2), [0.1, np.nan], failures={1}), "mean")
     with pytest.raises(InputError, match="'median'; did you mean mean"):
-        combine(result_of(truth, noisy(truth, 2), [0.1, 0.1]), "median")
+        average_starts(result_of(truth, noisy(truth, 2), [0.1, 0.1]), "median")
 
 
 @pytest.mark.parametrize("how", ["mean", "common-mode"])
 def test_a_combination_lies_as_the_chosen_start_does(truth, how):
     result = result_of(truth, noisy(truth, 4), [0.13, 0.1, 0.1, 0.1])  # the first, chosen, is not what the others are aligned to
-    found = align(combine(result, how).object, result.object)
+    found = align(average_starts(result, how).object, result.object)
     assert np.abs(found.shift).max() < 0.1
     assert not found.twin

@@ -10,10 +10,10 @@ from retrieve.driver.solve import Budget, solve
 from retrieve.errors import InputError
 from retrieve.evaluate import benchmarks
 from retrieve.evaluate.averaging import weighted_mean
-from retrieve.evaluate.compare import Case, compare, summarise
+from retrieve.evaluate.compare import CompareCase, compare, summarise
 from retrieve.evaluate.metrics import evaluate
 from retrieve.evaluate.tables import to_dict
-from retrieve.io.external import Foreign
+from retrieve.io.external import ExternalResult
 from retrieve.plugins.options import build
 from retrieve.plugins.registry import find
 from retrieve.problem import Problem
@@ -40,7 +40,7 @@ def cases(count=2, truth=True, shape=(32, 32)):
     for number in range(count):
         x, support = blobs(shape, seed=number, number=8)
         problem = Problem.from_arrays(intensity=measure(x), support=support, truth=x if truth else None)
-        yield Case("blobs", 0.0, number, problem)
+        yield CompareCase("blobs", 0.0, number, problem)
 
 
 def timeless(comparison):
@@ -56,12 +56,12 @@ def test_a_row_a_start_and_one_for_the_best_by_the_free_score():
     assert [rows[0].solver for rows in heard] == ["hio", "er"] * 2
     for k in range(0, len(found.rows), 4):
         *starts, best = found.rows[k : k + 4]
-        assert best.free == min(row.free for row in starts)
+        assert best.r_free == min(row.r_free for row in starts)
         assert best.ffts == 3 * starts[0].ffts == 3 * 120
         assert 0 <= best.metrics["agreement"] <= 1
         assert (
             best.metrics["complex_correlation"]
-            == starts[[s.free for s in starts].index(best.free)].metrics["complex_correlation"]
+            == starts[[s.r_free for s in starts].index(best.r_free)].metrics["complex_correlation"]
         )
     assert found.solvers["hio"]["options"]["iterations"] == 60
     assert found.settings["starts"] == 3
@@ -72,8 +72,8 @@ def test_the_rows_of_a_start_are_those_of_solve():
     (case,) = cases(1)
     result = solve(HIO(iterations=50), case.problem, starts=3, seed=7)
     rows = compare({"hio": HIO(iterations=50)}, [case], starts=3, seed=7).rows
-    assert [row.chi2 for row in rows[:3]] == [score.chi2 for score in result.scores]
-    assert [row.free for row in rows[:3]] == [score.free for score in result.scores]
+    assert [row.r for row in rows[:3]] == [score.r for score in result.scores]
+    assert [row.r_free for row in rows[:3]] == [score.r_free for score in result.scores]
 
 
 @pytest.mark.parametrize("name", ["er", "hio", "raar", "hpr", "asr", "dm", "rrr", "oss", "sf", "pchio", "cg", "recipe"])
@@ -98,7 +98,7 @@ def test_a_solver_that_fails_is_rows_with_its_reason_and_the_others_go_on():
     by = {label: [row for row in found.rows if row.solver == label] for label in solvers}
     assert all(len(rows) == 2 * 3 for rows in by.values())
     assert {row.failure for row in by["raises"]} == {"ZeroDivisionError: on purpose"}
-    assert all("NaN" in row.failure and math.isnan(row.chi2) and row.free is None for row in by["nan"])
+    assert all("NaN" in row.failure and math.isnan(row.r) and row.r_free is None for row in by["nan"])
     assert not any(row.failure for row in by["hio"])
     assert [s.failures for s in summarise(found)] == [4, 2, 4, 2, 0, 0]
 
@@ -160,7 +160,7 @@ def test_pictures_show_the_estimate_aligned_to_the_truth():
     assert picture.row.start is None
     assert np.linalg.norm(picture.estimate - picture.truth) < 0.02 * np.linalg.norm(picture.truth)
     np.testing.assert_array_equal(np.fft.ifftshift(picture.amplitude), given[0].problem.amplitude)
-    assert len(picture.history["step"]) == len(picture.history["chi2"]) > 1
+    assert len(picture.history["step"]) == len(picture.history["r"]) > 1
 
 
 def test_an_interrupt_keeps_what_there_is():
@@ -180,21 +180,21 @@ def test_a_foreign_result_is_one_row_of_its_own(tmp_path):
     (tmp_path / "damaged.npy").write_bytes(b"\x93NUMPY\x01\x00 nothing")
     entrants = {
         "hio": HIO(iterations=20),
-        "theirs": Foreign.named(f"{tmp_path}/theirs.npy:plain"),
-        "damaged": Foreign.named(f"{tmp_path}/damaged.npy:plain"),
+        "theirs": ExternalResult.named(f"{tmp_path}/theirs.npy:plain"),
+        "damaged": ExternalResult.named(f"{tmp_path}/damaged.npy:plain"),
     }
     *_, theirs, damaged = compare(entrants, [case], starts=2).rows
     assert theirs.start is None
-    assert theirs.free is None
-    assert theirs.chi2 < 1e-6
+    assert theirs.r_free is None
+    assert theirs.r < 1e-6
     assert theirs.metrics["complex_correlation"] == pytest.approx(1)
     assert math.isnan(theirs.seconds)
     assert "damaged.npy cannot be read" in damaged.failure
 
 
 def test_benchmarks_are_locked_and_say_what_is_unknown():
-    assert "domains2d-50" in benchmarks.names()
-    chosen = benchmarks.named("domains2d-50")
+    assert "domains2d-50" in benchmarks.benchmark_names()
+    chosen = benchmarks.benchmark("domains2d-50")
     assert chosen.noise == (0.0, 0.01, 0.05, 0.1, 0.2)
     assert chosen.objects == 100
     first, *_, last = chosen.cases(noise=[0, 0.05], objects=2)
@@ -204,7 +204,7 @@ def test_benchmarks_are_locked_and_say_what_is_unknown():
     np.testing.assert_array_equal(first.problem.amplitude, again.problem.amplitude)
     assert first.problem.support is not None
     with pytest.raises(InputError, match="unknown benchmark 'domains2d-5'.*domains2d-50"):
-        benchmarks.named("domains2d-5")
+        benchmarks.benchmark("domains2d-5")
     with pytest.raises(InputError, match="objects=0"):
         chosen.cases(objects=0)
     with pytest.raises(InputError, match="sigma=2"):

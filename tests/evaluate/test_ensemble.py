@@ -12,11 +12,11 @@ from retrieve.evaluate.ensemble import (
     correlation_matrix,
     pairwise,
     phase_spread,
-    select,
+    select_trusted,
     upper,
 )
-from retrieve.numerics.alignment import align, complex_correlation, conjugate_inverse, pearson
-from retrieve.numerics.stacks import align_all, spread
+from retrieve.numerics.alignment import align, conjugate_inverse, correlation, pearson
+from retrieve.numerics.stacks import align_all, amplitude_spread
 from retrieve.problem import Problem
 from retrieve.simulate import blobs
 
@@ -45,18 +45,18 @@ def test_align_all_undoes_the_trivial_ambiguities(scattered, truth):
 
 
 def test_spread_is_zero_for_disguises_and_the_std_for_noise(scattered, truth):
-    assert_allclose(spread(scattered, 0, USABLE), 0, atol=1e-5)
+    assert_allclose(amplitude_spread(scattered, 0, USABLE), 0, atol=1e-5)
     rng = np.random.default_rng(0)
     inside = np.abs(truth) > 0.3 * np.abs(truth).max()
     noise = rng.normal(size=(40, *truth.shape)) * inside
-    width = spread((truth * (1 + 0.02 * noise)).astype(np.complex64), 0)
+    width = amplitude_spread((truth * (1 + 0.02 * noise)).astype(np.complex64), 0)
     assert width.dtype == np.float32
     assert np.median(width[inside] / np.abs(truth[inside])) == pytest.approx(0.02, rel=0.1)
 
 
 def test_one_start_has_no_spread(scattered):
-    assert spread(scattered[:1], 0) is None
-    assert spread(scattered, 2, [False, False, True, False, False]) is None
+    assert amplitude_spread(scattered[:1], 0) is None
+    assert amplitude_spread(scattered, 2, [False, False, True, False, False]) is None
 
 
 def test_correlation_matrix_sees_disguises_as_equal_and_strangers_as_not(scattered):
@@ -141,14 +141,14 @@ def test_clusters_of_a_matrix_put_the_most_typical_first():
 
 def test_select_wants_a_good_score_and_company():
     found = (Cluster(np.array([4, 0, 2]), 0.97), Cluster(np.array([1, 5]), 0.95), Cluster(np.array([3]), None))
-    assert select(found) == 4
-    assert select(found, [0.0102, 0.03, 0.0101, 0.0100, 0.02, 0.03]) == 2  # 3 is best by a hair, but alone
-    assert select(found, [0.02, 0.03, 0.02, 0.01, 0.02, 0.03]) == 3  # by far
-    assert select(found, [np.inf, 0.03, np.nan, np.inf, np.inf, 0.02]) == 5
+    assert select_trusted(found) == 4
+    assert select_trusted(found, [0.0102, 0.03, 0.0101, 0.0100, 0.02, 0.03]) == 2  # 3 is best by a hair, but alone
+    assert select_trusted(found, [0.02, 0.03, 0.02, 0.01, 0.02, 0.03]) == 3  # by far
+    assert select_trusted(found, [np.inf, 0.03, np.nan, np.inf, np.inf, 0.02]) == 5
     with pytest.raises(InputError, match="no cluster"):
-        select(())
+        select_trusted(())
     with pytest.raises(InputError, match="finite score"):
-        select(found, [np.nan] * 6)
+        select_trusted(found, [np.nan] * 6)
 
 
 def test_average_of_noise_is_better_than_each(truth):
@@ -157,7 +157,7 @@ def test_average_of_noise_is_better_than_each(truth):
     stack = np.stack([np.roll(x, i, 0) * np.exp(1j * i) for i, x in enumerate(stack)]).astype(np.complex64)
     mean = average(stack)
     assert mean.dtype == np.complex64
-    assert complex_correlation(mean, truth) > max(complex_correlation(np.roll(x, -i, 0), truth) for i, x in enumerate(stack))
+    assert correlation(mean, truth) > max(correlation(np.roll(x, -i, 0), truth) for i, x in enumerate(stack))
 
 
 def test_common_mode_is_the_leading_singular_vector(truth):
@@ -166,11 +166,11 @@ def test_common_mode_is_the_leading_singular_vector(truth):
     stack = (stack * np.exp(1j * np.arange(5))[:, None, None]).astype(np.complex64)
     mode, fraction = common_mode(stack)
     _, s, vh = np.linalg.svd(stack.reshape(5, -1).astype(complex), full_matrices=False)
-    assert complex_correlation(mode, vh[0]) == pytest.approx(1, abs=1e-5)
+    assert correlation(mode, vh[0]) == pytest.approx(1, abs=1e-5)
     assert fraction == pytest.approx(s[0] ** 2 / np.sum(s**2), rel=1e-5)
     assert np.linalg.norm(mode) == pytest.approx(np.mean([np.linalg.norm(x) for x in stack]), rel=1e-5)
     assert np.angle(np.vdot(mode, stack[0])) == pytest.approx(0, abs=1e-4)
-    assert complex_correlation(mode, truth) > max(complex_correlation(x, truth) for x in stack)
+    assert correlation(mode, truth) > max(correlation(x, truth) for x in stack)
 
 
 def test_common_mode_of_agreement_and_of_nothing(scattered, truth):
@@ -188,7 +188,7 @@ def test_input_errors(scattered):
     with pytest.raises(InputError, match="no start is usable"):
         common_mode(scattered, [False] * 5)
     with pytest.raises(InputError, match="each of the 5 starts"):
-        spread(scattered, 0, [True])
+        amplitude_spread(scattered, 0, [True])
     with pytest.raises(InputError, match=r"threshold=1.2.*\(0, 1\]"):
         clusters(scattered, 1.2, USABLE)
     with pytest.raises(InputError, match="mask has shape"):

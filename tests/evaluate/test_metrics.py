@@ -180,7 +180,7 @@ def test_metrics_of_the_data_by_hand():
     z = np.where(mask, 2 * y + 1, 99.0)
     x = np.fft.ifftn(z, norm="ortho")
     z, v = z[mask], y[mask]
-    assert m.chi2(x, problem) == pytest.approx(np.sum((z - v) ** 2) / np.sum(v**2), rel=1e-5)
+    assert m.r_factor(x, problem) == pytest.approx(np.sum((z - v) ** 2) / np.sum(v**2), rel=1e-5)
     assert m.chi2_diffraction(x, problem) == pytest.approx(np.sum((z / 31 - v / 15) ** 2) / np.sum((z / 31) ** 2), rel=1e-4)
     assert m.diffraction_correlation(x, problem) == pytest.approx(1, abs=1e-6)
 
@@ -196,7 +196,7 @@ def test_an_empty_estimate_has_the_worst_values():
         "chi2_object": math.inf,
         "twin_fraction": 0,
         "support_overlap": 0,
-        "chi2": 1,
+        "r": 1,
         "chi2_diffraction": math.inf,
         "diffraction_correlation": 0,
     }

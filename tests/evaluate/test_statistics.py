@@ -25,7 +25,7 @@ def test_rates_medians_and_costs_of_hand_made_rows():
     assert summary.success95.low == 0.0
     assert summary.success95.high == 1.0
     assert summary.medians[SUCCESS] == pytest.approx(0.735)
-    assert summary.medians["chi2"] == pytest.approx(0.15)
+    assert summary.medians["r"] == pytest.approx(0.15)
     assert (summary.seconds, summary.ffts, summary.network_evaluations, summary.failures) == (2.0, 100, 3, 0)
 
 

@@ -17,7 +17,7 @@ from retrieve.evaluate.compare import compare
 from retrieve.evaluate.fingerprint import fingerprint
 from retrieve.evaluate.store import Store
 from retrieve.evaluate.tables import to_dict
-from retrieve.io.external import Foreign
+from retrieve.io.external import ExternalResult
 from retrieve.problem.likelihood import Gaussian
 from retrieve.solvers import ER, HIO
 
@@ -84,7 +84,7 @@ def test_a_foreign_file_counts_by_its_bytes(path, tmp_path):
     (case,) = cases(1)
     for factor, expected in ((1, 0), (1, 1), (2j, 0)):
         np.save(tmp_path / "theirs.npy", factor * case.problem.truth)
-        theirs = {"theirs": Foreign.named(f"{tmp_path}/theirs.npy:plain")}
+        theirs = {"theirs": ExternalResult.named(f"{tmp_path}/theirs.npy:plain")}
         assert run(path, resume=True, solvers=theirs, given=[case])[1] == expected
 
 
@@ -173,5 +173,5 @@ def test_the_command_tells_what_it_took(tmp_path, capsys):
 
 
 def test_a_case_of_a_benchmark_is_the_same_in_another_run():
-    one, other = (next(benchmarks.named("domains2d-50").cases(noise=[0.05], objects=1)) for _ in range(2))
+    one, other = (next(benchmarks.benchmark("domains2d-50").cases(noise=[0.05], objects=1)) for _ in range(2))
     assert fingerprint(one) == fingerprint(other)

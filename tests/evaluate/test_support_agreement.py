@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from retrieve.evaluate.support_agreement import held_by
+from retrieve.evaluate.support_agreement import support_agreement
 from retrieve.io.result import Cost, Result
 from retrieve.numerics.alignment import conjugate_inverse
 from retrieve.problem import Problem
@@ -35,7 +35,7 @@ def result():
 
 
 def test_supports_of_agreeing_starts_are_laid_over_the_chosen_one(result):
-    held = held_by(result)
+    held = support_agreement(result)
     assert held.starts == 2
     assert_array_equal(held.share == 1, result.supports[0])
     assert_allclose(held.share[2, 3], 0.5)
@@ -45,7 +45,7 @@ def test_supports_of_agreeing_starts_are_laid_over_the_chosen_one(result):
 
 def test_no_uncertainty_without_company_or_of_a_known_support(result):
     alone = replace(result, scores=(result.scores[0], Score(0.1, failure="it broke"), result.scores[2]))
-    assert held_by(alone) is None
-    assert held_by(replace(result, problem=result.problem.replace(support=result.supports[0]))) is None
-    assert held_by(replace(result, supports=None)) is None
-    assert held_by(replace(result, object=np.full_like(result.object, np.nan))) is None
+    assert support_agreement(alone) is None
+    assert support_agreement(replace(result, problem=result.problem.replace(support=result.supports[0]))) is None
+    assert support_agreement(replace(result, supports=None)) is None
+    assert support_agreement(replace(result, object=np.full_like(result.object, np.nan))) is None

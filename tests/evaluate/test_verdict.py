@@ -6,7 +6,7 @@ import pytest
 import retrieve as rt
 from retrieve.evaluate.verdict import features, judge, label_of, model, probability
 from retrieve.io.results import read_result
-from retrieve.simulate import TUNE_SEED, Noise, named
+from retrieve.simulate import TUNE_SEED, Noise, object_set
 from retrieve.solvers import HIO
 
 BLIND = Noise(support="unknown")
@@ -14,7 +14,7 @@ BLIND = Noise(support="unknown")
 
 @pytest.fixture(scope="module")
 def film():
-    return named("domains2d-10-blobs").problem(0, TUNE_SEED)
+    return object_set("domains2d-10-blobs").problem(0, TUNE_SEED)
 
 
 def run(problem, starts, iterations=400):

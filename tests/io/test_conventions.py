@@ -5,7 +5,7 @@ import pytest
 
 from retrieve.io import load, read
 from retrieve.io.conventions import cut_at_edge, find_peak, guess_centred, guess_kind
-from retrieve.simulate import TUNE_SEED, Noise, named
+from retrieve.simulate import TUNE_SEED, Noise, object_set
 
 KINDS = [
     ("intensity", 0.5, "intensity", "because of its name"),
@@ -63,7 +63,7 @@ def test_auto_centred(counts, shift, centred, why, hot):
 @pytest.mark.parametrize("end", ["first", "last"])
 def test_a_pattern_cut_by_the_edge_is_padded_around_its_peak(tmp_path, axis, end):
     """A 64² pattern, of which the edge has cut all but ten pixels on one side of the peak: no far side is put in their place."""
-    whole = np.fft.fftshift(named("crystal2d").problem(0, TUNE_SEED, Noise(photons=1e6, support="unknown")).amplitude) ** 2
+    whole = np.fft.fftshift(object_set("crystal2d").problem(0, TUNE_SEED, Noise(photons=1e6, support="unknown")).amplitude) ** 2
     near = slice(22, 64) if end == "first" else slice(0, 43)
     cut = whole[near] if axis == 0 else whole[:, near]
     np.savez(tmp_path / "a.npz", intensity=cut)

@@ -29,14 +29,14 @@ def result(problem, support):
     rng = np.random.default_rng(0)
     shape = problem.shape
     estimates = (rng.normal(size=(3, *shape)) + 1j * rng.normal(size=(3, *shape))).astype(np.complex64)
-    history = {"step": [0.0, 10.0], "chi2": [1.0, 0.5], "free": [2.0, 0.6]}
+    history = {"step": [0.0, 10.0], "r": [1.0, 0.5], "r_free": [2.0, 0.6]}
     return Result(
         object=estimates[1],
         estimates=estimates,
         supports=np.stack([support, ~support, support]),
         scores=(Score(0.2, 0.3, 1.0), Score(0.1, 0.2, 0.9), Score(float("nan"), None, failure="NaN in the estimate")),
         chosen=1,
-        history=(history, history, {"step": [0.0], "chi2": [None], "free": [None]}),
+        history=(history, history, {"step": [0.0], "r": [None], "r_free": [None]}),
         cost=Cost(ffts=400, network_evaluations=3, seconds=1.5, steps=200),
         problem=problem,
         held=rng.random(shape) < 0.05,
@@ -67,11 +67,11 @@ def test_arrays_come_back(result, saved, name):
 def test_everything_else_comes_back(result, saved):
     got = read_result(saved)
     assert got.scores[:2] == result.scores[:2]
-    assert np.isnan(got.scores[2].chi2)
-    assert (got.scores[2].free, got.scores[2].failure) == (None, "NaN in the estimate")
+    assert np.isnan(got.scores[2].r)
+    assert (got.scores[2].r_free, got.scores[2].failure) == (None, "NaN in the estimate")
     assert (got.chosen, got.cost, got.interrupted) == (1, result.cost, True)
     assert got.history[:2] == result.history[:2]
-    assert np.isnan(got.history[2]["chi2"][0])
+    assert np.isnan(got.history[2]["r"][0])
     assert got.manifest["solver"] == "hio"
     assert got.manifest["options"]["beta"] == pytest.approx(0.9)
 
@@ -101,8 +101,8 @@ def test_optional_parts_may_be_absent(result, counts, tmp_path):
 
 def test_the_score_of_a_combination_comes_back(result, tmp_path):
     combined = Score(0.25, 0.5, 1.5)
-    assert read_result(replace(result, combined=combined).save(tmp_path / "a.cxi")).score == combined
-    assert read_result(replace(result, combined=None).save(tmp_path / "b.cxi")).combined is None
+    assert read_result(replace(result, averaged=combined).save(tmp_path / "a.cxi")).score == combined
+    assert read_result(replace(result, averaged=None).save(tmp_path / "b.cxi")).averaged is None
 
 
 def test_padded_object(result, problem, tmp_path):
@@ -112,7 +112,7 @@ def test_padded_object(result, problem, tmp_path):
     got = read_result(write_result(plain, tmp_path / "small.cxi"))
     assert got.problem.shape == small
     assert got.problem.meta["operator"] == "FarField @ Pad"
-    np.testing.assert_allclose(got.problem.chi2(got.estimates), inner.chi2(plain.estimates))
+    np.testing.assert_allclose(got.problem.r_factor(got.estimates), inner.r_factor(plain.estimates))
 
 
 @pytest.mark.parametrize("shape", [(16, 18), (15, 16, 17)])

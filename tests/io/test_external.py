@@ -4,8 +4,8 @@ import pytest
 
 from retrieve.errors import InputError, SolverError
 from retrieve.evaluate.metrics import evaluate
-from retrieve.io.external import Foreign, likeness, truth_for
-from retrieve.numerics.alignment import complex_correlation
+from retrieve.io.external import ExternalResult, likeness, truth_for
+from retrieve.numerics.alignment import correlation
 from retrieve.problem import Problem
 from retrieve.simulate import blobs, crystal, measure
 
@@ -33,7 +33,7 @@ def as_pynx(truth):
 
 
 def score(path, problem):
-    x = Foreign.named(str(path)).scaled(problem)
+    x = ExternalResult.named(str(path)).scaled(problem)
     return evaluate(x, problem)
 
 
@@ -41,20 +41,20 @@ def test_cohere(tmp_path, truth, problem):
     np.save(tmp_path / "image.npy", as_cohere(truth))
     found = score(f"{tmp_path}/image.npy:cohere", problem)
     assert found["complex_correlation"] == pytest.approx(1, abs=1e-5)
-    assert found["chi2"] < 1e-6  # the scale is fitted
+    assert found["r"] < 1e-6  # the scale is fitted
     assert score(f"{tmp_path}/image.npy:plain", problem)["complex_correlation"] < 0.9
 
 
 def test_pynx_in_the_corner_and_in_cxi(tmp_path, truth, problem):
     np.savez(tmp_path / "corner.npz", obj=as_pynx(truth))
-    x = Foreign.named(f"{tmp_path}/corner.npz:pynx").scaled(problem)
-    assert complex_correlation(x, truth) == pytest.approx(1, abs=1e-6)  # as it lies
+    x = ExternalResult.named(f"{tmp_path}/corner.npz:pynx").scaled(problem)
+    assert correlation(x, truth) == pytest.approx(1, abs=1e-6)  # as it lies
     with h5py.File(tmp_path / "theirs.cxi", "w") as file:
         file["cxi_version"] = 150
         file["entry_1/image_1/data"] = truth * 5
         file["entry_1/image_1/instrument_1/other"] = np.ones((4, 4), complex)
-    x = Foreign.named(f"{tmp_path}/theirs.cxi:pynx").scaled(problem)
-    assert complex_correlation(x, truth) == pytest.approx(1, abs=1e-6)
+    x = ExternalResult.named(f"{tmp_path}/theirs.cxi:pynx").scaled(problem)
+    assert correlation(x, truth) == pytest.approx(1, abs=1e-6)
 
 
 def test_ours_from_cxi(tmp_path, truth, problem):
@@ -63,22 +63,22 @@ def test_ours_from_cxi(tmp_path, truth, problem):
 
     result = solve(HIO(iterations=20), problem)
     result.save(tmp_path / "ours.cxi")
-    np.testing.assert_array_equal(Foreign.named(f"{tmp_path}/ours.cxi").read(), result.object)
+    np.testing.assert_array_equal(ExternalResult.named(f"{tmp_path}/ours.cxi").read(), result.object)
 
 
 def test_what_a_user_may_get_wrong_is_told_at_once(tmp_path, truth, problem):
     np.save(tmp_path / "x.npy", truth)
     with pytest.raises(InputError, match="no file .*nothing.npy"):
-        Foreign.named(f"{tmp_path}/nothing.npy:cohere")
+        ExternalResult.named(f"{tmp_path}/nothing.npy:cohere")
     with pytest.raises(InputError, match="unknown convention 'choere'; did you mean cohere"):
-        Foreign.named(f"{tmp_path}/x.npy:choere")
+        ExternalResult.named(f"{tmp_path}/x.npy:choere")
     with pytest.raises(InputError, match="x.npy:cohere, :pynx or :plain"):
-        Foreign.named(f"{tmp_path}/x.npy")
+        ExternalResult.named(f"{tmp_path}/x.npy")
     np.save(tmp_path / "small.npy", truth[:32, :32])
     with pytest.raises(InputError, match=r"small.npy has shape \(32, 32\).*\(48, 40\)"):
-        Foreign.named(f"{tmp_path}/small.npy:plain").check(problem.shape)
+        ExternalResult.named(f"{tmp_path}/small.npy:plain").check(problem.shape)
     with pytest.raises(InputError, match=r"small.npy has shape \(32, 32\)"):
-        Foreign.named(f"{tmp_path}/small.npy:plain").scaled(problem)
+        ExternalResult.named(f"{tmp_path}/small.npy:plain").scaled(problem)
 
 
 @pytest.mark.parametrize("what", ["cut", "text", "real", "nan", "zeros", "two", "none", "cut.cxi"])
@@ -102,7 +102,7 @@ def test_a_file_without_a_reconstruction_is_refused_with_its_reason(tmp_path, tr
         path.write_bytes(path.read_bytes()[:1500])
     if what == "text":
         path.write_text("a reconstruction, honestly")
-    source = Foreign.named(f"{path}:plain")
+    source = ExternalResult.named(f"{path}:plain")
     with pytest.raises(SolverError, match=path.name):
         source.read()
     source.check((48, 40))  # leaves it to the run, where it is a failed row
@@ -111,13 +111,13 @@ def test_a_file_without_a_reconstruction_is_refused_with_its_reason(tmp_path, tr
 def test_a_truth_is_taken_where_it_explains_the_pattern(tmp_path, truth, problem):
     np.savez(tmp_path / "truth.npz", truth=truth)
     blind = problem.replace(truth=None)
-    found, warning = truth_for(blind, Foreign.named(f"{tmp_path}/truth.npz"))
+    found, warning = truth_for(blind, ExternalResult.named(f"{tmp_path}/truth.npz"))
     assert warning is None
     np.testing.assert_allclose(found.truth, 100 * truth, rtol=1e-4)
     assert likeness(truth, problem) == pytest.approx((1, 1), abs=0.5)
     rng = np.random.default_rng(0)
     noisy = blind.replace(amplitude=np.abs(problem.amplitude + 0.1 * problem.amplitude.max() * rng.normal(size=truth.shape)))
-    found, warning = truth_for(noisy, Foreign.named(f"{tmp_path}/truth.npz"))
+    found, warning = truth_for(noisy, ExternalResult.named(f"{tmp_path}/truth.npz"))
     assert found.truth is not None
     assert "explains the pattern poorly" in warning
 
@@ -125,10 +125,10 @@ def test_a_truth_is_taken_where_it_explains_the_pattern(tmp_path, truth, problem
 def test_the_truth_of_another_object_is_refused(tmp_path, problem):
     np.savez(tmp_path / "other.npz", truth=crystal((48, 40), seed=5))
     with pytest.raises(InputError, match="other.npz is of another object"):
-        truth_for(problem, Foreign.named(f"{tmp_path}/other.npz"))
+        truth_for(problem, ExternalResult.named(f"{tmp_path}/other.npz"))
     np.savez(tmp_path / "conjugate.npz", truth=np.conj(problem.truth))
     with pytest.raises(InputError, match="FILE:cohere"):
-        truth_for(problem, Foreign.named(f"{tmp_path}/conjugate.npz"))
+        truth_for(problem, ExternalResult.named(f"{tmp_path}/conjugate.npz"))
     np.savez(tmp_path / "text.npz", truth=np.array(["a"]))
     with pytest.raises(InputError, match="truth .*text.npz"):
-        truth_for(problem, Foreign.named(f"{tmp_path}/text.npz"))
+        truth_for(problem, ExternalResult.named(f"{tmp_path}/text.npz"))

@@ -109,4 +109,4 @@ def test_a_few_iterations_agree_with_the_reference(name, support, off):
     expected = rt.solve(solver, data)
     assert found.cost.ffts == expected.cost.ffts
     assert_allclose(found.object, expected.object, atol=1e-3 * np.abs(expected.object).max())
-    assert_allclose(found.score.chi2, expected.score.chi2, rtol=1e-3)
+    assert_allclose(found.score.r, expected.score.r, rtol=1e-3)

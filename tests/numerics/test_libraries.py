@@ -41,11 +41,11 @@ def test_every_solver_agrees(hard, relative, short, known, device):
     problem = hard if known else hard.replace(support=None)
     here, there = (solve(short, problem, device=where, starts=2) for where in ("cpu", device))
     if short.name == "auto" and not known:  # which way scored best may turn on rounding; how well it did may not
-        assert_allclose([s.chi2 for s in there.scores], [s.chi2 for s in here.scores], rtol=1)
+        assert_allclose([s.r for s in there.scores], [s.r for s in here.scores], rtol=1)
         return
     assert relative(there.estimates, here.estimates) < (5e-3 if short.name == "cg" else 1e-3)  # a line search branches
-    assert_allclose([s.chi2 for s in there.scores], [s.chi2 for s in here.scores], rtol=1e-2, atol=1e-10)
-    assert_allclose([s.free for s in there.scores], [s.free for s in here.scores], rtol=1e-2, atol=1e-10)
+    assert_allclose([s.r for s in there.scores], [s.r for s in here.scores], rtol=1e-2, atol=1e-10)
+    assert_allclose([s.r_free for s in there.scores], [s.r_free for s in here.scores], rtol=1e-2, atol=1e-10)
     assert there.object.dtype == here.object.dtype == np.complex64
 
 
@@ -73,8 +73,8 @@ def test_every_operator_goes_through_every_library(hard, relative, solver, name,
     assert result.supports.shape == (2, *problem.operator.in_shape)
     here = solve(solver, problem, starts=2)
     assert relative(result.estimates, here.estimates) < 5e-3
-    first = result.history[0]["chi2"][0] if len(result.history[0]["chi2"]) > 1 else 1
-    assert result.score.chi2 < first
+    first = result.history[0]["r"][0] if len(result.history[0]["r"]) > 1 else 1
+    assert result.score.r < first
 
 
 EVERYTHING = Recipe(
@@ -87,7 +87,7 @@ EVERYTHING = Recipe(
 @OTHERS
 def test_every_option_of_a_recipe_runs_everywhere(hard, device):
     here, there = (solve(EVERYTHING, hard, device=where) for where in ("cpu", device))
-    assert there.score.chi2 == pytest.approx(here.score.chi2, rel=0.05)
+    assert there.score.r == pytest.approx(here.score.r, rel=0.05)
     assert (there.support != here.support).mean() < 0.01
 
 

@@ -164,7 +164,7 @@ def test_a_name_of_two_plugins_is_nobodys(install):
     with pytest.raises(PluginError, match=r"registered by one \(dist-one\) and by two \(dist-two\); uninstall or rename one"):
         plugins.find("solvers", "acme")
     with pytest.warns(UserWarning, match="plugin one"):
-        assert "acme" not in plugins.usable("solvers")
+        assert "acme" not in plugins.available("solvers")
     assert plugins.find("solvers", "hio") is HIO
 
 
@@ -194,7 +194,7 @@ def test_something_else_than_was_promised(install, kind, wrong, words):
     with pytest.raises(PluginError, match=rf"{kind[:-1]} 'acme' of plugin acme \(acme-solvers\) is .*; {words}"):
         plugins.find(kind, "acme")
     with pytest.warns(UserWarning, match="was left out"):
-        rest = plugins.usable(kind)
+        rest = plugins.available(kind)
     assert rest or kind == "priors"
     assert "acme" not in rest
 

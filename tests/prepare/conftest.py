@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from retrieve.cli import main
-from retrieve.simulate import PulseTrain, named, record
+from retrieve.simulate import PulseTrain, object_set, record
 from retrieve.simulate.pulses import write_recording
 
 ROLES = ("dark", "gain", "flat", "background")
@@ -12,7 +12,7 @@ ROLES = ("dark", "gain", "flat", "background")
 @pytest.fixture(scope="session")
 def recording():
     """A train of 140 frames of a crystal, 62 of them bad."""
-    return record(named("crystal2d"), PulseTrain(), seed=0)
+    return record(object_set("crystal2d"), PulseTrain(), seed=0)
 
 
 @pytest.fixture

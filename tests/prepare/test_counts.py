@@ -5,12 +5,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from retrieve.errors import InputError
 from retrieve.operators import Binning
-from retrieve.prepare import Counts, binned, fast_size, placed
+from retrieve.prepare import Counts, binned, fast_size, place_in
 
 
 def test_a_window_has_its_pixel_in_the_middle_and_is_not_measured_outside():
     values = np.arange(1, 31, dtype=np.float32).reshape(5, 6)
-    made = placed(Counts(values, values != 9), (1, 4), (4, 8))
+    made = place_in(Counts(values, values != 9), (1, 4), (4, 8))
     assert made.values[2, 4] == values[1, 4]
     assert made.valid.sum() == 3 * 6 - 1  # rows 0 to 2, all columns, less one
     assert not made.valid[0].any()

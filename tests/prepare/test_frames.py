@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from retrieve.errors import InputError
 from retrieve.prepare import Calibration, Pulses, frames_of, prepare_pulses, read_calibration
-from retrieve.prepare.frames import Frames, Stack
+from retrieve.prepare.frames import Frames, FrameStack
 
 FRAMES = np.random.default_rng(0).poisson(30, (6, 24, 20)).astype(np.uint16)
 
@@ -131,7 +131,7 @@ def test_the_level_of_the_border_is_taken_off(rng):
     mask = np.ones((32, 32), bool)
     mask[0] = False
     stack[:, 0] = 1e6
-    frames = Frames((Stack("made here", stack.shape, stack.dtype, lambda part: stack[part]),), mask)
+    frames = Frames((FrameStack("made here", stack.shape, stack.dtype, lambda part: stack[part]),), mask)
     problem = prepare_pulses(frames, Pulses(border=3, bin=1, clip="last"), check_axes=False).problems[0]
     made = np.fft.fftshift(np.asarray(problem.amplitude)) ** 2
     assert_allclose(made[8:24, 8:24], 8 * spot[8:24, 8:24], atol=8 * 0.5)

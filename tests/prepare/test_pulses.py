@@ -12,8 +12,8 @@ import retrieve as rt
 from retrieve.errors import InputError
 from retrieve.numerics.alignment import align
 from retrieve.prepare import Pulses, frames_of, prepare_pulses, read_calibration
-from retrieve.prepare.frames import Frames, Stack
-from retrieve.simulate import PulseTrain, named, record
+from retrieve.prepare.frames import Frames, FrameStack
+from retrieve.simulate import PulseTrain, object_set, record
 from retrieve.solvers import Recipe
 
 
@@ -25,7 +25,7 @@ def prepared(path, options=None, **arguments):
 
 
 def stack_of(array):
-    return Frames((Stack("made here", array.shape, array.dtype, lambda part: array[part]),))
+    return Frames((FrameStack("made here", array.shape, array.dtype, lambda part: array[part]),))
 
 
 def precision_and_recall(kept, good):
@@ -50,7 +50,7 @@ def test_the_good_frames_are_kept_and_both_sums_phase_to_one_object(train_file, 
 @pytest.mark.parametrize("photons", [0.2, 0.5])
 def test_pulses_on_another_place_of_a_film_are_told_by_their_speckles(train_file, photons):
     """They share the film's outline, and so pass the threshold unless it is asked what is finer."""
-    made = record(named("domains2d-50-cells"), PulseTrain(elsewhere=0.5, photons=photons), seed=0)
+    made = record(object_set("domains2d-50-cells"), PulseTrain(elsewhere=0.5, photons=photons), seed=0)
     path = train_file(**made._asdict())
     whole, fine = (prepared(path, Pulses(detail=d)).selection.kept for d in (0, 4))
     assert precision_and_recall(whole, made.good)[0] < 0.9
@@ -81,7 +81,7 @@ def test_gaps_are_not_measured(train_file, recording):
 def test_blocks_do_not_change_the_sums(train_file, monkeypatch):
     path = train_file()
     before = prepared(path)
-    monkeypatch.setattr("retrieve.prepare.frames.BLOCK", 3 * 4 * 128 * 102)
+    monkeypatch.setattr("retrieve.prepare.frames.FRAMES_AT_ONCE", 3 * 4 * 128 * 102)
     with frames_of([path]) as frames:
         parts = [where for where, _ in frames.blocks()]
     assert len(parts) == 47

@@ -7,12 +7,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 import retrieve as rt
 from retrieve.errors import InputError
 from retrieve.prepare import Scan, prepare_scan, read_calibration
-from retrieve.prepare.frames import Frames, Stack
+from retrieve.prepare.frames import Frames, FrameStack
 from retrieve.prepare.spots import aliens, hot_and_dead
 
 
 def stack_of(array, mask=None):
-    return Frames((Stack("made here", array.shape, array.dtype, lambda part: array[part]),), mask)
+    return Frames((FrameStack("made here", array.shape, array.dtype, lambda part: array[part]),), mask)
 
 
 def valid_of(made):

@@ -7,7 +7,7 @@ from retrieve.errors import InputError
 from retrieve.priors.denoiser import SIGMA_DATA
 from retrieve.priors.edm import EDM
 from retrieve.priors.epsilon import Epsilon
-from retrieve.priors.weights import build, complete
+from retrieve.priors.weights import build_module, complete
 from retrieve.priors.windows import box_for, reach_of, window_of
 
 
@@ -133,7 +133,7 @@ def test_a_prior_told_the_pattern_hears_of_it_and_of_no_unit(small, awake, x, ki
     assert (got - other).abs().max() > 1e-3
     torch.testing.assert_close(prior.given(torch.where(valid, y, 0), valid & (y > 1)).denoise(x, 1.0),
                                prior.given(torch.where(y > 1, y, torch.nan), y > 1).denoise(x, 1.0))  # fmt: skip
-    assert build(prior.settings).settings == prior.settings
+    assert build_module(prior.settings).settings == prior.settings
 
 
 def test_a_prior_is_told_the_pattern_twice_last_and_with_zero_frequency_in_the_middle(small):
@@ -260,7 +260,7 @@ def test_a_window_that_does_not_halve(small):
 @pytest.mark.parametrize("kind", KINDS)
 def test_settings_build_it_again(small, kind):
     prior = kind((8, 12), small)
-    again = build(prior.settings)
+    again = build_module(prior.settings)
     assert type(again) is type(prior)
     assert again.settings == prior.settings
     assert {n: p.shape for n, p in again.state_dict().items()} == {n: p.shape for n, p in prior.state_dict().items()}
@@ -272,7 +272,7 @@ def test_what_older_checkpoints_tell_is_still_understood():
     architecture = {"kind": "edm", "window": [48, 48], "conditioned": True, "network": told}
     assert complete(architecture) == architecture | {"network": told | {"blocks": 2}}
     with torch.device("meta"):
-        state = build(architecture).state_dict()
+        state = build_module(architecture).state_dict()
     assert sum(p.numel() for p in state.values()) == 7_738_056
     names = {
         "network.embed.0.weight", "network.first.weight", "network.encoder.0.0.norm1.weight", "network.encoder.2.0.conv.bias",

@@ -185,7 +185,7 @@ def test_a_pattern_of_another_shape(made):
 def test_weights_come_back(made, kind, tmp_path):
     network = made(kind, conditioned=False, blocks=2, autocorrelation=True)
     path = weights.save(network, {"architecture": network.settings}, tmp_path / "unet.safetensors")
-    again = weights.load(path)
+    again = weights.load_weights(path)
     y = drawn(1, 16, 16).abs()
     assert type(again) is kind
     assert again.settings == network.settings

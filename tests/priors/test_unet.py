@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from retrieve.errors import InputError
-from retrieve.priors.unet import UNet, fold, groups, unfold
+from retrieve.priors.unet import UNet, fold, group_norm, unfold
 
 PAPER = 82_956_674  # of UNet(2, 2, 2) as it is built here; the paper tells the widths, not the sum
 
@@ -66,9 +66,9 @@ def test_the_level_changes_the_output(small, awake):
 
 @pytest.mark.parametrize("channels", [*range(1, 40), 56, 112, 128, 168, 384, 512])
 def test_groups_divide_the_channels(channels):
-    assert channels % groups(channels) == 0
-    assert groups(channels) <= 32
-    assert groups(channels) == 1 or channels // groups(channels) >= 4
+    assert channels % group_norm(channels) == 0
+    assert group_norm(channels) <= 32
+    assert group_norm(channels) == 1 or channels // group_norm(channels) >= 4
 
 
 @pytest.mark.parametrize("options", [{"base": 7}, {"widths": []}, {"widths": [1, 0]}, {"blocks": 0}, {"attention": [2]}], ids=str)

@@ -29,7 +29,7 @@ def ships(monkeypatch, tmp_path, file):
 
 
 def test_weights_come_back_in_half_precision(module, file):
-    back = weights.load(file)
+    back = weights.load_weights(file)
     assert not back.training
     assert not any(p.requires_grad for p in back.parameters())
     for name, t in module.state_dict().items():
@@ -39,18 +39,18 @@ def test_weights_come_back_in_half_precision(module, file):
 
 
 def test_they_are_loaded_once_as_long_as_the_file_stands(module, file):
-    first = weights.load(file)
-    assert weights.load(str(file)) is first
+    first = weights.load_weights(file)
+    assert weights.load_weights(str(file)) is first
     torch.nn.init.ones_(module.network.last.bias)
     weights.save(module, {"architecture": module.settings}, file)
     file.touch()
-    assert weights.load(file).network.last.bias[0] == 1
+    assert weights.load_weights(file).network.last.bias[0] == 1
 
 
 def test_shipped_ones_are_found_by_name(ships, file):
     assert weights.shipped() == {"x": file}
     assert weights.path_of("x") == file
-    assert weights.load("x") is weights.load(file)
+    assert weights.load_weights("x") is weights.load_weights(file)
     assert weights.verify() == {"x": True}
 
 
@@ -67,7 +67,7 @@ def test_a_shipped_file_that_is_another_one(ships, module, file):
 
 def test_an_unknown_name(ships):
     with pytest.raises(InputError, match=r"unknown weights 'xx'; did you mean x\?; or give the path"):
-        weights.load("xx")
+        weights.load_weights("xx")
 
 
 def _without_card(path, module):
@@ -111,7 +111,7 @@ def test_what_is_no_file_of_weights(file, module, name):
     write, message = DAMAGED[name]
     write(file, module)
     with pytest.raises(InputError, match=message) as error:
-        weights.load(file)
+        weights.load_weights(file)
     assert str(file) in str(error.value)
     assert len(str(error.value).splitlines()) == 1
 
@@ -136,26 +136,26 @@ def test_what_ships(path):
     assert path.stat().st_size < 20e6
     assert card["licence"] == "BSD-3-Clause"
     assert {"architecture", "scale", "data", "geometry", "training", "version"} <= set(card)
-    assert all(p.isfinite().all() for p in weights.load(path.stem).parameters())
+    assert all(p.isfinite().all() for p in weights.load_weights(path.stem).parameters())
 
 
 def test_a_network_begins_with_another_one_s_weights(module, file, small):
     again = EDM((8, 12), small)
-    weights.begin_with(again, file)
-    for name, t in weights.load(file).state_dict().items():
+    weights.load_partial_state(again, file)
+    for name, t in weights.load_weights(file).state_dict().items():
         assert torch.equal(again.state_dict()[name], t)
 
 
 @pytest.mark.parametrize("more", [{"scales": (1.0, 2.0)}, {"kinds": ("flat", "round")}], ids=str)
 def test_what_a_network_is_told_in_addition_begins_without_effect(module, file, small, more):
     wider = EDM((8, 12), small, **more)
-    weights.begin_with(wider, file)
+    weights.load_partial_state(wider, file)
     x = torch.randn(2, 8, 12, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(wider.denoise(x, 0.5), weights.load(file).denoise(x, 0.5))
+    torch.testing.assert_close(wider.denoise(x, 0.5), weights.load_weights(file).denoise(x, 0.5))
 
 
 def test_another_network_s_weights_are_refused(file, small):
     with pytest.raises(InputError, match="of another network"):
-        weights.begin_with(EDM((8, 12), small | {"base": 4}), file)
+        weights.load_partial_state(EDM((8, 12), small | {"base": 4}), file)
     with pytest.raises(InputError, match="of another network"):
-        weights.begin_with(EDM((8, 12), small | {"blocks": 2}), file)
+        weights.load_partial_state(EDM((8, 12), small | {"blocks": 2}), file)

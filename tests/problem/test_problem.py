@@ -59,7 +59,7 @@ def test_amplitude_is_the_root_of_intensity():
 
 def test_the_pattern_of_the_truth_is_the_amplitude(hard):
     assert_allclose(np.sqrt(hard.intensity(hard.truth[None])[0])[hard.valid], hard.amplitude[hard.valid], rtol=1e-3, atol=1e-3)
-    assert hard.chi2(hard.truth[None])[0] < 1e-9
+    assert hard.r_factor(hard.truth[None])[0] < 1e-9
 
 
 def bad(value, place=(2, 3)):
@@ -178,7 +178,7 @@ def test_nll_sums_the_valid_pixels(random_complex):
     x = random_complex(2, *SHAPE)
     f = np.abs(np.fft.fft2(x, norm="ortho"))
     assert_allclose(problem.nll(x), [(((a - np.sqrt(GOOD)) ** 2)[VALID]).sum() / 2 / 0.3**2 for a in f])
-    assert_allclose(problem.chi2(x), [(((a - np.sqrt(GOOD)) ** 2)[VALID]).sum() / GOOD[VALID].sum() for a in f])
+    assert_allclose(problem.r_factor(x), [(((a - np.sqrt(GOOD)) ** 2)[VALID]).sum() / GOOD[VALID].sum() for a in f])
 
 
 # the modulus projection --------------------------------------------------------------------------
@@ -221,7 +221,7 @@ def test_what_is_stored_on_unmeasured_pixels_has_no_say(random_complex, detector
     broken = honest.replace(amplitude=np.where(VALID, honest.amplitude, np.nan))
     x = random_complex(2, *shape)
     for other in (lying, broken):
-        for name in ("fit_modulus", "nll", "nll_gradient", "chi2"):
+        for name in ("fit_modulus", "nll", "nll_gradient", "r"):
             assert_array_equal(getattr(other, name)(x), getattr(honest, name)(x), err_msg=name)
         assert_array_equal(other.misfit(x)[:, VALID], honest.misfit(x)[:, VALID])
         assert other.power == honest.power
@@ -297,6 +297,6 @@ def test_on_another_device_it_is_the_same_without_its_truth(hard, random_complex
     there = hard.to(where)
     assert there.truth is None
     x = random_complex(2, *hard.shape).astype(np.complex64)
-    for name in ("fit_modulus", "nll", "nll_gradient", "chi2"):
+    for name in ("fit_modulus", "nll", "nll_gradient", "r"):
         here = getattr(hard, name)(x)
         assert_allclose(to_numpy(getattr(there, name)(where.put(x))), here, rtol=1e-3, atol=1e-4 * np.abs(here).max())

@@ -13,7 +13,7 @@ from retrieve.io.result import Cost, Result
 from retrieve.numerics.alignment import tilt
 from retrieve.problem import Problem
 from retrieve.problem.scoring import Score
-from retrieve.report.result_picture import WIDE, picture, plot
+from retrieve.report.result_picture import WIDE_FIGURE, plot, result_picture
 from retrieve.simulate import beam_stop, crystal, measure
 
 
@@ -25,7 +25,7 @@ def result_of(shape, *, starts=3, phase=1.0, meta=None, photons=1e5, **changes):
         intensity=measure(x, photons=photons), mask=beam_stop(shape, 2), truth=x, meta={} if meta is None else meta
     )
     steps = [20.0, 40.0, 60.0]
-    history = tuple({"step": steps, "chi2": [0.3, 0.1, 0.02 / (k + 1)], "free": [0.4, 0.2, 0.05]} for k in range(starts))
+    history = tuple({"step": steps, "r": [0.3, 0.1, 0.02 / (k + 1)], "r_free": [0.4, 0.2, 0.05]} for k in range(starts))
     made = Result(
         object=x,
         estimates=np.stack([x] * starts),
@@ -58,7 +58,7 @@ def test_2d_has_its_panels_units_and_headline():
     assert set(panels(figure)) == {"amplitude", "phase", "spread", "measured", "calculated", "error"}
     assert colour_bars(figure) == ["amplitude (√counts)", "phase (rad)", "std of amplitude (√counts)", "intensity (counts)"]
     headline = figure.get_suptitle()
-    for part in ("hio", "χ² 0.00667", "free χ² 0.05", "3 starts, 2 chosen", "interrupted"):
+    for part in ("hio", "R 0.00667", "R_free 0.05", "3 starts, 2 chosen", "interrupted"):
         assert part in headline
     assert "interrupted" not in plot(result_of((64, 64))).get_suptitle()
 
@@ -66,7 +66,7 @@ def test_2d_has_its_panels_units_and_headline():
 def test_what_the_verdict_warns_of_fits_above_the_picture():
     verdict = Verdict("solved", 0.9, {}, "", (40 * "a long warning ", "a short one"))
     lines = plot(replace(result_of((64, 64)), verdict=verdict)).get_suptitle().splitlines()
-    assert max(map(len, lines)) <= WIDE
+    assert max(map(len, lines)) <= WIDE_FIGURE
     assert lines[1].startswith("verdict: solved")
     assert lines[-1] == "a short one"
     assert " ".join(lines[2:-1]) == (40 * "a long warning ").strip()
@@ -162,17 +162,17 @@ def test_error_curves_emphasise_the_chosen_start():
     assert axes.get_yscale() == "log"
     assert len(axes.lines) == 6
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == ["χ², start 2 (chosen)", "free χ², start 2 (chosen)"]
+    assert labels == ["R, start 2 (chosen)", "R_free, start 2 (chosen)"]
     best = next(line for line in axes.lines if line.get_label() == labels[0])
-    assert_allclose(best.get_ydata(), result.history[2]["chi2"])
+    assert_allclose(best.get_ydata(), result.history[2]["r"])
     assert best.get_linewidth() > axes.lines[0].get_linewidth()
 
 
 def test_one_point_and_no_history():
-    one = replace(result_of((64, 64), starts=1), history=({"step": [5.0], "chi2": [0.5]},))
+    one = replace(result_of((64, 64), starts=1), history=({"step": [5.0], "r": [0.5]},))
     line = panels(plot(one))["error"].lines[0]
     assert line.get_marker() == "o"
-    none = replace(one, history=({"step": [5.0], "chi2": [float("nan")]},))
+    none = replace(one, history=({"step": [5.0], "r": [float("nan")]},))
     axes = panels(plot(none))["error"]
     assert not axes.lines
     assert axes.texts[0].get_text() == "no history"
@@ -183,7 +183,7 @@ def test_one_point_and_no_history():
 def test_an_empty_estimate_is_drawn(shape, value, tmp_path):
     result = result_of(shape, starts=1)
     empty = replace(result, object=np.full_like(result.object, value), supports=None)
-    picture(empty, tmp_path / "empty.png")
+    result_picture(empty, tmp_path / "empty.png")
     assert (tmp_path / "empty.png").stat().st_size > 10_000
 
 
@@ -191,7 +191,7 @@ def test_picture_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     import matplotlib.figure
 
     result, path = result_of((32, 32)), tmp_path / "out.png"
-    figure = picture(result, str(path))
+    figure = result_picture(result, str(path))
     assert path.read_bytes().startswith(b"\x89PNG")
     assert [p.name for p in tmp_path.iterdir()] == ["out.png"]
     assert tuple(figure.get_size_inches()) == (13.5, 7.5)
@@ -204,14 +204,14 @@ def test_picture_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 
     monkeypatch.setattr(matplotlib.figure.Figure, "savefig", half)
     with pytest.raises(OSError, match="disk full"):
-        picture(result, path)
+        result_picture(result, path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["out.png"]
 
 
 def test_unknown_suffix(tmp_path):
     with pytest.raises(InputError, match=r"out\.xyz.*png"):
-        picture(result_of((32, 32)), tmp_path / "out.xyz")
+        result_picture(result_of((32, 32)), tmp_path / "out.xyz")
     assert not list(tmp_path.iterdir())
 
 

@@ -11,7 +11,7 @@ from retrieve.cli import main
 from retrieve.errors import InputError
 from retrieve.evaluate.store import Store
 from retrieve.reproduce import FIGURES, Effort, reproduce, write_overview
-from retrieve.reproduce.base import Line, paper, told
+from retrieve.reproduce.base import Line, line_record, paper
 
 LEAST = Effort(objects=1, volumes=1, starts=1, samples=3, search=30, evaluations=4, timesteps=3)
 
@@ -56,7 +56,7 @@ def test_the_numbers_of_the_paper_are_those_that_it_prints():
         assert value["where"]
         assert ("value" in value) != ("says" in value)
     assert set(paper()["figures"]) == set(FIGURES)
-    assert told(Line("x", 1.0))["paper"] is None
+    assert line_record(Line("x", 1.0))["paper"] is None
 
 
 def test_every_number_of_the_paper_is_used(made):

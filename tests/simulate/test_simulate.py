@@ -117,7 +117,7 @@ def test_examples_are_blind_problems_that_their_truth_solves(name):
     assert problem.truth.shape == problem.shape == EXAMPLES[name].shape
     assert problem.valid.all()
     assert float(np.sum(problem.amplitude**2)) == pytest.approx(EXAMPLES[name].photons, rel=0.01)
-    assert float(problem.chi2(problem.truth[None])[0]) < 0.01
+    assert float(problem.r_factor(problem.truth[None])[0]) < 0.01
     assert np.argmax(np.fft.fftshift(problem.amplitude)) in np.flatnonzero(~beam_stop(problem.shape, 2))
 
 

@@ -9,10 +9,10 @@ from retrieve.errors import InputError
 from retrieve.io.cxi import write_problem
 from retrieve.operators import PartialCoherence
 from retrieve.problem.likelihood import Gaussian
-from retrieve.simulate import TEST_SEED, Domains2D, Domains3D, Noise, named, problem
+from retrieve.simulate import TEST_SEED, Domains2D, Domains3D, Noise, object_set, problem
 from retrieve.simulate.stack import write_stack
 
-FILM = named("domains2d-50-cells")
+FILM = object_set("domains2d-50-cells")
 X, SUPPORT = (a[0] for a in FILM.objects(1, TEST_SEED))
 exact = np.abs(np.fft.fft2(X, norm="ortho"))  # zero frequency at index 0, as in a problem
 
@@ -28,7 +28,7 @@ def test_noiseless_problem_is_solved_by_its_truth():
     assert_array_equal(p.truth, X)
     assert_array_equal(p.support, SUPPORT)
     assert p.likelihood.sigma == pytest.approx(1e-3 * exact.max())
-    assert float(p.chi2(p.truth[None])[0]) < 1e-10
+    assert float(p.r_factor(p.truth[None])[0]) < 1e-10
 
 
 def test_gaussian_noise_has_its_sigma_and_is_clipped():

@@ -5,7 +5,7 @@ from numpy.testing import assert_array_equal
 
 from retrieve.cli import main
 from retrieve.errors import InputError
-from retrieve.simulate import PulseTrain, named, record
+from retrieve.simulate import PulseTrain, object_set, record
 
 
 def counts(made):
@@ -13,14 +13,14 @@ def counts(made):
 
 
 def test_same_seed_same_train_and_zero_is_a_seed():
-    train, objects = PulseTrain(frames=4), named("crystal2d")
+    train, objects = PulseTrain(frames=4), object_set("crystal2d")
     assert_array_equal(record(objects, train, 0).frames, record(objects, train, 0).frames)
     assert (record(objects, train, 0).frames != record(objects, train, 1).frames).any()
     assert (record(objects, train, 0).frames != record(objects, train, 0, number=1).frames).any()
 
 
 def test_a_train_is_what_it_says():
-    made = record(named("crystal2d"), PulseTrain(), 0)
+    made = record(object_set("crystal2d"), PulseTrain(), 0)
     seen = counts(made)
     totals = np.nanmean(seen, axis=(1, 2))
     assert made.frames.shape == (140, 128, 102)
@@ -36,7 +36,7 @@ def test_a_train_is_what_it_says():
 
 
 def test_the_beam_moves_over_the_object():
-    still, moving = (record(named("crystal2d"), PulseTrain(bad=0, fluctuation=0, photons=50, jitter=j), 0) for j in (0, 2))
+    still, moving = (record(object_set("crystal2d"), PulseTrain(bad=0, fluctuation=0, photons=50, jitter=j), 0) for j in (0, 2))
     spread = [np.std(counts(made)[:, made.mask], axis=0).sum() for made in (still, moving)]
     assert spread[1] > 1.2 * spread[0]
 
@@ -47,7 +47,7 @@ def test_the_beam_moves_over_the_object():
 )
 def test_what_makes_no_train(name, options, match):
     with pytest.raises(InputError, match=match):
-        record(named(name), PulseTrain(**options), 0)
+        record(object_set(name), PulseTrain(**options), 0)
 
 
 def test_the_command(tmp_path, capsys):

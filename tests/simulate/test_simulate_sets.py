@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from retrieve.errors import InputError, OptionError
 from retrieve.plugins.options import options_of, values_of
-from retrieve.simulate import TEST_SEED, TRAIN_SEED, TUNE_SEED, Crystals, Domains2D, Domains3D, Noise, named, names
+from retrieve.simulate import TEST_SEED, TRAIN_SEED, TUNE_SEED, Crystals, Domains2D, Domains3D, Noise, object_set, set_names
 
 SMALL = [
     Domains2D(size=32, domains=12),
@@ -134,7 +134,7 @@ def test_3d_presets_fill_their_share(preset, fill):
 
 
 def test_3d_films_vary_in_size_shape_and_direction():
-    x, support = named("films3d").objects(240, seed=0)
+    x, support = object_set("films3d").objects(240, seed=0)
     assert not np.any(x[~support])
     fill = support.mean(axis=(1, 2, 3))
     assert 0.078 < fill.min() < 0.09
@@ -162,13 +162,15 @@ def test_far_field_of_domains_has_an_rms_of_a_tenth_of_its_maximum():
 
 
 def test_names_make_sets_and_unknown_ones_are_refused():
-    assert {"domains2d-50", "domains2d-10-cells", "domains2d-100-blobs", "domains3d-literal", "crystal2d-strong"} <= set(names())
-    assert named("domains2d-25-cells") == Domains2D(domains=25, kind="cells")
-    assert named("crystal3d").shape == (64, 64, 64)
-    for name in names():
-        assert dataclasses.replace(named(name), size=16).objects(1, seed=0)[0].any()
+    assert {"domains2d-50", "domains2d-10-cells", "domains2d-100-blobs", "domains3d-literal", "crystal2d-strong"} <= set(
+        set_names()
+    )
+    assert object_set("domains2d-25-cells") == Domains2D(domains=25, kind="cells")
+    assert object_set("crystal3d").shape == (64, 64, 64)
+    for name in set_names():
+        assert dataclasses.replace(object_set(name), size=16).objects(1, seed=0)[0].any()
     with pytest.raises(InputError, match=r"unknown set 'domain2d-50'; did you mean domains2d-50"):
-        named("domain2d-50")
+        object_set("domain2d-50")
 
 
 def test_options_of_sets_and_noise_have_names_of_their_own():
@@ -188,7 +190,7 @@ def test_options_of_sets_and_noise_have_names_of_their_own():
 )
 def test_named_objects_stay_what_they_are(name, middle, power):
     """Published figures rest on these sets: a change here is a new set and needs a new name."""
-    x = named(name).objects(1, TEST_SEED, first=3)[0][0]
+    x = object_set(name).objects(1, TEST_SEED, first=3)[0][0]
     assert x[tuple(n // 2 for n in x.shape)] == pytest.approx(middle, abs=1e-5)
     assert np.sum(np.abs(x) ** 2, dtype=float) == pytest.approx(power, rel=1e-5)
 
@@ -219,5 +221,5 @@ def test_importing_loads_no_network_or_plotting_library():
 
 
 def test_values_replay_a_set():
-    chosen = named("domains2d-10-blobs")
+    chosen = object_set("domains2d-10-blobs")
     assert type(chosen)(**values_of(chosen)) == chosen

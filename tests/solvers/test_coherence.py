@@ -32,7 +32,7 @@ def solved(problem, when):
 def test_the_kernel_is_recovered_and_explains_the_data(blurred):
     without, recovered = solved(blurred, "never"), solved(blurred, "always")
     assert without.problem.detector is None
-    assert recovered.score.chi2 < 0.2 * without.score.chi2
+    assert recovered.score.r < 0.2 * without.score.r
     kernel = np.fft.fftshift(recovered.problem.detector.kernel)
     assert kernel.shape == (48, 48)
     assert kernel.sum() == pytest.approx(1, abs=1e-4)
@@ -44,7 +44,7 @@ def test_the_kernel_is_recovered_and_explains_the_data(blurred):
 def test_the_score_is_that_of_the_refined_problem(blurred):
     result = solved(blurred, "always")
     estimate = result.estimates[result.chosen][None]
-    assert_allclose(result.problem.chi2(estimate)[0], result.score.chi2, rtol=1e-3)
+    assert_allclose(result.problem.r_factor(estimate)[0], result.score.r, rtol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def test_all_members_run_and_the_best_comes_last(hard):
     stages = [step.info["stage"] for step in steps]
     assert stages[0::15][:6] == [f"generation {g} member {m}" for g in (1, 2) for m in (1, 2, 3)]
     ends = [steps[k] for k in (14, 29, 44, 59, 74, 89)]
-    best = min(ends, key=lambda step: float(hard.chi2(step.estimate)[0]))
+    best = min(ends, key=lambda step: float(hard.r_factor(step.estimate)[0]))
     assert_allclose(steps[-1].estimate, best.estimate, atol=1e-5)
 
 
@@ -44,11 +44,11 @@ def test_members_differ_until_they_are_bred(hard):
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_generations_improve_or_equal(blind, seed):
-    def chi2(generations):
+    def r(generations):
         solver = Guided(population=3, generations=generations, recipe=Recipe(recipe="30 hio + 20 er"))
-        return solve(solver, blind, seed=seed, hold_out=0).score.chi2
+        return solve(solver, blind, seed=seed, hold_out=0).score.r
 
-    assert chi2(3) <= chi2(1) * 1.001
+    assert r(3) <= r(1) * 1.001
 
 
 def test_breeding_is_the_geometric_mean_of_what_is_aligned(hard):

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from retrieve.driver.solve import shift_to_centre, solve
 from retrieve.numerics.alignment import align
 from retrieve.problem.likelihood import Poisson
-from retrieve.problem.scoring import choose
+from retrieve.problem.scoring import select_start
 from retrieve.solvers import DM, ER, HIO, OSS, RAAR, SF, ConjugateGradient, Recipe, ShrinkWrap
 
 
@@ -38,9 +38,9 @@ def test_the_cost_is_counted(hard, solver, ffts):
 def test_the_chosen_start_has_the_lowest_free_score_within_its_error(hard):
     for seed in range(3):
         result = solve(HIO(iterations=15), hard, starts=5, seed=seed)
-        assert result.chosen == choose(result.scores, int(result.held.sum()), True)
+        assert result.chosen == select_start(result.scores, int(result.held.sum()), True)
         blind = solve(HIO(iterations=15), hard.replace(support=None), starts=5, seed=seed)
-        assert blind.chosen == int(np.argmin([s.free for s in blind.scores]))
+        assert blind.chosen == int(np.argmin([s.r_free for s in blind.scores]))
         assert_array_equal(result.object, result.estimates[result.chosen])
         assert_array_equal(result.support, result.supports[result.chosen])
         assert result.score == result.scores[result.chosen]
@@ -55,17 +55,17 @@ def test_free_and_working_scores_are_of_their_own_pixels(hard):
     intensity = hard.amplitude**2
     for x, score in zip(result.estimates, result.scores, strict=True):
         misfit = (np.abs(np.fft.fft2(x, norm="ortho")) - hard.amplitude) ** 2
-        assert score.chi2 == pytest.approx(misfit[work].sum() / intensity[work].sum(), rel=1e-3)
-        assert score.free == pytest.approx(misfit[held].mean() / intensity[work].mean(), rel=1e-3)
+        assert score.r == pytest.approx(misfit[work].sum() / intensity[work].sum(), rel=1e-3)
+        assert score.r_free == pytest.approx(misfit[held].mean() / intensity[work].mean(), rel=1e-3)
         assert score.nll == pytest.approx(misfit[work].sum() * 2 / work.sum(), rel=1e-3)
 
 
 def test_nothing_held_out(hard):
     result = solve(HIO(iterations=5), hard, starts=3, hold_out=0)
     assert result.held is None
-    assert {s.free for s in result.scores} == {None}
-    assert result.chosen == int(np.argmin([s.chi2 for s in result.scores]))
-    assert all(math.isnan(v) for v in result.history[0]["free"])
+    assert {s.r_free for s in result.scores} == {None}
+    assert result.chosen == int(np.argmin([s.r for s in result.scores]))
+    assert all(math.isnan(v) for v in result.history[0]["r_free"])
 
 
 def test_held_out_pixels_are_kept_from_the_solver(hard):
@@ -75,8 +75,8 @@ def test_held_out_pixels_are_kept_from_the_solver(hard):
     other = solve(HIO(iterations=10), hard.replace(amplitude=np.where(held, hard.amplitude + 1, hard.amplitude)))
     assert_array_equal(other.held, result.held)
     assert_array_equal(other.object, result.object)
-    assert other.score.chi2 == result.score.chi2
-    assert other.score.free != result.score.free
+    assert other.score.r == result.score.r
+    assert other.score.r_free != result.score.r_free
 
 
 def test_the_truth_is_kept_from_the_solver(hard):
@@ -89,9 +89,9 @@ def test_history(hard):
     for history, score in zip(result.history, result.scores, strict=True):
         assert history["step"] == [10.0, 20.0, 25.0]
         assert {len(v) for v in history.values()} == {3}
-        assert history["chi2"][-1] == score.chi2
-        assert history["free"][-1] == score.free
-        assert history["chi2"][0] > history["chi2"][-1]
+        assert history["r"][-1] == score.r
+        assert history["r_free"][-1] == score.r_free
+        assert history["r"][0] > history["r"][-1]
 
 
 def test_the_manifest_tells_all_and_is_json(hard):
@@ -127,7 +127,7 @@ def test_a_start_of_ones_own(hard):
         before = x0.copy()
         result = solve(ER(iterations=1), hard, x0=x0, starts=2, batch=len(x0) if x0.ndim == 3 else 1)
         assert_array_equal(x0, before)
-        assert result.score.chi2 < 1e-5
+        assert result.score.r < 1e-5
         assert_array_equal(result.estimates[0], result.estimates[1])
 
 

@@ -6,9 +6,9 @@ import pytest
 from retrieve.driver.solve import solve
 from retrieve.errors import InputError
 from retrieve.numerics.alignment import align
-from retrieve.priors.weights import load, shipped
+from retrieve.priors.weights import load_weights, shipped
 from retrieve.problem import Problem
-from retrieve.simulate import Noise, named
+from retrieve.simulate import Noise, object_set
 from retrieve.solvers.learned.diffusion import Diffusion
 from retrieve.solvers.learned.dps import DPS
 from retrieve.solvers.learned.unet import UNet
@@ -19,7 +19,7 @@ NOWHERE = 77  # a seed that nothing was trained, tuned or tested on
 @pytest.fixture(scope="module")
 def volume():
     """An ellipsoid of 50 blobs, 32³, without noise."""
-    return named("domains3d-fits").problem(0, NOWHERE, Noise(sigma=0.0))
+    return object_set("domains3d-fits").problem(0, NOWHERE, Noise(sigma=0.0))
 
 
 def test_diffusion_finds_a_volume_by_the_code_that_finds_a_film(volume):
@@ -30,7 +30,7 @@ def test_diffusion_finds_a_volume_by_the_code_that_finds_a_film(volume):
 
 
 def test_samples_in_3d_are_spread_around_the_object(volume):
-    noisy = named("domains3d-fits").problem(0, NOWHERE, Noise(sigma=0.01))
+    noisy = object_set("domains3d-fits").problem(0, NOWHERE, Noise(sigma=0.01))
     result = solve(Diffusion(search=150, evaluations=30, sweeps=2, inner=2), noisy, starts=1, samples=2)
     assert result.samples.shape == (2, 32, 32, 32)
     assert all(align(x, volume.truth).correlation > 0.9 for x in result.samples)
@@ -40,7 +40,7 @@ def test_samples_in_3d_are_spread_around_the_object(volume):
 def test_dps_guides_in_3d(volume):
     guided = solve(DPS(timesteps=12), volume, starts=1)
     blind = solve(DPS(timesteps=12, step=1e-9), volume, starts=1)
-    assert guided.score.chi2 < 0.9 * blind.score.chi2
+    assert guided.score.r < 0.9 * blind.score.r
     assert np.isfinite(guided.object).all()
 
 
@@ -62,4 +62,4 @@ def test_the_unet_that_ships_inverts_a_volume(volume):
 
 def test_the_file_is_small_and_says_what_it_is_for():
     assert shipped()["domains3d"].stat().st_size <= 20e6
-    assert load("domains3d").window == (32, 32, 32)
+    assert load_weights("domains3d").window == (32, 32, 32)

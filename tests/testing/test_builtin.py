@@ -12,16 +12,16 @@ import tifffile
 from retrieve.evaluate.metrics import BUILTIN
 from retrieve.io import builtin_readers
 from retrieve.operators import Binning, Crop, FarField, Mask, Pad, PartialCoherence
-from retrieve.plugins.builtin import ALGORITHMS, register_operators, register_solvers
+from retrieve.plugins.builtin import CLASSICAL, register_operators, register_solvers
 from retrieve.plugins.registry import find
-from retrieve.priors.weights import load
+from retrieve.priors.weights import load_weights
 from retrieve.solvers import SF, Auto, ConjugateGradient, Guided, Recipe
 from retrieve.solvers.learned.dps import DPS
 from retrieve.testing import parametrize_with_checks
 
 SHAPE = (12, 10)
 SOLVERS = [
-    *(find("solvers", name.lower())(iterations=10) for name in ALGORITHMS if name != "SF"),
+    *(find("solvers", name.lower())(iterations=10) for name in CLASSICAL if name != "SF"),
     Recipe(recipe="4 hio + 3 raar + 6 er"),
     Auto(search=6, wrapped=6, levels=2, effort=3, rounds=1, length=6),
     Guided(population=2, generations=2, recipe=Recipe(recipe="4 hio + 2 er")),
@@ -73,7 +73,7 @@ def test_metrics(check):
     check()
 
 
-@parametrize_with_checks([load("domains2d"), load("domains3d")])
+@parametrize_with_checks([load_weights("domains2d"), load_weights("domains3d")])
 def test_priors(check):
     check()
 

@@ -233,7 +233,7 @@ FAULTS = {
     AnotherTotal: ("finishes", "it tells a total of 3 steps and takes 6"),
     NoEnd: ("finishes", "it has no end, and tells no `total`"),
     Raises: ("finishes", "ZeroDivisionError: nothing to divide"),
-    GetsWorse: ("beats its start", "χ² inside the support goes from"),
+    GetsWorse: ("beats its start", "R inside the support goes from"),
     AllAtOnce: ("stops when asked", "its first step costs as many transforms as all 6"),
     TwoAxesAlone: ("three axes, or a clear refusal", "two axes are wanted"),
     RefusesWhileItRuns: ("three axes, or a clear refusal", "refuse in `check`, before any work"),

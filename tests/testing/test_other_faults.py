@@ -182,7 +182,7 @@ METRICS = {
     "worse with noise": {"direction": "higher", "range": (-1, math.inf)},
     "blind to phase, place and twin": {
         "needs": "data",
-        "function": lambda x, p: float(np.linalg.norm(x - x.conj()) + p.chi2(x[None])[0]),
+        "function": lambda x, p: float(np.linalg.norm(x - x.conj()) + p.r_factor(x[None])[0]),
         "range": (0, math.inf),
     },
     "repeats, and leaves its arguments alone": {"function": spoiled},

@@ -37,7 +37,7 @@ def by_hand(problem, folder, sequence=KNOWN):
 
 
 def fourier_error(problem, x):
-    return float(problem.chi2(x[None])[0]) ** 0.5
+    return float(problem.r_factor(x[None])[0]) ** 0.5
 
 
 @parametrize_with_checks([Cohere(algorithm_sequence="8*HIO+4*ER"), Cohere(algorithm_sequence="12*ER", guess="cohere")])

@@ -76,7 +76,7 @@ def test_what_is_measured_pulls_the_sample_to_its_amplitudes(white):
     inside, rng = problem.support[None].float(), Streams.of(0, range(1))
     mean = torch.from_numpy(0.8 * white.truth)[None]
     found = DAPS(beta=0.1, langevin=200).sample(problem, mean, 10.0, inside, rng, still=True)
-    assert float(problem.chi2(found)[0]) < 1e-3 < float(problem.chi2(mean)[0])
+    assert float(problem.r_factor(found)[0]) < 1e-3 < float(problem.r_factor(mean)[0])
 
 
 def test_levels_fall_from_the_highest_to_the_lowest():

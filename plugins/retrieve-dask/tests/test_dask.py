@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from retrieve.driver.executors import completed, opened
+from retrieve.driver.executors import completed, open_pool
 from retrieve.errors import InputError
 from retrieve.evaluate import benchmarks
 from retrieve.evaluate.compare import compare
@@ -28,7 +28,7 @@ def rows(**settings):
     cases = benchmarks.Benchmark(("domains2d-10-blobs",)).cases([0.0, 0.05], 3)
     entrants = {"hio": HIO(iterations=40), "er": ER(iterations=40)}
     found = compare(entrants, cases, starts=2, workers=2, **settings)
-    return [(r.group, r.noise, r.object, r.solver, r.start, r.chi2, r.free, r.metrics, r.failure) for r in found.rows]
+    return [(r.group, r.noise, r.object, r.solver, r.start, r.r, r.r_free, r.metrics, r.failure) for r in found.rows]
 
 
 def test_rows_are_those_of_one_process():
@@ -43,7 +43,7 @@ def slowly(number):
 
 def test_a_killed_worker_costs_only_what_it_was_at():
     cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
-    with cluster, opened(f"dask:{cluster.scheduler_address}", 2) as executor:
+    with cluster, open_pool(f"dask:{cluster.scheduler_address}", 2) as executor:
         assert executor.workers == 2
         victim = next(iter(cluster.workers.values())).pid
         timer = threading.Timer(1.2, os.kill, (victim, signal.SIGKILL))
@@ -56,5 +56,5 @@ def test_a_killed_worker_costs_only_what_it_was_at():
 
 def test_no_scheduler_is_told_before_any_work(monkeypatch):
     monkeypatch.setattr("retrieve_dask.PATIENCE", 1)
-    with pytest.raises(InputError, match="no scheduler answers"), opened("dask:tcp://127.0.0.1:9", 1):
+    with pytest.raises(InputError, match="no scheduler answers"), open_pool("dask:tcp://127.0.0.1:9", 1):
         pass

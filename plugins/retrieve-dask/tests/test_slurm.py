@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from retrieve.driver.executors import completed, opened
+from retrieve.driver.executors import completed, open_pool
 from retrieve.errors import InputError
 
 pytest.importorskip("dask_jobqueue", reason="dask-jobqueue is not installed: pip install 'plugins/retrieve-dask[slurm]'")
@@ -32,7 +32,7 @@ def submitting(tmp_path, monkeypatch):
 
 
 def test_jobs_are_submitted_and_do_the_work(submitting):
-    with opened("slurm:short", 2) as executor:
+    with open_pool("slurm:short", 2) as executor:
         executor.client.wait_for_workers(2, timeout=60)
         found = {item: future.result() for item, future in completed(executor, math.sqrt, range(20), 2)}
         elsewhere = executor.submit(os.getpid).result()
@@ -45,5 +45,5 @@ def test_jobs_are_submitted_and_do_the_work(submitting):
 
 def test_without_slurm_it_is_told_before_any_work(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InputError, match="no sbatch here"), opened("slurm", 1):
+    with pytest.raises(InputError, match="no sbatch here"), open_pool("slurm", 1):
         pass

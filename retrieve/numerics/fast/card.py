@@ -17,7 +17,7 @@ from array_api_compat import array_namespace, is_cupy_array
 from cupy.cuda import cufft
 from cupyx.scipy.fft import get_fft_plan
 
-POINTS = 1 << 31
+CARD_POINTS = 1 << 31
 """Arrays of fewer points than this: the passes count in 32 bits."""
 
 set_modulus = cupy.ElementwiseKernel(
@@ -46,7 +46,7 @@ mix = cupy.ElementwiseKernel(
 """x ← a·x + b·m inside the support, c·x + d·m outside."""
 
 
-class Loop:
+class CardLoop:
     """The iterations x ← a·x + b·m of one run: its x and m, written over by each iteration, and the launches.
 
     `modulus` and `update` are those of `retrieve.numerics.fast.loops.Loop`; both return arrays of the library that x came from.
@@ -77,7 +77,7 @@ class Loop:
         """Whether iterations of x (batch, *shape) are done here: a plain far field in single precision, on the current card."""
         single = str(x.dtype).endswith("complex64") and str(problem.amplitude.dtype).endswith("float32")
         here = x.__dlpack_device__()[1] == cupy.cuda.runtime.getDevice()
-        return bool(single and here and 0 < math.prod(x.shape) < POINTS and problem.operator.fourier is not None)
+        return bool(single and here and 0 < math.prod(x.shape) < CARD_POINTS and problem.operator.fourier is not None)
 
     def modulus(self, problem: Any, x: Any) -> Any:
         """`Problem.fit_modulus`."""

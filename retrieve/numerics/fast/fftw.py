@@ -34,7 +34,7 @@ Between = Callable[[np.ndarray, slice], object]
 """Works in place on a block (n0, width) of a spectrum, not normalised; the slice tells its columns of the trailing axes, flat."""
 
 
-class Plan:
+class TransformPlan:
     """One of FFTW's plans, and the arrays of its own that it goes back to, so that it keeps no others alive."""
 
     def __init__(self, x: np.ndarray, y: np.ndarray, axes: Sequence[int], direction: str, rigour: str = "FFTW_MEASURE") -> None:
@@ -65,9 +65,11 @@ class Pieces(NamedTuple):
 
     slabs: list[slice]
     columns: list[slice]
-    there: dict[int, Plan]  # by thickness: over the trailing axes, forward and backward
-    back: dict[int, Plan]
-    lead: dict[int, tuple[np.ndarray, Plan, Plan]]  # by width: buffer, over the first axis forward and backward; none: one piece
+    there: dict[int, TransformPlan]  # by thickness: over the trailing axes, forward and backward
+    back: dict[int, TransformPlan]
+    lead: dict[
+        int, tuple[np.ndarray, TransformPlan, TransformPlan]
+    ]  # by width: buffer, over the first axis forward and backward; none: one piece
 
 
 def cache_folder() -> Path:
@@ -159,11 +161,15 @@ def _pieces(shape: tuple[int, ...], real: bool) -> Pieces:
     for thickness in {s.stop - s.start for s in slabs}:
         x = np.empty((thickness, *rest), np.float32 if real else np.complex64)
         f = np.empty((thickness, *half), np.complex64)
-        there[thickness] = Plan(x, f, axes, "FFTW_FORWARD", rigour)
-        back[thickness] = Plan(f, x if real else f, axes, "FFTW_BACKWARD", rigour)
+        there[thickness] = TransformPlan(x, f, axes, "FFTW_FORWARD", rigour)
+        back[thickness] = TransformPlan(f, x if real else f, axes, "FFTW_BACKWARD", rigour)
     for width in () if whole else {c.stop - c.start for c in columns}:
         block = pyfftw.empty_aligned((n0, width), np.complex64)
-        lead[width] = (block, Plan(block, block, (0,), "FFTW_FORWARD"), Plan(block, block, (0,), "FFTW_BACKWARD"))
+        lead[width] = (
+            block,
+            TransformPlan(block, block, (0,), "FFTW_FORWARD"),
+            TransformPlan(block, block, (0,), "FFTW_BACKWARD"),
+        )
     return Pieces(slabs, columns, there, back, lead)
 
 

@@ -14,17 +14,17 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 from ..denoiser import SIGMA_DATA, Denoiser
-from ..patterns import each, measured, shown
+from ..patterns import broadcast_over, measure_pattern, network_input
 from ..windows import box_for, reach_of, window_of
-from .objects import Source, draws
+from .objects import Source, generator_for
 
-BINS = tuple(float(s) for s in np.geomspace(0.03, 10, 11))
+SIGMA_BINS = tuple(float(s) for s in np.geomspace(0.03, 10, 11))
 """Noise levels at which a denoiser is validated, in units of σ_data."""
 
 POOLED = 1 << 24
 """Pixels of the objects that are sorted into boxes together."""
 
-SHOWN = "log(1 + |F|/rms), twice; zero where it was not measured"
+PATTERN_SCALING = "log(1 + |F|/rms), twice; zero where it was not measured"
 """What the card tells of the pattern's channels."""
 
 
@@ -34,7 +34,7 @@ def unit_rms(x: Tensor) -> Tensor:
     return x / power.clamp(min=1e-12).sqrt().reshape(-1, *[1] * (x.ndim - 1))
 
 
-def framed(x: Tensor, window: Sequence[int]) -> Tensor:
+def crop_or_pad(x: Tensor, window: Sequence[int]) -> Tensor:
     """The window in the middle of x (batch, channels, *shape), N//2 at its n//2, with zeros where x is the smaller."""
     for axis, (n, w) in enumerate(zip(x.shape[2:], window, strict=True), 2):
         before = w // 2 - n // 2
@@ -87,7 +87,7 @@ class DiffusionTask:
 
         In the window, objects of unit rms (batch, 2, *window), supports float32 (batch, 1, *window).
         """
-        x, support = (framed(a, self.module.window) for a in (x, support[:, None].float()))
+        x, support = (crop_or_pad(a, self.module.window) for a in (x, support[:, None].float()))
         return unit_rms(x), support
 
     def batches(self, size: int, start: int, step: int) -> Iterator[tuple[Tensor, ...]]:
@@ -95,14 +95,14 @@ class DiffusionTask:
         for count, (x, support) in enumerate(self.source.batches(size, start, step)):
             x, support = self.prepared(x, support)
             j = start + count * step
-            known = torch.rand(len(x), generator=draws(j, 1)) >= self.unknown
-            told = torch.where(each(known, support), support, torch.ones_like(support))
+            known = torch.rand(len(x), generator=generator_for(j, 1)) >= self.unknown
+            told = torch.where(broadcast_over(known, support), support, torch.ones_like(support))
             if self.module.pattern:
-                rng = draws(j, 4)
+                rng = generator_for(j, 4)
                 u = torch.rand(2, len(x), generator=rng)
                 told = with_pattern(x, told, self.sigma * u[0] ** 2, rng)
-                told[:, 1:] *= each(u[1] >= self.unknown, told)
-            yield x, told, self.kinds_of(torch.arange(j * size, (j + 1) * size), draws(j, 3))
+                told[:, 1:] *= broadcast_over(u[1] >= self.unknown, told)
+            yield x, told, self.kinds_of(torch.arange(j * size, (j + 1) * size), generator_for(j, 3))
 
     def kinds_of(self, numbers: Tensor, rng: torch.Generator) -> Tensor:
         """The kinds of the objects of these numbers as the network is told, float32 (objects, kinds); `untold` are all 0."""
@@ -110,22 +110,22 @@ class DiffusionTask:
         told = torch.rand(len(numbers), generator=rng) >= self.untold
         return told[:, None] * (numbers[:, None] % max(kinds, 1) == torch.arange(kinds)).float()
 
-    def pooled(self, size: int) -> int:
+    def pool_size(self, size: int) -> int:
         """At most 32, of up to `POOLED` pixels in all; 1 where nothing is cut down."""
         return 1 if self.module.pattern else max(1, min(32, POOLED // (size * math.prod(self.module.window))))
 
-    def arranged(self, pool: Sequence[tuple[Tensor, ...]], number: int) -> list[tuple[Tensor, ...]]:
+    def bucket_by_size(self, pool: Sequence[tuple[Tensor, ...]], number: int) -> list[tuple[Tensor, ...]]:
         """The objects of several batches in as many, each of objects of about the same box, in an order drawn for `number`."""
         x, support, kind = (torch.cat(parts) for parts in zip(*pool, strict=True))
-        parts = self.boxed(support, len(pool[0][0]))
-        order = torch.randperm(len(parts), generator=draws(number, 2)).tolist()
+        parts = self.crop_to_support(support, len(pool[0][0]))
+        order = torch.randperm(len(parts), generator=generator_for(number, 2)).tolist()
 
         def cut(part: Tensor, box: tuple[slice, ...]) -> tuple[Tensor, ...]:
             return (*(a[part][(slice(None), *box)].contiguous() for a in (x, support)), kind[part])
 
         return [cut(*parts[k]) for k in order]
 
-    def boxed(self, support: Tensor, size: int) -> list[tuple[Tensor, tuple[slice, ...]]]:
+    def crop_to_support(self, support: Tensor, size: int) -> list[tuple[Tensor, tuple[slice, ...]]]:
         """Which of the supports (objects, 1, *window) go together, `size` at a time, and the box (1, *axes) that holds them.
 
         Boxes have equal sides: of each new shape a card's library has to think for seconds.
@@ -139,15 +139,15 @@ class DiffusionTask:
 
     @torch.no_grad()
     def validate(self, module: nn.Module) -> dict[str, float]:
-        """Mean squared error per pixel, in units of the object's mean square, at each noise level of `BINS`."""
+        """Mean squared error per pixel, in units of the object's mean square, at each noise level of `SIGMA_BINS`."""
         x, support = self.prepared(*self.source.held(self.validation))
-        parts = self.boxed(support, 32)
+        parts = self.crop_to_support(support, 32)
         if self.module.pattern:
             support = with_pattern(x, support, torch.zeros(len(x)), torch.Generator())
         where = next(module.parameters()).device
         rng = torch.Generator().manual_seed(0)
         found = {}
-        for level in BINS:
+        for level in SIGMA_BINS:
             noise = torch.randn(x.shape, generator=rng)
             error = 0.0
             for part, box in parts:
@@ -179,7 +179,11 @@ class DiffusionTask:
             "scale": "objects have an rms of 1 over the window; sigma is of the real and of the imaginary part",
             "symmetries": ["global phase", "twin"],
             "support_unknown": self.unknown if self.module.conditioned else 1.0,
-            **({"pattern": {"shown": SHOWN, "unknown": self.unknown, "sigma": self.sigma}} if self.module.pattern else {}),
+            **(
+                {"pattern": {"shown": PATTERN_SCALING, "unknown": self.unknown, "sigma": self.sigma}}
+                if self.module.pattern
+                else {}
+            ),
             **({"kind_untold": self.untold} if self.module.kinds else {}),
             **self.source.card(),
         }
@@ -188,7 +192,9 @@ class DiffusionTask:
 def with_pattern(x: Tensor, support: Tensor, sigma: Tensor, rng: torch.Generator) -> Tensor:
     """The support (batch, 1, *window), and twice the pattern of x (batch, 2, *window) with noise sigma (batch,)."""
     zero = torch.zeros_like(sigma)
-    pattern = shown(*measured(torch.view_as_complex(x.movedim(1, -1).contiguous()), sigma, zero, zero, rng))[:, None]
+    pattern = network_input(*measure_pattern(torch.view_as_complex(x.movedim(1, -1).contiguous()), sigma, zero, zero, rng))[
+        :, None
+    ]
     return torch.cat([support, pattern, pattern], dim=1)
 
 

@@ -10,7 +10,7 @@ from ...errors import InputError
 
 
 @contextmanager
-def own_folder(folder: Path) -> Iterator[None]:
+def lock_directory(folder: Path) -> Iterator[None]:
     """Make the folder, and keep other trainings out of it.
 
     Raises `InputError` where it cannot be written, or while another process trains in it.

@@ -10,7 +10,7 @@ from typing import Any
 from ...files import replacing
 
 
-class Journal:
+class TrainingLog:
     """Rows of numbers, one for each validation, in order of their `objects`.
 
     A log that is gone on with loses the rows past `objects`, where the checkpoint is older than its end,

@@ -22,13 +22,13 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ...errors import InputError
 from ...numerics.arrays import cores
-from .files import own_folder
+from .files import lock_directory
 from .parallel import World
 from .settings import Training
-from .state import State, Told, precision_of, trained_in
+from .state import ProgressMessage, State, precision_of, trained_in
 from .task import Task
 
-__all__ = ["Task", "Told", "Training", "precision_of", "record", "train"]
+__all__ = ["Task", "ProgressMessage", "Training", "precision_of", "training_record", "train"]
 
 WORKERS = 16
 """The most processes that make objects for a card."""
@@ -40,7 +40,7 @@ def train(
     folder: str | Path,
     *,
     device: str = "cpu",
-    on_step: Callable[[Told], object] | None = None,
+    on_step: Callable[[ProgressMessage], object] | None = None,
 ) -> nn.Module:
     """Train `task.module`, or go on where the checkpoint in `folder` was left; returns it with averaged weights.
 
@@ -53,7 +53,7 @@ def train(
     if settings.compile and device == "cpu" and not shutil.which(os.environ.get("CXX", "c++")):
         raise InputError("compile=true needs a C++ compiler on a CPU, and there is none; install one or leave it out")
     world = World.join(device)
-    with own_folder(Path(folder)) if world.first else nullcontext():
+    with lock_directory(Path(folder)) if world.first else nullcontext():
         state = State(task, settings, Path(folder), world)
         if settings.compile:
             getattr(task.module, "network", task.module).compile()
@@ -77,7 +77,7 @@ def train(
     return state.averaged()
 
 
-def record(settings: Training, told: Told, module: nn.Module, device: str) -> dict[str, Any]:
+def training_record(settings: Training, told: ProgressMessage, module: nn.Module, device: str) -> dict[str, Any]:
     """What a card tells of a training of `module` that has come to `told`."""
     where = torch.device(device)
     name = torch.cuda.get_device_name(where) if where.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
@@ -131,7 +131,7 @@ class _Stream(IterableDataset[list[tuple[Tensor, ...]]]):
         first, of = (0, 1) if worker is None else (worker.id, worker.num_workers)
         for number in itertools.count(self.start + first * self.pool * self.step, of * self.pool * self.step):
             made = self.task.batches(self.size, number, self.step)
-            yield self.task.arranged(list(itertools.islice(made, self.pool)), number)
+            yield self.task.bucket_by_size(list(itertools.islice(made, self.pool)), number)
 
 
 def _batches(task: Task, settings: Training, done: int, world: World) -> Iterator[tuple[Tensor, ...]]:
@@ -149,7 +149,7 @@ def _batches(task: Task, settings: Training, done: int, world: World) -> Iterato
 
 def _pool(task: Task, settings: Training) -> int:
     """How many batches are arranged together; compiled, a network wants one shape."""
-    return 1 if settings.compile else task.pooled(settings.batch)
+    return 1 if settings.compile else task.pool_size(settings.batch)
 
 
 def _undisturbed(worker: int) -> None:

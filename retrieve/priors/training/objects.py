@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...errors import InputError
 from ...plugins.options import values_of
-from ...simulate import TRAIN_SEED, ObjectSet, named
+from ...simulate import TRAIN_SEED, ObjectSet, object_set
 from ...simulate.dataset import torch_dataset
 from .object_files import SUFFIXES, read_objects
 
@@ -62,7 +62,7 @@ class Simulated:
     def __init__(
         self, objects: ObjectSet | str, seed: int = TRAIN_SEED, *, held_seed: int | None = None, name: str | None = None
     ) -> None:
-        self.objects = named(objects) if isinstance(objects, str) else objects
+        self.objects = object_set(objects) if isinstance(objects, str) else objects
         self.name = name or (objects if isinstance(objects, str) else type(objects).__name__)
         self.seed, self.held_seed = seed, seed + 1 if held_seed is None else held_seed
         self.shape, self.kinds = self.objects.shape, self.objects.kinds
@@ -73,7 +73,7 @@ class Simulated:
         j = start
         while True:
             made = stream.made(j)
-            yield turned(made.x, made.support, draws(j))
+            yield augment(made.x, made.support, generator_for(j))
             j += step
 
     def held(self, count: int) -> tuple[Tensor, Tensor]:
@@ -83,7 +83,7 @@ class Simulated:
 
     @cached_property
     def _extent(self) -> tuple[NDArray, NDArray]:
-        return measured(self.objects.objects(SURVEYED, self.held_seed)[1])
+        return measured_objects(self.objects.objects(SURVEYED, self.held_seed)[1])
 
     @property
     def reach(self) -> tuple[int, ...]:
@@ -121,7 +121,7 @@ class Folder:
         kept = max(1, len(x) // 10)
         self.shape: tuple[int, ...] = x.shape[1:]
         self.kinds: tuple[str, ...] = ()
-        self._extent = measured(support)
+        self._extent = measured_objects(support)
         self.x, self.support = (torch.from_numpy(a[:-kept]) for a in (x, support))
         self.kept = pair(torch.from_numpy(x[-kept:])), torch.from_numpy(support[-kept:])
 
@@ -129,9 +129,9 @@ class Folder:
         """Random draws, the same for each batch number."""
         j = start
         while True:
-            rng = draws(j)
+            rng = generator_for(j)
             drawn = torch.randint(len(self.x), (size,), generator=rng)
-            yield turned(pair(self.x[drawn]), self.support[drawn], rng)
+            yield augment(pair(self.x[drawn]), self.support[drawn], rng)
             j += step
 
     def held(self, count: int) -> tuple[Tensor, Tensor]:
@@ -149,7 +149,7 @@ class Folder:
         return {"data": data, "geometry": geometry(self.shape, *self._extent)}
 
 
-def draws(*numbers: int) -> torch.Generator:
+def generator_for(*numbers: int) -> torch.Generator:
     """A generator for these numbers, whose draws have nothing to do with those for others."""
     return torch.Generator().manual_seed(int(np.random.SeedSequence(numbers).generate_state(1)[0]))
 
@@ -159,7 +159,7 @@ def pair(x: Tensor) -> Tensor:
     return torch.view_as_real(x).movedim(-1, 1).contiguous()
 
 
-def turned(x: Tensor, support: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+def augment(x: Tensor, support: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     """Each object x (batch, 2, *shape) and its support at a random global phase, every other one as its twin x*(−r)."""
     shape = x.shape[2:]
     each = (-1, *[1] * len(shape))
@@ -175,7 +175,7 @@ def turned(x: Tensor, support: Tensor, rng: torch.Generator) -> tuple[Tensor, Te
     return torch.stack([angle.cos() * re - angle.sin() * im, angle.sin() * re + angle.cos() * im], dim=1), flipped(support)
 
 
-def measured(support: NDArray) -> tuple[NDArray, NDArray]:
+def measured_objects(support: NDArray) -> tuple[NDArray, NDArray]:
     """Of supports (objects, *shape): px from N//2 along each axis (objects, axes), and share of the array (objects,)."""
     axes = range(1, support.ndim)
     reach = [

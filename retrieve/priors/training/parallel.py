@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import distributed, nn
 
-PATIENCE = datetime.timedelta(days=1)
+BROADCAST_TIMEOUT = datetime.timedelta(days=1)
 """How long the others wait while the first process validates, which takes as long as it takes."""
 
 
@@ -41,8 +41,8 @@ class World:
             torch.cuda.set_device(where)
         ours = not distributed.is_initialized()
         if ours:
-            distributed.init_process_group("nccl" if where.type == "cuda" else "gloo", timeout=PATIENCE)
-        numbers = distributed.new_group(backend="gloo", timeout=PATIENCE)
+            distributed.init_process_group("nccl" if where.type == "cuda" else "gloo", timeout=BROADCAST_TIMEOUT)
+        numbers = distributed.new_group(backend="gloo", timeout=BROADCAST_TIMEOUT)
         return cls(where, distributed.get_rank(), size, numbers, ours)
 
     @property

@@ -17,17 +17,17 @@ from ...errors import InputError, RetrieveError
 from ...files import replacing
 from ...plugins.options import values_of
 from ..weights import complete
-from .log import Journal
-from .objects import draws
+from .log import TrainingLog
+from .objects import generator_for
 from .parallel import World
 from .settings import Training
 from .task import Task
 
 CHECKPOINT = "checkpoint.pt"
-PERIOD = 0.2  # seconds between looks at the loss: each waits for a card
+LOSS_PERIOD = 0.2  # seconds between looks at the loss: each waits for a card
 
 
-class Told(NamedTuple):
+class ProgressMessage(NamedTuple):
     """What `on_step` hears."""
 
     objects: int
@@ -114,7 +114,7 @@ class State:
         self.loss = math.nan
         self.whole, self.asked, self.finished = True, False, False
         self._resume()
-        self.journal = Journal(folder / "log.csv", self.objects) if world.first else None
+        self.journal = TrainingLog(folder / "log.csv", self.objects) if world.first else None
         self.begun = time.perf_counter() - self.seconds
         self.checked = self.saved = self.looked = self.seconds
         # β = (1 − 1/t)^(γ + 1) averages over the last `ema` of the history (Karras et al. 2024, eq. 123)
@@ -128,7 +128,7 @@ class State:
 
     def rng(self) -> torch.Generator:
         """The noise of the coming step, which depends on seed, step and process alone: a resumed training has the same."""
-        return draws(self.settings.seed, self.step, self.world.rank)
+        return generator_for(self.settings.seed, self.step, self.world.rank)
 
     def _resume(self) -> None:
         """Take over what the checkpoint holds, if there is one."""
@@ -168,7 +168,7 @@ class State:
         self.recent.append(losses.detach().mean())
         self.whole = True
 
-    def after(self, on_step: Callable[[Told], object] | None) -> None:
+    def after(self, on_step: Callable[[ProgressMessage], object] | None) -> None:
         """What follows a step: in the first process validation, checkpoint and news, and then what it decides, to all."""
         if self.world.first:
             self.seconds = time.perf_counter() - self.begun
@@ -188,19 +188,19 @@ class State:
         """Networks compute in the precision asked for."""
         return torch.autocast(self.world.device.type, self.dtype, enabled=self.dtype != torch.float32)
 
-    def told(self, now: bool = False) -> Told:
+    def told(self, now: bool = False) -> ProgressMessage:
         """How it stands; the loss is the mean over the last steps, as of a moment ago unless `now`.
 
         Raises `RetrieveError` where it is not finite.
         """
-        if self.recent and (now or math.isnan(self.loss) or self.seconds - self.looked > PERIOD):
+        if self.recent and (now or math.isnan(self.loss) or self.seconds - self.looked > LOSS_PERIOD):
             self.loss, self.looked = float(torch.stack(list(self.recent)).mean()), self.seconds
             if not math.isfinite(self.loss):
                 raise RetrieveError(
                     f"the loss is {self.loss} after {self.objects} objects; give a lower rate, or precision float32; "
                     f"the last checkpoint is kept"
                 )
-        return Told(
+        return ProgressMessage(
             self.objects, self.progress, self.loss, self.settings.rate_at(self.progress), self.seconds, dict(self.validation)
         )
 
@@ -254,7 +254,7 @@ class State:
         with replacing(self.folder / CHECKPOINT) as partial:
             _save(state, partial)
 
-    def finish(self, on_step: Callable[[Told], object] | None) -> None:
+    def finish(self, on_step: Callable[[ProgressMessage], object] | None) -> None:
         """The last validation and checkpoint, unless they are already done."""
         if not self.world.first:
             return

@@ -25,7 +25,7 @@ class Task(Protocol):
         """The network with its loss."""
         ...
 
-    def pooled(self, size: int) -> int:
+    def pool_size(self, size: int) -> int:
         """How many batches of `size` objects are arranged together."""
         ...
 
@@ -33,7 +33,7 @@ class Task(Protocol):
         """What the module's forward takes, but for the generator."""
         ...
 
-    def arranged(self, pool: Sequence[tuple[Tensor, ...]], number: int) -> list[tuple[Tensor, ...]]:
+    def bucket_by_size(self, pool: Sequence[tuple[Tensor, ...]], number: int) -> list[tuple[Tensor, ...]]:
         """The objects of a pool of batches, arranged; `number` is of its first batch."""
         ...
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import InputError
-from ..patterns import each, measured
+from ..patterns import broadcast_over, measure_pattern
 from ..retriever import Retriever, twin
 from ..windows import window_of
 from .diffusion_task import unit_rms
@@ -66,16 +66,16 @@ class UNetTask:
             seed = np.random.SeedSequence([start + count * step, STREAM]).generate_state(1)  # not the one of the objects
             rng = torch.Generator().manual_seed(int(seed[0]))
             u = torch.rand(4, len(x), generator=rng)
-            told = each(u[0] >= self.unknown, support)
+            told = broadcast_over(u[0] >= self.unknown, support)
             lost = self.lost * (2 * u[2] - 1).clamp(min=0)
             stop = self.stop * (4 * u[3] - 3).clamp(min=0)
             yield x, support | ~told, *self.measure(x, self.sigma * u[1] ** 2, lost, stop, rng)
 
-    def pooled(self, size: int) -> int:
+    def pool_size(self, size: int) -> int:
         """Batches stay as they are."""
         return 1
 
-    def arranged(self, pool: Sequence[tuple[Tensor, ...]], number: int) -> list[tuple[Tensor, ...]]:
+    def bucket_by_size(self, pool: Sequence[tuple[Tensor, ...]], number: int) -> list[tuple[Tensor, ...]]:
         """As they are."""
         return list(pool)
 
@@ -84,13 +84,15 @@ class UNetTask:
 
         x: (batch, 2, *window).  sigma, lost, stop: (batch,), see the class.
         """
-        return measured(self.module.placed(torch.view_as_complex(x.movedim(1, -1).contiguous())), sigma, lost, stop, rng)
+        return measure_pattern(
+            self.module.recentre_window(torch.view_as_complex(x.movedim(1, -1).contiguous())), sigma, lost, stop, rng
+        )
 
     def validate(self, module: nn.Module) -> dict[str, float]:
         """Means over objects held back, supports known and all pixels measured, at each noise of `SIGMAS`.
 
         complex@σ: |⟨x,t⟩|/‖x‖‖t‖, of the better twin.  amplitude@σ: Pearson's correlation of its amplitude over
-        the array.  chi2@σ: Σ(c|F x| − y)²/Σy² of the noisy amplitude y, with c fitted.
+        the array.  r@σ: Σ(c|F x| − y)²/Σy² of the noisy amplitude y, with c fitted.
         """
         found = {}
         for sigma in SIGMAS:
@@ -99,7 +101,7 @@ class UNetTask:
             f = torch.fft.fftn(x, dim=axes, norm="ortho").abs()
             found[f"complex@{sigma:g}"] = cosine(x, t).abs()
             found[f"amplitude@{sigma:g}"] = cosine(*(a.abs() - a.abs().mean(axes, keepdim=True) for a in (x, t)))
-            found[f"chi2@{sigma:g}"] = 1 - cosine(f, y) ** 2
+            found[f"r@{sigma:g}"] = 1 - cosine(f, y) ** 2
         return {name: float(values.mean()) for name, values in found.items()}
 
     def inverted(self, module: nn.Module, count: int, sigma: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -110,11 +112,11 @@ class UNetTask:
         where = next(module.parameters()).device
         parts = [[a[part].to(where) for a in (y, valid, support)] for part in torch.arange(len(t)).split(32)]
         x = torch.cat([module.reconstruct(*part).cpu() for part in parts])  # type: ignore[operator]
-        truth = self.module.placed(torch.view_as_complex(t.movedim(1, -1).contiguous()))
+        truth = self.module.recentre_window(torch.view_as_complex(t.movedim(1, -1).contiguous()))
         axes = tuple(range(1, x.ndim))
         both = [x, twin(x)]
         overlaps = [(a.conj() * truth).sum(axes) for a in both]
-        x = torch.where(each(overlaps[1].abs() > overlaps[0].abs(), x), both[1], both[0])
+        x = torch.where(broadcast_over(overlaps[1].abs() > overlaps[0].abs(), x), both[1], both[0])
         return x * torch.sgn((x.conj() * truth).sum(axes, keepdim=True)), truth, y
 
     def picture(self, module: nn.Module, path: Path) -> None:

@@ -20,11 +20,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from .html import MARK, Html, decade, tag
 
-COLOURS = 8  # that the style defines; further series begin again, with other markers
+CHART_COLOURS = 8  # that the style defines; further series begin again, with other markers
 MARKERS = "os^Dv*Ph<>X"
-POINTS = 40  # of one distribution that are drawn, evenly over its ranks
+MAX_CHART_POINTS = 40  # of one distribution that are drawn, evenly over its ranks
 SIZE = (460, 270)  # px of a chart at its natural size
-NOISE = "noise σ, share of the largest amplitude"
+NOISE_TITLE = "noise σ, share of the largest amplitude"
 INK, FAINT = "#010101", "#020202"  # stand-ins that become the style's variables
 
 RC: dict[Any, Any] = {
@@ -51,7 +51,7 @@ RC: dict[Any, Any] = {
 }
 
 
-class Line(NamedTuple):
+class ChartLine(NamedTuple):
     """Success rates of one series against the noise: (rate, low, high) a level, NaN where there is none."""
 
     series: int
@@ -59,7 +59,7 @@ class Line(NamedTuple):
     rates: Sequence[tuple[float, float, float]]
 
 
-class Curve(NamedTuple):
+class ChartCurve(NamedTuple):
     """One convergence curve."""
 
     series: int
@@ -94,7 +94,7 @@ def chart(title: str, alt: str, size: tuple[float, float] = SIZE, note: str | No
 
 def colour(k: int) -> str:
     """The stand-in for the colour of series `k`."""
-    return f"#0300{k % COLOURS:02x}"
+    return f"#0300{k % CHART_COLOURS:02x}"
 
 
 @cache
@@ -151,7 +151,7 @@ def _dot(m: re.Match[str]) -> str:
     return f"M{m[1]} {m[2]}h{right - left:.1f}".removesuffix(".0")
 
 
-def success_chart(labels: Sequence[str], lines: Sequence[Line], title: str, alt: str) -> Html:
+def success_chart(labels: Sequence[str], lines: Sequence[ChartLine], title: str, alt: str) -> Html:
     """Success rates, one a noise level (labels), with their intervals; dashed and hollow for single starts."""
     with chart(title, alt) as drawn:
         axes = drawn.axes
@@ -164,7 +164,7 @@ def success_chart(labels: Sequence[str], lines: Sequence[Line], title: str, alt:
             style |= {"lw": 1.8} if line.solid else {"lw": 1, "ls": (0, (4, 3)), "mfc": "none", "alpha": 0.6}
             axes.errorbar(at[good], middle, (np.maximum(middle - low, 0), np.maximum(high - middle, 0)), elinewidth=1, **style)
         axes.set(ylim=(-0.03, 1.03), xlim=(-0.5, len(labels) - 0.5), ylabel="share of the objects")
-        _categories(axes, labels, NOISE)
+        _categories(axes, labels, NOISE_TITLE)
     return drawn.svg
 
 
@@ -175,7 +175,7 @@ def distribution_chart(
     alt: str,
     note: str | None = None,
     marks: Mapping[int, Sequence[float]] | None = None,
-    xlabel: str | None = NOISE,
+    xlabel: str | None = NOISE_TITLE,
 ) -> Html:
     """Violins with their points, for each series one a label: values (n,), NaN left out.
 
@@ -210,7 +210,7 @@ def spans_decades(values: NDArray) -> bool:
     return bool(values.size and values.min() > 0 and values.max() > 30 * values.min())
 
 
-def history_chart(curves: Sequence[Curve], title: str, alt: str, note: str | None = None) -> Html:
+def history_chart(curves: Sequence[ChartCurve], title: str, alt: str, note: str | None = None) -> Html:
     """Errors against the step on a logarithmic axis; dashed for the free score, thin and pale for starts not chosen."""
     with chart(title, alt, size=(1.25 * SIZE[0], SIZE[1]), note=note) as drawn:
         for curve in curves:
@@ -223,7 +223,7 @@ def history_chart(curves: Sequence[Curve], title: str, alt: str, note: str | Non
             marker = "o" if good.sum() == 1 else ""
             drawn.axes.plot(steps[good], values[good], color=colour(curve.series), marker=marker, ms=4, **style)
         drawn.axes.set_yscale("log")
-        drawn.axes.set(xlabel="step", ylabel="χ²")
+        drawn.axes.set(xlabel="step", ylabel="R")
     return drawn.svg
 
 
@@ -260,7 +260,7 @@ def _violin(axes: Axes, at: float, width: float, values: NDArray, series: int) -
     log = axes.get_yscale() == "log"
     if values.size >= 5 and values[-1] > values[0]:
         _body(axes, at, 0.46 * width, values, series, log)
-    shown = values[np.unique(np.linspace(0, values.size - 1, min(POINTS, values.size)).round().astype(int))]
+    shown = values[np.unique(np.linspace(0, values.size - 1, min(MAX_CHART_POINTS, values.size)).round().astype(int))]
     shift = 0.26 * width * (2 * ((np.arange(shown.size) * 0.618034) % 1) - 1) if shown.size > 1 else np.zeros(1)
     x = np.repeat(at + shift, 3)
     y = np.repeat(shown, 3)

@@ -12,10 +12,10 @@ from ...evaluate.statistics import LEVELS, Paired, Rate, Summary
 from .html import NONE, Cell, Column, Html, join, table, tag
 
 THRESHOLDS = dict(zip(("success95", "success99"), LEVELS, strict=True))
-NAMES = {"chi2": "χ²", "free": "free χ²", "chi2_object": "χ² of the object", "chi2_diffraction": "χ² of the diffraction"}
+NAMES = {"r": "R", "r_free": "R_free", "chi2_object": "χ² of the object", "chi2_diffraction": "χ² of the diffraction"}
 FORMULAS = {
-    "chi2": "Σ(√P − √I)²/ΣI over the fitted pixels; lower is better",
-    "free": "χ² on pixels that no solver saw; lower is better",
+    "r": "Σ(√P − √I)²/ΣI over the fitted pixels; lower is better",
+    "r_free": "R on pixels that no solver saw; lower is better",
     "agreement": "mean correlation of the other starts with the chosen one; higher is better",
 }
 VARIANTS = {"raw": "of the estimate as it lies, not aligned", "combined": "of the mean of all starts, weighted by their scores"}
@@ -30,7 +30,7 @@ def hints_of_metrics() -> dict[str, str]:
     return FORMULAS | plain | more
 
 
-def name_of(metric: str) -> str:
+def metric_title(metric: str) -> str:
     """A metric's name for reading."""
     return NAMES.get(metric, metric.replace("-", " ").replace("_", " "))
 
@@ -53,7 +53,7 @@ def summary_table(summaries: Sequence[Summary], hints: Mapping[str, str]) -> lis
         hint = f"share of objects with a complex correlation above {level}"
         columns[Column(f"> {level}", hint)] = [_rate(getattr(s, name)) for s in summaries]
     for name in medians:
-        columns[Column(name_of(name), "median of " + hints.get(name, name))] = [s.medians.get(name) for s in summaries]
+        columns[Column(metric_title(name), "median of " + hints.get(name, name))] = [s.medians.get(name) for s in summaries]
     columns[Column("seconds", "mean of a row")] = [s.seconds for s in summaries]
     columns[Column("FFTs", "mean of a row")] = [s.ffts for s in summaries]
     if any(s.network_evaluations for s in summaries):

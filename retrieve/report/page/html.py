@@ -145,7 +145,7 @@ def _choice(column: int, title: str, cells: Sequence[Any]) -> Html | None:
     return tag("label", title, tag("select", *options, data_column=column))
 
 
-def facts(pairs: Mapping[str, Any]) -> Html:
+def fact_table(pairs: Mapping[str, Any]) -> Html:
     """Names and values, set side by side; nested mappings become JSON."""
     rows = [join((tag("dt", name), tag("dd", _fact(value)))) for name, value in pairs.items()]
     return tag("dl", *rows, class_="facts")

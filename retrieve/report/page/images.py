@@ -15,12 +15,12 @@ from PIL import Image
 
 from .html import Html, decade, join, number, tag
 
-LEVELS = 255  # of a colour map; the 256th entry of the palette is transparent
-LARGEST = 112  # voxels along an axis of a volume with a slider; above that every second, third… one is shown
-AXES = {2: "yx", 3: "zyx"}
+CONTOUR_LEVELS = 255  # of a colour map; the 256th entry of the palette is transparent
+MAX_PIXELS = 112  # voxels along an axis of a volume with a slider; above that every second, third… one is shown
+AXIS_NAMES = {2: "yx", 3: "zyx"}
 
 
-class Scale(NamedTuple):
+class ColourScale(NamedTuple):
     """How values become colours: a matplotlib colour map from `low` to `high`, on a logarithmic axis with `log`."""
 
     cmap: str
@@ -36,7 +36,7 @@ class Scale(NamedTuple):
         if self.log:
             values = np.log10(np.maximum(values, self.low))
         share = np.clip((values - low) / ((high - low) or 1.0), 0, 1)
-        return np.where(np.isnan(share), LEVELS, np.nan_to_num(share) * (LEVELS - 1)).round().astype(np.uint8)
+        return np.where(np.isnan(share), CONTOUR_LEVELS, np.nan_to_num(share) * (CONTOUR_LEVELS - 1)).round().astype(np.uint8)
 
     def bar(self) -> Html:
         """The colour bar with its ends and label."""
@@ -56,17 +56,17 @@ def _hex(cmap: str, share: float) -> str:
     return "#" + "".join(f"{round(255 * c):02x}" for c in colormaps[cmap](share)[:3])
 
 
-def png(values: NDArray, scale: Scale) -> str:
+def png(values: NDArray, scale: ColourScale) -> str:
     """A 2D array as the URI of an indexed PNG, one pixel a value; NaN is transparent."""
     image = Image.fromarray(scale.indices(values))
-    palette = np.vstack([colormaps[scale.cmap](np.linspace(0, 1, LEVELS))[:, :3], np.zeros((1, 3))])
+    palette = np.vstack([colormaps[scale.cmap](np.linspace(0, 1, CONTOUR_LEVELS))[:, :3], np.zeros((1, 3))])
     image.putpalette((255 * palette).round().astype(np.uint8).tobytes())
     file = io.BytesIO()
-    image.save(file, "png", optimize=True, transparency=LEVELS)
+    image.save(file, "png", optimize=True, transparency=CONTOUR_LEVELS)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def picture(values: NDArray, scale: Scale, alt: str, title: str | None = None, **attributes: object) -> Html:
+def image_html(values: NDArray, scale: ColourScale, alt: str, title: str | None = None, **attributes: object) -> Html:
     """An array (2D) as an image under a title."""
     rows, columns = values.shape
     image = tag("img", src=png(values, scale), alt=alt, width=columns, height=rows, **attributes)
@@ -91,7 +91,7 @@ class Panel(NamedTuple):
 
     title: str
     values: NDArray
-    scale: Scale
+    scale: ColourScale
     alt: str
     middle: int = 0
 
@@ -99,9 +99,9 @@ class Panel(NamedTuple):
 def cuts(panel: Panel) -> Html:
     """A panel: the array itself in 2D; in 3D its middle cut, with the whole volume for the slider to cut."""
     if panel.values.ndim == 2:
-        return picture(panel.values, panel.scale, panel.alt, panel.title)
+        return image_html(panel.values, panel.scale, panel.alt, panel.title)
     sheet, across = atlas(panel.values)
-    return picture(
+    return image_html(
         panel.values[panel.middle], panel.scale, panel.alt, panel.title, data_atlas=png(sheet, panel.scale), data_across=across
     )
 
@@ -127,8 +127,8 @@ def viewer(rows: Rows, origin: Sequence[int], size: Sequence[float], unit: str, 
     origin: the index called 0 on each axis.  size: the pixel's, one number an axis, in `unit`.
     """
     shape = next(panel.values.shape for row in rows.values() for panel in row if panel)
-    names, what = (AXES[len(shape)], "voxels" if len(shape) == 3 else "pixels")
-    step = math.ceil(max(shape) / LARGEST) if len(shape) == 3 else 1
+    names, what = (AXIS_NAMES[len(shape)], "voxels" if len(shape) == 3 else "pixels")
+    step = math.ceil(max(shape) / MAX_PIXELS) if len(shape) == 3 else 1
     begin = [o % step for o in origin]  # so that the origin is among the voxels shown
     if step > 1:
         thin = tuple(slice(b, None, step) for b in begin)

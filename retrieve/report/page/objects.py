@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...numerics.alignment import ramp_of, tilt
 from ...numerics.grids import SHOWN
 from ..result_picture import phase_scale
-from .images import Panel, Scale
+from .images import ColourScale, Panel
 
 BODY = 0.35  # share of the largest amplitude above which phases count for their scale; the rim is noisy
 
@@ -19,10 +19,10 @@ BODY = 0.35  # share of the largest amplitude above which phases count for their
 class Look(NamedTuple):
     """The colour scales that all objects of one comparison share."""
 
-    amplitude: Scale
-    phase: Scale
-    amplitude_error: Scale
-    phase_error: Scale
+    amplitude: ColourScale
+    phase: ColourScale
+    amplitude_error: ColourScale
+    phase_error: ColourScale
 
 
 def look_of(objects: Sequence[NDArray], truth: NDArray | None, unit: str) -> Look:
@@ -32,17 +32,17 @@ def look_of(objects: Sequence[NDArray], truth: NDArray | None, unit: str) -> Loo
     wrong = 0.0 if truth is None else max((float(np.quantile(amplitude_error(x, truth), 0.999)) for x in objects), default=0.0)
     turned = 0.0 if truth is None else max((float(np.nanquantile(phase_error(x, truth), 0.98)) for x in objects), default=0.0)
     return Look(
-        Scale("viridis", 0.0, top, f"amplitude ({unit})" if unit else "amplitude"),
+        ColourScale("viridis", 0.0, top, f"amplitude ({unit})" if unit else "amplitude"),
         phase_scale_of(np.concatenate([phase_of(x, BODY).ravel() for x in shown]), "phase (rad)"),
-        Scale("magma", 0.0, wrong or top, "error of the amplitude"),
-        Scale("magma", 0.0, np.pi if turned > 2 or not turned else turned, "error of the phase (rad)"),
+        ColourScale("magma", 0.0, wrong or top, "error of the amplitude"),
+        ColourScale("magma", 0.0, np.pi if turned > 2 or not turned else turned, "error of the phase (rad)"),
     )
 
 
-def phase_scale_of(phases: NDArray, label: str) -> Scale:
+def phase_scale_of(phases: NDArray, label: str) -> ColourScale:
     """A cyclic scale over ±π, or a diverging one over less where no phase comes near to wrapping."""
     given = phase_scale(phases)
-    return Scale(given["cmap"], float(given["vmin"]), float(given["vmax"]), label)
+    return ColourScale(given["cmap"], float(given["vmin"]), float(given["vmax"]), label)
 
 
 def untilted(objects: Sequence[NDArray], truth: NDArray) -> tuple[list[NDArray], NDArray]:

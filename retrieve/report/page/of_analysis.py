@@ -11,11 +11,11 @@ from ...evaluate.ensemble import upper
 from ...evaluate.resolution import threshold_of
 from .charts import frequency_chart, histogram_chart, swatch
 from .html import NONE, Cell, Column, Html, code, number, table, tag
-from .images import Panel, Scale, grid
+from .images import ColourScale, Panel, grid
 from .of_result import tile
 from .starts import modes_view
 
-PAIRS = {
+PAGE_PAIRS = {
     "amplitude": "Pearson correlation of the amplitudes",
     "phase": "|mean of exp(i(φ₁ − φ₂))|",
     "diffraction": "Pearson correlation of the calculated amplitudes",
@@ -50,7 +50,9 @@ def _tiles(analysis: Analysis) -> list[Html]:
     made = [tile("Largest group", f"{largest} of {n}", analysis.verdict)]
     for name, matrix in analysis.pairs.items():
         values = upper(matrix)
-        made.append(tile(f"Likeness, {name}", number(float(np.median(values))), f"median of {values.size} pairs; {PAIRS[name]}"))
+        made.append(
+            tile(f"Likeness, {name}", number(float(np.median(values))), f"median of {values.size} pairs; {PAGE_PAIRS[name]}")
+        )
     error = analysis.errors["chi2_diffraction"]
     made.append(tile("Diffraction error", number(float(np.median(error))), "median; Σ(u − v)²/Σu² of the normalised amplitudes"))
     amplitude, phase = analysis.modes.amplitude, analysis.modes.phase
@@ -72,7 +74,7 @@ def _shares(modes: Any) -> str:
 
 def _pairs(analysis: Analysis) -> Html:
     made = [
-        histogram_chart(upper(matrix), name.capitalize(), f"histogram of the {name} correlation of pairs", PAIRS[name], k)
+        histogram_chart(upper(matrix), name.capitalize(), f"histogram of the {name} correlation of pairs", PAGE_PAIRS[name], k)
         for k, (name, matrix) in enumerate(analysis.pairs.items())
     ]
     return tag("div", *made, class_="charts small")
@@ -90,14 +92,14 @@ def _between(analysis: Analysis) -> Html | None:
         for b in files
         if b >= a
     ]
-    columns = [Column("file"), Column("against"), *(Column(name, f"mean over pairs: {PAIRS[name]}") for name in means)]
+    columns = [Column("file"), Column("against"), *(Column(name, f"mean over pairs: {PAGE_PAIRS[name]}") for name in means)]
     return table(columns, rows, "Likeness within and between files", id="between-table")
 
 
 def _errors(analysis: Analysis) -> Html:
     words = {
         "chi2_diffraction": "Σ(u − v)²/Σu², both relative to their maximum",
-        "chi2": "χ² = Σ(√P − √I)²/ΣI",
+        "r": "R = Σ(√P − √I)²/ΣI",
         "diffraction_correlation": "Pearson correlation with the measured amplitude",
     }
     made = [
@@ -113,14 +115,14 @@ def _clusters(analysis: Analysis) -> Html:
         Column("members"),
         Column("share"),
         Column("agreement", "mean correlation of all its pairs"),
-        Column("best χ²"),
-        Column("best free χ²"),
+        Column("best R"),
+        Column("best R_free"),
         Column("files"),
     ]
     rows: list[list[Any]] = []
     for k, cluster in enumerate(analysis.clusters):
         scores = [analysis.scores[i] for i in cluster.members]
-        free = [score.free for score in scores if score.free is not None]
+        free = [score.r_free for score in scores if score.r_free is not None]
         share = len(cluster.members) / len(analysis.members)
         files = sorted({analysis.names[analysis.groups[i]] for i in cluster.members})
         rows.append(
@@ -129,7 +131,7 @@ def _clusters(analysis: Analysis) -> Html:
                 len(cluster.members),
                 Cell(f"{share:.1%}", share),
                 cluster.agreement,
-                min(score.chi2 for score in scores),
+                min(score.r for score in scores),
                 min(free) if free else None,
                 ", ".join(files),
             ]
@@ -139,7 +141,7 @@ def _clusters(analysis: Analysis) -> Html:
 
 def _matrix(analysis: Analysis) -> Html:
     order = np.concatenate([cluster.members for cluster in analysis.clusters])
-    scale = Scale("viridis", 0.0, 1.0, "complex correlation")
+    scale = ColourScale("viridis", 0.0, 1.0, "complex correlation")
     panel = Panel("Correlation of each pair, by group", analysis.matrix[np.ix_(order, order)], scale, "correlation of each pair")
     return tag("div", grid({"": [panel]}), class_="matrix")
 

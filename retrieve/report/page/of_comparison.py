@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from ...evaluate.comparison import Comparison, Picture, Row
 from ...evaluate.statistics import SUCCESS, Summary, paired, summarise
 from ..cuts import crop_to, to_middle
-from .charts import Curve, Line, distribution_chart, history_chart, success_chart, swatch
+from .charts import ChartCurve, ChartLine, distribution_chart, history_chart, success_chart, swatch
 from .command import command_of
-from .comparison_tables import THRESHOLDS, failures_table, hints_of_metrics, name_of, paired_table, summary_table
-from .html import Html, code, document, facts, join, number, tag
-from .images import Panel, Scale, block_mean, picture, viewer
+from .comparison_tables import THRESHOLDS, failures_table, hints_of_metrics, metric_title, paired_table, summary_table
+from .html import Html, code, document, fact_table, join, number, tag
+from .images import ColourScale, Panel, block_mean, image_html, viewer
 from .objects import errors_of, look_of, panels_of, untilted
 
 BUDGET = 2_500_000  # characters that the examples may take; the bar for a whole page is 6 MB
@@ -108,7 +108,7 @@ def _success(comparison: Comparison, summaries: Sequence[Summary]) -> list[Html]
                 for best in (False, True):
                     found = {s.noise: getattr(s, name) for s in own if s.solver == solver and s.best == best}
                     if found:
-                        lines.append(Line(k, best, [tuple(found.get(noise, (math.nan,) * 3)) for noise in noises]))
+                        lines.append(ChartLine(k, best, [tuple(found.get(noise, (math.nan,) * 3)) for noise in noises]))
             title, alt = f"Complex correlation above {level}", f"{group}: share of objects with a correlation above {level}"
             charts.append(success_chart(_labels(noises), lines, title, alt))
         parts += [tag("h3", group), tag("div", *charts, class_="charts")]
@@ -133,7 +133,7 @@ def _distributions(comparison: Comparison, hints: Mapping[str, str]) -> list[Htm
                 columns.setdefault(name, {}).setdefault((row.solver, row.noise, row.start is None), []).append(value)
         charts = []
         for name, found in columns.items():
-            title, single = name_of(name), any(not best for _, _, best in found)
+            title, single = metric_title(name), any(not best for _, _, best in found)
             groups = {k: [_array(found, solver, noise, not single) for noise in noises] for solver, k in series.items()}
             marks = {k: [_median(_array(found, solver, noise, True)) for noise in noises] for solver, k in series.items()}
             alt = f"{group}: distribution of {title} for each solver and noise level"
@@ -146,8 +146,8 @@ def _distributions(comparison: Comparison, hints: Mapping[str, str]) -> list[Htm
 
 
 def _values(row: Row) -> dict[str, float]:
-    free = {} if row.free is None else {"free": row.free}
-    values = {"chi2": row.chi2, **free, **row.metrics}
+    free = {} if row.r_free is None else {"r_free": row.r_free}
+    values = {"r": row.r, **free, **row.metrics}
     return {name: float(value) for name, value in values.items() if value is not None and math.isfinite(value)}
 
 
@@ -212,33 +212,33 @@ def _pattern(amplitude: NDArray[np.float32]) -> Html | None:
     top = float(seen.max())
     if not top > 0:
         return None
-    scale = Scale("inferno", max(float(seen[seen > 0].min()) ** 2, top**2 * 1e-7), top**2, "intensity", log=True)
+    scale = ColourScale("inferno", max(float(seen[seen > 0].min()) ** 2, top**2 * 1e-7), top**2, "intensity", log=True)
     if not scale.low < scale.high:
         return None
     title = "Measured diffraction" + ("" if amplitude.ndim == 2 else ", middle cut")
-    return tag("div", picture(block_mean(seen**2), scale, title, title), scale.bar(), class_="pattern")
+    return tag("div", image_html(block_mean(seen**2), scale, title, title), scale.bar(), class_="pattern")
 
 
 def _caption(row: Row) -> str:
     value = row.metrics.get(SUCCESS)
     judged = f", correlation {number(value)}" if value is not None else ""
-    return f"{row.solver}{judged}, χ² {number(row.chi2)}" + (f": {row.failure}" if row.failure else "")
+    return f"{row.solver}{judged}, R {number(row.r)}" + (f": {row.failure}" if row.failure else "")
 
 
 def _histories(pictures: Sequence[Picture], series: Mapping[str, int]) -> Html | None:
-    curves: list[Curve] = []
+    curves: list[ChartCurve] = []
     shown: dict[str, int] = {}
     for one in pictures:
-        for key in ("chi2", "free"):
+        for key in ("r", "r_free"):
             values = np.asarray(one.history.get(key, []), float)
             if np.isfinite(values).any():
                 k = shown.setdefault(one.row.solver, series[one.row.solver])
                 steps = one.history.get("step") or list(range(len(values)))
-                curves.append(Curve(k, steps, values, dashed=key == "free"))
+                curves.append(ChartCurve(k, steps, values, dashed=key == "r_free"))
     if not curves:
         return None
     items = [tag("li", swatch(k, marker=False), name) for name, k in shown.items()]
-    drawn = history_chart(curves, "Convergence", "misfit of each solver against the step", "χ²; dashed: free χ²")
+    drawn = history_chart(curves, "Convergence", "misfit of each solver against the step", "R; dashed: R_free")
     return tag("div", drawn, tag("ul", *items, class_="legend"))
 
 
@@ -246,7 +246,7 @@ def _histories(pictures: Sequence[Picture], series: Mapping[str, int]) -> Html |
 
 
 def _made(comparison: Comparison) -> list[Html]:
-    parts = [facts(comparison.settings)] if comparison.settings else []
+    parts = [fact_table(comparison.settings)] if comparison.settings else []
     command = command_of(comparison)
     if command:
         parts += [tag("p", "To do it again:"), code(command)]

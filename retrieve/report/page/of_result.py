@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...evaluate.modes import shared
-from ...evaluate.support_agreement import Held, held_by, moved
-from ...evaluate.verdict import Verdict, told
+from ...evaluate.modes import shared_modes
+from ...evaluate.support_agreement import SupportAgreement, moved, support_agreement
+from ...evaluate.verdict import Verdict, account_lines
 from ...io.result import Result
 from ...numerics.alignment import Aligned, align, shift_to_centre
 from ..cuts import crop_to, support_of, to_middle
 from ..result_picture import amplitude_unit, intensity_range, patterns, unit_of
-from .charts import Curve, history_chart, swatch
-from .html import NONE, Html, code, document, facts, number, tag
-from .images import AXES, Panel, Scale, block_mean, grid, viewer
+from .charts import ChartCurve, history_chart, swatch
+from .html import NONE, Html, code, document, fact_table, number, tag
+from .images import AXIS_NAMES, ColourScale, Panel, block_mean, grid, viewer
 from .objects import errors_of, look_of, panels_of, untilted, voxel_of
 from .starts import Agreement, agreement_of, modes_view, ratio_of, starts_charts, starts_table
 
@@ -26,7 +26,7 @@ HEALTHY = 1.5  # free over working misfit up to which a fit is not called over-f
 
 def result_page(result: Result) -> str:
     """The HTML of one result."""
-    agreement, held = agreement_of(result), held_by(result)
+    agreement, held = agreement_of(result), support_agreement(result)
     truth = None if result.problem.truth is None else np.asarray(result.problem.truth)
     known = align(np.nan_to_num(result.object), truth, ramp=True, scale=True) if truth is not None and truth.any() else None
     measured, calculated = patterns(result)
@@ -37,7 +37,7 @@ def result_page(result: Result) -> str:
         "Diffraction": [_diffraction(measured, calculated, unit)],
         "Convergence": _convergence(result),
         "Starts": [starts_table(result, agreement), starts_charts(result, agreement)],
-        "Spread and modes": modes_view(agreement and shared(agreement.aligned), result.problem.meta, amplitude_unit(unit)),
+        "Spread and modes": modes_view(agreement and shared_modes(agreement.aligned), result.problem.meta, amplitude_unit(unit)),
         "How this was made": _made(result),
     }
     return document(_title(result), _lead(result), sections)
@@ -64,16 +64,16 @@ def _lead(result: Result) -> str:
     return ", ".join(part for part in parts if part) + "."
 
 
-def _in_short(result: Result, agreement: Agreement | None, sure: Held | None, truth: float | None) -> list[Html]:
+def _in_short(result: Result, agreement: Agreement | None, sure: SupportAgreement | None, truth: float | None) -> list[Html]:
     score, support = result.score, support_of(result)
     ratio = ratio_of(score)
     held = 0.0 if result.held is None else float(np.mean(result.held))
     tiles = [] if result.verdict is None else [tile("Verdict", *_verdict_says(result.verdict))]
-    tiles.append(tile("Misfit χ²", number(score.chi2), "on the pixels that were fitted; 0 is perfect"))
-    if score.free is None:
-        tiles.append(tile("Free χ²", NONE, "no pixels were held out, so over-fitting would not show"))
+    tiles.append(tile("Misfit R", number(score.r), "on the pixels that were fitted; 0 is perfect"))
+    if score.r_free is None:
+        tiles.append(tile("R_free", NONE, "no pixels were held out, so over-fitting would not show"))
     else:
-        tiles.append(tile("Free χ²", number(score.free), f"on the {held:.1%} of the pixels that the solver never saw"))
+        tiles.append(tile("R_free", number(score.r_free), f"on the {held:.1%} of the pixels that the solver never saw"))
         tiles.append(tile("Free over fitted", number(ratio), _ratio_says(ratio)))
     tiles.append(_starts_tile(result))
     if agreement:
@@ -132,7 +132,7 @@ def tile(name: str, value: str, says: str) -> Html:
 # pictures -----------------------------------------------------------------------------------------
 
 
-def _object(result: Result, known: Aligned | None, held: Held | None, unit: str) -> Html:
+def _object(result: Result, known: Aligned | None, held: SupportAgreement | None, unit: str) -> Html:
     """The object alone or, aligned to the truth (known), beside it; how sure the support is."""
     rows: dict[str, list[Panel | None]]
     share = None if held is None else held.share
@@ -157,7 +157,7 @@ def _object(result: Result, known: Aligned | None, held: Held | None, unit: str)
 
 def _sure(share: NDArray | None, crop: tuple[slice, ...]) -> list[Panel | None]:
     """The share of the agreeing starts whose support holds a pixel."""
-    scale = Scale("cividis", 0.0, 1.0, "share of the agreeing starts whose support holds it")
+    scale = ColourScale("cividis", 0.0, 1.0, "share of the agreeing starts whose support holds it")
     return (
         []
         if share is None
@@ -167,12 +167,12 @@ def _sure(share: NDArray | None, crop: tuple[slice, ...]) -> list[Panel | None]:
 
 def _diffraction(measured: np.ma.MaskedArray, calculated: NDArray, unit: str) -> Html:
     floor, top = intensity_range(measured)
-    names = ["q" + name for name in AXES[measured.ndim]]
+    names = ["q" + name for name in AXIS_NAMES[measured.ndim]]
     peak = [int(i) for i in np.unravel_index(np.argmax(measured.filled(-1)), measured.shape)]
-    intensity = Scale("inferno", floor, top, f"intensity ({unit})", log=True)
+    intensity = ColourScale("inferno", floor, top, f"intensity ({unit})", log=True)
     difference = np.sqrt(np.maximum(calculated, 0)) - np.sqrt(measured.filled(np.nan))
     limit = float(np.nanquantile(np.abs(difference), 0.998)) or 1.0
-    error = Scale("coolwarm", -limit, limit, f"√calculated − √measured ({amplitude_unit(unit)})")
+    error = ColourScale("coolwarm", -limit, limit, f"√calculated − √measured ({amplitude_unit(unit)})")
     rows: dict[str, list[Panel | None]] = {}
     for axis in [None] if measured.ndim == 2 else [0, 1, 2]:
         cut = tuple(peak[a] if a == axis else slice(None) for a in range(measured.ndim))
@@ -190,16 +190,16 @@ def _diffraction(measured: np.ma.MaskedArray, calculated: NDArray, unit: str) ->
 def _convergence(result: Result) -> list[Html]:
     curves = []
     for k, history in enumerate(result.history):
-        for series, key in enumerate(("chi2", "free")):
+        for series, key in enumerate(("r", "r_free")):
             values = np.asarray(history.get(key, []), float)
             if np.isfinite(values).any():
-                curves.append(Curve(series, history["step"], values, bool(series), k == result.chosen))
+                curves.append(ChartCurve(series, history["step"], values, bool(series), k == result.chosen))
     if not curves:
         return []
     free = any(curve.dashed for curve in curves)
     legend = [
-        tag("li", swatch(0, marker=False), "χ², fitted pixels"),
-        free and tag("li", swatch(1, marker=False, dashed=True), "free χ²"),
+        tag("li", swatch(0, marker=False), "R, fitted pixels"),
+        free and tag("li", swatch(1, marker=False, dashed=True), "R_free"),
     ]
     others = " Strong: the chosen start; pale: the others." if len(result.history) > 1 else ""
     return [
@@ -217,8 +217,8 @@ def _made(result: Result) -> list[Html]:
     said: dict[str, Any] = {"solver": manifest.get("solver"), "options": manifest.get("options"), "seed": manifest.get("seed")}
     said |= {"held out": held, "device": manifest.get("device"), "versions": manifest.get("versions")}
     said = {name: value for name, value in said.items() if value}
-    parts = [facts(said)] if said else []
-    if lines := told(result):
+    parts = [fact_table(said)] if said else []
+    if lines := account_lines(result):
         parts.append(
             tag("details", tag("summary", "What was seen and done"), tag("ul", *(tag("li", line) for line in lines)), open=True)
         )

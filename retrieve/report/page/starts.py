@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...evaluate.ensemble import Cluster, agreement_matrix, clusters_of, pairwise, upper
-from ...evaluate.modes import Modes, Shared
+from ...evaluate.modes import Modes, SharedModes
 from ...io.result import Result
 from ...numerics.alignment import shift_to_centre
 from ...numerics.stacks import align_all
 from ...problem.scoring import Score
 from .charts import distribution_chart
 from .html import NONE, Cell, Column, Html, number, table, tag
-from .images import Panel, Scale, grid, viewer
+from .images import ColourScale, Panel, grid, viewer
 from .objects import look_of, phase_scale_of, voxel_of
 
 
@@ -56,7 +56,7 @@ def agreement_of(result: Result) -> Agreement | None:
 
 def ratio_of(score: Score) -> float | None:
     """Free over working misfit."""
-    return None if score.free is None or not score.chi2 > 0 else score.free / score.chi2
+    return None if score.r_free is None or not score.r > 0 else score.r_free / score.r
 
 
 def starts_table(result: Result, agreement: Agreement | None) -> Html | None:
@@ -67,8 +67,8 @@ def starts_table(result: Result, agreement: Agreement | None) -> Html | None:
     groups = {} if agreement is None else {int(k): g + 1 for g, c in enumerate(agreement.clusters) for k in c.members}
     columns = [
         Column("start"),
-        Column("χ²", "misfit on the fitted pixels"),
-        Column("free χ²", "misfit on the held-out pixels"),
+        Column("R", "misfit on the fitted pixels"),
+        Column("R_free", "misfit on the held-out pixels"),
         Column("free / fitted", "near 1 is healthy"),
         Column("support", "share of the array"),
         Column("agreement", "complex correlation with the chosen start, after alignment"),
@@ -81,13 +81,13 @@ def starts_table(result: Result, agreement: Agreement | None) -> Html | None:
         same = None
         if agreement is not None and k in place and result.chosen in place:
             same = float(agreement.matrix[place[result.chosen], place[k]])
-        chosen = k == result.chosen and result.combined is None
+        chosen = k == result.chosen and result.averaged is None
         remark: Any = score.failure or (tag("span", "chosen", class_="chosen") if chosen else "")
         rows.append(
             [
                 k,
-                score.chi2,
-                score.free,
+                score.r,
+                score.r_free,
                 ratio_of(score),
                 Cell(NONE if share is None else f"{share:.2%}", share),
                 Cell(number(same, 4), same),
@@ -105,15 +105,15 @@ def starts_charts(result: Result, agreement: Agreement | None) -> Html | None:
     alike = pairwise(agreement.aligned, problem=result.problem)
     pairs = [upper(matrix) for matrix in alike.values()]
     scores = {
-        "χ²": [score.chi2 for score in result.scores],
-        "free χ²": [math.nan if score.free is None else score.free for score in result.scores],
+        "R": [score.r for score in result.scores],
+        "R_free": [math.nan if score.r_free is None else score.r_free for score in result.scores],
     }
     scores = {name: values for name, values in scores.items() if np.isfinite(values).any()}
-    scale = Scale("viridis", 0.0, 1.0, "complex correlation")
+    scale = ColourScale("viridis", 0.0, 1.0, "complex correlation")
     matrix = Panel("Correlation of each pair", agreement.matrix, scale, "correlation of each pair of starts")
     made = [
         distribution_chart(
-            list(scores), {0: [np.array(v) for v in scores.values()]}, "Misfit", "distribution of χ² over the starts", xlabel=None
+            list(scores), {0: [np.array(v) for v in scores.values()]}, "Misfit", "distribution of R over the starts", xlabel=None
         ),
         distribution_chart(
             list(alike), {0: pairs}, "Likeness of pairs", "distribution of the correlations between pairs of starts", xlabel=None
@@ -123,16 +123,16 @@ def starts_charts(result: Result, agreement: Agreement | None) -> Html | None:
     return tag("div", *made, class_="charts small")
 
 
-def modes_view(found: Shared | None, meta: Mapping[str, Any], unit_name: str, who: str = "starts") -> list[Html]:
+def modes_view(found: SharedModes | None, meta: Mapping[str, Any], unit_name: str, who: str = "starts") -> list[Html]:
     """Mean, leading modes and spread of amplitude and phase; `who` is what they are of."""
     if found is None:
         return []
     amplitude, phase = found.amplitude, found.phase
     mean = np.where(found.inside, amplitude.mean * np.exp(1j * np.nan_to_num(phase.mean)), 0)
     look = look_of([mean], None, unit_name)
-    std = Scale("magma", 0.0, float(found.spread.max()) or 1.0, f"standard deviation ({unit_name})")
-    random = Scale("magma", 0.0, max(float(np.nanquantile(found.phase_spread, 0.98)), 0.01), "1 − |mean of exp(iφ)|")
-    relative = Scale("viridis", 0.0, 1.0, "mode, relative to its maximum")
+    std = ColourScale("magma", 0.0, float(found.spread.max()) or 1.0, f"standard deviation ({unit_name})")
+    random = ColourScale("magma", 0.0, max(float(np.nanquantile(found.phase_spread, 0.98)), 0.01), "1 − |mean of exp(iφ)|")
+    relative = ColourScale("viridis", 0.0, 1.0, "mode, relative to its maximum")
     tops = [float(m.max()) or 1.0 for m in amplitude.modes]
     rows: dict[str, list[Panel | None]] = {
         "Amplitude": [

@@ -18,14 +18,14 @@ from ..gradient import ConjugateGradient
 from ..iterative import iterate
 from ..recipe import Recipe
 from .blur import blur_of, detector_of
-from .coarse import cropped, factor_for, on_all, widened
+from .coarse import crop_pattern, factor_for, interpolate, on_all
 from .search import Search
-from .state import State, merged, row
+from .state import SearchState, merge, select_row
 
 SHOWN_EVERY = 50
 """Steps of a coarse search between those that are shown on all pixels."""
-CUT = 4.0
-"""χ² over that in the loose support at which a threshold has cut into the object: less support always fits worse."""
+CUT_RATIO = 4.0
+"""R over that in the loose support at which a threshold has cut into the object: less support always fits worse."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Auto(Solver):
 
     In two dimensions each start tries, from random phases of its own, (1) HIO in half the autocorrelation's
     support, (2) shrink-wrap by threshold, (3) a sweep of the support's volume from the largest that the
-    autocorrelation allows down, each volume scored. The score is √(χ² · free χ²), the latter on pixels that the search
+    autocorrelation allows down, each volume scored. The score is √(R · R_free), the latter on pixels that the search
     keeps back from itself. Where two ways agree the start is settled; where not, it goes on from the best in long
     rounds. Last a blur by the beam's coherence is tried, and the widest taken that fits. In three
     dimensions shrink-wrap alone is run, with recovery of the coherence.
@@ -86,7 +86,7 @@ class Auto(Solver):
         if factor == 1:
             yield from Search(self, problem, rng).run(x)
         else:
-            yield from self.coarse_to_fine(problem, cropped(problem, factor), rng)
+            yield from self.coarse_to_fine(problem, crop_pattern(problem, factor), rng)
 
     def coarse_to_fine(self, problem: Problem, coarse: Problem, rng: Streams) -> Iterator[Step]:
         """A search on the middle of the pattern, then all of it from there, the support's volume kept."""
@@ -96,12 +96,12 @@ class Auto(Solver):
             try:
                 step = next(inner)
             except StopIteration as end:
-                best: State = end.value
+                best: SearchState = end.value
                 break
             if n % SHOWN_EVERY == 0:
                 info = {"stage": f"coarse, {step.info['stage']}", **blur_of(search.kernels | search.trying, len(rng), problem)}
-                yield Step(*widened(step.estimate, step.support, coarse, problem), info)
-        x, support = widened(best.x, best.support, coarse, problem)
+                yield Step(*interpolate(step.estimate, step.support, coarse, problem), info)
+        x, support = interpolate(best.x, best.support, coarse, problem)
         if problem.support is not None:
             support = namespace(support).broadcast_to(problem.support[None, ...], x.shape)
         told = blur_of(search.kernels, len(rng), problem)
@@ -110,16 +110,16 @@ class Auto(Solver):
             problem = problem.without(told["alien"])
         for b, said in enumerate(search.did):  # one at a time: each keeps a volume of its own
             said.append(f"searched on the middle {' × '.join(map(str, coarse.shape))} px, then on all of the pattern")
-            rest = State(x, support, best.score, best.by)
-            for one in self.finished(search, b, problem, row(rest, b)):
-                x, support = merged(rest, np.array([b]), one)[:2]
+            rest = SearchState(x, support, best.score, best.by)
+            for one in self.finished(search, b, problem, select_row(rest, b)):
+                x, support = merge(rest, np.array([b]), one)[:2]
                 yield Step(x, support, {"stage": "all of the pattern", "account": search.did, **told})
 
-    def finished(self, search: Search, b: int, problem: Problem, one: State) -> Iterator[State]:
+    def finished(self, search: Search, b: int, problem: Problem, one: SearchState) -> Iterator[SearchState]:
         """Start b on all pixels, from the search on its middle; the last is its end.
 
         Under a blur that was fitted the object has the sharp edge that a threshold needs, and the support, until then of a
-        volume on coarse pixels, is shrunk to it, unless χ² says that the threshold cuts into the object.
+        volume on coarse pixels, is shrunk to it, unless R says that the threshold cuts into the object.
         """
         share = float(to_numpy(one.support).mean())
         if b in search.kernels:
@@ -132,10 +132,10 @@ class Auto(Solver):
             yield one
         if b not in search.kernels or problem.support is not None:
             return
-        loose, before = one, float(problem.chi2(step.estimate)[0])
+        loose, before = one, float(problem.r_factor(step.estimate)[0])
         for step in iterate([*search.wrap(self.effort), descent], problem, one.x, one.support):
             one = one._replace(x=step.x, support=step.support)
             yield one
-        if not float(problem.chi2(step.estimate)[0]) < CUT * before:
+        if not float(problem.r_factor(step.estimate)[0]) < CUT_RATIO * before:
             search.did[b].append("shrink-wrap by threshold cut into the object there and was undone")
             yield loose

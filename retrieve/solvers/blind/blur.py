@@ -19,7 +19,7 @@ from ...operators import PartialCoherence
 from ...problem import Problem
 from ..base import Step
 from .coarse import on_all
-from .state import Found, State, best_of, row
+from .state import Found, SearchState, best_of, select_row
 
 if TYPE_CHECKING:
     from .search import Search
@@ -28,42 +28,42 @@ NARROWEST = 0.13
 """Standard deviation of the first kernel tried, in widths of a speckle."""
 WIDER = 1.2
 """Each kernel's width over the one before, of one axis alone its square root."""
-WIDE = 1.4
+WIDE_KERNEL = 1.4
 """Width over the first one's of a kernel that fits no coherent pattern."""
 FITS = 1.1
-"""χ² over the least at which a kernel still fits."""
-PAST = 2.0
-"""χ² over the least at which no wider kernel is tried."""
+"""R over the least at which a kernel still fits."""
+KERNEL_ABORT_RATIO = 2.0
+"""R over the least at which no wider kernel is tried."""
 
-Fitted = Generator[Step, None, tuple[State, Array | None]]
+Fitted = Generator[Step, None, tuple[SearchState, Array | None]]
 """Steps on the way to a state and its kernel, (1, *shape), None where the pattern is not blurred."""
 
 
-class Trial(NamedTuple):
-    """A kernel's standard deviations along the axes (px), the start refined under it, and χ² there."""
+class KernelTrial(NamedTuple):
+    """A kernel's standard deviations along the axes (px), the start refined under it, and R there."""
 
     widths: NDArray[np.float64]
-    state: State
-    chi2: float
+    state: SearchState
+    r: float
 
 
-def fitted(search: Search, b: int, before: State) -> Fitted:
+def fit_kernel(search: Search, b: int, before: SearchState) -> Fitted:
     """Start b of the batch `before` with the coherence that its pattern asks for, as a batch of one.
 
     A wide kernel is taken where it fits as well as none, which of a coherent pattern it does not; a narrow one where it brings
     the score down to the share `blurred` of what as many refinements without one reach.
     """
-    one = row(before, b)
-    tried = yield from widened(search, b, before)
+    one = select_row(before, b)
+    tried = yield from try_widths(search, b, before)
     if not tried:
         return one, None
     fit = _fitting(tried, float(search.scorer(one.x)[0][0]))
     plain, why = one, "fits as well as none"
-    if not fit or fit[-1].widths[0] < WIDE * tried[0].widths[0]:
+    if not fit or fit[-1].widths[0] < WIDE_KERNEL * tried[0].widths[0]:
         plain, why = (yield from _without(search, b, before, tried)), "lowers the score clearly"
         if _score(tried) > search.options.blurred * plain.score[0]:
             return one, None
-    last = yield from grown(search, b, before, tried)
+    last = yield from widen_kernel(search, b, before, tried)
     by = " × ".join(f"{w:.2f}" for w in last.widths)
     search.did[b].append(
         f"the beam's coherence, fitted, {why} and is kept: a blur of {by} px, the widest that fits; "
@@ -72,19 +72,19 @@ def fitted(search: Search, b: int, before: State) -> Fitted:
     return last.state, _kernel(last.widths, search.problem)
 
 
-def widened(search: Search, b: int, before: State) -> Generator[Step, None, list[Trial]]:
+def try_widths(search: Search, b: int, before: SearchState) -> Generator[Step, None, list[KernelTrial]]:
     """Start b of the batch `before` under Gaussian kernels, ever wider, refined from the one before, until one does not fit."""
-    tried: list[Trial] = []
+    tried: list[KernelTrial] = []
     narrowest = np.full(len(search.problem.shape), NARROWEST * min(search.whole.speckle_size))
     for n in range(search.options.blurs):
-        state = tried[-1].state if tried else row(before, b)
+        state = tried[-1].state if tried else select_row(before, b)
         tried.append((yield from _under(WIDER**n * narrowest, search, b, before, state)))
-        if not tried[-1].chi2 <= PAST * _least(tried):
+        if not tried[-1].r <= KERNEL_ABORT_RATIO * _least(tried):
             break
     return tried
 
 
-def grown(search: Search, b: int, before: State, tried: list[Trial]) -> Generator[Step, None, Trial]:
+def widen_kernel(search: Search, b: int, before: SearchState, tried: list[KernelTrial]) -> Generator[Step, None, KernelTrial]:
     """The widest of those tried that fits, each axis by itself then widened as far as that fits, too."""
     best = _fitting(tried, _least(tried))[-1]
     growing = set(range(len(best.widths)))
@@ -92,32 +92,34 @@ def grown(search: Search, b: int, before: State, tried: list[Trial]) -> Generato
         for axis in sorted(growing):
             widths = best.widths * np.where(np.arange(len(best.widths)) == axis, math.sqrt(WIDER), 1)
             tried.append((yield from _under(widths, search, b, before, best.state)))
-            if tried[-1].chi2 <= FITS * _least(tried):
+            if tried[-1].r <= FITS * _least(tried):
                 best = tried[-1]
             else:
                 growing.remove(axis)
     return best
 
 
-def _without(search: Search, b: int, before: State, tried: list[Trial]) -> Found:
+def _without(search: Search, b: int, before: SearchState, tried: list[KernelTrial]) -> Found:
     """Start b as good as it gets by as many refinements without a kernel, where the kernels are worth the comparison."""
-    plain = row(before, b)
+    plain = select_row(before, b)
     if _score(tried) <= search.options.blurred * plain.score[0]:
         for _ in tried:
             plain = best_of([plain, (yield from _refined(search, b, before, plain))])
     return plain
 
 
-def _under(widths: NDArray[np.float64], search: Search, b: int, before: State, state: State) -> Generator[Step, None, Trial]:
+def _under(
+    widths: NDArray[np.float64], search: Search, b: int, before: SearchState, state: SearchState
+) -> Generator[Step, None, KernelTrial]:
     """The start refined under a Gaussian kernel."""
     search.trying[b] = _kernel(widths, search.problem)
     detector = PartialCoherence(search.trying[b], search.problem.amplitude.shape)
     found = yield from _refined(search.under(search.problem.replace(detector=detector)), b, before, state)
     del search.trying[b]
-    return Trial(widths, found, float(search.scorer(found.x, detector)[0][0]))
+    return KernelTrial(widths, found, float(search.scorer(found.x, detector)[0][0]))
 
 
-def _refined(search: Search, b: int, before: State, one: State) -> Found:
+def _refined(search: Search, b: int, before: SearchState, one: SearchState) -> Found:
     """Start b refined from `one`, the others of its batch at rest."""
     with search.among(before, np.array([b])):
         if b in search.volumes:
@@ -129,17 +131,17 @@ def _kernel(widths: NDArray[np.float64], problem: Problem) -> Array:
     return like(PartialCoherence.gaussian(problem.amplitude.shape, tuple(widths)).kernel[None], problem.amplitude)
 
 
-def _least(tried: Sequence[Trial]) -> float:
-    return min(trial.chi2 for trial in tried)
+def _least(tried: Sequence[KernelTrial]) -> float:
+    return min(trial.r for trial in tried)
 
 
-def _score(tried: Sequence[Trial]) -> float:
+def _score(tried: Sequence[KernelTrial]) -> float:
     return min(float(trial.state.score[0]) for trial in tried)
 
 
-def _fitting(tried: Sequence[Trial], least: float) -> list[Trial]:
-    """Those whose χ² is not far above the least."""
-    return [trial for trial in tried if trial.chi2 <= FITS * least]
+def _fitting(tried: Sequence[KernelTrial], least: float) -> list[KernelTrial]:
+    """Those whose R is not far above the least."""
+    return [trial for trial in tried if trial.r <= FITS * least]
 
 
 def detector_of(kernels: dict[int, Array], batch: int, problem: Problem) -> PartialCoherence | None:

@@ -14,29 +14,29 @@ import numpy as np
 from ...numerics.alignment import align_stack
 from ...numerics.arrays import like, to_numpy
 from ..base import Step, random_phases
-from .state import Found, State, best_of, merged, row
+from .state import Found, SearchState, best_of, merge, select_row
 
 if TYPE_CHECKING:
     from .search import Search
 
 T = TypeVar("T")
 
-HALF = 0.5
+CONSENSUS_SHARE = 0.5
 """Members agree at a volume where they disagree by at most this share of what they do at the best scores."""
 
 
-class Concert(NamedTuple):
+class Consensus(NamedTuple):
     """Where the members' sweeps agree.
 
     state: the members there.  share: the support's, of the array.  agreement: mean correlation of the others with the best.
     """
 
-    state: State
+    state: SearchState
     share: float
     agreement: float
 
 
-def bred(search: Search, b: int, before: State) -> Found:
+def evolve(search: Search, b: int, before: SearchState) -> Found:
     """Start b of the batch `before` by means of a population, as a batch of one.
 
     Each member searches by itself. Where the object may be real, and they disagree but agree on a smaller volume of their
@@ -48,7 +48,7 @@ def bred(search: Search, b: int, before: State) -> Found:
     crowd = search.crowd(b)
     x = like(to_numpy(random_phases(crowd.problem, crowd.rng)), before.x)
     members, _ = yield from _shown(crowd.explore(x), before, b)
-    members, said = merged(members, np.array([0]), row(before, b)), search.did[b]
+    members, said = merge(members, np.array([0]), select_row(before, b)), search.did[b]
     found = concert(members, crowd.sweeps, search.options.past) if search.seen.real else None
     if found is not None:
         search.volumes[b] = found.share
@@ -56,7 +56,7 @@ def bred(search: Search, b: int, before: State) -> Found:
             f"{len(found.state.score)} searches agree on a support of {found.share * math.prod(search.problem.shape):.0f} px "
             f"(they correlate by {found.agreement:.2f}), not on larger ones that score better: their mean there is taken"
         )
-        best = row(found.state, int(np.argmin(found.state.score)))
+        best = select_row(found.state, int(np.argmin(found.state.score)))
         return search.scored(like(_aligned(found.state).mean(axis=0)[None], best.x), best.support, ("the mean of a population",))
     scores = [float(members.score.min())]
     for _ in range(search.options.generations):
@@ -65,23 +65,23 @@ def bred(search: Search, b: int, before: State) -> Found:
         if scores[-1] > 0.7 * scores[-2]:
             break
     said.append(f"bred {len(members.score)} searches: score " + " to ".join(f"{score:.2g}" for score in scores))
-    return row(members, int(np.argmin(members.score)))
+    return select_row(members, int(np.argmin(members.score)))
 
 
-def _aligned(members: State) -> np.ndarray:
+def _aligned(members: SearchState) -> np.ndarray:
     """All members brought onto the best, complex64 (members, *shape), on the host."""
     x, k = np.nan_to_num(to_numpy(members.x)), int(np.argmin(members.score))
     return align_stack(x, x[k], subpixel=1).objects.astype(np.complex64)
 
 
-def _crossed(members: State) -> State:
+def _crossed(members: SearchState) -> SearchState:
     """The others moved halfway to the best, in its support; scores unknown."""
     x, k = _aligned(members), int(np.argmin(members.score))
     support = np.stack([to_numpy(members.support[k, ...])] * len(x))
-    return State(like((x + x[k]) / 2, members.x), like(support, members.support), np.full(len(x), np.inf), members.by)
+    return SearchState(like((x + x[k]) / 2, members.x), like(support, members.support), np.full(len(x), np.inf), members.by)
 
 
-def concert(members: State, sweeps: Sequence[tuple[float, State]], past: float) -> Concert | None:
+def concert(members: SearchState, sweeps: Sequence[tuple[float, SearchState]], past: float) -> Consensus | None:
     """The volume of the members' sweeps at which they agree, if they do not at the best scores; None where there is none.
 
     sweeps: each volume as a share of the array, and the members there.  past: score over the best up to which a volume counts.
@@ -92,18 +92,18 @@ def concert(members: State, sweeps: Sequence[tuple[float, State]], past: float) 
     for (share, state), score in zip(sweeps, scores, strict=True):
         if score <= past * min(scores):
             alike = agreement(state)
-            if 1 - alike <= HALF * (1 - usual) and (found is None or alike > found.agreement):
-                found = Concert(state, share, alike)
+            if 1 - alike <= CONSENSUS_SHARE * (1 - usual) and (found is None or alike > found.agreement):
+                found = Consensus(state, share, alike)
     return found
 
 
-def agreement(members: State) -> float:
+def agreement(members: SearchState) -> float:
     """Mean correlation of the others with the best by score."""
     x, k = np.nan_to_num(to_numpy(members.x)), int(np.argmin(members.score))
     return float(np.delete(align_stack(x, x[k], subpixel=1).correlations, k).mean())
 
 
-def _shown(inner: Generator[Step, None, T], before: State, b: int) -> Generator[Step, None, T]:
+def _shown(inner: Generator[Step, None, T], before: SearchState, b: int) -> Generator[Step, None, T]:
     """The steps of a population as those of its start, by its first member; returns what the population does."""
     while True:
         try:
@@ -111,8 +111,8 @@ def _shown(inner: Generator[Step, None, T], before: State, b: int) -> Generator[
         except StopIteration as end:
             done: T = end.value
             return done
-        one = State(
+        one = SearchState(
             step.x[:1, ...], step.estimate[:1, ...] != 0 if step.support is None else step.support[:1, ...], before.score[[b]], ()
         )
-        whole = merged(before, np.array([b]), one)
+        whole = merge(before, np.array([b]), one)
         yield Step(whole.x, whole.support, step.info)

@@ -25,7 +25,7 @@ def factor_for(problem: Problem, most: int) -> int:
     return factor
 
 
-def cropped(problem: Problem, factor: int) -> Problem:
+def crop_pattern(problem: Problem, factor: int) -> Problem:
     """The problem of the middle 1/factor of the pattern along each axis, the support with it."""
     shape = tuple(n // factor for n in problem.shape)
     middle = tuple(slice(n // 2 - m // 2, n // 2 - m // 2 + m) for n, m in zip(problem.shape, shape, strict=True))
@@ -54,7 +54,7 @@ def on_all(middle: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return np.asarray(np.fft.ifftshift(whole, axes=axes))
 
 
-def widened(x: Array, support: Array, coarse: Problem, fine: Problem) -> tuple[Array, Array]:
+def interpolate(x: Array, support: Array, coarse: Problem, fine: Problem) -> tuple[Array, Array]:
     """x and support (batch, *coarse shape) on the fine problem's pixels, the support a coarse pixel wider on all sides."""
     factor = fine.shape[0] // coarse.shape[0]
     axes = tuple(range(1, len(fine.shape) + 1))

@@ -22,20 +22,20 @@ from ..iterative import Descent, Iterative, iterate
 from ..projections import ER, HIO
 from ..recipe import Recipe
 from ..shrinkwrap import ShrinkWrap
-from .blur import blur_of, detector_of, fitted
-from .breeding import bred
-from .second_grain import cleared
-from .state import Found, State, best_of, merged, taken
+from .blur import blur_of, detector_of, fit_kernel
+from .breeding import evolve
+from .second_grain import remove_second_grain
+from .state import Found, SearchState, best_of, merge, take
 
 if TYPE_CHECKING:
     from .auto import Auto
 
 Parts = Sequence[Iterative | Descent]
 FIXED = ShrinkWrap(when="never")
-FALLEN = 0.1
+CONVERGED_RATIO = 0.1
 """Score over that before the long rounds at which a start has fallen into place: stagnation improves by less."""
 HALF_TURN = math.pi / 2
-LARGEST = 0.5
+MAX_SUPPORT_SHARE = 0.5
 """Share of the array beyond which no support is looked for: its autocorrelation would wrap."""
 
 
@@ -49,9 +49,9 @@ class Search:
         self.options, self.rng = options, rng
         self.look(problem)
         self.alien: np.ndarray | None = None
-        self.resting: tuple[State, np.ndarray] | None = None
+        self.resting: tuple[SearchState, np.ndarray] | None = None
         self.thorough = False  # whether sweeps go on where smaller volumes score no better
-        self.sweeps: list[tuple[float, State]] = []
+        self.sweeps: list[tuple[float, SearchState]] = []
         self.volumes: dict[int, float] = {}
         self.kernels: dict[int, Array] = {}
         self.trying: dict[int, Array] = {}  # the kernel under which a start is refined just now
@@ -83,17 +83,17 @@ class Search:
         """Every start explores; one that is not settled then breeds a population of its own; each is tried with a blur."""
         best, settled = yield from self.explore(x)
         if self.options.aliens and self.problem.detector is None and np.isfinite(best.score).all():
-            best, settled = yield from cleared(self, best, settled)
+            best, settled = yield from remove_second_grain(self, best, settled)
         if self.options.members > 1:
             for b in np.flatnonzero(~settled):
-                best = merged(best, np.array([b]), (yield from bred(self, int(b), best)))
+                best = merge(best, np.array([b]), (yield from evolve(self, int(b), best)))
         loose = np.array([b not in self.volumes for b in range(len(settled))])
         fine = yield from self.refine(best)
         best = best_of([best, fine._replace(score=np.where(loose, fine.score, np.inf))])
         if self.problem.detector is None and np.isfinite(best.score).all():
             for k in range(len(settled)):
-                one, kernel = yield from fitted(self, k, best)
-                best = merged(best, np.array([k]), one)
+                one, kernel = yield from fit_kernel(self, k, best)
+                best = merge(best, np.array([k]), one)
                 if kernel is not None:
                     self.kernels[k] = kernel
         return best
@@ -112,7 +112,7 @@ class Search:
         same.problem = problem
         return same
 
-    def explore(self, x: Array) -> Generator[Step, None, tuple[State, np.ndarray]]:
+    def explore(self, x: Array) -> Generator[Step, None, tuple[SearchState, np.ndarray]]:
         """The ways in turn until two agree, start by start; then long rounds until nothing improves.
 
         Returns the best of each start and whether its ways agreed or its score fell into place, bool (batch,).
@@ -128,8 +128,8 @@ class Search:
                 break
             start = like(to_numpy(random_phases(self.problem, self.rng)), x)
             with self.among(best, going):
-                part = yield from way(taken(start, going))
-            found.append(merged(best, going, part))
+                part = yield from way(take(start, going))
+            found.append(merge(best, going, part))
             agreed[going] = self.agreed(found)[going]
             best = best_of(found)
         for k, so in enumerate(agreed):
@@ -141,16 +141,18 @@ class Search:
                 break
             before = best
             with self.among(best, going):
-                x, support = taken(best.x, going), taken(best.support, going)
-                part = yield from self.long_round(State(x, support, best.score[going], tuple(best.by[int(b)] for b in going)))
-            best = merged(best, going, part)
+                x, support = take(best.x, going), take(best.support, going)
+                part = yield from self.long_round(
+                    SearchState(x, support, best.score[going], tuple(best.by[int(b)] for b in going))
+                )
+            best = merge(best, going, part)
             for b in going:
                 self.did[b].append(f"long round {rounds}: score {before.score[b]:.2g} to {best.score[b]:.2g}")
             agreed |= best.score > 0.7 * before.score  # it no longer improves
-        return best, settled | (best.score < FALLEN * first_score)
+        return best, settled | (best.score < CONVERGED_RATIO * first_score)
 
     @contextmanager
-    def among(self, best: State, going: np.ndarray) -> Iterator[None]:
+    def among(self, best: SearchState, going: np.ndarray) -> Iterator[None]:
         """Meanwhile the steps of these starts are shown with the others at rest."""
         self.resting = None if len(going) == best.x.shape[0] else (best, going)
         try:
@@ -190,11 +192,11 @@ class Search:
     def swept(self, x: Array) -> Found:
         """Volumes from large to small, each from where the last one ended; further than planned while that helps."""
         top, support = 1.15 * self.seen.volume / math.prod(self.problem.shape), None
-        states: list[State] = []
+        states: list[SearchState] = []
         past = np.zeros(x.shape[0], bool)
         last = self.options.levels - 1
         for k in range(2 * self.options.levels):
-            share = min(LARGEST, top * self.options.ratio**k)
+            share = min(MAX_SUPPORT_SHARE, top * self.options.ratio**k)
             sigma = 2.5 * 0.4 ** min(1.0, k / last)
             parts = self.volume(share, sigma, self.options.effort)
             state = yield from self.through(f"a volume of {share * math.prod(self.problem.shape):.0f} px", parts, x, support)
@@ -208,7 +210,7 @@ class Search:
             self.sweeps.append((share, state))
         return best_of(states)
 
-    def long_round(self, best: State) -> Found:
+    def long_round(self, best: SearchState) -> Found:
         """From the best: long in its support, then with shrink-wrap; the best of the three is kept."""
         first = yield from self.through("a long run from there", self.fixed(self.options.length), best.x, best.support)
         if not self.wraps:
@@ -218,7 +220,7 @@ class Search:
         )
         return best_of([best, first, second])
 
-    def refine(self, best: State) -> Found:
+    def refine(self, best: SearchState) -> Found:
         """A short run with shrink-wrap, and one in the support; kept where they score better."""
         first = yield from self.through(best.by, self.fixed(max(1, self.options.search // 5)), best.x, best.support)
         if not self.wraps:
@@ -226,7 +228,7 @@ class Search:
         second = yield from self.through(best.by, self.wrap(max(1, self.options.search // 5)), best.x, best.support)
         return best_of([best, first, second])
 
-    def polish(self, best: State) -> Iterator[Step]:
+    def polish(self, best: SearchState) -> Iterator[Step]:
         """Error reduction and conjugate gradients on all pixels, under each start's blur if it has one."""
         detector = detector_of(self.kernels, len(best.score), self.whole)
         whole = self.whole if detector is None else self.whole.replace(detector=detector)
@@ -259,7 +261,7 @@ class Search:
 
     def volume(self, share: float, sigma: float, n: int) -> Parts:
         """HIO with a support of this share of the array, then ER in it."""
-        wrap = ShrinkWrap(when="always", every=10, sigma=sigma, sigma_end=sigma, area=min(LARGEST, share))
+        wrap = ShrinkWrap(when="always", every=10, sigma=sigma, sigma_end=sigma, area=min(MAX_SUPPORT_SHARE, share))
         return [HIO(iterations=n, shrink_wrap=wrap, **self.phase), ER(iterations=15, shrink_wrap=FIXED, **self.phase)]
 
     # bookkeeping --------------------------------------------------------------------------------
@@ -273,19 +275,19 @@ class Search:
         for step in iterate(parts, self.problem, x, support):
             shown = step
             if self.resting is not None:
-                part = State(step.x, xp.broadcast_to(step.support, step.x.shape), np.zeros(len(self.resting[1])), ())
-                shown = Step(*merged(*self.resting, part)[:2])
+                part = SearchState(step.x, xp.broadcast_to(step.support, step.x.shape), np.zeros(len(self.resting[1])), ())
+                shown = Step(*merge(*self.resting, part)[:2])
             yield shown._replace(info=info)
         names = (by,) * step.x.shape[0] if isinstance(by, str) else by
         return self.scored(step.estimate, step.support, names)
 
-    def scored(self, x: Array, support: Array, by: tuple[str, ...]) -> State:
-        """A state of x and support (batch, *shape) with its scores, √(χ² · free χ²)."""
-        chi2, free = self.scorer(x, self.problem.detector)
-        score = np.where(np.isfinite(chi2 * free), np.sqrt(np.abs(chi2 * free)), np.inf)
-        return State(x, namespace(x).broadcast_to(support, x.shape), score, by)
+    def scored(self, x: Array, support: Array, by: tuple[str, ...]) -> SearchState:
+        """A state of x and support (batch, *shape) with its scores, √(R · R_free)."""
+        r, free = self.scorer(x, self.problem.detector)
+        score = np.where(np.isfinite(r * free), np.sqrt(np.abs(r * free)), np.inf)
+        return SearchState(x, namespace(x).broadcast_to(support, x.shape), score, by)
 
-    def agreed(self, found: Sequence[State]) -> np.ndarray:
+    def agreed(self, found: Sequence[SearchState]) -> np.ndarray:
         """Whether the two best of its ways found one object, (batch,)."""
         scores = np.stack([state.score for state in found])
         so = np.zeros(scores.shape[1], bool)

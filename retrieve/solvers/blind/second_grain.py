@@ -21,35 +21,35 @@ from ..base import Step, random_phases
 from ..iterative import iterate
 from ..projections import ER
 from ..shrinkwrap import ShrinkWrap
-from .state import State, row
+from .state import SearchState, select_row
 
 if TYPE_CHECKING:
     from .search import Search
 
 RADIUS = 1.5
 """Of a spot, in widths of a speckle, at least 3 px; the peak's own is twice as large."""
-ITERATIONS = 60
+SPOT_ITERATIONS = 60
 """Of error reduction, after which a spot counts as predicted."""
-HALF = 0.5
+SPOT_SHARE = 0.5
 """Share of its counts below which a spot is not predicted."""
-APART = 5.0
+SPOT_CONTRAST = 5.0
 """An alien spot's misfit over the median of all spots'."""
 USUAL = 0.6
 """Median share of the spots' counts that an object must predict to tell an alien: else it is no solution yet."""
 
 
-class Spot(NamedTuple):
+class GrainSpot(NamedTuple):
     """A bright spot.  at: of its middle, from the pattern's peak, in pixels.  inside: bool (*detector), zero frequency first."""
 
     at: tuple[int, ...]
     inside: NDArray[np.bool_]
 
 
-Cleared = Generator[Step, None, tuple["State", NDArray[np.bool_]]]
+Cleared = Generator[Step, None, tuple["SearchState", NDArray[np.bool_]]]
 """Steps on the way to the starts and whether each is settled, bool (batch,)."""
 
 
-def cleared(search: Search, best: State, settled: NDArray[np.bool_]) -> Cleared:
+def remove_second_grain(search: Search, best: SearchState, settled: NDArray[np.bool_]) -> Cleared:
     """The starts as they are where no spot of a second grain is found; else explored anew without it, from new random phases.
 
     Undone where the new objects predict the spots, or score worse on the pixels that are left. The search
@@ -65,14 +65,14 @@ def cleared(search: Search, best: State, settled: NDArray[np.bool_]) -> Cleared:
     again, so = yield from clean.explore(like(to_numpy(random_phases(clean.problem, search.rng)), best.x))
     shares = []
     for spot in alien:
-        shares.append((yield from foretold(search.problem, again, spot))[0])
+        shares.append((yield from predict_spot(search.problem, again, spot))[0])
     first, last = float(clean.scored(best.x, best.support, best.by).score.min()), float(again.score.min())
     counts = float((to_numpy(search.whole.amplitude)[inside] ** 2).sum() / search.whole.power)
     said = (
         f"the spots at {'; '.join(str(spot.at) for spot in alien)} px from the peak, {int(inside.sum())} px with {counts:.1%} "
         f"of the counts, do not follow from the others ({', '.join(f'{share:.0%}' for share in shares)} of their counts do)"
     )
-    kept = max(shares) <= HALF and last <= first
+    kept = max(shares) <= SPOT_SHARE and last <= first
     for did, more in zip(search.did, clean.did, strict=True):
         if kept:
             did += [f"{said}: a second grain's, left out, score {first:.2g} to {last:.2g}", *more]
@@ -85,7 +85,7 @@ def cleared(search: Search, best: State, settled: NDArray[np.bool_]) -> Cleared:
     return again, so
 
 
-def found(search: Search, before: State) -> Generator[Step, None, list[Spot]]:
+def found(search: Search, before: SearchState) -> Generator[Step, None, list[GrainSpot]]:
     """The spots that the best start does not predict, where it predicts the others.
 
     A spot is alien that keeps less than HALF of its counts once it is left out, with a misfit APART from those of the others.
@@ -98,20 +98,24 @@ def found(search: Search, before: State) -> Generator[Step, None, list[Spot]]:
         return []
     shares, misfits = np.zeros((2, len(bright)))
     for k, spot in enumerate(bright):
-        shares[k], misfits[k] = yield from foretold(problem, before, spot)
+        shares[k], misfits[k] = yield from predict_spot(problem, before, spot)
     if not np.median(shares) > USUAL:
         return []
-    return [spot for spot, so in zip(bright, (shares < HALF) & (misfits > APART * np.median(misfits)), strict=True) if so]
+    return [
+        spot
+        for spot, so in zip(bright, (shares < SPOT_SHARE) & (misfits > SPOT_CONTRAST * np.median(misfits)), strict=True)
+        if so
+    ]
 
 
-def foretold(problem: Problem, before: State, spot: Spot) -> Generator[Step, None, tuple[float, float]]:
+def predict_spot(problem: Problem, before: SearchState, spot: GrainSpot) -> Generator[Step, None, tuple[float, float]]:
     """Of a spot that the best start is not shown: the share of its counts that it predicts, and the mean of (√P − √I)² in it."""
-    one = row(before, int(np.argmin(before.score)))
+    one = select_row(before, int(np.argmin(before.score)))
     xp, seen = namespace(one.x), like(~spot.inside, problem.valid)
     hidden, last = problem.without(spot.inside), Step(one.x, one.support)
     x = problem.operator.forward(xp.where(one.support, one.x, xp.zeros_like(one.x)))
     x = problem.operator.adjoint(xp.where(seen, x, xp.zeros_like(x)))  # what the spot gave the object is let go
-    for step in iterate([ER(iterations=ITERATIONS, shrink_wrap=ShrinkWrap(when="never"))], hidden, x, one.support):
+    for step in iterate([ER(iterations=SPOT_ITERATIONS, shrink_wrap=ShrinkWrap(when="never"))], hidden, x, one.support):
         last = step
         yield Step(before.x, before.support, {"stage": "a second grain?"})
     counted = to_numpy(problem.valid) & spot.inside
@@ -119,16 +123,16 @@ def foretold(problem: Problem, before: State, spot: Spot) -> Generator[Step, Non
     return float((predicted**2).sum() / (amplitude**2).sum()), float(((predicted - amplitude) ** 2).mean())
 
 
-def spots(intensity: NDArray[np.floating], valid: NDArray[np.bool_], speckle: tuple[float, ...], most: int) -> list[Spot]:
+def spots(intensity: NDArray[np.floating], valid: NDArray[np.bool_], speckle: tuple[float, ...], most: int) -> list[GrainSpot]:
     """The brightest spots apart from the peak, RADIUS speckles in radius, measured by half at least; zero frequency first."""
     level = ndimage.gaussian_filter(np.where(valid, intensity, 0), [s / 3 for s in speckle], mode="wrap")
     r = [np.fft.fftfreq(n, 1 / n) / max(RADIUS * s, 3) for n, s in zip(level.shape, speckle, strict=True)]
     distance = np.sqrt(sum(a**2 for a in np.meshgrid(*r, indexing="ij", sparse=True)))
-    disc, level, found = distance <= 1, np.where(distance <= 2, 0, level), list[Spot]()
+    disc, level, found = distance <= 1, np.where(distance <= 2, 0, level), list[GrainSpot]()
     while len(found) < most and level.any():
         at = np.unravel_index(int(np.argmax(level)), level.shape)
         inside = np.roll(disc, at, axis=range(level.ndim))
         level = np.where(inside, 0, level)
         if (inside & valid).sum() >= disc.sum() / 2:
-            found.append(Spot(tuple(int((a + n // 2) % n - n // 2) for a, n in zip(at, level.shape, strict=True)), inside))
+            found.append(GrainSpot(tuple(int((a + n // 2) % n - n // 2) for a, n in zip(at, level.shape, strict=True)), inside))
     return found

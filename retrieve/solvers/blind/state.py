@@ -11,7 +11,7 @@ from ...numerics.arrays import Array, namespace
 from ..base import Step
 
 
-class State(NamedTuple):
+class SearchState(NamedTuple):
     """Where each start stands: x and support (batch, *shape), score (batch,) on the host, and what led there."""
 
     x: Array
@@ -20,15 +20,15 @@ class State(NamedTuple):
     by: tuple[str, ...]
 
 
-Found = Generator[Step, None, State]
+Found = Generator[Step, None, SearchState]
 """Steps on the way to a state."""
 
 
-def best_of(states: Sequence[State]) -> State:
+def best_of(states: Sequence[SearchState]) -> SearchState:
     """Of each start the state with the lowest score."""
     xp = namespace(states[0].x)
     pick = np.argmin(np.stack([state.score for state in states]), axis=0)
-    return State(
+    return SearchState(
         xp.stack([states[k].x[b, ...] for b, k in enumerate(pick)]),
         xp.stack([states[k].support[b, ...] for b, k in enumerate(pick)]),
         np.array([states[k].score[b] for b, k in enumerate(pick)]),
@@ -36,17 +36,17 @@ def best_of(states: Sequence[State]) -> State:
     )
 
 
-def row(state: State, b: int) -> State:
+def select_row(state: SearchState, b: int) -> SearchState:
     """One start, as a batch of one."""
-    return State(state.x[b : b + 1, ...], state.support[b : b + 1, ...], state.score[[b]], state.by[b : b + 1])
+    return SearchState(state.x[b : b + 1, ...], state.support[b : b + 1, ...], state.score[[b]], state.by[b : b + 1])
 
 
-def taken(a: Array, rows: np.ndarray) -> Array:
+def take(a: Array, rows: np.ndarray) -> Array:
     """Some rows of a (batch, …)."""
     return namespace(a).stack([a[int(b), ...] for b in rows])
 
 
-def merged(best: State, going: np.ndarray, part: State) -> State:
+def merge(best: SearchState, going: np.ndarray, part: SearchState) -> SearchState:
     """The states of all starts with those of some replaced."""
     xp = namespace(best.x)
     xs, supports = [best.x[b, ...] for b in range(best.x.shape[0])], [best.support[b, ...] for b in range(best.x.shape[0])]
@@ -54,4 +54,4 @@ def merged(best: State, going: np.ndarray, part: State) -> State:
     for k, b in enumerate(going):
         xs[b], supports[b], score[b] = part.x[k, ...], part.support[k, ...], part.score[k]
         by[b] = part.by[k] if part.by else by[b]
-    return State(xp.stack(xs), xp.stack(supports), score, tuple(by))
+    return SearchState(xp.stack(xs), xp.stack(supports), score, tuple(by))

@@ -19,7 +19,7 @@ from ..base import Solver, Streams
 if TYPE_CHECKING:
     from ...priors.symmetry import Symmetric
 
-TOLERANCE = 0.002
+SCALE_TOLERANCE = 0.002
 """Share of the measured power that a right estimate of a learned prior may miss without noise."""
 
 HIDDEN = 4
@@ -29,7 +29,7 @@ PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True)
-class Weighted(Solver):
+class PretrainedSolver(Solver):
     """A solver that is a network, or has one; the manifest keeps which.
 
     family: name of the weights that ship for it, with {} for the number of a problem's axes.
@@ -39,7 +39,7 @@ class Weighted(Solver):
     family: ClassVar[str] = ""
     weights: str
 
-    def suited(self, problem: Problem) -> Self:
+    def resolve_for(self, problem: Problem) -> Self:
         """With the weights that ship for as many axes as the problem has, where they are left to it (`auto`).
 
         Raises `InputError` where there are none.
@@ -58,9 +58,9 @@ class Weighted(Solver):
 
     def network(self, kind: type, what: str, device: Any = "cpu") -> Any:
         """The module of `weights`. Raises `InputError` where there is none, or it is not of `kind`, `what` in words."""
-        from ...priors.weights import load
+        from ...priors.weights import load_weights
 
-        module = load(self.weights, device)
+        module = load_weights(self.weights, device)
         if not isinstance(module, kind):
             found = type(module).__name__
             raise InputError(f"weights {self.weights!r} are of a {found}, not of {what}; see `retrieve weights`")
@@ -77,7 +77,7 @@ class Weighted(Solver):
 
 
 @dataclass(frozen=True)
-class Learned(Weighted):
+class Learned(PretrainedSolver):
     """A solver that has a denoiser as its prior."""
 
     family: ClassVar[str] = "domains{}d"
@@ -121,35 +121,39 @@ class Learned(Weighted):
     def check(self, problem: Problem) -> None:
         """Raise `InputError` where the prior was not trained for the problem's geometry."""
         if self.weights == "auto":
-            self.suited(problem).check(problem)
+            self.resolve_for(problem).check(problem)
             return
         prior = self.prior()
         window = prior.window
-        told = f"weights {self.weights!r} are for objects within {by(window)} px"
+        told = f"weights {self.weights!r} are for objects within {shape_text(window)} px"
         if len(problem.shape) != len(window):
             raise InputError(f"{told}, the problem has {len(problem.shape)} axes; take a prior of as many, or a classical solver")
         if any(n < w for n, w in zip(problem.shape, window, strict=True)):
-            raise InputError(f"{told}, the object's array has {by(problem.shape)}; pad the data, or train a smaller prior")
+            raise InputError(
+                f"{told}, the object's array has {shape_text(problem.shape)}; pad the data, or train a smaller prior"
+            )
         if getattr(prior, "pattern", False) and (tuple(problem.shape) != window or not is_plain(problem)):
             raise InputError(
-                f"{told} and are told their far field of as many, the problem has {by(problem.shape)} and an operator "
+                f"{told} and are told their far field of as many, the problem has {shape_text(problem.shape)} and an operator "
                 f"{type(problem.detector or problem.operator).__name__}; take a prior that is not told the pattern"
             )
         if problem.support is None:
             extent = problem.extent
             if any(e > 1.1 * w for e, w in zip(extent, window, strict=True)):
-                raise InputError(f"{told}, the object spans about {by(extent)} by its autocorrelation; bin or crop the data")
+                raise InputError(
+                    f"{told}, the object spans about {shape_text(extent)} by its autocorrelation; bin or crop the data"
+                )
         else:
             extent = extent_of(to_numpy(problem.support))
             if any(e > w for e, w in zip(extent, window, strict=True)):
                 raise InputError(
-                    f"{told}, the support spans {by(extent)}; bin or crop the data to coarser pixels, "
-                    f"down to {by(window)}, or train a prior of a larger window (`retrieve train diffusion --window`)"
+                    f"{told}, the support spans {shape_text(extent)}; bin or crop the data to coarser pixels, "
+                    f"down to {shape_text(window)}, or train a prior of a larger window (`retrieve train diffusion --window`)"
                 )
-        check_visible(problem)
+        check_signal_above_noise(problem)
 
 
-def check_visible(problem: Problem) -> None:
+def check_signal_above_noise(problem: Problem) -> None:
     """Raise `InputError` where the noise explains all that was measured, as that of counts does amplitudes scaled to 1."""
     top, sigma = float(to_numpy(problem.amplitude)[to_numpy(problem.valid)].max(initial=0)), noise_of(problem)
     if top < HIDDEN * sigma:
@@ -168,7 +172,7 @@ def extent_of(support: np.ndarray) -> tuple[int, ...]:
     return tuple(found)
 
 
-def by(shape: Sequence[float]) -> str:
+def shape_text(shape: Sequence[float]) -> str:
     """A shape in words."""
     return " × ".join(f"{n:.0f}" for n in shape)
 
@@ -201,11 +205,11 @@ def noise_of(problem: Problem) -> float:
     return float(sigma) if sigma is not None else 0.5 / math.sqrt(problem.likelihood.scale)  # type: ignore[attr-defined]
 
 
-def explained(problem: Problem, x: Array) -> Array:
+def consistent_with_noise(problem: Problem, x: Array) -> Array:
     """Whether noise explains how far each x (batch, *shape) misses the measured amplitudes, bool (batch,).
 
     Normal noise of σ on an amplitude a that cannot fall below 0 misses a by σ²(Φ(t) − t φ(t)) + a² (1 − Φ(t)) in the mean
-    square, t = a/σ. Three standard errors of the mean over n pixels, 3·√(2/n), are allowed above it, and `TOLERANCE` of
+    square, t = a/σ. Three standard errors of the mean over n pixels, 3·√(2/n), are allowed above it, and `SCALE_TOLERANCE` of
     the power for what the prior itself gets wrong.
     """
     import torch
@@ -217,10 +221,10 @@ def explained(problem: Problem, x: Array) -> Array:
     expected = sigma**2 * (1 - below - t * density) + modulus**2 * below
     valid = problem.valid
     total = [(a * valid).flatten(1).sum(1) for a in (problem.misfit(x), expected, (problem.amplitude**2)[None])]
-    return total[0] < total[1] * (1 + 3 * math.sqrt(2 / float(valid.sum()))) + TOLERANCE * total[2]
+    return total[0] < total[1] * (1 + 3 * math.sqrt(2 / float(valid.sum()))) + SCALE_TOLERANCE * total[2]
 
 
-def fitted(problem: Problem, x: Array) -> Array:
+def optimal_scale(problem: Problem, x: Array) -> Array:
     """c = ⟨y, |A x|⟩/‖A x‖² over the measured pixels, (batch, 1, …): the scale at which x fits best."""
     xp = namespace(x)
     modulus = problem.modulus(x) * xp.astype(problem.valid, problem.amplitude.dtype)
@@ -229,7 +233,7 @@ def fitted(problem: Problem, x: Array) -> Array:
     return dot / (power + TINY)
 
 
-def each(x: Array) -> tuple[int, ...]:
+def per_start(x: Array) -> tuple[int, ...]:
     """The shape in which a number for each object of x (batch, *shape) multiplies it."""
     return (-1, *[1] * (x.ndim - 1))
 

@@ -14,9 +14,9 @@ from ...plugins.options import option
 from ...problem import Problem
 from ..base import Step, Streams
 from ..projections import RRR
-from .base import Learned, each, explained, fitted, noise_of, normalise
-from .gibbs import posterior_field, reverse, unit
-from .pixel_shifts import aside
+from .base import Learned, consistent_with_noise, noise_of, normalise, optimal_scale, per_start
+from .gibbs import normalise_rms, posterior_field, reverse
+from .pixel_shifts import try_pixel_shifts
 from .refine import Refinement
 
 Call = Callable[[Array, float, Array | None], tuple[Array, Array]]
@@ -29,7 +29,7 @@ SPANS: dict[int, dict[float, tuple[float, float, float]]] = {
 """The levels `high`, `middle` and `low` by the problem's axes and the noise of its amplitudes in the prior's units, as they were
 tuned for the priors that ship; linear between, and constant beyond."""
 
-LEAST = 0.15
+MIN_SIGMA = 0.15
 """The noise, in the prior's units, below which the coupling of samples does not fall."""
 
 
@@ -109,27 +109,27 @@ class Diffusion(Refinement, Learned):
         xp = namespace(x)
         scaled, scale = normalise(problem, self.prior(x.device).window)
         total = self.length + self.refine
-        best, chi2 = yield from relayed(self.round(problem, scaled, scale, x, rng), {"total": total})
+        best, r = yield from with_info(self.round(problem, scaled, scale, x, rng), {"total": total})
         for _ in range(1, self.rounds):
-            left = np.flatnonzero(~to_numpy(explained(scaled, best)))
+            left = np.flatnonzero(~to_numpy(consistent_with_noise(scaled, best)))
             if not len(left):
                 break
             some = Streams([rng.generators[int(k)] for k in left])
             steps = self.round(problem, scaled, scale, like(self.start(problem, some), x), some)
             total += self.length + 1
-            again, lower = yield from relayed(steps, {"total": total}, best * scale, len(left) / len(best))
-            better = lower < chi2[left]
-            chi2[left] = xp.where(better, lower, chi2[left])
-            best[left] = xp.where(better.reshape(each(x)), again, best[left])
+            again, lower = yield from with_info(steps, {"total": total}, best * scale, len(left) / len(best))
+            better = lower < r[left]
+            r[left] = xp.where(better, lower, r[left])
+            best[left] = xp.where(better.reshape(per_start(x)), again, best[left])
             yield Step(best * scale, info={"stage": "diffusion"})
         if self.nudge and problem.support is not None:
-            best = yield from self.nudged(problem, scaled, scale, best, chi2, rng, total)
+            best = yield from self.nudged(problem, scaled, scale, best, r, rng, total)
         yield from self.refined(scaled, best, scale)
 
     def round(
         self, problem: Problem, scaled: Problem, scale: float, x: Array, rng: Streams
     ) -> Generator[Step, None, tuple[Array, Array]]:
-        """Search from x; then every step shows the denoiser's estimate. Returns the last, in the prior's units, and its χ²."""
+        """Search from x; then every step shows the denoiser's estimate. Returns the last, in the prior's units, and its R."""
         denoise = self.symmetric(self.prior_for(problem, x.device), problem, rng)
 
         def call(x: Array, sigma: float, kind: Array | None) -> tuple[Array, Array]:
@@ -138,7 +138,7 @@ class Diffusion(Refinement, Learned):
 
         x, kind = (yield from self.beginning(problem, x, call, scaled, scale, rng)) if self.search else (x / scale, None)
         d = yield from self.fall(denoise, scaled, scale, x, kind, self.levels(scaled))
-        return d, scaled.chi2(d)
+        return d, scaled.r_factor(d)
 
     def fall(
         self, denoise: Denoise, scaled: Problem, scale: float, x: Array, kind: Array | None, levels: list[float]
@@ -150,7 +150,7 @@ class Diffusion(Refinement, Learned):
         for sigma in levels:
             x, d = self.raar(denoise, scaled, x, c, sigma, kind)
             if sigma < middle and self.fit:  # above, D shrinks its estimate and would drag the scale along
-                c = (1 - self.fit) * c + self.fit * xp.clip(fitted(scaled, d), 0.5, 2.0)
+                c = (1 - self.fit) * c + self.fit * xp.clip(optimal_scale(scaled, d), 0.5, 2.0)
             yield Step(d * (c * scale), info={"evaluations": 1, "stage": "diffusion"})
         return d * c
 
@@ -163,27 +163,27 @@ class Diffusion(Refinement, Learned):
         return self.beta * (x + d - m) + (1 - self.beta) * m, d
 
     def nudged(
-        self, problem: Problem, scaled: Problem, scale: float, best: Array, chi2: Array, rng: Streams, total: int
+        self, problem: Problem, scaled: Problem, scale: float, best: Array, r: Array, rng: Streams, total: int
     ) -> Generator[Step, None, Array]:
-        """The starts (batch, *shape), with χ² (batch,); of those that explain the data better a pixel aside the end of a fall
+        """The starts (batch, *shape), with R (batch,); of those that explain the data better a pixel aside the end of a fall
         from there, where that is lower.
         """
         xp, prior = namespace(best), self.prior_for(problem, best.device)
         _, middle, low = self.span(scaled)
         levels = np.geomspace(max(middle / 1.5, low), low, self.nudge).tolist()
         for _ in range(best.ndim - 1):
-            moved, better = aside(scaled, best)
+            moved, better = try_pixel_shifts(scaled, best)
             left = np.flatnonzero(to_numpy(better))
             if not len(left):
                 break
             denoise = self.symmetric(prior, problem, Streams([rng.generators[int(k)] for k in left]))
             steps = self.fall(denoise, scaled, scale, moved[left], None, levels)
             total += self.nudge + 1
-            again = yield from relayed(steps, {"stage": "nudge", "total": total}, best * scale, len(left) / len(best))
-            lower = scaled.chi2(again)
-            kept = lower < chi2[left]
-            chi2[left] = xp.where(kept, lower, chi2[left])
-            best[left] = xp.where(kept.reshape(each(best)), again, best[left])
+            again = yield from with_info(steps, {"stage": "nudge", "total": total}, best * scale, len(left) / len(best))
+            lower = scaled.r_factor(again)
+            kept = lower < r[left]
+            r[left] = xp.where(kept, lower, r[left])
+            best[left] = xp.where(kept.reshape(per_start(best)), again, best[left])
             yield Step(best * scale, info={"stage": "nudge"})
             if not kept.any():
                 break
@@ -194,8 +194,8 @@ class Diffusion(Refinement, Learned):
     ) -> Generator[Step, None, tuple[Array, Array | None]]:
         """The state in which the denoiser comes in, in its units, and the kind of objects that it then assumes.
 
-        Of the search's `heads` that of the lowest χ² after a few calls, each under one of the prior's kinds in turn.
-        A prior of several kinds holds on to the one in which it begins, right or wrong; χ² tells soon. One that
+        Of the search's `heads` that of the lowest R after a few calls, each under one of the prior's kinds in turn.
+        A prior of several kinds holds on to the one in which it begins, right or wrong; R tells soon. One that
         cannot be told the kind takes it from the head, by chance.
         """
         xp = namespace(x)
@@ -213,9 +213,9 @@ class Diffusion(Refinement, Learned):
             for _ in range(self.trial):
                 head, d = call(head, self.span(scaled)[0], assumed)
                 yield Step(d * scale, info={"evaluations": 1, "stage": "trial"})
-            chi2 = scaled.chi2(d)
-            better = chi2 < lowest
-            best, lowest = xp.where(better.reshape(each(x)), head, best), xp.where(better, chi2, lowest)
+            r = scaled.r_factor(d)
+            better = r < lowest
+            best, lowest = xp.where(better.reshape(per_start(x)), head, best), xp.where(better, r, lowest)
             if assumed is not None:
                 kind = assumed if kind is None else xp.where(better[:, None], assumed, kind)
         return best, kind
@@ -230,15 +230,15 @@ class Diffusion(Refinement, Learned):
         prior = self.prior_for(problem, x.device)
         scaled, scale = normalise(problem, prior.window)
         denoise = self.symmetric(prior, problem, rng)
-        x, c = unit(x / scale, prior.window)  # c was fitted in the fall; the power knows nothing of unmeasured pixels
-        last = max(noise_of(scaled), LEAST)
+        x, c = normalise_rms(x / scale, prior.window)  # c was fitted in the fall; the power knows nothing of unmeasured pixels
+        last = max(noise_of(scaled), MIN_SIGMA)
         for rho in self.coupling * last * np.geomspace(2, 1, self.sweeps):
             z = posterior_field(scaled, x * c, float(rho), rng) / c
-            x, _ = unit(reverse(denoise, z, float(rho), self.inner, rng), prior.window)
+            x, _ = normalise_rms(reverse(denoise, z, float(rho), self.inner, rng), prior.window)
             yield Step(x * (c * scale), info={"evaluations": self.inner})
 
 
-def relayed(
+def with_info(
     steps: Generator[Step, None, Any], info: dict[str, Any], x: Array | None = None, share: float = 1.0
 ) -> Generator[Step, None, Any]:
     """Steps of a `share` of the batch with more `info`, which all show x where it is given; returns what they return."""

@@ -13,7 +13,7 @@ import numpy as np
 from ...numerics.arrays import Array, like
 from ...problem import Problem
 from ..base import Streams
-from .base import complex_normal, each, noise_of
+from .base import complex_normal, noise_of, per_start
 
 
 def posterior_field(problem: Problem, x: Array, rho: float, rng: Streams) -> Array:
@@ -64,11 +64,11 @@ def reverse(denoise: Callable[[Array, float], Array], x: Array, sigma: float, st
     return x
 
 
-def unit(x: Array, window: tuple[int, ...]) -> tuple[Array, Array]:
+def normalise_rms(x: Array, window: tuple[int, ...]) -> tuple[Array, Array]:
     """x (batch, *shape) at an rms of 1 over the window, and what it was, (batch, 1, …).
 
     All that the prior knows has that rms; of what a denoiser loses little would add up over the sweeps.
     """
     power = (abs(x) ** 2).reshape(x.shape[0], -1).sum(-1)
-    rms = (power / math.prod(window)).sqrt().reshape(each(x))
+    rms = (power / math.prod(window)).sqrt().reshape(per_start(x))
     return x / rms, rms

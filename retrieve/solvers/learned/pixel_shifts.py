@@ -9,11 +9,11 @@ from ...problem import Problem
 from ..base import Streams
 from ..projections import ER
 
-ITERATIONS = 5
+SHIFT_ITERATIONS = 5
 """Of error reduction, which fill the side that a roll has freed."""
 
 
-def aside(problem: Problem, x: Array) -> tuple[Array, Array]:
+def try_pixel_shifts(problem: Problem, x: Array) -> tuple[Array, Array]:
     """Each object of x (batch, *shape) rolled to that neighbour, a pixel away along some axes, that explains the data best.
 
     Each is judged after some error reduction in the support. Returns the rolled objects, and whether they explain the data
@@ -21,16 +21,16 @@ def aside(problem: Problem, x: Array) -> tuple[Array, Array]:
     """
     xp, axes = namespace(x), tuple(range(1, x.ndim))
 
-    def chi2(x: Array) -> Array:
-        *_, last = ER(iterations=ITERATIONS).steps(problem, x, Streams([]))
-        return problem.chi2(last.estimate)
+    def r(x: Array) -> Array:
+        *_, last = ER(iterations=SHIFT_ITERATIONS).steps(problem, x, Streams([]))
+        return problem.r_factor(last.estimate)
 
-    here = chi2(x)
+    here = r(x)
     best, lowest = x, xp.full_like(here, xp.inf)
     for shift in itertools.product((-1, 0, 1), repeat=len(axes)):
         if any(shift):
             moved = xp.roll(x, shift, axis=axes)
-            found = chi2(moved)
+            found = r(moved)
             best = xp.where((found < lowest).reshape(-1, *[1] * len(axes)), moved, best)
             lowest = xp.minimum(found, lowest)
     return best, lowest < here

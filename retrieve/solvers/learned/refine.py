@@ -20,7 +20,7 @@ PAPER = "Lee et al. 2026, end of section 4.6"
 class Refinement:
     """x ← 1_S (x + η (P_M x − x)), steps down ½ Σ(|A x| − y)²: with η = 1 error reduction, with small η hardly a change."""
 
-    refine: int = option(0, "gradient steps on the data afterwards; the free χ² tells whether they help", ge=0)
+    refine: int = option(0, "gradient steps on the data afterwards; the R_free tells whether they help", ge=0)
     refine_step: float = option(1e-4, "size η of these steps; 1 is error reduction", gt=0, le=1, source=PAPER)
     refine_support: float = option(
         0.15, "where no support is known: where a Gaussian of the estimate's spread exceeds this share", gt=0, lt=1, source=PAPER

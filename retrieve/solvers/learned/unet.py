@@ -15,11 +15,11 @@ from ...problem import Problem
 from ..base import Step, Streams
 from ..iterative import iterate
 from ..recipe import PARTS
-from .base import Weighted, by, extent_of, fitted, is_plain
+from .base import PretrainedSolver, extent_of, is_plain, optimal_scale, shape_text
 
 
 @dataclass(frozen=True)
-class UNet(Weighted):
+class UNet(PretrainedSolver):
     """x = c N(y, S) with N trained to invert patterns y of objects within S, and c the scale that fits best.
 
     Nothing is drawn: every start gives the same object, among those that the data cannot tell apart the one
@@ -50,13 +50,13 @@ class UNet(Weighted):
     def check(self, problem: Problem) -> None:
         """Raise `InputError` where the network was not trained for such patterns."""
         if self.weights == "auto":
-            self.suited(problem).check(problem)
+            self.resolve_for(problem).check(problem)
             return
         module = self.retriever()
-        told = f"weights {self.weights!r} are for patterns of {by(module.shape)} px"
+        told = f"weights {self.weights!r} are for patterns of {shape_text(module.shape)} px"
         if tuple(problem.shape) != module.shape:
             remedy = "bin, crop or pad the data to that, or train a network of their shape (`retrieve train unet`)"
-            raise InputError(f"{told}, the problem's has {by(problem.shape)}; {remedy}")
+            raise InputError(f"{told}, the problem's has {shape_text(problem.shape)}; {remedy}")
         if not is_plain(problem):
             what = type(problem.detector or problem.operator).__name__
             raise InputError(
@@ -66,7 +66,9 @@ class UNet(Weighted):
             extent = extent_of(to_numpy(problem.support))
             if any(e > w for e, w in zip(extent, module.window, strict=True)):
                 remedy = "crop the pattern to coarser pixels of the object, or train a network of a larger window"
-                raise InputError(f"{told} and objects within {by(module.window)}, the support spans {by(extent)}; {remedy}")
+                raise InputError(
+                    f"{told} and objects within {shape_text(module.window)}, the support spans {shape_text(extent)}; {remedy}"
+                )
 
     def start(self, problem: Problem, rng: Streams) -> Array:
         """Zeros: a start makes no difference."""
@@ -76,7 +78,7 @@ class UNet(Weighted):
         """The pass, then the iterations; x gives the shape alone."""
         inside = None if problem.support is None else problem.support[None]
         found = self.retriever(x.device).reconstruct(problem.amplitude[None], problem.valid[None], inside)
-        found = found * fitted(problem, found)
+        found = found * optimal_scale(problem, found)
         x = found.expand(x.shape).clone()
         yield Step(x, inside if inside is None else inside.expand(x.shape), {"stage": "network", "evaluations": 1})
         if self.refine != "none":

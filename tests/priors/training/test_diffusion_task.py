@@ -8,8 +8,8 @@ from retrieve.errors import InputError
 from retrieve.priors.denoiser import SIGMA_DATA
 from retrieve.priors.edm import EDM
 from retrieve.priors.epsilon import Epsilon
-from retrieve.priors.patterns import shown
-from retrieve.priors.training.diffusion_task import BINS, DiffusionTask, framed, sample, unit_rms, with_pattern
+from retrieve.priors.patterns import network_input
+from retrieve.priors.training.diffusion_task import SIGMA_BINS, DiffusionTask, crop_or_pad, sample, unit_rms, with_pattern
 from retrieve.priors.training.loop import train
 from retrieve.priors.training.objects import Simulated
 from retrieve.priors.training.pictures import image_grid
@@ -28,14 +28,14 @@ def pair_of(made):
 @pytest.mark.parametrize("window", [(8, 6), (9, 11), (4, 5)], ids=str)
 def test_a_frame_within_is_the_window(window):
     x = torch.randn(2, 3, 9, 12)
-    assert torch.equal(framed(x, window), x[(slice(None), *window_of(x.shape[2:], window))])
+    assert torch.equal(crop_or_pad(x, window), x[(slice(None), *window_of(x.shape[2:], window))])
 
 
 @pytest.mark.parametrize("window", [(12, 9), (11, 5), (6, 14), (7, 8, 5)], ids=str)
 def test_a_frame_beyond_is_filled_with_zeros(window):
     x = torch.zeros(1, 1, *[8, 5, 6][: len(window)])
     x[(0, 0, *[n // 2 for n in x.shape[2:]])] = 1
-    got = framed(x, window)
+    got = crop_or_pad(x, window)
     assert got.shape == (1, 1, *window)
     assert got[(0, 0, *[w // 2 for w in window])] == 1
     assert got.sum() == 1
@@ -77,7 +77,7 @@ def test_the_pattern_told_is_the_object_s_whatever_its_phase_and_twin(told):
     assert channels.shape == (32, 3, 16, 16)
     assert torch.equal(channels[:, 1], channels[:, 2])
     y = torch.fft.fft2(torch.complex(*x.unbind(1))).abs()
-    torch.testing.assert_close(channels[:, 1], shown(y, y > -1), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(channels[:, 1], network_input(y, y > -1), rtol=1e-4, atol=1e-4)
     other = torch.roll(torch.complex(*x.unbind(1)).flip((1, 2)), (1, 1), (1, 2)).conj() * 1j
     same = with_pattern(torch.view_as_real(other).movedim(-1, 1), channels[:, :1], torch.zeros(32), torch.Generator())
     torch.testing.assert_close(same, channels, rtol=1e-3, atol=1e-3)
@@ -153,9 +153,9 @@ def varied(task):
 
 def test_objects_of_a_pool_are_arranged_by_their_boxes(task):
     made = varied(task)
-    pool = list(itertools.islice(made.batches(8, 0, 1), made.pooled(8)))
-    arranged = made.arranged(pool, 0)
-    assert [len(x) for x, *_ in arranged] == [8] * made.pooled(8)
+    pool = list(itertools.islice(made.batches(8, 0, 1), made.pool_size(8)))
+    arranged = made.bucket_by_size(pool, 0)
+    assert [len(x) for x, *_ in arranged] == [8] * made.pool_size(8)
     shapes = {tuple(x.shape[2:]) for x, *_ in arranged}
     assert len(shapes) > 1
     assert (32, 32) in shapes  # of those that are not told their support
@@ -165,7 +165,7 @@ def test_objects_of_a_pool_are_arranged_by_their_boxes(task):
     for x, support, _ in arranged:
         assert x.shape[2:] == support.shape[2:]
         assert not x.abs().sum(1, keepdim=True)[support == 0].any()
-    assert all(torch.equal(a, b) for a, b in zip(arranged[0], made.arranged(pool, 0)[0], strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(arranged[0], made.bucket_by_size(pool, 0)[0], strict=True))
 
 
 def test_errors_in_a_box_are_those_of_the_window(task, awake):
@@ -174,7 +174,7 @@ def test_errors_in_a_box_are_those_of_the_window(task, awake):
     x, support = made.prepared(*made.source.held(made.validation))
     rng = torch.Generator().manual_seed(0)
     noise = torch.randn(x.shape, generator=rng)
-    level = BINS[0]
+    level = SIGMA_BINS[0]
     error = ((0.5 * (x + level * SIGMA_DATA * noise) * support - x) ** 2).sum(1).mean((1, 2)).mean()
     assert made.validate(made.module)[f"mse@{level:.3g}"] == pytest.approx(float(error), rel=1e-5)
 
@@ -199,8 +199,8 @@ def test_a_window_that_does_not_hold_the_objects(task, window):
 
 def test_the_validation_of_a_network_of_zero_is_known(task):
     found = task().validate(task().module.eval())
-    assert list(found) == [f"mse@{level:.3g}" for level in BINS]
-    for level, mse in zip(BINS, found.values(), strict=True):
+    assert list(found) == [f"mse@{level:.3g}" for level in SIGMA_BINS]
+    for level, mse in zip(SIGMA_BINS, found.values(), strict=True):
         kept = 1 / (1 + level**2)  # D = kept·x, of unit power, and noise of 2σ² = level²
         assert mse == pytest.approx((1 - kept) ** 2 + kept**2 * level**2, rel=0.1)
 
@@ -248,7 +248,7 @@ def test_the_kind_stays_with_its_object(small):
     made = DiffusionTask(EDM((12, 12), small, kinds=source.kinds), source)
     pool = list(itertools.islice(made.batches(64, 3, 2), 2))
     assert torch.cat([kind.sum(1) for *_, kind in pool]).mean().item() == pytest.approx(0.8, abs=0.1)
-    for x, _, kind in (pool[0], *made.arranged(pool, 0)):
+    for x, _, kind in (pool[0], *made.bucket_by_size(pool, 0)):
         share = flatness(x)
         assert share[kind[:, 0] == 1].max() < 0.2 < 0.4 < share[kind[:, 1] == 1].min()
     assert all(torch.equal(a[2], b[2]) for a, b in zip(pool, itertools.islice(made.batches(64, 3, 2), 2), strict=True))

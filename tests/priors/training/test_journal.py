@@ -6,8 +6,8 @@ import pytest
 
 from retrieve.errors import RetrieveError
 from retrieve.files import replacing
-from retrieve.priors.training.files import own_folder
-from retrieve.priors.training.log import Journal
+from retrieve.priors.training.files import lock_directory
+from retrieve.priors.training.log import TrainingLog
 
 
 def rows(path):
@@ -17,7 +17,7 @@ def rows(path):
 
 def test_rows_in_order(tmp_path):
     log = tmp_path / "log.csv"
-    journal = Journal(log, 0)
+    journal = TrainingLog(log, 0)
     for n in (10, 20):
         journal.write({"objects": n, "loss": n / 7})
     assert [row["objects"] for row in rows(log)] == ["10", "20"]
@@ -26,10 +26,10 @@ def test_rows_in_order(tmp_path):
 
 def test_a_log_that_ran_ahead_of_the_checkpoint_loses_its_end(tmp_path):
     log = tmp_path / "log.csv"
-    journal = Journal(log, 0)
+    journal = TrainingLog(log, 0)
     for n in (10, 20, 30):
         journal.write({"objects": n, "loss": 1.0})
-    again = Journal(log, 20)
+    again = TrainingLog(log, 20)
     again.write({"objects": 25, "loss": 2.0})
     assert [row["objects"] for row in rows(log)] == ["10", "20", "25"]
     again.write({"objects": 25, "loss": 3.0})
@@ -38,8 +38,8 @@ def test_a_log_that_ran_ahead_of_the_checkpoint_loses_its_end(tmp_path):
 
 def test_a_new_column_leaves_the_old_rows(tmp_path):
     log = tmp_path / "log.csv"
-    Journal(log, 0).write({"objects": 10, "loss": 1.0})
-    Journal(log, 10).write({"objects": 20, "loss": 2.0, "mse": 3.0})
+    TrainingLog(log, 0).write({"objects": 10, "loss": 1.0})
+    TrainingLog(log, 10).write({"objects": 20, "loss": 2.0, "mse": 3.0})
     assert [row["mse"] for row in rows(log)] == ["", "3.0"]
 
 
@@ -47,7 +47,7 @@ def test_a_new_column_leaves_the_old_rows(tmp_path):
 def test_a_damaged_log_keeps_what_can_be_read(tmp_path, end):
     log = tmp_path / "log.csv"
     log.write_text("objects,loss\n10,1\n" + end)
-    Journal(log, 15).write({"objects": 20, "loss": 2.0})
+    TrainingLog(log, 15).write({"objects": 20, "loss": 2.0})
     kept = [row["objects"] for row in rows(log)]
     assert kept[0] == "10"
     assert kept[-1] == "20"
@@ -68,7 +68,7 @@ def test_tensorboard_hears_of_each_row_where_it_is_installed(tmp_path, monkeypat
             heard.append("flush")
 
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", types.SimpleNamespace(SummaryWriter=Writer))
-    Journal(tmp_path / "log.csv", 5).write({"objects": 10, "loss": 0.5})
+    TrainingLog(tmp_path / "log.csv", 5).write({"objects": 10, "loss": 0.5})
     assert heard == [(str(tmp_path), 5), ("objects", 10.0, 10), ("loss", 0.5, 10), "flush"]
 
 
@@ -92,16 +92,16 @@ def test_a_file_takes_its_place_whole_or_not_at_all(tmp_path):
 
 def test_two_trainings_do_not_share_a_folder(tmp_path):
     with (
-        own_folder(tmp_path / "new" / "run"),
+        lock_directory(tmp_path / "new" / "run"),
         pytest.raises(RetrieveError, match="another process is training in"),
-        own_folder(tmp_path / "new" / "run"),
+        lock_directory(tmp_path / "new" / "run"),
     ):
         pass
-    with own_folder(tmp_path / "new" / "run"):
+    with lock_directory(tmp_path / "new" / "run"):
         pass
 
 
 def test_a_folder_that_is_a_file(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RetrieveError, match="cannot write in"), own_folder(tmp_path / "file"):
+    with pytest.raises(RetrieveError, match="cannot write in"), lock_directory(tmp_path / "file"):
         pass

@@ -9,11 +9,11 @@ import torch
 from retrieve.errors import InputError
 from retrieve.io.cxi import write_problem
 from retrieve.priors.training.object_files import read_objects
-from retrieve.priors.training.objects import Folder, Simulated, pair, turned
-from retrieve.simulate import TRAIN_SEED, Noise, named
+from retrieve.priors.training.objects import Folder, Simulated, augment, pair
+from retrieve.simulate import TRAIN_SEED, Noise, object_set
 from retrieve.simulate.stack import write_stack
 
-X, SUPPORT = named("crystal2d").objects(3, 5)
+X, SUPPORT = object_set("crystal2d").objects(3, 5)
 
 
 def pattern(x):
@@ -25,7 +25,7 @@ def pattern(x):
 def test_turned_objects_have_the_same_pattern(shape):
     x = torch.randn(16, 2, *shape)
     support = torch.rand(16, *shape) < 0.5
-    got, told = turned(x * support[:, None], support, torch.Generator().manual_seed(0))
+    got, told = augment(x * support[:, None], support, torch.Generator().manual_seed(0))
     torch.testing.assert_close(pattern(got), pattern(x * support[:, None]), rtol=1e-4, atol=1e-4)
     assert not got.movedim(1, -1)[~told].any()
     same = (told == support).flatten(1).all(1)
@@ -66,7 +66,7 @@ def test_the_card_of_a_set():
 
 
 def test_reach_is_of_each_axis():
-    objects = named("domains3d")
+    objects = object_set("domains3d")
     wanted = np.abs(np.argwhere(objects.objects(1, 0)[1][0]) - 16).max(axis=0)
     assert Simulated(objects).reach == tuple(wanted)
 
@@ -77,9 +77,9 @@ WRITERS = {
     "object.npz": lambda p: np.savez(p, object=X[0]),
     "one.npy": lambda p: np.save(p, X[0]),
     "many.npy": lambda p: np.save(p, X.astype(np.complex128)),
-    "made.cxi": lambda p: write_problem(named("crystal2d").problem(0, 5), p),
-    "blind.cxi": lambda p: write_problem(named("crystal2d").problem(0, 5, Noise(support="unknown")), p),
-    "made.npz": lambda p: write_stack([named("crystal2d").problem(k, 5) for k in range(3)], p),
+    "made.cxi": lambda p: write_problem(object_set("crystal2d").problem(0, 5), p),
+    "blind.cxi": lambda p: write_problem(object_set("crystal2d").problem(0, 5, Noise(support="unknown")), p),
+    "made.npz": lambda p: write_stack([object_set("crystal2d").problem(k, 5) for k in range(3)], p),
 }
 
 
@@ -96,7 +96,7 @@ def test_objects_of_a_file(tmp_path, name):
 
 
 def test_one_object_of_three_axes(tmp_path):
-    x, support = named("domains3d").objects(1, 0)
+    x, support = object_set("domains3d").objects(1, 0)
     np.savez(tmp_path / "one.npz", truth=x[0], support=support[0])
     np.save(tmp_path / "one.npy", x)
     for name in ("one.npz", "one.npy"):
@@ -115,7 +115,7 @@ def test_the_object_of_a_result(tmp_path, easy):
 
 
 def test_a_folder(tmp_path):
-    np.savez(tmp_path / "a.npz", objects=named("crystal2d").objects(21, 5)[0])
+    np.savez(tmp_path / "a.npz", objects=object_set("crystal2d").objects(21, 5)[0])
     np.save(tmp_path / "b.NPY", X[0])
     (tmp_path / "notes.txt").write_text("not an object")
     folder = Folder(tmp_path)
@@ -156,7 +156,7 @@ def test_bad_folders(tmp_path, name):
         if isinstance(content, bytes):
             (tmp_path / file).write_bytes(content)
         elif isinstance(content, str):
-            write_problem(named("crystal2d").problem(0, 5).replace(truth=None), tmp_path / file)
+            write_problem(object_set("crystal2d").problem(0, 5).replace(truth=None), tmp_path / file)
         elif isinstance(content, dict):
             np.savez(tmp_path / file, **content)
         else:

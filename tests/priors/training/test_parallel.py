@@ -25,7 +25,7 @@ def powers(batches):
 
 
 def test_each_process_has_its_own_objects(task, brief):
-    pool = task().pooled(8)
+    pool = task().pool_size(8)
     worlds = [World(torch.device("cpu"), rank, 2) for rank in (0, 1)]
     mine, theirs = (list(itertools.islice(_batches(task(), brief(), 0, world), pool)) for world in worlds)
     alone = list(itertools.islice(_batches(task(), brief(), 0, World(torch.device("cpu"))), 2 * pool))

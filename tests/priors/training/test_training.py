@@ -6,8 +6,8 @@ import torch
 
 from retrieve.errors import InputError, RetrieveError
 from retrieve.priors.denoiser import SIGMA_DATA
-from retrieve.priors.training.diffusion_task import BINS
-from retrieve.priors.training.loop import record, train
+from retrieve.priors.training.diffusion_task import SIGMA_BINS
+from retrieve.priors.training.loop import train, training_record
 from retrieve.priors.training.objects import Simulated
 from retrieve.priors.training.settings import Training
 from retrieve.priors.training.state import precision_of, read_checkpoint, trained_in
@@ -94,7 +94,7 @@ def test_the_log_is_written_as_often_as_asked(tmp_path, task, brief, log_of):
     train(task(), brief(validate_every=1e-6), tmp_path)
     rows = log_of(tmp_path)
     assert [int(row["objects"]) for row in rows] == list(range(8, 65, 8))
-    assert all(float(row[f"mse@{level:.3g}"]) > 0 for row in rows for level in BINS)
+    assert all(float(row[f"mse@{level:.3g}"]) > 0 for row in rows for level in SIGMA_BINS)
     assert sorted(p.name for p in tmp_path.glob("*.png")) == [f"picture-{n:09d}.png" for n in range(8, 65, 8)]
     assert [p.name for p in tmp_path.iterdir() if "partial" in p.name] == []
 
@@ -197,20 +197,20 @@ def test_it_learns(tmp_path, task):
     train(made, settings, tmp_path, on_step=lambda t: told.append(t) and None)
     fill = float(made.prepared(*source.held(8))[1].mean())
     ratio = {}
-    for level, mse in zip(BINS, told[-1].validation.values(), strict=True):
+    for level, mse in zip(SIGMA_BINS, told[-1].validation.values(), strict=True):
         noise = 2 * (level * SIGMA_DATA) ** 2
         ratio[level] = mse / (noise / (1 / fill + noise))  # the object's power is 1/fill within the support
-    assert all(ratio[level] < 0.6 for level in BINS[5:9]), ratio
-    assert all(ratio[level] < 0.9 for level in BINS[4:]), ratio
+    assert all(ratio[level] < 0.6 for level in SIGMA_BINS[5:9]), ratio
+    assert all(ratio[level] < 0.9 for level in SIGMA_BINS[4:]), ratio
     assert np.mean([t.loss for t in told[-50:]]) < 0.6 * np.mean([t.loss for t in told[:50]])
 
 
 def test_the_record(tmp_path, task, brief):
     told = []
     module = train(task(), brief(), tmp_path, on_step=lambda t: told.append(t) and None)
-    found = record(brief(), told[-1], module, "cpu")
+    found = training_record(brief(), told[-1], module, "cpu")
     assert found["objects"] == 64
     assert found["precision"] == "float32"
     assert found["torch"] == torch.__version__
     assert 0 < found["loss"] < 2
-    assert set(found["validation"]) == {f"mse@{level:.3g}" for level in BINS}
+    assert set(found["validation"]) == {f"mse@{level:.3g}" for level in SIGMA_BINS}

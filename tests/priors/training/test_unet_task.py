@@ -168,7 +168,7 @@ class Answer(torch.nn.Module):
 def test_validation_agrees_with_the_metrics(made):
     task = made()
     t, support = task.prepared(*task.source.held(8))
-    truth = task.module.placed(torch.complex(t[:, 0], t[:, 1]))
+    truth = task.module.recentre_window(torch.complex(t[:, 0], t[:, 1]))
     rng = torch.Generator().manual_seed(3)
     x = (truth + 0.3 * torch.randn(truth.shape, dtype=truth.dtype, generator=rng) * support) * 1j
     flipped = torch.roll(x.flip((1, 2)), (1, 1), (1, 2)).conj()
@@ -180,18 +180,18 @@ def test_validation_agrees_with_the_metrics(made):
         told.append(evaluate(one.numpy(), problem, raw=True))
     for name in ("complex", "amplitude"):
         assert found[f"{name}@0"] == pytest.approx(np.mean([row[f"{name}_correlation"] for row in told]), rel=1e-4)
-    assert 0 < found["chi2@0"] <= np.mean([row["chi2"] for row in told])
+    assert 0 < found["r@0"] <= np.mean([row["r"] for row in told])
     perfect = task.validate(Answer(truth))
     assert perfect["complex@0"] == pytest.approx(1)
-    assert perfect["chi2@0"] == pytest.approx(0, abs=1e-5)
-    assert perfect["chi2@0.05"] > 1e-3
-    assert set(perfect) == {f"{name}@{sigma}" for name in ("complex", "amplitude", "chi2") for sigma in ("0", "0.05")}
+    assert perfect["r@0"] == pytest.approx(0, abs=1e-5)
+    assert perfect["r@0.05"] > 1e-3
+    assert set(perfect) == {f"{name}@{sigma}" for name in ("complex", "amplitude", "r") for sigma in ("0", "0.05")}
 
 
 def test_it_trains_validates_and_tells(made, brief, tmp_path):
     task = made()
     module = train(task, brief(), tmp_path)
-    assert (tmp_path / "log.csv").read_text().splitlines()[0].endswith("complex@0.05,amplitude@0.05,chi2@0.05")
+    assert (tmp_path / "log.csv").read_text().splitlines()[0].endswith("complex@0.05,amplitude@0.05,r@0.05")
     assert list(tmp_path.glob("*.png"))
     card = json.loads(json.dumps(task.card()))
     assert card["architecture"] == module.settings

@@ -25,7 +25,7 @@ def result_of():
         )
         noise = rng.normal(0, 0.05, (starts, *shape)) * np.abs(x).max() * (np.abs(x) > 0)
         estimates = (x + noise).astype(np.complex64)
-        history = tuple({"step": [20.0, 40.0], "chi2": [0.3, 0.02 / (k + 1)], "free": [0.4, 0.05]} for k in range(starts))
+        history = tuple({"step": [20.0, 40.0], "r": [0.3, 0.02 / (k + 1)], "r_free": [0.4, 0.05]} for k in range(starts))
         made = Result(
             object=estimates[-1],
             estimates=estimates,
@@ -64,12 +64,12 @@ def comparison_of():
                             metrics = dict.fromkeys(METRICS, quality)
                             error = float(rng.uniform(1e-3, 1e-1))
                             own.append(Row(group, noise, number, label, start, error, 1.2 * error, metrics, 2.0, 1200))
-                        best = replace(min(own, key=lambda row: row.free), start=None)
+                        best = replace(min(own, key=lambda row: row.r_free), start=None)
                         rows += [*own, best]
                         if x is not None:
                             y = np.abs(np.fft.fftshift(np.fft.fftn(x))).astype(np.float32)
                             estimate = (x * np.exp(1j * rng.normal(0, 0.2, shape))).astype(np.complex64)
-                            history = {"step": [20.0, 40.0, 60.0], "chi2": [0.1, 0.05, 0.02], "free": [0.2, 0.1, 0.05]}
+                            history = {"step": [20.0, 40.0, 60.0], "r": [0.1, 0.05, 0.02], "r_free": [0.2, 0.1, 0.05]}
                             shown.append(Picture(best, estimate, x, y, history))
         settings = {"benchmark": "domains2d-50", "noise": list(noises), "objects": objects, "starts": starts, "seed": 0}
         settings |= {"hold_out": 0.03, "budget": {"ffts": 1200, "seconds": None}, "versions": {"numpy": "2"}}

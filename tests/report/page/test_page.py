@@ -50,8 +50,8 @@ def test_result_says_its_numbers_and_stands_alone(result_of, shape, truth):
     said = text_of(html)
     for part in (
         "Grain 7",
-        "Misfit χ² 0.00667",
-        "Free χ² 0.0125",
+        "Misfit R 0.00667",
+        "R_free 0.0125",
         "Free over fitted 1.88",
         "of the pixels that the solver never saw",
     ):
@@ -93,7 +93,7 @@ def test_result_without_any_finite_value_still_has_a_page(result_of):
 
 @pytest.mark.parametrize(("how", "words"), [("common-mode", "their common mode"), ("mean", "their mean")])
 def test_a_combined_object_is_called_so(result_of, how, words):
-    made = result_of(combined=Score(0.01, 0.02), manifest={"combine": how})
+    made = result_of(averaged=Score(0.01, 0.02), manifest={"combine": how})
     assert f"the object is {words}" in text_of(page(made))
 
 
@@ -251,9 +251,9 @@ def test_png_gives_the_colours_back():
     from matplotlib import colormaps
     from PIL import Image
 
-    from retrieve.report.page.images import Scale, png
+    from retrieve.report.page.images import ColourScale, png
 
-    uri = png(np.array([[0.0, 1.0, 2.0], [np.nan, -5.0, 9.0]]), Scale("viridis", 0.0, 2.0, "x"))
+    uri = png(np.array([[0.0, 1.0, 2.0], [np.nan, -5.0, 9.0]]), ColourScale("viridis", 0.0, 2.0, "x"))
     image = np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGBA"))
     first, last = (np.round(255 * np.array(colormaps["viridis"](share)[:3])) for share in (0.0, 1.0))
     assert_array_equal(image[0, 0, :3], first)
@@ -275,10 +275,10 @@ def test_atlas_holds_every_cut_in_its_place():
 
 
 def test_large_volumes_and_patterns_are_thinned():
-    from retrieve.report.page.images import LARGEST, Panel, Scale, block_mean, viewer
+    from retrieve.report.page.images import MAX_PIXELS, ColourScale, Panel, block_mean, viewer
 
-    volume = np.zeros((4, 6, 2 * LARGEST + 2))
-    html = viewer({"": [Panel("x", volume, Scale("viridis", 0, 1, "x"), "x")]}, (3, 3, LARGEST), [2.0] * 3, "nm")
+    volume = np.zeros((4, 6, 2 * MAX_PIXELS + 2))
+    html = viewer({"": [Panel("x", volume, ColourScale("viridis", 0, 1, "x"), "x")]}, (3, 3, MAX_PIXELS), [2.0] * 3, "nm")
     assert 'data-step="3"' in html
     assert 'data-shape="2,2,75"' in html
     assert "6 nm" in unescape(html)

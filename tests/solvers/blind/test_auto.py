@@ -4,10 +4,10 @@ import pytest
 import retrieve as rt
 from retrieve.numerics.alignment import align
 from retrieve.problem.survey import survey
-from retrieve.simulate import TUNE_SEED, Noise, named
+from retrieve.simulate import TUNE_SEED, Noise, object_set
 from retrieve.solvers import Auto
 from retrieve.solvers.base import Streams
-from retrieve.solvers.blind.coarse import cropped, factor_for, widened
+from retrieve.solvers.blind.coarse import crop_pattern, factor_for, interpolate
 from retrieve.solvers.blind.search import Search
 
 BLIND = Noise(support="unknown")
@@ -15,7 +15,7 @@ BLIND = Noise(support="unknown")
 
 @pytest.fixture(scope="module")
 def film():
-    return named("domains2d-50-blobs").problem(0, TUNE_SEED, BLIND)
+    return object_set("domains2d-50-blobs").problem(0, TUNE_SEED, BLIND)
 
 
 def test_half_the_autocorrelation_is_the_support_of_an_ellipse(film):
@@ -32,7 +32,7 @@ def test_unmeasured_pixels_are_completed_from_the_autocorrelations_extent(film):
 
 
 def test_weak_counts_widen_half_the_autocorrelation():
-    problem = named("domains2d-50-blobs").problem(0, TUNE_SEED, Noise(photons=1e6, support="unknown"))
+    problem = object_set("domains2d-50-blobs").problem(0, TUNE_SEED, Noise(photons=1e6, support="unknown"))
     found, truth = survey(problem), problem.truth != 0
     assert (truth & ~found.half).sum() < 0.03 * truth.sum()
     assert found.level > 1e-3
@@ -81,17 +81,17 @@ def test_a_coarse_problem_is_the_same_object_on_larger_pixels():
     fine = rt.Problem.from_arrays(intensity=rt.simulate.measure(x))
     assert factor_for(fine, 32 * 32) == 2
     assert factor_for(fine, 64 * 64) == 1
-    coarse = cropped(fine, 2)
+    coarse = crop_pattern(fine, 2)
     small = coarse.operator.adjoint(np.fft.ifftshift(np.fft.fftshift(fine.operator.forward(x[None])[0])[16:48, 16:48])[None])
-    back, support = widened(small, np.abs(small) > 0.1 * np.abs(small).max(), coarse, fine)
-    assert float(coarse.chi2(small)[0]) < 1e-10
+    back, support = interpolate(small, np.abs(small) > 0.1 * np.abs(small).max(), coarse, fine)
+    assert float(coarse.r_factor(small)[0]) < 1e-10
     assert align(back[0], x, twin=False).shift == (0.0, 0.0)
     assert align(back[0], x, twin=False).correlation > 0.999
     assert support[0][np.abs(x) > 0.1].all()
 
 
 def test_a_large_pattern_is_searched_on_its_middle():
-    problem = named("crystal2d").problem(0, TUNE_SEED, BLIND)
+    problem = object_set("crystal2d").problem(0, TUNE_SEED, BLIND)
     result = rt.solve(Auto(most=32 * 32, rounds=0), problem, starts=1)
     assert result.object.shape == (64, 64)
     assert any("middle 32 × 32" in line for line in result.account[0])
@@ -105,5 +105,5 @@ def test_a_support_is_looked_for_in_half_the_array_at_most(film):
 
 def test_three_axes_are_left_to_the_recipe():
     auto = Auto()
-    problem = named("crystal3d").problem(0, TUNE_SEED, BLIND)
+    problem = object_set("crystal3d").problem(0, TUNE_SEED, BLIND)
     assert (auto.starts_for(problem), auto.batch_for(problem)) == (4, 1)

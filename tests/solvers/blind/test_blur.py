@@ -4,7 +4,7 @@ import pytest
 import retrieve as rt
 from retrieve.numerics.alignment import align
 from retrieve.operators import PartialCoherence
-from retrieve.simulate import TUNE_SEED, Noise, named
+from retrieve.simulate import TUNE_SEED, Noise, object_set
 from retrieve.simulate.noise import problem as measured
 from retrieve.solvers import Auto
 from retrieve.solvers.blind import auto
@@ -14,7 +14,7 @@ SHAPE = (64, 64)
 
 
 def crystal(coherence: float, number: int = 1, photons: float | None = 1e6) -> rt.Problem:
-    return named("crystal2d").problem(number, TUNE_SEED, Noise(photons=photons, coherence=coherence, support="unknown"))
+    return object_set("crystal2d").problem(number, TUNE_SEED, Noise(photons=photons, coherence=coherence, support="unknown"))
 
 
 def gaussian(shape: tuple[int, ...], *sigma: float) -> np.ndarray:
@@ -37,7 +37,7 @@ def test_a_blurred_pattern_is_given_one_and_the_object_comes_nearer_to_the_truth
     assert any("the beam's coherence, fitted" in line for line in with_.account[with_.chosen])
     assert all(0.3 < w < 0.6 for w in with_.problem.detector.widths)
     assert any("blurred by 0." in warning for warning in rt.judge(with_).warnings)
-    assert with_.score.free < 0.8 * without.score.free
+    assert with_.score.r_free < 0.8 * without.score.r_free
     assert align(without.object, problem.truth).correlation < 0.97
     assert align(with_.object, problem.truth).correlation > 0.98
 
@@ -47,7 +47,7 @@ def test_the_blur_is_as_wide_as_it_is_though_narrower_ones_fit_as_well(coherence
     problem = crystal(coherence, 0, photons)
     with_, without = (rt.solve(Auto(blurs=n, members=1), problem, starts=2) for n in (12, 0))
     assert all(0.9 * coherence < w < 1.2 * coherence for w in with_.problem.detector.widths)
-    assert with_.score.chi2 < 1.5 * without.score.chi2
+    assert with_.score.r < 1.5 * without.score.r
     assert align(without.object, problem.truth).correlation < 0.92
     assert align(with_.object, problem.truth).correlation > 0.95
 
@@ -78,7 +78,7 @@ def test_a_large_blurred_pattern_is_shrunk_to_its_edge_on_all_pixels(monkeypatch
     assert result.support.sum() < 1.4 * truth < without.support.sum()
     assert align(without.object, problem.truth).correlation < 0.95
     assert align(result.object, problem.truth).correlation > 0.98
-    monkeypatch.setattr(auto, "CUT", 0.0)  # as if the threshold had cut into the object
+    monkeypatch.setattr(auto, "CUT_RATIO", 0.0)  # as if the threshold had cut into the object
     loose = rt.solve(Auto(most=32 * 32, rounds=0, members=1), problem, starts=1)
     assert any("undone" in line for line in loose.account[0])
     assert loose.support.sum() > result.support.sum()

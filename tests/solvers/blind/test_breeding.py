@@ -2,20 +2,20 @@ import numpy as np
 
 import retrieve as rt
 from retrieve.numerics.alignment import align
-from retrieve.simulate import TUNE_SEED, Noise, named
+from retrieve.simulate import TUNE_SEED, Noise, object_set
 from retrieve.solvers import Auto
 from retrieve.solvers.blind.breeding import agreement, concert
-from retrieve.solvers.blind.state import State
+from retrieve.solvers.blind.state import SearchState
 
-CELLS = named("domains2d-10-cells").problem(3, TUNE_SEED, Noise(support="unknown"))
+CELLS = object_set("domains2d-10-cells").problem(3, TUNE_SEED, Noise(support="unknown"))
 
 
-def members(same: float, score: float, seed: int) -> State:
+def members(same: float, score: float, seed: int) -> SearchState:
     """Four objects that share a part of their amplitude, with a score each."""
     rng = np.random.default_rng(seed)
     common, own = (rng.standard_normal((n, 24, 24)) + 1j * rng.standard_normal((n, 24, 24)) for n in (1, 4))
     x = (np.sqrt(same) * common + np.sqrt(1 - same) * own).astype(np.complex64)
-    return State(x, np.ones(x.shape, bool), score * np.array([1.0, 1.1, 1.2, 1.3]), ("",) * 4)
+    return SearchState(x, np.ones(x.shape, bool), score * np.array([1.0, 1.1, 1.2, 1.3]), ("",) * 4)
 
 
 def test_a_smaller_volume_at_which_the_members_agree_is_taken():

@@ -4,7 +4,7 @@ import pytest
 import retrieve as rt
 from retrieve.numerics.alignment import align
 from retrieve.problem.scoring import Scorer
-from retrieve.simulate import TUNE_SEED, Noise, named
+from retrieve.simulate import TUNE_SEED, Noise, object_set
 from retrieve.solvers import Auto
 from retrieve.solvers.blind.coarse import on_all
 from retrieve.solvers.blind.second_grain import spots
@@ -21,7 +21,7 @@ PLAIN = [
 
 def two_grains(number: int, share: float, shift: tuple[int, int]) -> rt.Problem:
     """A crystal's pattern with that of another, displaced: their intensities add, 10⁶ photons in all."""
-    grains = [named("crystal2d").problem(k, TUNE_SEED, UNKNOWN).truth for k in (number, number + 1000)]
+    grains = [object_set("crystal2d").problem(k, TUNE_SEED, UNKNOWN).truth for k in (number, number + 1000)]
     own, other = (np.fft.fftshift(np.abs(np.fft.fft2(x)) ** 2) for x in grains)
     expected = own / own.sum() + share * np.roll(other / other.sum(), shift, (0, 1))
     counts = np.random.default_rng(number).poisson(1e6 * expected / expected.sum())
@@ -30,7 +30,7 @@ def two_grains(number: int, share: float, shift: tuple[int, int]) -> rt.Problem:
 
 @pytest.mark.parametrize(("objects", "number", "photons"), PLAIN)
 def test_a_plain_pattern_is_left_whole_to_the_bit(objects, number, photons):
-    problem = named(objects).problem(number, TUNE_SEED, Noise(photons=photons, support="unknown"))
+    problem = object_set(objects).problem(number, TUNE_SEED, Noise(photons=photons, support="unknown"))
     with_, without = (rt.solve(Auto(aliens=n, members=1, rounds=1), problem, starts=2) for n in (8, 0))
     assert np.array_equal(with_.object, without.object)
     assert with_.scores == without.scores
@@ -52,8 +52,8 @@ def test_a_second_grain_is_left_out_and_the_object_comes_nearer_to_the_truth(num
     assert align(with_.object, problem.truth).correlation > align(without.object, problem.truth).correlation + 0.005
     held = np.fft.ifftshift(with_.held)
     assert not (held & ~with_.problem.valid).any()
-    chi2, free = Scorer.of(with_.problem, held)(with_.object[None])
-    assert np.allclose((with_.score.chi2, with_.score.free), (chi2[0], free[0]), rtol=1e-3)
+    r, free = Scorer.of(with_.problem, held)(with_.object[None])
+    assert np.allclose((with_.score.r, with_.score.r_free), (r[0], free[0]), rtol=1e-3)
 
 
 def test_a_second_grain_of_a_large_pattern_is_left_out_of_all_of_it():

@@ -54,7 +54,7 @@ def test_starts_are_shared_out_among_the_cores(white, monkeypatch, cores):
     result = solve(solver, white, starts=5, batch=5, agree=0, on_step=told.append)
     alone = solve(solver, white, starts=5, batch=1, agree=0)
     assert_allclose(result.estimates, alone.estimates, atol=1e-4 * np.abs(alone.estimates).max())
-    assert [score.chi2 for score in result.scores] == pytest.approx([score.chi2 for score in alone.scores], rel=1e-3)
+    assert [score.r for score in result.scores] == pytest.approx([score.r for score in alone.scores], rel=1e-3)
     assert [step.step for step in told] == list(range(1, 11))
     assert (result.cost.network_evaluations, result.cost.ffts) == (alone.cost.network_evaluations, alone.cost.ffts)
     assert result.cost.steps == 10
@@ -67,7 +67,7 @@ def test_a_shared_out_batch_is_stopped_as_one(white, monkeypatch, cores):
     result = solve(Diffusion(search=0, evaluations=5000), white, starts=3, batch=3, agree=0, on_step=lambda t: t.step == 4)
     assert result.interrupted
     assert len(result.estimates) == 3
-    assert np.isfinite([score.chi2 for score in result.scores]).all()
+    assert np.isfinite([score.r for score in result.scores]).all()
 
 
 @pytest.mark.parametrize("wrong", [0, 2])
@@ -91,10 +91,10 @@ def test_of_the_heads_the_one_of_the_lowest_error_goes_on(white):
     assert solver.marks() == [25, 30, 35, 40]
     problem, told = white.to(on_torch()), []
     for step in solver.steps(problem, solver.start(problem, streams(3)), streams(3)):
-        told.append((step.info.get("stage"), problem.chi2(step.estimate)))
+        told.append((step.info.get("stage"), problem.r_factor(step.estimate)))
     assert len(told) == solver.total == 54
-    trials = torch.stack([chi2 for stage, chi2 in told if stage == "trial"][2::3])  # each head's last estimate
-    first = next(chi2 for stage, chi2 in told if stage == "diffusion")
+    trials = torch.stack([r for stage, r in told if stage == "trial"][2::3])  # each head's last estimate
+    first = next(r for stage, r in told if stage == "diffusion")
     assert (first < trials.min(0).values * 1.1).all()
     assert (trials.max(0).values > trials.min(0).values * 1.1).all()  # the heads differ, so that the choice is one
 
@@ -132,8 +132,8 @@ def test_noise_explains_the_truth_and_nothing_else(easy):
     truth = torch.from_numpy(easy.truth)
     for level in (0.0, 0.01, 0.05, 0.2):
         problem = simulated(easy.truth, easy.support, Noise(sigma=level), seed=3).to(on_torch())
-        scale = float(learned.fitted(problem, truth[None]))
-        found = learned.explained(problem, scale * torch.stack([truth, wrong, 1.3 * truth]))
+        scale = float(learned.optimal_scale(problem, truth[None]))
+        found = learned.consistent_with_noise(problem, scale * torch.stack([truth, wrong, 1.3 * truth]))
         assert found.tolist() == [True, False, level > 0.1], level  # in much noise a wrong scale does not show
 
 
@@ -141,15 +141,15 @@ def test_a_start_that_noise_does_not_explain_begins_anew(white):
     """The explained ones stay as they are, and of the others the better of two rounds is kept and shown."""
     options = {"starts": 8, "batch": 4, "agree": 0, "hold_out": 0, "score_every": 1}
     once, twice = (solve(Diffusion(search=0, rounds=rounds, evaluations=10), white, **options) for rounds in (1, 2))
-    chi2 = np.array([[score.chi2 for score in result.scores] for result in (once, twice)])
-    done = learned.explained(white.to(on_torch()), torch.from_numpy(once.estimates)).numpy()
+    r = np.array([[score.r for score in result.scores] for result in (once, twice)])
+    done = learned.consistent_with_noise(white.to(on_torch()), torch.from_numpy(once.estimates)).numpy()
     assert 0 < done.sum() < 8
     assert_allclose(twice.estimates[done], once.estimates[done], atol=1e-4 * np.abs(once.estimates).max())
-    assert (chi2[1] <= chi2[0] * (1 + 1e-3)).all()
-    assert (chi2[1] < chi2[0] / 2).any()  # one of them was helped
+    assert (r[1] <= r[0] * (1 + 1e-3)).all()
+    assert (r[1] < r[0] / 2).any()  # one of them was helped
     assert twice.cost.network_evaluations == 10 * (8 + (~done).sum())
     for k in np.flatnonzero(~done):  # while a start is tried anew it shows what it has
-        assert max(twice.history[k]["chi2"][9:]) <= chi2[0, k] * (1 + 1e-3)
+        assert max(twice.history[k]["r"][9:]) <= r[0, k] * (1 + 1e-3)
 
 
 @pytest.mark.parametrize(("evaluations", "nudge", "steps"), [(3, 0, 3 + 4 + 4 + 2), (3, 4, 3 + 4 + 4 + 5 + 2), (60, 4, 60 + 2)])
@@ -239,7 +239,7 @@ def test_dps_needs_its_guidance_and_counts_three_evaluations_a_step(white):
     result = solve(DPS(timesteps=60), white, starts=2)
     blind = solve(DPS(timesteps=60, step=1e-9), white, starts=2)
     assert result.cost.network_evaluations == 2 * 60 * 3
-    assert result.score.chi2 < 0.5 * blind.score.chi2
+    assert result.score.r < 0.5 * blind.score.r
 
 
 def test_dps_without_guidance_draws_from_the_prior(white):
@@ -263,8 +263,8 @@ def test_refinement_goes_downhill_and_stays_in_its_support(white, solver, known)
         return solve(dataclasses.replace(solver, **options), problem, starts=1)
 
     plain, still, refined = run(), run(refine=5), run(refine=30, refine_step=0.5)
-    assert refined.score.chi2 < plain.score.chi2
-    assert still.score.chi2 == pytest.approx(plain.score.chi2, rel=0.2)  # the paper's step hardly changes a thing
+    assert refined.score.r < plain.score.r
+    assert still.score.r == pytest.approx(plain.score.r, rel=0.2)  # the paper's step hardly changes a thing
     assert refined.supports is not None
     assert not refined.object[~refined.supports[0]].any()
     if known:

@@ -13,14 +13,14 @@ import retrieve.solvers.learned.base as learned
 from retrieve import solve
 from retrieve.numerics.alignment import align
 from retrieve.numerics.grids import pixels
-from retrieve.priors.symmetry import Symmetric, conjugate_inverse
+from retrieve.priors.symmetry import Symmetric, twin_of
 from retrieve.problem import Problem
 from retrieve.problem.likelihood import Gaussian, Poisson
-from retrieve.simulate import TUNE_SEED, Domains2D, Noise, named
+from retrieve.simulate import TUNE_SEED, Domains2D, Noise, object_set
 from retrieve.solvers.learned.diffusion import Diffusion
 from retrieve.solvers.learned.dps import DPS
-from retrieve.solvers.learned.gibbs import posterior_field, reverse, unit, von_mises
-from retrieve.solvers.learned.pixel_shifts import aside
+from retrieve.solvers.learned.gibbs import normalise_rms, posterior_field, reverse, von_mises
+from retrieve.solvers.learned.pixel_shifts import try_pixel_shifts
 from retrieve.solvers.learned.refine import gaussian_support
 
 
@@ -84,10 +84,10 @@ SHIFTS = ((0, 0), (1, 0), (-1, -1))
 @pytest.mark.parametrize("shape", [(8, 8), (7, 8), (6, 7, 8)])
 def test_the_twin_has_the_same_pattern_and_is_its_own_inverse(shape, random_complex):
     x = torch.from_numpy(random_complex(2, *shape).astype(np.complex64))
-    twin = conjugate_inverse(x)
+    twin = twin_of(x)
     axes = tuple(range(1, x.ndim))
     assert_allclose(torch.fft.fftn(twin, dim=axes).abs(), torch.fft.fftn(x, dim=axes).abs(), rtol=1e-3, atol=1e-4)
-    assert torch.equal(conjugate_inverse(twin), x)
+    assert torch.equal(twin_of(twin), x)
 
 
 def test_a_prior_that_can_sees_the_support_s_box_alone(random_complex):
@@ -161,31 +161,31 @@ def test_reverse_diffusion_ends_in_the_posterior_of_a_normal_prior():
 
 def test_what_is_drawn_has_the_rms_that_the_prior_knows(random_complex):
     x = torch.from_numpy(random_complex(3, 16, 16).astype(np.complex64))
-    drawn, rms = unit(x, (12, 12))
+    drawn, rms = normalise_rms(x, (12, 12))
     assert torch.allclose(drawn * rms, x)
     assert torch.allclose((drawn.abs() ** 2).sum((1, 2)), torch.tensor(144.0))
     assert torch.allclose(drawn / drawn.abs().amax((1, 2), True), x / x.abs().amax((1, 2), True), atol=1e-6)
 
 
 def test_an_object_a_pixel_aside_is_rolled_back_and_one_in_its_place_stays():
-    cells = named("domains2d-50-cells").problem(0, TUNE_SEED, Noise(sigma=0.05))
+    cells = object_set("domains2d-50-cells").problem(0, TUNE_SEED, Noise(sigma=0.05))
     problem = cells.to(on_torch())
     truth = np.abs(cells.truth) * np.exp(1j * np.angle(np.stack([np.roll(cells.truth, s, (0, 1)) for s in SHIFTS])))
-    moved, better = aside(problem, torch.from_numpy(truth.astype(np.complex64)))
+    moved, better = try_pixel_shifts(problem, torch.from_numpy(truth.astype(np.complex64)))
     assert better.tolist() == [False, True, True]
     for shift, before, after in zip(SHIFTS[1:], truth[1:], moved[1:].numpy(), strict=True):
         assert np.allclose(after, np.roll(before, [-s for s in shift], (0, 1)))
 
 
 def test_a_start_a_pixel_aside_ends_in_its_place_if_it_is_nudged():
-    problem = named("domains2d-50-cells").problem(0, TUNE_SEED, Noise(sigma=0.05))
+    problem = object_set("domains2d-50-cells").problem(0, TUNE_SEED, Noise(sigma=0.05))
     begun = np.abs(problem.truth) * np.exp(1j * np.angle(np.roll(problem.truth, 1, 0)))
     options = {"search": 0, "rounds": 1, "high": 0.2, "middle": 0.2, "evaluations": 4}
     stayed, nudged = (
         solve(Diffusion(**options, nudge=n), problem, starts=1, x0=begun[None].astype(np.complex64), device="cpu")
         for n in (0, 12)
     )
-    assert nudged.score.chi2 < 0.97 * stayed.score.chi2
+    assert nudged.score.r < 0.97 * stayed.score.r
     aside_by, in_place = (np.abs(align(result.object, problem.truth).shift).max() for result in (stayed, nudged))
     assert in_place < 0.1 < 0.5 < aside_by
 

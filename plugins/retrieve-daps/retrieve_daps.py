@@ -58,7 +58,7 @@ class DAPS(Learned):
             x0 = probability_flow(denoise, x, sigma, self.flow, self.rho)
             x0 = self.sample(scaled, x0, sigma, inside, rng, still=then == 0)
             x = x0 + then * complex_normal(rng, problem.shape, x0) * inside
-            yield Step(x0 * scale, info={"evaluations": self.flow, "stage": "daps"})
+            yield Step(x0 * scale, evaluations=self.flow, stage="daps")
 
     def sample(self, problem: Problem, mean: Array, sigma: float, inside: Array, rng: Streams, *, still: bool = False) -> Array:
         """x₀ from p(x₀ | x̂₀, y) ∝ exp(−‖x₀ − x̂₀‖²/2r² − ‖y − |A x₀|‖²/2β²) by Langevin from x̂₀ = `mean`; `still`: without ε."""

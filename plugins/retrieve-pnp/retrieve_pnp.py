@@ -94,7 +94,7 @@ class PlugAndPlay(Solver):
                 d = torch.stack([seen(denoise, one, sigma) for denoise, one in zip(denoisers, y, strict=True)])
                 d = (self.share * d + (1 - self.share) * y) * scale * support
                 x = self.beta * (x + d - m) + (1 - self.beta) * m
-            yield Step(d, support.expand(d.shape), {"evaluations": 1})
+            yield Step(d, support.expand(d.shape), evaluations=1)
 
 
 def parts(denoise: Denoiser, x: Array, sigma: float) -> Array:

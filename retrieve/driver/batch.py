@@ -225,14 +225,13 @@ def run_batch(solver: Solver, plan: RunContext, numbers: range, x0: np.ndarray |
         step, made, n = made, None, n + 1  # nothing but `step` holds it
         if step.x.shape != shape:
             raise SolverError(f"solver {solver.name}: step {n} has shape {tuple(step.x.shape)}, not {shape}")
-        networks += step.info.get("evaluations", 0)
-        total = step.info.get("total", total)
+        networks += step.evaluations
+        total = step.total or total
         if n % plan.score_every == 0:
             r, free = _take(history, plan.scorer, n, step)
             told = (_least(r), _least(free))
         if plan.on_step is not None:
-            stage = str(step.info.get("stage", solver.name))
-            stopped = bool(plan.on_step(Progress(numbers[0], plan.starts, n, total, stage, *told)))
+            stopped = bool(plan.on_step(Progress(numbers[0], plan.starts, n, total, step.stage or solver.name, *told)))
         if stopped or (bounded and plan.budget.spent(n, counting.ffts // len(rng), time.perf_counter() - begun, networks)):
             break
         if step.more:
@@ -250,7 +249,7 @@ def run_batch(solver: Solver, plan: RunContext, numbers: range, x0: np.ndarray |
 
 
 def _take(history: dict[str, list[list[float]]], scorer: Scorer, n: int, step: Step) -> tuple[np.ndarray, np.ndarray]:
-    r, free = scorer(step.x, step.info.get("detector"), step.support)
+    r, free = scorer(step.x, step.detector, step.support)
     for name, values in (("step", np.full(len(r), float(n))), ("r", r), ("r_free", free)):
         history[name].append(values.tolist())
     return r, free
@@ -274,7 +273,7 @@ def _finish(
     stopped: bool,
 ) -> Batch:
     """Bring a batch to the host, check it, and centre what an unknown support let wander. x of the step is its estimate."""
-    refined = working.replace(detector=step.info.get("detector", working.detector))
+    refined = working.replace(detector=step.detector or working.detector)
     nll = to_numpy(refined.nll(step.x)) / float(to_numpy(working.valid).sum())
     estimate = to_numpy(step.x).astype(np.complex64, copy=step.support is None)
     support = None if step.support is None else np.array(np.broadcast_to(to_numpy(step.support), estimate.shape))
@@ -295,5 +294,5 @@ def _finish(
     shape = (len(numbers), *working.amplitude.shape)
     kernels = [None] * len(numbers) if kernel is None else list(np.broadcast_to(to_numpy(kernel), shape))
     kernels = [None if one is None or one.flat[0] == 1 else one for one in kernels]  # a point blurs nothing
-    account = [tuple(said) for said in step.info.get("account", [()] * len(numbers))]
-    return Batch(estimate, support, scores, each, kernels, cost, stopped, account, step.info.get("alien"))
+    account = [tuple(lines) for lines in step.account or [()] * len(numbers)]
+    return Batch(estimate, support, scores, each, kernels, cost, stopped, account, step.excluded)

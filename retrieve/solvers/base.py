@@ -3,34 +3,52 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
 from ..numerics.arrays import Array, like, namespace, to_numpy
+from ..operators import Operator
 from ..plugins.options import validate
 from ..problem import Problem
 from ..problem.autocorrelation import fill_unmeasured
 
 
 class Step(NamedTuple):
-    """What a solver shows after each iteration.
+    """One iteration of a solver, as the driver sees it.
 
-    x: (batch, *shape), the object as it stands; it counts only inside `support` where one is given.
-    support: bool (batch, *shape) or None.
-    info: anything else: ``stage`` names the running part, ``detector`` a refined intensity operator,
-        ``total`` how many steps there will be, as far as is known now, where the solver's `total` is None,
-        ``evaluations`` what each start spent on networks since the last step, in forward passes (a gradient
-        through the network counts three), ``account`` a list for each start of what was done with it, in words,
-        ``alien`` a mask of the detector, zero frequency first, of what is no part of the object's pattern.
-    more: that another step follows for sure, so that the driver need not keep this one; its x may be written over by the next.
+    Parameters
+    ----------
+    x : Array
+        The object (batch, *shape). It counts only inside `support`, if one is given.
+    support : Array, optional
+        bool (batch, *shape).
+    detector : Operator, optional
+        The intensity operator that the solver refined, such as a coherence blur.
+    stage : str
+        Name of the running part. Empty: the solver's name.
+    total : int, optional
+        Number of steps there will be, as far as is known now.
+    evaluations : float
+        Forward passes that each start spent on networks since the last step. A gradient through the network counts three.
+    account : sequence of sequence of str
+        For each start, sentences on what was done with it.
+    excluded : ndarray, optional
+        bool (*detector), zero frequency first: pixels that do not belong to the object's pattern.
+    more : bool
+        True if another step is guaranteed. The solver may then reuse x's memory.
     """
 
     x: Array
     support: Array | None = None
-    info: Mapping[str, Any] = {}
+    detector: Operator | None = None
+    stage: str = ""
+    total: int | None = None
+    evaluations: float = 0
+    account: Sequence[Sequence[str]] = ()
+    excluded: np.ndarray | None = None
     more: bool = False
 
     @property

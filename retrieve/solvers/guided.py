@@ -43,7 +43,7 @@ class Guided(Solver):
             for k, member in enumerate(members):
                 step = Step(member)
                 for step in self.recipe.steps(problem, member, rng):
-                    yield step._replace(info={**step.info, "stage": f"generation {generation + 1} member {k + 1}"})
+                    yield step._replace(stage=f"generation {generation + 1} member {k + 1}")
                 grown.insert(k, step._replace(x=step.estimate))
         yield self._best(problem, grown)
 
@@ -54,14 +54,15 @@ class Guided(Solver):
 
         def value(step: Step) -> Array:
             if self.criterion == "r":
-                return problem.replace(detector=step.info.get("detector", problem.detector)).r_factor(step.estimate)
+                return problem.replace(detector=step.detector or problem.detector).r_factor(step.estimate)
             return xp.sum(xp.abs(step.estimate) ** 4, axis=axes)
 
         values = np.stack([to_numpy(value(step)) for step in grown])
         best = np.argmin(np.where(np.isnan(values), np.inf, values), axis=0)  # a member that failed is not the best
         x = xp.stack([grown[chosen].x[b, ...] for b, chosen in enumerate(best)])
         supports = [xp.broadcast_to(step.support, x.shape) for step in grown]
-        return Step(x, xp.stack([supports[chosen][b, ...] for b, chosen in enumerate(best)]), grown[int(best[0])].info)
+        support = xp.stack([supports[chosen][b, ...] for b, chosen in enumerate(best)])
+        return grown[int(best[0])]._replace(x=x, support=support)
 
     @staticmethod
     def _breed(members: list[np.ndarray], champion: Step, x: Array) -> list[Array]:

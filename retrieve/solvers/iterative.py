@@ -9,7 +9,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from ..errors import OptionError
 from ..numerics import fast
 from ..numerics.arrays import Array, like, namespace
 from ..numerics.fast.loops import Mixture
-from ..operators import PartialCoherence, richardson_lucy
+from ..operators import Operator, PartialCoherence, richardson_lucy
 from ..plugins.options import option, validate
 from ..problem import Problem
 from ..problem.autocorrelation import ellipsoid
@@ -208,13 +208,12 @@ def iterate(parts: Sequence[Iterative | Descent], problem: Problem, x: Array, su
     support = first
     total = sum(part.iterations for part in parts)
     n, kind = 0, x.dtype
-    info: dict[str, Any] = {}
+    detector: Operator | None = None  # refined by a part, and kept by those after it
     for part in parts:
-        info = {**info, "stage": part.name}
         if isinstance(part, Descent):
             for step in part.descend(problem, x, support):
                 n, x = n + 1, step.x
-                yield step._replace(info=info)
+                yield step._replace(detector=detector, stage=part.name)
             continue
         x = namespace(x).astype(x, kind, copy=False)
         x = _real(x) if part.positivity else x
@@ -242,8 +241,8 @@ def iterate(parts: Sequence[Iterative | Descent], problem: Problem, x: Array, su
                 x = cut_half(x, support)
             if n >= blurred and n % part.coherence.every == 0:
                 problem = part.coherence.refine(problem, project(m))
-                info = {**info, "detector": problem.detector}
-            yield Step(m, support, info, more=n < total)
+                detector = problem.detector
+            yield Step(m, support, detector, part.name, more=n < total)
             del m
 
 

@@ -20,7 +20,7 @@ def test_all_members_run_and_the_best_comes_last(hard):
     solver = short()
     steps = steps_of(solver, hard)
     assert len(steps) == solver.total == 3 * 2 * 15 + 1
-    stages = [step.info["stage"] for step in steps]
+    stages = [step.stage for step in steps]
     assert stages[0::15][:6] == [f"generation {g} member {m}" for g in (1, 2) for m in (1, 2, 3)]
     ends = [steps[k] for k in (14, 29, 44, 59, 74, 89)]
     best = min(ends, key=lambda step: float(hard.r_factor(step.estimate)[0]))

@@ -124,7 +124,7 @@ def test_parts_follow_each_other(in_double):
 
 def test_stages_are_told(hard):
     steps = Recipe(recipe="2 hio + 1 cg + 1 er").steps(hard, hard.truth[None], None)
-    assert [step.info["stage"] for step in steps] == ["hio", "hio", "cg", "er"]
+    assert [step.stage for step in steps] == ["hio", "hio", "cg", "er"]
 
 
 def test_a_part_counts_its_own_share_of_the_run(in_double):

@@ -80,7 +80,7 @@ class Auto(Solver):
         if len(problem.shape) == 3:
             said = ["three axes: shrink-wrap by threshold, the beam's coherence fitted in the last part of the run"]
             for step in Recipe().steps(problem, x, rng):
-                yield step._replace(info={**step.info, "account": [said] * x.shape[0]})
+                yield step._replace(account=[said] * x.shape[0])
             return
         factor = factor_for(problem, self.most)
         if factor == 1:
@@ -99,21 +99,21 @@ class Auto(Solver):
                 best: SearchState = end.value
                 break
             if n % SHOWN_EVERY == 0:
-                info = {"stage": f"coarse, {step.info['stage']}", **blur_of(search.kernels | search.trying, len(rng), problem)}
-                yield Step(*interpolate(step.estimate, step.support, coarse, problem), info)
+                blur = blur_of(search.kernels | search.trying, len(rng), problem)
+                yield Step(*interpolate(step.estimate, step.support, coarse, problem), stage=f"coarse, {step.stage}", **blur)
         x, support = interpolate(best.x, best.support, coarse, problem)
         if problem.support is not None:
             support = namespace(support).broadcast_to(problem.support[None, ...], x.shape)
         told = blur_of(search.kernels, len(rng), problem)
         if search.alien is not None:
-            told["alien"] = on_all(search.alien, problem.amplitude.shape)
-            problem = problem.without(told["alien"])
+            told["excluded"] = on_all(search.alien, problem.amplitude.shape)
+            problem = problem.without(told["excluded"])
         for b, said in enumerate(search.did):  # one at a time: each keeps a volume of its own
             said.append(f"searched on the middle {' × '.join(map(str, coarse.shape))} px, then on all of the pattern")
             rest = SearchState(x, support, best.score, best.by)
             for one in self.finished(search, b, problem, select_row(rest, b)):
                 x, support = merge(rest, np.array([b]), one)[:2]
-                yield Step(x, support, {"stage": "all of the pattern", "account": search.did, **told})
+                yield Step(x, support, stage="all of the pattern", account=search.did, **told)
 
     def finished(self, search: Search, b: int, problem: Problem, one: SearchState) -> Iterator[SearchState]:
         """Start b on all pixels, from the search on its middle; the last is its end.

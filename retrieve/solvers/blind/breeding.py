@@ -115,4 +115,4 @@ def _shown(inner: Generator[Step, None, T], before: SearchState, b: int) -> Gene
             step.x[:1, ...], step.estimate[:1, ...] != 0 if step.support is None else step.support[:1, ...], before.score[[b]], ()
         )
         whole = merge(before, np.array([b]), one)
-        yield Step(whole.x, whole.support, step.info)
+        yield step._replace(x=whole.x, support=whole.support)

@@ -77,7 +77,7 @@ class Search:
         """Ways side by side, long rounds for those starts that need them, a descent on all pixels."""
         best = yield from self.search(x)
         for step in self.polish(best):
-            yield step._replace(info={**step.info, "account": self.did, "alien": self.alien})
+            yield step._replace(account=self.did, excluded=self.alien)
 
     def search(self, x: Array) -> Found:
         """Every start explores; one that is not settled then breeds a population of its own; each is tried with a blur."""
@@ -232,10 +232,10 @@ class Search:
         """Error reduction and conjugate gradients on all pixels, under each start's blur if it has one."""
         detector = detector_of(self.kernels, len(best.score), self.whole)
         whole = self.whole if detector is None else self.whole.replace(detector=detector)
-        blur = {} if detector is None else {"detector": detector}
+        blur: dict[str, Any] = {} if detector is None else {"detector": detector}
         for step in iterate([ER(iterations=30, shrink_wrap=FIXED), ConjugateGradient(iterations=30)],
                             whole, best.x, best.support):  # fmt: skip
-            yield step._replace(info={**step.info, **blur, "stage": "polish"})
+            yield step._replace(stage="polish", **blur)
 
     # parts --------------------------------------------------------------------------------------
 
@@ -270,14 +270,15 @@ class Search:
         """Run the parts and score their end."""
         xp = namespace(x)
         batch = x.shape[0] if self.resting is None else self.resting[0].x.shape[0]
-        info = {"stage": by if isinstance(by, str) else "refine", **blur_of(self.kernels | self.trying, batch, self.whole)}
+        blur = blur_of(self.kernels | self.trying, batch, self.whole)
+        stage = by if isinstance(by, str) else "refine"
         step = Step(x)
         for step in iterate(parts, self.problem, x, support):
             shown = step
             if self.resting is not None:
                 part = SearchState(step.x, xp.broadcast_to(step.support, step.x.shape), np.zeros(len(self.resting[1])), ())
                 shown = Step(*merge(*self.resting, part)[:2])
-            yield shown._replace(info=info)
+            yield shown._replace(stage=stage, **blur)
         names = (by,) * step.x.shape[0] if isinstance(by, str) else by
         return self.scored(step.estimate, step.support, names)
 

@@ -117,7 +117,7 @@ def predict_spot(problem: Problem, before: SearchState, spot: GrainSpot) -> Gene
     x = problem.operator.adjoint(xp.where(seen, x, xp.zeros_like(x)))  # what the spot gave the object is let go
     for step in iterate([ER(iterations=SPOT_ITERATIONS, shrink_wrap=ShrinkWrap(when="never"))], hidden, x, one.support):
         last = step
-        yield Step(before.x, before.support, {"stage": "a second grain?"})
+        yield Step(before.x, before.support, stage="a second grain?")
     counted = to_numpy(problem.valid) & spot.inside
     amplitude, predicted = (to_numpy(a)[..., counted] for a in (problem.amplitude, problem.modulus(last.estimate)))
     return float((predicted**2).sum() / (amplitude**2).sum()), float(((predicted - amplitude) ** 2).mean())

@@ -121,7 +121,7 @@ class Diffusion(Refinement, Learned):
             better = lower < r[left]
             r[left] = xp.where(better, lower, r[left])
             best[left] = xp.where(better.reshape(per_start(x)), again, best[left])
-            yield Step(best * scale, info={"stage": "diffusion"})
+            yield Step(best * scale, stage="diffusion")
         if self.nudge and problem.support is not None:
             best = yield from self.nudged(problem, scaled, scale, best, r, rng, total)
         yield from self.refined(scaled, best, scale)
@@ -151,7 +151,7 @@ class Diffusion(Refinement, Learned):
             x, d = self.raar(denoise, scaled, x, c, sigma, kind)
             if sigma < middle and self.fit:  # above, D shrinks its estimate and would drag the scale along
                 c = (1 - self.fit) * c + self.fit * xp.clip(optimal_scale(scaled, d), 0.5, 2.0)
-            yield Step(d * (c * scale), info={"evaluations": 1, "stage": "diffusion"})
+            yield Step(d * (c * scale), evaluations=1, stage="diffusion")
         return d * c
 
     def raar(
@@ -184,7 +184,7 @@ class Diffusion(Refinement, Learned):
             kept = lower < r[left]
             r[left] = xp.where(kept, lower, r[left])
             best[left] = xp.where(kept.reshape(per_start(best)), again, best[left])
-            yield Step(best * scale, info={"stage": "nudge"})
+            yield Step(best * scale, stage="nudge")
             if not kept.any():
                 break
         return best
@@ -212,7 +212,7 @@ class Diffusion(Refinement, Learned):
             assumed = None if told is None else told[marks.index(n) % kinds].expand(x.shape[0], kinds)
             for _ in range(self.trial):
                 head, d = call(head, self.span(scaled)[0], assumed)
-                yield Step(d * scale, info={"evaluations": 1, "stage": "trial"})
+                yield Step(d * scale, evaluations=1, stage="trial")
             r = scaled.r_factor(d)
             better = r < lowest
             best, lowest = xp.where(better.reshape(per_start(x)), head, best), xp.where(better, r, lowest)
@@ -235,20 +235,20 @@ class Diffusion(Refinement, Learned):
         for rho in self.coupling * last * np.geomspace(2, 1, self.sweeps):
             z = posterior_field(scaled, x * c, float(rho), rng) / c
             x, _ = normalise_rms(reverse(denoise, z, float(rho), self.inner, rng), prior.window)
-            yield Step(x * (c * scale), info={"evaluations": self.inner})
+            yield Step(x * (c * scale), evaluations=self.inner)
 
 
 def with_info(
-    steps: Generator[Step, None, Any], info: dict[str, Any], x: Array | None = None, share: float = 1.0
+    steps: Generator[Step, None, Any], fields: dict[str, Any], x: Array | None = None, share: float = 1.0
 ) -> Generator[Step, None, Any]:
-    """Steps of a `share` of the batch with more `info`, which all show x where it is given; returns what they return."""
+    """Steps of a `share` of the batch with some `fields` set, which all show x where it is given; returns what they return."""
     while True:
         try:
             step = next(steps)
         except StopIteration as end:
             return end.value
-        spent = {"evaluations": share * step.info.get("evaluations", 0)}
-        yield Step(step.estimate if x is None else x, info={**step.info, **info, **spent})
+        shown = step.estimate if x is None else x
+        yield step._replace(x=shown, support=None, evaluations=share * step.evaluations, more=False, **fields)
 
 
 def centred(x: Array) -> Array:

@@ -80,7 +80,7 @@ class DPS(Refinement, Learned):
                 variance = beta * (1 - before) / (1 - bar) if self.variance == "posterior" else beta * (before < 1)
                 x = mean + variance**0.5 * complex_normal(rng, x.shape[1:], x) * inside - self.step * gradient
                 x0 = x0.detach()
-            yield Step(x0 * scale, info={"evaluations": 3, "stage": "dps"})
+            yield Step(x0 * scale, evaluations=3, stage="dps")
         yield from self.refined(scaled, x0, scale)
 
 

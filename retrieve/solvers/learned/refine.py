@@ -34,7 +34,7 @@ class Refinement:
         support = like(np.array(np.broadcast_to(inside, tuple(x.shape))), x)
         for _ in range(self.refine):
             x = (x + self.refine_step * (problem.fit_modulus(x) - x)) * support
-            yield Step(x * scale, support, {"stage": "refine"})
+            yield Step(x * scale, support, stage="refine")
 
 
 def gaussian_support(x: np.ndarray, share: float) -> np.ndarray:

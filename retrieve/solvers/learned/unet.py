@@ -80,6 +80,6 @@ class UNet(PretrainedSolver):
         found = self.retriever(x.device).reconstruct(problem.amplitude[None], problem.valid[None], inside)
         found = found * optimal_scale(problem, found)
         x = found.expand(x.shape).clone()
-        yield Step(x, inside if inside is None else inside.expand(x.shape), {"stage": "network", "evaluations": 1})
+        yield Step(x, inside if inside is None else inside.expand(x.shape), stage="network", evaluations=1)
         if self.refine != "none":
             yield from iterate([build(PARTS[self.refine], {"iterations": self.iterations})], problem, x)

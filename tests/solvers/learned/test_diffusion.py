@@ -91,7 +91,7 @@ def test_of_the_heads_the_one_of_the_lowest_error_goes_on(white):
     assert solver.marks() == [25, 30, 35, 40]
     problem, told = white.to(on_torch()), []
     for step in solver.steps(problem, solver.start(problem, streams(3)), streams(3)):
-        told.append((step.info.get("stage"), problem.r_factor(step.estimate)))
+        told.append((step.stage, problem.r_factor(step.estimate)))
     assert len(told) == solver.total == 54
     trials = torch.stack([r for stage, r in told if stage == "trial"][2::3])  # each head's last estimate
     first = next(r for stage, r in told if stage == "diffusion")

@@ -1,11 +1,15 @@
 """Phase retrieval for coherent diffraction imaging.
 
-::
+Phase a pattern::
 
     import retrieve as rt
     problem = rt.read("scan.cxi")
-    result = rt.solve(rt.solvers.Recipe(), problem, starts=4, seed=0)
+    result = rt.solve(rt.solvers.Auto(), problem, seed=0)
     result.save("out.cxi"); rt.plot(result)
+
+Write a plugin: one import gives a plugin author's names::
+
+    from retrieve import Array, InputError, Problem, Solver, Step, Streams, hookimpl, namespace, option
 """
 
 from __future__ import annotations
@@ -17,34 +21,57 @@ if TYPE_CHECKING:
     from . import operators, solvers
     from .driver.solve import Budget, Progress, solve
     from .errors import InputError, OptionError, PluginError, RetrieveError, SolverError
+    from .evaluate.metrics import Metric, metric
     from .evaluate.verdict import judge
-    from .io import load, read
+    from .io import RawFile, Reader, load, read
     from .io.result import Cost, Result, Verdict
     from .io.results import read_result
+    from .numerics.arrays import Array, Device, namespace
+    from .operators import Operator
+    from .plugins.hookspecs import hookimpl
+    from .plugins.options import option
     from .problem import Gaussian, Poisson, Problem
     from .problem.scoring import Score
     from .report.result_picture import plot
     from .report.result_picture import result_picture as picture
     from .simulate import example
+    from .solvers.base import Solver, Step, Streams
+    from .solvers.iterative import Constraint, Iterative, first_support
 
 _WHERE = {
+    "Array": ("numerics.arrays", "Array"),
     "Budget": ("driver.solve", "Budget"),
+    "Constraint": ("solvers.iterative", "Constraint"),
     "Cost": ("io.result", "Cost"),
+    "Device": ("numerics.arrays", "Device"),
     "Gaussian": ("problem", "Gaussian"),
     "InputError": ("errors", "InputError"),
+    "Iterative": ("solvers.iterative", "Iterative"),
+    "Metric": ("evaluate.metrics", "Metric"),
+    "Operator": ("operators", "Operator"),
     "OptionError": ("errors", "OptionError"),
     "PluginError": ("errors", "PluginError"),
     "Poisson": ("problem", "Poisson"),
     "Problem": ("problem", "Problem"),
     "Progress": ("driver.solve", "Progress"),
+    "RawFile": ("io", "RawFile"),
+    "Reader": ("io", "Reader"),
     "Result": ("io.result", "Result"),
     "RetrieveError": ("errors", "RetrieveError"),
     "Score": ("problem.scoring", "Score"),
+    "Solver": ("solvers.base", "Solver"),
     "SolverError": ("errors", "SolverError"),
+    "Step": ("solvers.base", "Step"),
+    "Streams": ("solvers.base", "Streams"),
     "Verdict": ("io.result", "Verdict"),
     "example": ("simulate", "example"),
+    "first_support": ("solvers.iterative", "first_support"),
+    "hookimpl": ("plugins.hookspecs", "hookimpl"),
     "judge": ("evaluate.verdict", "judge"),
     "load": ("io", "load"),
+    "metric": ("evaluate.metrics", "metric"),
+    "namespace": ("numerics.arrays", "namespace"),
+    "option": ("plugins.options", "option"),
     "picture": ("report.result_picture", "result_picture"),
     "plot": ("report.result_picture", "plot"),
     "read": ("io", "read"),
@@ -54,24 +81,40 @@ _WHERE = {
 """Where each public name is defined: module and attribute."""
 
 __all__ = [
+    "Array",
     "Budget",
+    "Constraint",
     "Cost",
+    "Device",
     "Gaussian",
     "InputError",
+    "Iterative",
+    "Metric",
+    "Operator",
     "OptionError",
     "PluginError",
     "Poisson",
     "Problem",
     "Progress",
+    "RawFile",
+    "Reader",
     "Result",
     "RetrieveError",
     "Score",
+    "Solver",
     "SolverError",
+    "Step",
+    "Streams",
     "Verdict",
     "example",
+    "first_support",
+    "hookimpl",
     "judge",
     "load",
+    "metric",
+    "namespace",
     "operators",
+    "option",
     "picture",
     "plot",
     "read",

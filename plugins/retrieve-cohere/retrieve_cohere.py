@@ -21,12 +21,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from retrieve.errors import InputError, OptionError
-from retrieve.numerics.arrays import Array, like, to_numpy
-from retrieve.plugins.hookspecs import hookimpl
-from retrieve.plugins.options import option
-from retrieve.problem import Problem
-from retrieve.solvers import Solver, Step, Streams
+from retrieve import Array, InputError, OptionError, Problem, Solver, Step, Streams, hookimpl, option
+from retrieve.numerics.arrays import like, to_numpy
 from retrieve.solvers.learned.base import is_plain
 
 PART = r"[1-9]\d*\*(?:ER|HIO|SF|RAAR)"

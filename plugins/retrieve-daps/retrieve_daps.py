@@ -8,12 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from retrieve.numerics.arrays import Array
-from retrieve.plugins.hookspecs import hookimpl
-from retrieve.plugins.options import option
-from retrieve.problem import Problem
+from retrieve import Array, Problem, Step, Streams, hookimpl, option
 from retrieve.problem.likelihood import Gaussian
-from retrieve.solvers import Step, Streams
 from retrieve.solvers.learned.base import Learned, complex_normal, noise_of, normalise
 
 

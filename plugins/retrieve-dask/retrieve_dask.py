@@ -11,9 +11,8 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import Any, TypeVar
 
+from retrieve import InputError, hookimpl
 from retrieve.driver.processes import one_thread_each
-from retrieve.errors import InputError
-from retrieve.plugins.hookspecs import hookimpl
 
 T = TypeVar("T")
 PATIENCE = 10

@@ -5,11 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from retrieve.numerics.arrays import Array
-from retrieve.plugins.hookspecs import hookimpl
-from retrieve.plugins.options import option
-from retrieve.problem import Problem
-from retrieve.solvers import Constraint, Iterative
+from retrieve import Array, Constraint, Iterative, Problem, hookimpl, option
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from retrieve.errors import InputError, OptionError
-from retrieve.numerics.arrays import TINY, Array
-from retrieve.plugins.hookspecs import hookimpl
-from retrieve.plugins.options import option
-from retrieve.problem import Problem
-from retrieve.solvers import Solver, Step, Streams, first_support
+from retrieve import Array, InputError, OptionError, Problem, Solver, Step, Streams, first_support, hookimpl, option
+from retrieve.numerics.arrays import TINY
 
 MODULES = ("deepinv.models", "deepinv.optim.prior")
 Denoiser = Callable[[Array, float], Array]

@@ -22,6 +22,7 @@ def needs(page):
     return None if importlib.util.find_spec(module) else module
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", blocks.PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_blocks_of_a_page_run(page):
     if module := needs(page):

@@ -1,7 +1,7 @@
 """The classical solvers on all 2D sets at all noise levels: the table that anything new is held against.
 
     python benchmarks/classical.py --objects 100          # benchmarks/results/classical.json
-    python benchmarks/classical.py --objects 100 --report docs/classical.html --markdown docs/classical.md
+    python benchmarks/classical.py --objects 100 --report classical.html --markdown docs/notes/classical_table.md
 
 Every solver knows the support and gets 8 starts of 1000 Fourier transforms, 500 iterations; ``hio`` with one
 start is what Lee et al. (2026) compare with, with 8 and the free score it is the same at its best. The
@@ -149,8 +149,8 @@ def markdown(whole: Comparison) -> str:
         "# Classical solvers on simulated objects",
         "",
         f"Made by `benchmarks/classical.py`: {objects['all']} objects a set, known support, {FFTS} Fourier transforms a start;",
-        f"{objects['long']} objects and {LONG} transforms for the long one. In each field the share of objects (%) above 0.95 in",
-        f"complex correlation: with one start (mean of {starts}), then in bold with the best of {starts} by the free score, and",
+        f"{objects['long']} objects and {LONG} transforms for the long one. Each field gives the share of objects (%) above 0.95",
+        f"in complex correlation: of one start (mean of {starts}), then in bold of the one of {starts} that R_free selects, and",
         "its 95 % interval.",
     ]
     for group, rows in tables(summarise(whole), field):

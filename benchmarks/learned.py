@@ -1,6 +1,6 @@
 """Solvers with a learned prior against the classical ones and the U-Nets, and what the noise allows at best.
 
-    python benchmarks/learned.py --markdown docs/learned_table.md       # and benchmarks/results/learned2d.json
+    python benchmarks/learned.py --markdown docs/notes/learned_table.md  # and benchmarks/results/learned2d.json
     python benchmarks/learned.py --only dps --workers 2                 # a part of it; a later run finds it done
 
 All know the support and run their own iterations, without a bound on transforms: the table tells what each
@@ -31,12 +31,13 @@ from learned_tables import LIMIT, ONCE, OURS, markdown, pairs, told
 from retrieve.driver.processes import THREADS
 from retrieve.driver.solve import solve
 from retrieve.errors import InputError, SolverError
+from retrieve.evaluate import benchmarks
 from retrieve.evaluate.compare import CompareCase, compare, summarise
 from retrieve.evaluate.comparison import Comparison, Picture, Row
 from retrieve.evaluate.metrics import evaluate
 from retrieve.evaluate.tables import to_dict, write_record
 from retrieve.io.result import Cost
-from retrieve.numerics.alignment import align, benchmarks
+from retrieve.numerics.alignment import align
 from retrieve.numerics.arrays import cores, find_device
 from retrieve.plugins.options import values_of
 from retrieve.provenance import versions
@@ -86,7 +87,7 @@ def main() -> None:
     given.out.parent.mkdir(parents=True, exist_ok=True)
     write_record(content, given.out)
     if given.markdown is not None:
-        given.markdown.write_record(markdown(whole, tests), encoding="utf-8")
+        given.markdown.write_text(markdown(summarise(whole), whole.settings, tests), encoding="utf-8")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,10 +1,15 @@
-"""What a table of learned solvers tells: paired tests of the diffusion solver with every other, and Markdown."""
+"""Tables of the learned solvers: paired tests of the diffusion solver with every other, and Markdown.
+
+python benchmarks/learned_tables.py        # docs/notes/learned_table.md from benchmarks/results/learned2d.json
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +17,11 @@ from classical import field, tables
 
 from retrieve.evaluate.compare import Paired, Summary, paired, summarise
 from retrieve.evaluate.comparison import Comparison
-from retrieve.evaluate.statistics import SUCCESS, mcnemar
+from retrieve.evaluate.statistics import SUCCESS, Rate, mcnemar
+
+HERE = Path(__file__).parent
+KEPT = HERE / "results" / "learned2d.json"
+PAGE = HERE.parent / "docs" / "notes" / "learned_table.md"
 
 SHOWN = {SUCCESS: "complex correlation", "amplitude_correlation": "amplitude correlation", "phase_similarity": "phase similarity"}
 OURS, ONCE, LIMIT = "diffusion", "diffusion one round", "limit, from the truth"
@@ -55,34 +64,37 @@ def told(test: Mapping[str, Any]) -> str:
     return f"{head}: {solved}, better on {test['a_better']}, worse on {test['b_better']} (p = {test['p_better']:.2g})"
 
 
-def markdown(whole: Comparison, tests: Sequence[Mapping[str, Any]]) -> str:
+def markdown(summaries: Sequence[Summary], settings: Mapping[str, Any], tests: Sequence[Mapping[str, Any]]) -> str:
     """Success, correlation, cost and paired tests, each a Markdown table a set."""
-    summaries, objects, left = summarise(whole), whole.settings["objects"], whole.settings["left_out"]
+    objects, left = settings["objects"], settings["left_out"]
     lines = [
         "# Learned and classical solvers on simulated objects",
         "",
-        f"Made by `benchmarks/learned.py` on {', '.join(whole.settings['device'])}: known support, every solver with its own",
-        "iterations. The limit starts from the truth and is no contestant: it is about the best that the noise allows.",
+        f"Made by `benchmarks/learned.py` on {', '.join(settings['device'])}: known support, every solver with its own",
+        "iterations. The limit starts from the truth and does not compete: it is about the best that the noise allows.",
         *([f"Left out: {', '.join(left)}, without weights."] if left else []),
         "",
-        "| solver | objects | starts | s a start | transforms a start | network evaluations a start | failed |",
+        "| solver | objects | starts | s a start | transforms a start | denoiser calls a start | failed |",
         "|---|---|---|---|---|---|---|",
     ]
-    for label, starts in whole.settings["starts"].items():
+    for label, starts in settings["starts"].items():
         own = [s for s in summaries if s.solver == label and not s.best]
         failed = sum(s.failures for s in own)
         seconds, ffts, calls = (float(np.mean([s[k] for s in map(spent, own)])) for k in range(3))
         lines.append(f"| {label} | {objects[label]} | {starts} | {seconds:.3g} | {ffts:.0f} | {calls:.0f} | {failed} |")
     lines += ["", *glance(summaries)]
-    several = [s for s in summaries if whole.settings["starts"][s.solver] > 1]
-    parts: tuple[tuple[str, Callable[[Summary | None, Summary | None], str], list[Summary]], ...] = (
+    several = [s for s in summaries if settings["starts"][s.solver] > 1]
+    parts: tuple[tuple[str, Callable[[Summary | None, Summary | None], str], Sequence[Summary]], ...] = (
         (
-            "Objects (%) above 0.95 in complex correlation: one start; **the best by the free score** [95 % interval].",
+            "Objects (%) above 0.95 in complex correlation: one start; **the start that R_free selects** [95 % interval].",
             field,
             summaries,
         ),
-        *((f"Median {name}: one start; **the best by the free score**.", medians(key), summaries) for key, name in SHOWN.items()),
-        (f"Medians of the weighted mean of all starts (`--combine mean`): {', '.join(SHOWN.values())}.", of_mean, several),
+        *(
+            (f"Median {name}: one start; **the start that R_free selects**.", medians(key), summaries)
+            for key, name in SHOWN.items()
+        ),
+        (f"Medians of the weighted mean of all starts (`--average mean`): {', '.join(SHOWN.values())}.", of_mean, several),
     )
     drawn = [(caption, dict(tables(shown, entry))) for caption, entry, shown in parts]
     for group in dict.fromkeys(s.group for s in summaries):
@@ -102,8 +114,8 @@ def glance(summaries: Sequence[Summary]) -> list[str]:
     best = {(s.group, s.noise, s.solver): s for s in summaries if s.best}
     alone = {(s.group, s.noise): s for s in summaries if s.solver == OURS and not s.best}
     lines = [
-        "At a glance, the best of the starts by the free score; medians are of complex correlation, amplitude correlation and",
-        "phase similarity; *found* is above 0.95 in the first.",
+        "At a glance, the start that R_free selects; medians are of complex correlation, amplitude correlation and phase",
+        "similarity; *found* is above 0.95 in the first.",
         "",
         "| set | σ | diffusion: starts found | objects found | medians | of the mean of starts | limit | the best other |",
         "|---|---|---|---|---|---|---|---|",
@@ -164,3 +176,19 @@ def versus(group: str, tests: Sequence[Mapping[str, Any]]) -> list[str]:
         ]
         lines.append(f"| {' | '.join(pair)} | " + " | ".join(fields) + " |")
     return lines
+
+
+def summaries_of(content: Mapping[str, Any]) -> list[Summary]:
+    """The summaries that a comparison's JSON keeps."""
+    rates = ("success95", "success99")
+    pairs = zip(content["summaries"], content["times"]["summaries"], strict=True)
+    return [Summary(**{**one, **{key: Rate(**one[key]) for key in rates}}, seconds=seconds) for one, seconds in pairs]
+
+
+def main() -> None:
+    content = json.loads(KEPT.read_text())
+    PAGE.write_text(markdown(summaries_of(content), content["settings"], content["paired"]), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

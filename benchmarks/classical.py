@@ -72,7 +72,7 @@ def main() -> None:
 
         write_page(whole, given.report)
     if given.markdown is not None:
-        given.markdown.write_record(markdown(whole), encoding="utf-8")
+        given.markdown.write_text(markdown(whole), encoding="utf-8")
 
 
 def arguments() -> argparse.Namespace:

@@ -102,7 +102,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--unet", default="unet2d-complex", help="weights of the complex U-Net: a name or a file")
     parser.add_argument("--unet-real", default="unet2d-real", help="weights of the real U-Net: a name or a file")
     parser.add_argument("--sets", nargs="+", default=list(SETS))
-    parser.add_argument("--noise", type=float, nargs="+", default=list(benchmarks.NOISE))
+    parser.add_argument("--noise", type=float, nargs="+", default=list(benchmarks.BENCHMARK_NOISE))
     parser.add_argument("--only", nargs="+", metavar="LABEL", help="these alone, as they are called in the table")
     parser.add_argument("--workers", type=int, default=cores())
     parser.add_argument("--device", default="auto")

@@ -1,9 +1,9 @@
-"""Train a prior for your own samples, see whether it has learned anything, and phase with it.
+"""Train a prior for your own samples, check it, and phase with it.
 
-    python tutorials/own_prior.py            # a quarter of an hour; --quick: a trial, half a minute
+    python tutorials/own_prior.py            # a quarter of an hour; --quick: half a minute
 
-Writes all into ./own-prior. The objects stand for yours: films whose domains are larger than those that the prior that
-ships was trained on. In your own case they are simulations of your sample, or reconstructions that you believe.
+All files go to ./own-prior. The objects here are films with larger domains than the shipped prior knows. Yours are
+simulations of your sample, or reconstructions that you trust.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ FOLDER = Path("own-prior")
 OBJECTS = FOLDER / "objects"
 OBJECTS.mkdir(parents=True, exist_ok=True)
 
-# 1. A folder of objects, complex, of one shape, centred at N//2, zero outside the sample. A tenth is held back by itself.
+# 1. Make a folder of complex objects of one shape, centred at N//2, zero outside the sample. Training holds back a tenth.
 samples = Domains2D(domains=6, kind="cells", size=32 if QUICK else 64, fill=0.1)
 x, support = samples.objects(200 if QUICK else 5000, seed=11)
 np.savez(OBJECTS / "films.npz", objects=x, support=support)
 
-# 2. Train. The same command goes on where it was left, so a longer --minutes is never lost work. A narrow family of objects
-#    needs a small network and little time; a wide one needs both.
+# 2. Train. The same command with a larger --minutes continues from the checkpoint. A narrow family of objects needs a small
+#    network and little time, a wide one a large network and more time.
 length = "--objects 400 --base 8 --widths 1,2 --attention none --blocks 1 --embedding 16" if QUICK else "--minutes 10 --base 32"
 command = f"train diffusion {OBJECTS} --out {FOLDER}/run --name mine {length}"
 print(f"$ retrieve {command}", flush=True)
 main(command.split())
 
-# 3. Has it learned anything? The validation error at noise s, in units of the object's mean square. At large noise a
-#    network that knows nothing reaches 1; at small noise it must beat the noise itself, s².
+# 3. Check the validation error at noise s, in units of the object's mean square. A network that knows nothing reaches 1 at
+#    large noise. At small noise a useful one beats the noise itself, s².
 weights = FOLDER / "run" / "mine.safetensors"
 losses = card_of(weights)["training"]["validation"]
 for name, loss in losses.items():
     s = float(name.partition("@")[2])
-    print(f"noise {s:6.3f} σ_data: error {loss:8.5f}, of doing nothing {min(s**2, 1.0):8.5f}")
+    print(f"noise {s:6.3f} σ_data: error {loss:8.5f}, without a prior {min(s**2, 1.0):8.5f}")
 if not losses["mse@0.979"] < 0.979**2:
-    sys.exit("the prior knows nothing yet: train longer")
+    sys.exit("error at noise 0.979 is no better than the noise: train longer")
 
-# 4. Does it help? On objects it has never seen, at a noise where the classical search alone is not enough. One object proves
-#    nothing: count over several, and pair them (tutorials/compare_fairly.py).
+# 4. Compare with HIO on objects that it has never seen, at a noise where HIO fails. One object proves nothing: count over
+#    several, and compare pairs (tutorials/compare_fairly.py).
 calls = {"search": 300, "evaluations": 60} if QUICK else {}
 better = []
 for number in range(2 if QUICK else 10):
@@ -60,5 +60,5 @@ for number in range(2 if QUICK else 10):
     better.append(reached[0] > reached[1])
 print(f"better with the prior on {sum(better)} of {len(better)}")
 
-# 5. A prior is an assumption. It is good for supports and domains like those it saw: the card says which.
+# 5. A prior is an assumption. It is good for supports and domains like its training set, which its card describes.
 print("trained for", card_of(weights)["geometry"])

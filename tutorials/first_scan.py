@@ -48,9 +48,7 @@ def frames() -> np.ndarray:
 
 FOLDER.mkdir(exist_ok=True)
 
-say(
-    "A rocking scan is a stack of frames. Ours is simulated, so that we can compare with the truth later. No command sees it."
-)
+say("A rocking scan is a stack of frames. Ours is simulated, so that we can compare with the truth later. No command sees it.")
 np.save(FOLDER / "frames.npy", frames())
 
 say(

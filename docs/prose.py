@@ -81,10 +81,9 @@ def paragraphs(text: str) -> Iterator[tuple[int, str]]:
 
 
 def plain(tokens: list[Token]) -> str:
-    """The text of inline tokens, line breaks kept; pictures and comments left out."""
-    breaks = {"softbreak": "\n", "hardbreak": "\n"}
-    kept = ("text", "code_inline")
-    return "".join(breaks.get(token.type, token.content if token.type in kept else "") for token in tokens)
+    """The text of inline tokens, line breaks and code marks kept; pictures and comments left out."""
+    texts = {"text": "{}", "code_inline": "`{}`", "softbreak": "\n", "hardbreak": "\n"}
+    return "".join(texts.get(token.type, "").format(token.content) for token in tokens)
 
 
 def sentences(page: str, text: str) -> list[Sentence]:

@@ -38,7 +38,6 @@ class Group(NamedTuple):
 
 GROUPS = {
     "crystal2d": Group(("retrieve run example:crystal2d",), {"example-crystal2d.retrieved.png": "crystal2d.png"}),
-    "crystal3d": Group(("retrieve run example:crystal3d",), {"example-crystal3d.retrieved.png": "crystal3d.png"}),
     "first_scan": Group(
         (
             "retrieve prepare scan frames.npy --out scan.cxi",

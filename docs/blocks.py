@@ -1,18 +1,18 @@
-"""Runs every code block of the pages, in order, in a temporary folder a page.
+"""Runs every code block of the pages, in order, in one temporary folder for each page.
 
     python docs/blocks.py                     # all pages
     python docs/blocks.py docs/plugins.md     # one
     python docs/blocks.py --list              # what is not run, and why
 
-A block of `sh` is run by bash, one of `python` by Python, both in the page's folder, which keeps what they leave. Comments
-before a block, which a reader of the page does not see, say more:
+bash runs blocks of `sh`, Python blocks of `python`, both in the page's folder, which keeps their files. Comments before a
+block, invisible to the reader, give directions:
 
-    <!-- setup: python -m made_up scan.npz -->      run first; of several lines, too (see docs/made_up.py)
-    <!-- run with: --starts 16 -> --starts 2 -->    these words replaced, so that it is quick; more pairs after a ;
-    <!-- save as my_module.py -->                   saved under this name, then run; test_….py by pytest
-    <!-- not run: needs a SLURM cluster -->         left out, for this reason
+    <!-- setup: python -m made_up scan.npz -->      runs first; may have several lines (see docs/made_up.py)
+    <!-- run with: --starts 16 -> --starts 2 -->    replaces these words, to make the block quick; `;` separates pairs
+    <!-- save as my_module.py -->                   saves the block, then runs it; pytest runs test_….py
+    <!-- not run: needs a SLURM cluster -->         skips the block, for this reason
 
-Any other language is for `not run` or `save as` alone. `pip install PATH` installs for the page alone.
+Blocks of other languages need `not run` or `save as`. `pip install PATH` installs for this page only.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ exec "{python}" -m pip install -q --no-deps --no-build-isolation --no-index --ta
 
 
 class Block(NamedTuple):
-    """A block of code, or a setup, with what the comments before it say."""
+    """A block of code, or a setup, with the directions of its comments."""
 
     line: int
     language: str
@@ -51,7 +51,7 @@ class Block(NamedTuple):
 
 
 def blocks(page: Path) -> list[Block]:
-    """The blocks of a page. Raises `ValueError` for a comment that is not understood, or a language that cannot be run."""
+    """The blocks of a page. Raises `ValueError` for an unknown direction, or a language that cannot run."""
     text, found, said = page.read_text(), [], {}
     for piece in PIECE.finditer(text):
         line = text.count("\n", 0, piece.start()) + 1
@@ -79,7 +79,7 @@ def blocks(page: Path) -> list[Block]:
 
 
 def run(page: Path) -> list[Block]:
-    """Run the blocks of a page; those that are not run. Raises `RuntimeError` for one that fails."""
+    """Run the blocks of a page and return the skipped ones. Raises `RuntimeError` if one fails."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, _ended() as groups:
         here = Path(folder)
         env = _environment(here)
@@ -105,7 +105,7 @@ def run(page: Path) -> list[Block]:
 
 @contextmanager
 def _ended() -> Iterator[list[int]]:
-    """A list of process groups; what of them still runs is ended with the page."""
+    """A list of process groups. All of them end with the page."""
     groups: list[int] = []
     try:
         yield groups
@@ -116,7 +116,7 @@ def _ended() -> Iterator[list[int]]:
 
 
 def _environment(here: Path) -> dict[str, str]:
-    """The page's own `pip`, and this interpreter's commands; the plugins lie beside the page as in the repository."""
+    """The page's own `pip`, this interpreter's commands, and a copy of the plugins beside the page."""
     site, commands = here / ".site", here / ".bin"
     site.mkdir()
     commands.mkdir()
@@ -131,7 +131,7 @@ def _environment(here: Path) -> dict[str, str]:
 
 
 def main() -> int:
-    """Run the pages that are named, or all; 1 where one fails."""
+    """Run the named pages, or all; 1 if one fails."""
     named = [Path(name).resolve() for name in sys.argv[1:] if not name.startswith("-")] or PAGES
     failed = left = ran = 0
     for page in named:

@@ -1,4 +1,4 @@
-"""Checks the prose of the README and the user pages: sentence lengths, and words that make a reader try three times.
+"""Checks the prose of the READMEs and the user pages: sentence lengths, and words that make a reader try three times.
 
     python docs/prose.py               # prints offending sentences with file and line, then the figures; exit code 1 for any
     python docs/prose.py docs/index.md # one page
@@ -19,7 +19,11 @@ from markdown_it.token import Token
 
 ROOT = Path(__file__).resolve().parents[1]
 GENERATED = ("reference", "api", "changelog")
-PAGES = [ROOT / "README.md", *(page for page in sorted((ROOT / "docs").glob("*.md")) if page.stem not in GENERATED)]
+PAGES = [
+    ROOT / "README.md",
+    *(page for page in sorted((ROOT / "docs").glob("*.md")) if page.stem not in GENERATED),
+    *sorted((ROOT / "plugins").glob("*/README.md")),
+]
 
 MEAN = 17.0
 """Words that a sentence may have on average, over all pages that are checked together."""

@@ -15,7 +15,8 @@ A plugin's whole test file::
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from ..errors import InputError
@@ -23,26 +24,35 @@ from ..evaluate.metrics import Metric
 from ..io.records import Reader
 from ..operators import Operator
 from ..solvers.base import Solver
-from .trial import BoundCheck, Check, Outcome, Trial
+from .case import Case, Check, Outcome
 
 BASES: dict[str, type] = {"solvers": Solver, "operators": Operator, "metrics": Metric, "readers": Reader}
-"""What the kinds are told by; each has its checks in the module of its name, as priors have, which are told by `denoise`."""
+"""The base class of each kind that has one. The checks of a kind are in the module of its name."""
 
-__all__ = ["BoundCheck", "Check", "Outcome", "Trial", "checks_of", "parametrize_with_checks", "run_checks", "trial_of"]
+__all__ = ["Case", "Check", "Outcome", "case_of", "checks_of", "parametrize_with_checks", "run_checks"]
 
 
-def trial_of(
-    subject: Any, *, kind: str = "", label: str = "", excused: Mapping[str, str] | None = None, **settings: Any
-) -> Trial:
-    """The checks of a subject: a solver, operator, prior, metric, reader or executor's factory.
+def case_of(subject: Any, *, kind: str = "", label: str = "", excused: Mapping[str, str] | None = None, **settings: Any) -> Case:
+    """A subject with the checks of its kind.
 
-    subject: an instance; of a solver, operator or prior also the class, of a prior any function that makes one.
-    kind: ``solvers``, ``operators``, ``priors``, ``metrics``, ``readers`` or ``executors``, where it is not to be told from
-    the subject, as the last cannot be.
-    label: what reports call it.
-    excused: by the name of a check, why the subject need not pass it.
-    settings: for a solver, ``problems`` to run it on and ``seconds`` that a run may take (60).
-    Raises `InputError` for anything else.
+    Parameters
+    ----------
+    subject
+        A solver, operator, prior, metric, reader or executor's factory. Of a solver, operator or prior also the class;
+        of a prior any function that makes one.
+    kind
+        ``solvers``, ``operators``, ``priors``, ``metrics``, ``readers`` or ``executors``. Only executors need it.
+    label
+        Name in reports. By default the kind and the subject's own name.
+    excused
+        Reasons, by the name of a check, why the subject need not pass it.
+    **settings
+        For a solver: ``problems`` to run it on, and ``seconds`` that a run may take (60).
+
+    Raises
+    ------
+    InputError
+        For anything else, and where `excused` names no check.
     """
     cls = subject if isinstance(subject, type) else type(subject)
     kind = kind or next((kind for kind, base in BASES.items() if issubclass(cls, base)), "")
@@ -53,28 +63,30 @@ def trial_of(
         )
     if settings and kind != "solvers":
         raise InputError(f"settings {', '.join(settings)} are for solvers; {cls.__name__} takes none")
-    checks = importlib.import_module(f".{kind}", __name__)
-    return Trial(label or checks.label(subject), checks.Case(subject, **settings), checks.CHECKS, excused)
+    checks = importlib.import_module(f".{kind}", __name__).checks
+    name = getattr(subject, "name", "") or getattr(subject, "__name__", cls.__name__)
+    return Case(label or f"{kind[:-1]} {name}", partial(checks.make, subject, **settings), checks, excused)
 
 
-def checks_of(subject: Any, **settings: Any) -> Iterator[tuple[str, BoundCheck]]:
-    """Pairs of a check's name and the check, which raises when called where the subject fails it; see `trial_of`."""
-    return ((bound.name, bound) for bound in trial_of(subject, **settings))
+def checks_of(subject: Any, **settings: Any) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Pairs of a check's name and a function that raises where the subject fails the check; see `case_of`."""
+    case = case_of(subject, **settings)
+    return ((name, partial(case.require, name)) for name in case.checks)
 
 
 def run_checks(subject: Any, **settings: Any) -> list[Outcome]:
-    """What every check found, without pytest; see `trial_of`."""
-    return [bound.outcome() for bound in trial_of(subject, **settings)]
+    """The outcomes of all checks of a subject, without pytest; see `case_of`."""
+    return list(case_of(subject, **settings).outcomes())
 
 
 def parametrize_with_checks(subjects: Iterable[Any], **settings: Any) -> Any:
     """A pytest mark that calls a test once for each check of each subject, with the argument ``check`` to be called.
 
-    Settings as in `trial_of`. A check that cannot be asked is skipped, with the reason.
+    Settings as in `case_of`. A check that does not apply is skipped, with the reason.
     """
     import pytest
 
-    trials = [trial_of(subject, **settings) for subject in subjects]
+    cases = [case_of(subject, **settings) for subject in subjects]
     return pytest.mark.parametrize(
-        "check", [pytest.param(bound, id=f"{trial.label}: {bound.name}") for trial in trials for bound in trial]
+        "check", [pytest.param(partial(case.require, name), id=f"{case.label}: {name}") for case in cases for name in case.checks]
     )

@@ -14,18 +14,20 @@ import click
 from ..errors import InputError
 from ..plugins.flags import RUN_OPTIONS, flags, given_flags
 from ..plugins.options import Option, build, options_of, renamed_options, values_of
-from .solver_case import SolverCase
-from .trial import check, require
+from .case import Checks, require
+from .watched_solver import WatchedSolver
+
+checks = Checks()
 
 
-@check("frozen dataclass of options")
-def frozen(case: SolverCase) -> None:
+@checks.add("frozen dataclass of options")
+def frozen(watched: WatchedSolver) -> None:
     """The class is a frozen dataclass whose fields are options, and nothing else."""
-    name = case.kind.__name__
-    stray = [key for key, value in vars(case.kind).items() if isinstance(value, dataclasses.Field)]
+    name = watched.kind.__name__
+    stray = [key for key, value in vars(watched.kind).items() if isinstance(value, dataclasses.Field)]
     require(not stray, f"{name}.{stray[:1]} is an option of no dataclass: put @dataclass(frozen=True) over the class")
-    require(dataclasses.is_dataclass(case.kind), f"{name} is no dataclass: put @dataclass(frozen=True) over it")
-    for field in dataclasses.fields(case.kind):
+    require(dataclasses.is_dataclass(watched.kind), f"{name} is no dataclass: put @dataclass(frozen=True) over it")
+    for field in dataclasses.fields(watched.kind):
         nested = dataclasses.is_dataclass(field.default)
         require(
             "help" in field.metadata or nested,
@@ -33,16 +35,16 @@ def frozen(case: SolverCase) -> None:
         )
 
 
-@check("defaults construct")
-def constructs(case: SolverCase) -> None:
+@checks.add("defaults construct")
+def constructs(watched: WatchedSolver) -> None:
     """The class can be made without arguments."""
-    case.kind()
+    watched.kind()
 
 
-@check("name, source and docstring")
-def named(case: SolverCase) -> None:
+@checks.add("name, source and docstring")
+def documented(watched: WatchedSolver) -> None:
     """It tells its name, its source, and in a docstring what it does, as `retrieve solvers` shows it."""
-    kind = case.kind
+    kind = watched.kind
     for attribute, what in (("name", "what the command line calls it"), ("source", "the paper, or who made it")):
         value = getattr(kind, attribute, "")
         require(isinstance(value, str) and value.strip(), f"{kind.__name__}.{attribute} is {value!r}; give {what}")
@@ -53,28 +55,28 @@ def named(case: SolverCase) -> None:
     )
 
 
-@check("options have range and help")
-def declared(case: SolverCase) -> None:
+@checks.add("options have range and help")
+def declared(watched: WatchedSolver) -> None:
     """Every number has bounds, or choices, every option a sentence of help; what is renamed leads to an option."""
-    for option in options_of(case.kind):
+    for option in options_of(watched.kind):
         require(option.help.strip(), f"option {option.name} has no help; give one sentence")
         number = option.type in (int, float)
         require(
             option.bounds or option.choices or not number,
             f"option {option.name} is a number without range; give bounds such as gt=0, le=2",
         )
-    known = {option.name for option in options_of(case.kind)}
-    for old, new in renamed_options(case.kind).items():
+    known = {option.name for option in options_of(watched.kind)}
+    for old, new in renamed_options(watched.kind).items():
         require(new is None or new in known, f"RENAMED maps {old} to {new}, which is no option; give the name of one, or None")
 
 
-@check("invalid values are refused", constructs)
-def refuses_values(case: SolverCase) -> None:
+@checks.add("invalid values are refused", constructs)
+def refuses_values(watched: WatchedSolver) -> None:
     """A value out of range, or of another type, raises `InputError` when the solver is made."""
-    for option in options_of(case.kind, instance=case.solver):
+    for option in options_of(watched.kind, instance=watched.solver):
         for bad in _invalid(option):
             try:
-                _with(case.solver, option.name, bad)
+                _with(watched.solver, option.name, bad)
             except InputError:
                 continue
             raise AssertionError(
@@ -102,17 +104,17 @@ def _with(part: Any, name: str, value: Any) -> Any:
     return dataclasses.replace(part, **{head: _with(getattr(part, head), rest, value) if rest else value})
 
 
-@check("flags build it", constructs)
-def built_from_flags(case: SolverCase) -> None:
+@checks.add("flags build it", constructs)
+def built_from_flags(watched: WatchedSolver) -> None:
     """The flags that the command line makes of the options lead back to the same solver, and hide none of `run`'s own."""
-    parameters = flags(case.kind)
+    parameters = flags(watched.kind)
     for parameter in parameters:
         clash = RUN_OPTIONS & {*parameter.opts, *parameter.secondary_opts}
         require(not clash, f"flag {', '.join(clash)} is one of `retrieve run`'s own; give the option another name")
-    typed = list(_typed(case.solver))
+    typed = list(_typed(watched.solver))
     context = click.Command("solver", params=parameters).make_context("solver", list(typed))
-    made = build(case.kind, given_flags(dict(context.params)))
-    require(made == case.solver, f"{' '.join(typed)} makes {made}, not {case.solver}")
+    made = build(watched.kind, given_flags(dict(context.params)))
+    require(made == watched.solver, f"{' '.join(typed)} makes {made}, not {watched.solver}")
 
 
 def _typed(solver: Any) -> Iterator[str]:
@@ -126,13 +128,10 @@ def _typed(solver: Any) -> Iterator[str]:
             yield f"{option.flag}={'none' if value is None else value}"
 
 
-@check("pickles", constructs)
-def pickles(case: SolverCase) -> None:
+@checks.add("pickles", constructs)
+def pickles(watched: WatchedSolver) -> None:
     """It passes through pickle unchanged, as it must to reach other processes."""
-    if case.kind.__qualname__ != case.kind.__name__:
-        raise SkipTest(f"{case.kind.__qualname__} is not at the top of a module, where pickle could find it")
-    again = pickle.loads(pickle.dumps(case.solver))
-    require(again == case.solver, f"pickled and read again it is {again}, not {case.solver}")
-
-
-DECLARATION = (frozen, constructs, named, declared, refuses_values, built_from_flags, pickles)
+    if watched.kind.__qualname__ != watched.kind.__name__:
+        raise SkipTest(f"{watched.kind.__qualname__} is not at the top of a module, where pickle could find it")
+    again = pickle.loads(pickle.dumps(watched.solver))
+    require(again == watched.solver, f"pickled and read again it is {again}, not {watched.solver}")

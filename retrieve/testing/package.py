@@ -6,7 +6,7 @@ import importlib.metadata
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import pluggy
@@ -15,13 +15,15 @@ from ..errors import InputError
 from ..plugins import hookspecs
 from ..plugins.options import unknown
 from ..plugins.registry import GROUP, LAZY, PLUGIN_KINDS, Importing, find, import_timeout, loaded, plugin_name, registered
-from . import trial_of
-from .trial import BoundCheck, Check, Outcome, Trial, check, require
+from . import case_of
+from .case import Case, Checks, Outcome, require
+
+checks = Checks()
 
 
 @dataclass(frozen=True)
-class PluginCase:
-    """An entry point under test, whose import may take so many seconds."""
+class InstalledPlugin:
+    """An entry point. seconds: the limit of its import."""
 
     point: importlib.metadata.EntryPoint
     seconds: float
@@ -51,82 +53,76 @@ class PluginCase:
                     continue
 
 
-@check("imports")
-def imports(case: PluginCase) -> None:
+@checks.add("imports")
+def imports(plugin: InstalledPlugin) -> None:
     """The entry point's module imports."""
-    require(not case.importing.is_alive(), f"{case.point.value}: its import is not done after {case.seconds:g} s")
-    if case.importing.error is not None:
-        raise AssertionError(f"{case.point.value}: {type(case.importing.error).__name__}: {case.importing.error}")
+    require(not plugin.importing.is_alive(), f"{plugin.point.value}: its import is not done after {plugin.seconds:g} s")
+    if plugin.importing.error is not None:
+        raise AssertionError(f"{plugin.point.value}: {type(plugin.importing.error).__name__}: {plugin.importing.error}")
 
 
-@check("imports quickly", imports)
-def quick(case: PluginCase) -> None:
+@checks.add("imports quickly", imports)
+def quick(plugin: InstalledPlugin) -> None:
     """The import is done before `retrieve` goes on without it."""
-    seconds = case.importing.seconds
+    seconds = plugin.importing.seconds
     require(seconds < import_timeout(), f"its import takes {seconds:.1f} s, {import_timeout():g} s are waited for; {LAZY}")
 
 
-@check("hooks fit", imports)
-def hooks_fit(case: PluginCase) -> None:
+@checks.add("hooks fit", imports)
+def hooks_fit(plugin: InstalledPlugin) -> None:
     """Its hooks are known, and take what they are given."""
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
-    manager.register(case.importing.module)
+    manager.register(plugin.importing.module)
     manager.check_pending()
 
 
-@check("registers something", hooks_fit)
-def registers(case: PluginCase) -> None:
+@checks.add("registers something", hooks_fit)
+def registers(plugin: InstalledPlugin) -> None:
     """At least one of its hooks names something."""
     hooks = ", ".join(f"register_{kind}" for kind in PLUGIN_KINDS)
-    require(list(case.items()), f"{case.point.value} registers nothing; give one of {hooks}, marked @hookimpl")
+    require(list(plugin.items()), f"{plugin.point.value} registers nothing; give one of {hooks}, marked @hookimpl")
 
 
-@check("names are its own", registers)
-def own_names(case: PluginCase) -> None:
+@checks.add("names are its own", registers)
+def own_names(plugin: InstalledPlugin) -> None:
     """No name is another plugin's, and things go by the name that they have themselves."""
-    mine = plugin_name(case.point)[0]
-    for kind, name, _ in case.items():
+    mine = plugin_name(plugin.point)[0]
+    for kind, name, _ in plugin.items():
         registered(kind)
         clash = loaded().clashes.get((kind, name))
         require(clash is None, f"{kind[:-1]} {name!r} is registered by {' and by '.join(clash or ())}; rename yours")
         owner = registered(kind).get(name, (None, mine))[1]
         require(owner == mine, f"{kind[:-1]} {name!r} is registered by {owner}; rename yours")
-    for kind, name, target in case.found():
+    for kind, name, target in plugin.found():
         if kind in ("solvers", "metrics"):  # results keep its name, and are replayed by it
             require(target.name == name, f"{kind[:-1]} {name!r} has the name {target.name!r}; give both the same")
 
 
-@check("targets load", registers)
-def targets_load(case: PluginCase) -> None:
+@checks.add("targets load", registers)
+def targets_load(plugin: InstalledPlugin) -> None:
     """Everything that is registered imports, and is what the hook promises."""
-    mine = plugin_name(case.point)[0]
-    for kind, name, _ in case.items():
+    mine = plugin_name(plugin.point)[0]
+    for kind, name, _ in plugin.items():
         if registered(kind).get(name, (None, mine))[1] == mine and (kind, name) not in loaded().clashes:
             find(kind, name)
 
 
-CHECKS: tuple[Check, ...] = (imports, quick, hooks_fit, registers, own_names, targets_load)
+def check_package(package: str, seconds: float = 60.0) -> Iterator[Outcome]:
+    """The outcomes of all checks of a package: those of its plugins, and of everything that they register.
 
-
-def package_checks(package: str, seconds: float = 60.0) -> Iterator[BoundCheck]:
-    """The checks of a package: by the name of its distribution, its module or its entry point.
-
-    seconds: how long the import, and each run of a solver, may take. Raises `InputError` where no such plugin is installed.
+    package: the name of the distribution, the module or the entry point.
+    seconds: the limit of the import, and of each run of a solver.
+    Raises `InputError` where no such plugin is installed.
     """
     for point in _points(package):
-        case = PluginCase(point, seconds)
-        trial = Trial(f"plugin {plugin_name(point)[0]}", case, CHECKS)
-        yield from trial
-        if trial.outcome(hooks_fit).status == "passed" and trial.outcome(registers).status == "passed":
-            for kind, name, target in case.found():
+        plugin = InstalledPlugin(point, seconds)
+        case = Case(f"plugin {plugin_name(point)[0]}", partial(checks.make, plugin), checks)
+        yield from case.outcomes()
+        if case.outcome(registers.name).status == "passed":
+            for kind, name, target in plugin.found():
                 settings: dict[str, Any] = {"seconds": seconds} if kind == "solvers" else {}
-                yield from trial_of(target, kind=kind, label=f"{kind[:-1]} {name}", **settings)
-
-
-def check_package(package: str, seconds: float = 60.0) -> Iterator[Outcome]:
-    """What each of `package_checks` finds, one after the other."""
-    return (bound.outcome() for bound in package_checks(package, seconds))
+                yield from case_of(target, kind=kind, label=f"{kind[:-1]} {name}", **settings).outcomes()
 
 
 def _points(package: str) -> list[importlib.metadata.EntryPoint]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 from unittest import SkipTest
 
 import numpy as np
@@ -11,82 +11,78 @@ from ..driver.batch import Progress
 from ..errors import InputError
 from ..problem import Problem
 from ..solvers.base import Solver
-from .declaration import DECLARATION, constructs
+from . import declaration
+from .case import LIBRARIES, Checks, device_for, distance, require
 from .problems import SHAPES, one_bright_pixel, small, weak
-from .solver_case import Run, SolverCase
-from .trial import Check, check, device_for, distance, require
+from .watched_solver import WatchedSolver
+
+checks = Checks(WatchedSolver, declaration.checks)
 
 SAME_DISTANCE = 1e-2
 """What rounding may make of a run of a few steps in another library or batch, relative."""
 
 
-def _whole(case: SolverCase) -> Run:
-    if isinstance(case.whole, BaseException):
-        raise case.whole
-    return case.whole
-
-
-@check("finishes", constructs)
-def finishes(case: SolverCase) -> None:
+@checks.add("finishes", declaration.constructs)
+def finishes(watched: WatchedSolver) -> None:
     """It comes to its end within the time, in as many steps as it tells."""
     try:
-        run = _whole(case)
+        run = watched.whole()
     except TimeoutError:
         raise AssertionError(
-            f"it hangs: no end within {case.seconds:g} s; bound its loops by an option, or give the kit fewer iterations"
+            f"it hangs: no end within {watched.seconds:g} s; bound its loops by an option, or give the kit fewer iterations"
         ) from None
-    total = case.solver.total
+    total = watched.solver.total
     if not run.ended:
         if total is None:
-            raise AssertionError(f"after {run.steps} steps and {case.seconds:g} s it has no end, and tells no `total`")
+            raise AssertionError(f"after {run.steps} steps and {watched.seconds:g} s it has no end, and tells no `total`")
         require(run.steps < total, f"it tells a total of {total} steps, and goes on after {run.steps}")
         raise SkipTest(
-            f"{run.steps} of {total} steps took {0.8 * case.seconds:g} s; give the kit fewer iterations or more seconds"
+            f"{run.steps} of {total} steps took {0.8 * watched.seconds:g} s; give the kit fewer iterations or more seconds"
         )
     require(run.steps > 0, "it yields no step; yield one after each iteration")
     require(total is None or run.steps == total, f"it tells a total of {total} steps and takes {run.steps}")
 
 
-@check("shape of the steps", finishes)
-def shapes(case: SolverCase) -> None:
+@checks.add("shape of the steps", finishes)
+def shapes(watched: WatchedSolver) -> None:
     """Every step has the shape (starts, *shape) of the start."""
-    wanted = (1, *case.problem.shape)
-    other = _whole(case).shapes - {wanted}
+    wanted = (1, *watched.problem.shape)
+    other = watched.whole().shapes - {wanted}
     require(not other, f"steps of shape {sorted(other)} for one start of {wanted}; yield the whole batch of objects")
 
 
-@check("dtype of the steps", finishes)
-def dtypes(case: SolverCase) -> None:
+@checks.add("dtype of the steps", finishes)
+def dtypes(watched: WatchedSolver) -> None:
     """Every step has the dtype of the start: complex64 for data in single precision."""
-    run = _whole(case)
+    run = watched.whole()
     wanted = {str(run.start.dtype)}
     require(run.dtypes == wanted, f"steps of dtype {sorted(run.dtypes)}, the start of {sorted(wanted)}; keep to the start's")
 
 
-@check("finite", shapes)
-def finite(case: SolverCase) -> None:
+@checks.add("finite", shapes)
+def finite(watched: WatchedSolver) -> None:
     """No NaN, nothing infinite at the end."""
-    last = _whole(case).last
+    last = watched.whole().last
     bad = int((~np.isfinite(last)).sum())
     require(
         not bad, f"{bad} of {last.size} values are NaN or infinite; keep divisions away from zero (retrieve.numerics.arrays.TINY)"
     )
 
 
-@check("same seed, same result", finite)
-def repeats(case: SolverCase) -> None:
+@checks.add("same seed, same result", finite)
+def repeats(watched: WatchedSolver) -> None:
     """Two runs of one seed agree to the bit."""
-    one, other = case.run(seed=3), case.run(seed=3)
+    one, other = watched.run(seed=3), watched.run(seed=3)
     require(
         np.array_equal(one.last, other.last),
         f"two runs of seed 3 differ by {distance(one.last, other.last):.2g}; draw from the `rng` passed to `steps` alone",
     )
 
 
-@check("no global random state", repeats)
-def no_global_state(case: SolverCase) -> None:
+@checks.add("no global random state", repeats)
+def no_global_state(watched: WatchedSolver) -> None:
     """The global generators of Python, NumPy and torch neither move nor matter."""
-    one, other = case.run(world=1), case.run(world=2)
+    one, other = watched.run(world=1), watched.run(world=2)
     require(not one.touched, f"it moves the global generator of {', '.join(one.touched)}; draw from the `rng` passed to `steps`")
     require(
         np.array_equal(one.last, other.last),
@@ -98,12 +94,12 @@ SOUND = (no_global_state,)
 """What a comparison of two runs needs: it ends, is finite, and repeats."""
 
 
-@check("starts one by one", *SOUND)
-def one_by_one(case: SolverCase) -> None:
+@checks.add("starts one by one", *SOUND)
+def one_by_one(watched: WatchedSolver) -> None:
     """A batch of three starts gives what each gives alone."""
-    together = case.run(starts=(0, 1, 2)).last
+    together = watched.run(starts=(0, 1, 2)).last
     for k in range(3):
-        alone = case.run(starts=(k,)).last[0]
+        alone = watched.run(starts=(k,)).last[0]
         away = distance(together[k], alone)
         require(
             away < SAME_DISTANCE,
@@ -112,22 +108,22 @@ def one_by_one(case: SolverCase) -> None:
         )
 
 
-@check("leaves the problem alone", finite)
-def leaves_the_problem_alone(case: SolverCase) -> None:
+@checks.add("leaves the problem alone", finite)
+def leaves_the_problem_alone(watched: WatchedSolver) -> None:
     """The problem's arrays are what they were."""
-    changed = _whole(case).changed
+    changed = watched.whole().changed
     require(not changed, f"it writes into problem.{' and problem.'.join(changed)}; work on a copy")
 
 
-@check("masked pixels have no say", *SOUND, leaves_the_problem_alone)
-def respects_the_mask(case: SolverCase) -> None:
+@checks.add("masked pixels have no say", *SOUND, leaves_the_problem_alone)
+def respects_the_mask(watched: WatchedSolver) -> None:
     """Values stored under pixels that are not valid change nothing."""
-    problem = case.problem
+    problem = watched.problem
     if problem.valid.all():
         raise SkipTest("every pixel of the problem is valid; give the kit one with masked pixels")
     junk = np.random.default_rng(0).uniform(0, 3 * float(problem.amplitude.max()), problem.amplitude.shape).astype(np.float32)
-    other = case.run(problem.replace(amplitude=np.where(problem.valid, problem.amplitude, junk))).last
-    away = distance(other, case.run(problem).last)
+    other = watched.run(problem.replace(amplitude=np.where(problem.valid, problem.amplitude, junk))).last
+    away = distance(other, watched.run(problem).last)
     require(
         away < 1e-5,
         f"other values on unmeasured pixels change the result by {away:.2g}; go through problem.fit_modulus or "
@@ -135,17 +131,17 @@ def respects_the_mask(case: SolverCase) -> None:
     )
 
 
-@check("beats its start", finite)
-def beats_its_start(case: SolverCase) -> None:
+@checks.add("beats its start", finite)
+def beats_its_start(watched: WatchedSolver) -> None:
     """Inside the support, the end fits the data better than the start."""
-    problem, run = case.problem, _whole(case)
+    problem, run = watched.problem, watched.whole()
     inside = np.ones(problem.shape, bool) if problem.support is None else problem.support
     before, after = (float(problem.r_factor(x * inside)[0]) for x in (run.start, run.last))
     require(after < before, f"R inside the support goes from {before:.3g} at the start to {after:.3g} after {run.steps} steps")
 
 
-@check("stops when asked", finite)
-def stops(case: SolverCase) -> None:
+@checks.add("stops when asked", finite)
+def stops(watched: WatchedSolver) -> None:
     """`retrieve.solve` can stop it at its first step, before the rest of the work is done."""
     told: list[int] = []
 
@@ -153,117 +149,81 @@ def stops(case: SolverCase) -> None:
         told.append(progress.step)
         return True
 
-    result = case.solve(on_step=on_step)
+    result = watched.solve(on_step=on_step)
     require(result.interrupted and told == [1], f"asked to stop at step 1 it went on to step {told[-1:]}")
-    run = _whole(case)
+    run = watched.whole()
     if run.steps > 1 and run.ended:
-        whole = case.solve().cost
+        whole = watched.solve().cost
         require(
             result.cost.ffts < whole.ffts or not whole.ffts,
             f"its first step costs as many transforms as all {run.steps}; yield each step as soon as it is done",
         )
 
 
-def _runs_or_refuses(case: SolverCase, problem: Problem) -> None:
+def _runs_or_refuses(watched: WatchedSolver, problem: Problem) -> None:
     """Run a few steps; a refusal in `check` skips, any other error fails."""
-    if (refusal := case.refusal(problem)) is not None:
+    if (refusal := watched.refusal(problem)) is not None:
         raise SkipTest(f"refused: {refusal}")
     try:
-        last = case.run(problem, steps=3).last
+        last = watched.run(problem, steps=3).last
     except InputError as error:
         raise AssertionError(f"it refuses while running ({error}); refuse in `check`, before any work") from error
     require(last.shape == (1, *problem.shape), f"the object has shape {last.shape}, the problem's {(1, *problem.shape)}")
     require(np.isfinite(last).all(), f"{int((~np.isfinite(last)).sum())} of {last.size} values are NaN or infinite")
 
 
-def _of_axes(case: SolverCase, axes: int) -> None:
-    tried = [problem for problem in (*case.problems, *map(small, SHAPES)) if len(problem.shape) == axes]
-    _runs_or_refuses(case, next((problem for problem in tried if case.refusal(problem) is None), tried[0]))
+def _of_axes(watched: WatchedSolver, axes: int) -> None:
+    tried = [problem for problem in (*watched.problems, *map(small, SHAPES)) if len(problem.shape) == axes]
+    _runs_or_refuses(watched, next((problem for problem in tried if watched.refusal(problem) is None), tried[0]))
 
 
-@check("two axes, or a clear refusal", finite)
-def two_axes(case: SolverCase) -> None:
+@checks.add("two axes, or a clear refusal", finite)
+def two_axes(watched: WatchedSolver) -> None:
     """It runs in 2D, or `check` raises `InputError`."""
-    _of_axes(case, 2)
+    _of_axes(watched, 2)
 
 
-@check("three axes, or a clear refusal", finite)
-def three_axes(case: SolverCase) -> None:
+@checks.add("three axes, or a clear refusal", finite)
+def three_axes(watched: WatchedSolver) -> None:
     """It runs in 3D, or `check` raises `InputError`."""
-    _of_axes(case, 3)
+    _of_axes(watched, 3)
 
 
-@check("unknown support, or a clear refusal", finite)
-def unknown_support(case: SolverCase) -> None:
+@checks.add("unknown support, or a clear refusal", finite)
+def unknown_support(watched: WatchedSolver) -> None:
     """It runs without a support, or `check` raises `InputError`."""
-    _runs_or_refuses(case, case.problem.replace(support=None))
+    _runs_or_refuses(watched, watched.problem.replace(support=None))
 
 
-@check("finite on dark data", finite)
-def dark(case: SolverCase) -> None:
+@checks.add("finite on dark data", finite)
+def dark(watched: WatchedSolver) -> None:
     """One bright pixel, or amplitudes of a billionth, give no NaN."""
-    _runs_or_refuses(case, one_bright_pixel(case.problem))
-    _runs_or_refuses(case, weak(case.problem))
+    _runs_or_refuses(watched, one_bright_pixel(watched.problem))
+    _runs_or_refuses(watched, weak(watched.problem))
 
 
-@check("posterior samples", *SOUND)
-def samples(case: SolverCase) -> None:
+@checks.add("posterior samples", *SOUND)
+def samples(watched: WatchedSolver) -> None:
     """Where it draws samples, they have the problem's shape, no NaN, and are the same for the same seed."""
-    if type(case.solver).samples is Solver.samples:
+    if type(watched.solver).samples is Solver.samples:
         raise SkipTest("it draws no posterior samples")
-    one, other = case.run(steps=1, samples=True), case.run(steps=1, samples=True)
-    wanted = (1, *case.problem.shape)
+    one, other = watched.run(steps=1, samples=True), watched.run(steps=1, samples=True)
+    wanted = (1, *watched.problem.shape)
     require(one.last.shape == wanted, f"a sample has shape {one.last.shape}, the problem's is {wanted}")
     require(np.isfinite(one.last).all(), "a sample holds NaN or infinite values")
     require(np.array_equal(one.last, other.last), "two samples of one seed differ; draw from the `rng` passed to `samples`")
 
 
-def _on(device: str, case: SolverCase) -> None:
-    if case.solver.library != "any":
-        raise SkipTest(f"it claims library {case.solver.library!r} alone")
+def _runs_on(device: str, watched: WatchedSolver) -> None:
+    if watched.solver.library != "any":
+        raise SkipTest(f"it claims library {watched.solver.library!r} alone")
     device_for(device)
-    there = case.run(device=device, steps=5)
+    there = watched.run(device=device, steps=5)
     foreign = ", ".join(there.libraries)
     require(not foreign, f"steps are {foreign}, the start is not; take every function from retrieve.numerics.arrays.namespace(x)")
-    away = distance(there.last, case.run(steps=5).last)
+    away = distance(there.last, watched.run(steps=5).last)
     require(away < SAME_DISTANCE, f"five steps there differ from those on NumPy by {away:.2g}")
 
 
-def _library(name: str, device: str) -> Check:
-    def runs_there(case: SolverCase) -> None:
-        _on(device, case)
-
-    return Check(f"runs on {name}", runs_there, SOUND)
-
-
-LIBRARIES = tuple(_library(*pair) for pair in (("array-api-strict", "strict"), ("torch", "torch"), ("CuPy", "cuda")))
-
-CHECKS: tuple[Check, ...] = (
-    *DECLARATION,
-    finishes,
-    shapes,
-    dtypes,
-    finite,
-    repeats,
-    no_global_state,
-    one_by_one,
-    leaves_the_problem_alone,
-    respects_the_mask,
-    beats_its_start,
-    stops,
-    two_axes,
-    three_axes,
-    unknown_support,
-    dark,
-    samples,
-    *LIBRARIES,
-)
-
-
-Case = SolverCase
-
-
-def label(subject: Any) -> str:
-    """What a solver is called in reports."""
-    kind = subject if isinstance(subject, type) else type(subject)
-    return f"solver {getattr(kind, 'name', '') or kind.__name__}"
+for library, name in LIBRARIES.items():
+    checks.add(f"runs on {library}", *SOUND)(partial(_runs_on, name))

@@ -13,7 +13,7 @@ from retrieve.numerics.arrays import like, namespace
 from retrieve.plugins.options import option
 from retrieve.solvers import Solver, Step
 from retrieve.testing import run_checks
-from retrieve.testing.trial import NOT_ASKED
+from retrieve.testing.case import NOT_ASKED
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from retrieve.errors import InputError
 from retrieve.operators import FarField
 from retrieve.plugins.options import option
 from retrieve.solvers import ER
-from retrieve.testing import checks_of, parametrize_with_checks, run_checks, trial_of
-from retrieve.testing.trial import NOT_ASKED, within
+from retrieve.testing import case_of, checks_of, parametrize_with_checks, run_checks
+from retrieve.testing.case import NOT_ASKED
+from retrieve.testing.watch import within
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def test_the_mark_names_subject_and_check():
     mark = parametrize_with_checks([Calm()])
     names = [parameter.id for parameter in mark.args[1]]
     assert "solver calm: finishes" in names
-    assert len(set(names)) == len(names) == len(list(trial_of(Calm())))
+    assert len(set(names)) == len(names) == len(case_of(Calm()).checks)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_the_mark_names_subject_and_check():
 )
 def test_what_the_kit_does_not_know(subject, settings, words):
     with pytest.raises(InputError, match=words):
-        trial_of(subject, **settings)
+        case_of(subject, **settings)
 
 
 def test_within_returns_raises_and_stops():

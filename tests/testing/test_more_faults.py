@@ -1,122 +1,16 @@
-"""Every other check of a solver, seen to fail: the fault, and the words that name it."""
+"""Every check of how a solver behaves, seen to fail: the fault, and the words that name it."""
 
-import dataclasses
 import time
-from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import pytest
+from faulty import Plain, failing
 
 from retrieve.errors import InputError
 from retrieve.numerics.arrays import namespace
-from retrieve.plugins.options import option
-from retrieve.solvers import Solver, Step, first_support
-from retrieve.testing import checks_of, run_checks
+from retrieve.solvers import Step
+from retrieve.testing import case_of, run_checks
 from retrieve.testing.problems import small
-
-
-@dataclass(frozen=True)
-class Plain(Solver):
-    """Error reduction; faults are planted in what follows."""
-
-    name: ClassVar[str] = "plain"
-    source: ClassVar[str] = "Fienup 1982"
-    iterations: int = option(6, "iterations", ge=1)
-    share: float = option(1.0, "share of the step", gt=0, le=1)
-
-    def steps(self, problem, x, rng):
-        xp = namespace(x)
-        support = first_support(problem, x)[0]
-        for _ in range(self.iterations):
-            x = xp.where(support, problem.fit_modulus(x), xp.zeros_like(x))
-            yield Step(x, support)
-
-
-class NoDataclass(Plain):
-    """An option that no dataclass has read."""
-
-    more: float = option(0.5, "more", ge=0)
-
-
-@dataclass(frozen=True)
-class NoOption(Plain):
-    """A field beside the options."""
-
-    cache: dict = dataclasses.field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class NoDefault(Plain):
-    """An option whose default is out of its own range."""
-
-    more: float = option(0.0, "more", gt=0)
-
-
-class NoName(Plain):
-    """Without a name."""
-
-    name = ""
-
-
-class NoSource(Plain):
-    """Without a source."""
-
-    source = " "
-
-
-class NoDocstring(Plain):
-    pass
-
-
-@dataclass(frozen=True)
-class NoHelp(Plain):
-    """An option without help."""
-
-    more: bool = option(False, " ")
-
-
-class RenamedToNothing(Plain):
-    """It renames an option to one that is not there."""
-
-    RENAMED: ClassVar = {"part": "shrae"}
-
-
-class TakesAnything(Plain):
-    """Its options are not checked."""
-
-    def __post_init__(self):
-        pass
-
-
-@dataclass(frozen=True)
-class TakesAFlagOfRun(Plain):
-    """An option that `retrieve run` has itself."""
-
-    starts: int = option(1, "starts", ge=1)
-
-
-@dataclass(frozen=True)
-class NotBuiltFromFlags(Plain):
-    """It changes what it is given."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        object.__setattr__(self, "share", self.share / 2)
-
-
-class NoPickle(Plain):
-    """It cannot be brought to another process."""
-
-    def __reduce__(self):
-        raise TypeError("not today")
-
-
-class LosesInPickle(Plain):
-    """It comes out of a pickle as another one."""
-
-    def __reduce__(self):
-        return LosesInPickle, (1,)
 
 
 class NoSteps(Plain):
@@ -223,19 +117,6 @@ class NumPyAlone(Plain):
 
 
 FAULTS = {
-    NoDataclass: ("frozen dataclass of options", "put @dataclass(frozen=True) over the class"),
-    NoOption: ("frozen dataclass of options", "field NoOption.cache is no option"),
-    NoDefault: ("defaults construct", "option more=0.0 is out of range"),
-    NoName: ("name, source and docstring", "NoName.name is ''"),
-    NoSource: ("name, source and docstring", "NoSource.source is ' '"),
-    NoDocstring: ("name, source and docstring", "NoDocstring has no docstring"),
-    NoHelp: ("options have range and help", "option more has no help"),
-    RenamedToNothing: ("options have range and help", "RENAMED maps part to shrae, which is no option"),
-    TakesAnything: ("invalid values are refused", "was taken, though its range is"),
-    TakesAFlagOfRun: ("flags build it", "flag --starts is one of `retrieve run`'s own"),
-    NotBuiltFromFlags: ("flags build it", "--share=0.5"),
-    NoPickle: ("pickles", "TypeError: not today"),
-    LosesInPickle: ("pickles", "pickled and read again it is LosesInPickle(iterations=1"),
     NoSteps: ("finishes", "it yields no step"),
     AnotherTotal: ("finishes", "it tells a total of 3 steps and takes 6"),
     NoEnd: ("finishes", "it has no end, and tells no `total`"),
@@ -249,10 +130,6 @@ FAULTS = {
     SamplesFromNowhere: ("posterior samples", "two samples of one seed differ"),
     DividesByTheData: ("finite on dark data", "values are NaN or infinite"),
 }
-
-
-def failing(subject, **settings):
-    return {outcome.check: outcome.reason for outcome in run_checks(subject, **settings) if outcome.status == "failed"}
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda cls: cls.__name__)
@@ -325,8 +202,8 @@ class TooLong(Plain):
 
 
 def test_a_long_run_is_no_hang():
-    pairs = dict(checks_of(TooLong(iterations=100), seconds=1))
-    found = pairs["finishes"].outcome()
+    case = case_of(TooLong(iterations=100), seconds=1)
+    found = case.outcome("finishes")
     assert found.status == "skipped"
     assert "of 100 steps took 0.8 s; give the kit fewer iterations or more seconds" in found.reason
-    assert pairs["shape of the steps"].outcome().status == pairs["beats its start"].outcome().status == "passed"
+    assert case.outcome("shape of the steps").status == case.outcome("beats its start").status == "passed"

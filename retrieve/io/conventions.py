@@ -13,6 +13,9 @@ INTENSITY_WORDS = {"intensity", "intensities", "counts", "count", "i", "iobs", "
 CENTRE_DISTANCE = 1 / 8  # of an axis: how far from the centre, or from index 0, a peak may be and still count as there
 EDGE_PIXELS = 1 / 4  # of an axis, from its end: where a peak's pattern is cut on one side
 STANDS_OUT = 10  # over the mean: what a peak is, and the brightest spot of an even pattern is not
+MAX_WHOLE = 1e4  # above it, the square of a float32 amplitude is a whole number or not by rounding
+SQUARE_TOLERANCE = 5e-3  # what rounding may make of a whole number below MAX_WHOLE that was kept as a float32 amplitude
+MIN_DECIDING = 16  # values that must decide whether all are whole numbers
 PYNX_FLAG = -1e37  # PyNX marks masked pixels with float32(-1e38), which is a little above -1e38
 
 
@@ -25,18 +28,19 @@ def guess_kind(name: str, data: NDArray[Any]) -> tuple[str, str]:
         return "intensity", f"array {name!r} taken as intensity because of its name"
     if re.search(r"(^|/)detector[^/]*/data", name):
         return "intensity", f"array {name!r} taken as intensity because it is a detector's data"
-    if _whole(data):
+    if whole_numbers(data):
         return "intensity", f"array {name!r} taken as intensity because its values are whole numbers (counts)"
-    if _whole(np.square(data.astype(np.float64)), tolerance=1e-3):
+    if whole_numbers(np.square(data.astype(np.float64)), SQUARE_TOLERANCE):
         return "amplitude", f"array {name!r} taken as amplitude because its squares are whole numbers (counts)"
     return "intensity", f"array {name!r} assumed to be intensity; if it is √I, say --kind amplitude"
 
 
-def _whole(data: NDArray[Any], tolerance: float = 0.0) -> bool:
-    if data.dtype.kind in "iu":
+def whole_numbers(values: NDArray[Any], tolerance: float = 0.0) -> bool:
+    """Whether the values are whole numbers, as counts are. Zeros and values above `MAX_WHOLE` do not decide."""
+    if values.dtype.kind in "iu":
         return True
-    small = data[np.isfinite(data) & (data > 0) & (data < 1e4)]  # beyond, float32 squares are whole or not by rounding
-    return small.size >= 16 and bool(np.all(np.abs(small - np.rint(small)) <= tolerance))
+    deciding = values[np.isfinite(values) & (values > 0) & (values < MAX_WHOLE)]
+    return deciding.size >= MIN_DECIDING and bool(np.all(np.abs(deciding - np.rint(deciding)) <= tolerance))
 
 
 def find_peak(data: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..evaluate.support_agreement import support_agreement
+from ..io.conventions import SQUARE_TOLERANCE, whole_numbers
 from ..numerics.alignment import shift_to_centre
 from ..numerics.grids import SHOWN
 from .cuts import Section, object_sections, pattern_sections, support_of, to_middle
@@ -164,9 +165,8 @@ def patterns(result: Result) -> tuple[np.ma.MaskedArray, NDArray]:
 
 
 def unit_of(measured: np.ma.MaskedArray) -> str:
-    """The unit of an intensity: counts where all values are whole numbers."""
-    seen = measured.compressed()
-    return "counts" if np.allclose(seen, np.rint(seen), rtol=1e-4, atol=1e-3) else "arb. units"
+    """The unit of an intensity that was kept as an amplitude: counts where its values are whole numbers."""
+    return "counts" if whole_numbers(measured.compressed(), SQUARE_TOLERANCE) else "arb. units"
 
 
 def amplitude_unit(unit: str) -> str:

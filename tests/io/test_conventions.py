@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from retrieve.io import load, read
-from retrieve.io.conventions import cut_at_edge, find_peak, guess_centred, guess_kind
+from retrieve.io.conventions import SQUARE_TOLERANCE, cut_at_edge, find_peak, guess_centred, guess_kind, whole_numbers
 from retrieve.simulate import TUNE_SEED, Noise, object_set
 
 KINDS = [
@@ -32,6 +32,15 @@ def test_root_of_counts_is_amplitude(counts):
         "amplitude",
         "array 'scan12' taken as amplitude because its squares are whole numbers (counts)",
     )
+
+
+@pytest.mark.parametrize("scale", [1e2, 1e4, 1e6])
+@pytest.mark.parametrize("seed", range(5))
+def test_whole_numbers_survive_as_amplitudes_and_no_others_are_taken_for_them(scale, seed):
+    intensity = scale * np.random.default_rng(seed).exponential(size=(40, 40))
+    for values, whole in ((intensity, False), (np.rint(intensity), True), (np.rint(intensity) / 4, False)):
+        assert whole_numbers(np.sqrt(values.astype(np.float32)) ** 2, SQUARE_TOLERANCE) == whole
+    assert not whole_numbers(np.rint(intensity) * 1e5, SQUARE_TOLERANCE)  # too few values decide
 
 
 @pytest.mark.parametrize(("asked", "kind"), [("intensity", "intensity"), ("amplitude", "amplitude")])

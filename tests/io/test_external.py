@@ -114,12 +114,26 @@ def test_a_truth_is_taken_where_it_explains_the_pattern(tmp_path, truth, problem
     found, warning = truth_for(blind, ExternalResult.named(f"{tmp_path}/truth.npz"))
     assert warning is None
     np.testing.assert_allclose(found.truth, 100 * truth, rtol=1e-4)
-    assert likeness(truth, problem) == pytest.approx((1, 1), abs=0.5)
     rng = np.random.default_rng(0)
     noisy = blind.replace(amplitude=np.abs(problem.amplitude + 0.1 * problem.amplitude.max() * rng.normal(size=truth.shape)))
     found, warning = truth_for(noisy, ExternalResult.named(f"{tmp_path}/truth.npz"))
     assert found.truth is not None
     assert "explains the pattern poorly" in warning
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_likeness_is_1_for_the_truth_and_low_for_any_other(seed):
+    truth, other = (blobs((48, 40), seed=number)[0] for number in (seed, seed + 50))
+    problem = Problem.from_arrays(intensity=1e4 * measure(truth))
+    fit, margin = likeness(truth * 30j, problem)
+    assert fit == pytest.approx(1, abs=1e-6)
+    mirrored = np.roll(np.conj(truth[::-1, ::-1]), 1, (0, 1))
+    assert likeness(mirrored, problem) == pytest.approx((fit, margin), abs=1e-6)  # the twin has the same pattern
+    assert likeness(np.conj(truth), problem)[1] < -0.5  # its pattern is the mirror image
+    assert 0.5 < margin < 0.9
+    fit, margin = likeness(other, problem)
+    assert fit < 0.4
+    assert margin < 0.2
 
 
 def test_the_truth_of_another_object_is_refused(tmp_path, problem):

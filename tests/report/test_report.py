@@ -119,8 +119,10 @@ def test_measured_and_calculated_share_their_scale_and_hide_what_was_not_measure
     assert top == pytest.approx(np.max(result.problem.amplitude) ** 2)
 
 
-def test_data_that_are_not_counts_are_not_called_counts():
-    labels = colour_bars(plot(result_of((64, 64), photons=None)))
+@pytest.mark.parametrize("factor", [1, 1e4, 1e7])
+def test_data_that_are_not_counts_are_not_called_counts(factor):
+    result = result_of((64, 64), photons=None)
+    labels = colour_bars(plot(replace(result, problem=result.problem.replace(amplitude=factor * result.problem.amplitude))))
     assert labels[-1] == "intensity (arb. units)"
     assert labels[0] == "amplitude (arb. units)"
 

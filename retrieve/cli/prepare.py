@@ -161,8 +161,8 @@ def _targets(files: Sequence[str], given: dict[str, Any], count: int) -> tuple[l
 
 
 def _write(problem: Problem, target: Path) -> None:
-    from ..io.cxi import write_problem
     from ..io.numpy_files import write_npz
+    from ..io.result import write_problem
 
     (write_npz if target.suffix == ".npz" else write_problem)(problem, target)
 

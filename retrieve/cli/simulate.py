@@ -77,7 +77,7 @@ def command() -> None:
 
 def simulate(name: str, count: int, seed: int, first: int, out: Path | None, kind: str | None, quiet: bool, **given: Any) -> None:
     """Make, measure and write objects `first` to `first + count − 1`."""
-    from ..io.cxi import write_problem
+    from ..io.result import write_problem
     from ..simulate import Noise, object_set
     from ..simulate.stack import write_stack
 

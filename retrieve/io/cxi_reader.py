@@ -9,19 +9,12 @@ import h5py
 
 from ..errors import InputError
 from .conventions import measured_mask
+from .cxi import DETECTOR, FACTS, IMAGE
 from .dataset_selection import parse_meta, values
 from .hdf5 import open_hdf5, read_hdf5, read_values, stored, text
 from .records import RawFile
 
-DETECTOR = "instrument_1/detector_1"
-PLACES = (f"{DETECTOR}/data", "image_1/data", "data_1/data")
-# what CXI keeps of the experiment, in SI units, and what our meta calls it
-FACTS = {
-    "energy_J": "instrument_1/source_1/energy",
-    "wavelength_m": "instrument_1/beam_1/incident_wavelength",
-    "detector_distance_m": f"{DETECTOR}/distance",
-    "pixel_size_m": f"{DETECTOR}/x_pixel_size",
-}
+PLACES = (f"{DETECTOR}/data", f"{IMAGE}/data", "data_1/data")
 
 
 def read_cxi(path: Path, key: str | None) -> RawFile:

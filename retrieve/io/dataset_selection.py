@@ -32,8 +32,8 @@ def assemble(
 ) -> RawFile:
     """Read the chosen array with the mask, support, truth and meta that lie beside it.
 
-    arrays: everything in the file by name ("/" separates groups).  preferred: the array that the
-    file itself points to, with the reason in words.  Raises `InputError` when the choice is not clear.
+    arrays: everything in the file by name ("/" separates groups).  preferred: the array that the file itself points to, and
+    `why`.  detector: see `RawFile`.  Raises `InputError` when the choice is not clear.
     """
     if key is not None:
         name, note = resolve(path, arrays, key), ""
@@ -47,24 +47,24 @@ def assemble(
         places = [f"{group}/{leaf}".lstrip("/") for leaf in leaves] + list(leaves)
         return next((place for place in places if place in arrays and place != name), None)
 
+    data = values(path, name, arrays[name])
     said = [*notes, *([note] if note else [])]
-    mask = None
-    if (place := beside("pixel_mask", "mask")) is not None:
-        mask, text = measured_mask(place, arrays[place].read())
-        said.append(text)
+    mask, place = None, beside("pixel_mask", "mask") or _pixel_mask(arrays, data.shape)
+    if place is not None:
+        mask, note = measured_mask(place, arrays[place].read())
+        said.append(note)
     support, truth, meta = (
-        arrays[p].read() if (p := beside(*leaves)) else None for leaves in (("support",), ("truth", "object"), ("meta",))
+        arrays[place].read() if (place := beside(*leaves)) else None for leaves in (("support",), ("truth", "object"), ("meta",))
     )
     return RawFile(
-        values(path, name, arrays[name]),
-        name,
-        mask=mask,
-        support=support,
-        truth=truth,
-        meta=parse_meta(meta),
-        notes=tuple(said),
-        detector=detector,
+        data, name, mask=mask, support=support, truth=truth, meta=parse_meta(meta), notes=tuple(said), detector=detector
     )
+
+
+def _pixel_mask(arrays: Mapping[str, Stored], shape: tuple[int, ...]) -> str | None:
+    """The one NeXus `pixel_mask` of a file, wherever it lies, if it fits data of this shape."""
+    places = [name for name, a in arrays.items() if name.endswith("/pixel_mask") and a.shape == shape[-len(a.shape) :]]
+    return places[0] if len(places) == 1 else None
 
 
 def values(path: Path, name: str, stored: Stored) -> NDArray[Any]:

@@ -21,7 +21,7 @@ from ..numerics.alignment import ComplexArray
 from ..plugins.options import unknown
 from ..problem import Problem
 
-IMAGE = "entry_1/image_1/data"
+IMAGE_PLACE = "entry_1/image_1/data"
 POOR = 0.6  # correlation of speckles below which a truth is doubted
 OBJECT_NAMES = ("object", "obj", "image", "data", "reconstruction", "truth")
 CONVENTIONS: dict[str, Callable[[NDArray, bool], NDArray]] = {
@@ -154,8 +154,8 @@ def _from_hdf5(path: Path) -> NDArray[Any]:
     from .hdf5 import arrays_of, open_hdf5
 
     with open_hdf5(path) as file:
-        if IMAGE in file:
-            return np.asarray(file[IMAGE][()])
+        if IMAGE_PLACE in file:
+            return np.asarray(file[IMAGE_PLACE][()])
         return _choose({name: array.read() for name, array in arrays_of(file).items() if array.complex}, path)
 
 

@@ -44,21 +44,7 @@ def read_hdf5(path: Path, key: str | None) -> RawFile:
                 arrays.setdefault(name.strip("/"), stored(item))
         if preferred not in arrays or arrays[preferred].complex:
             preferred = None
-        raw = assemble(path, arrays, key, preferred=preferred, why="NeXus marks it as the signal to plot", detector=True)
-        return with_pixel_mask(raw, arrays)
-
-
-def with_pixel_mask(raw: RawFile, arrays: dict[str, Stored]) -> RawFile:
-    """Add the file's NeXus `pixel_mask` (0 = good) where it fits the data and no mask lies beside them."""
-    from dataclasses import replace
-
-    from .conventions import measured_mask
-
-    places = [n for n, a in arrays.items() if n.endswith("/pixel_mask") and a.shape == raw.data.shape[-len(a.shape) :]]
-    if raw.mask is not None or len(places) != 1:
-        return raw
-    mask, note = measured_mask(places[0], arrays[places[0]].read())
-    return replace(raw, mask=mask, notes=(*raw.notes, note))
+        return assemble(path, arrays, key, preferred=preferred, why="NeXus marks it as the signal to plot", detector=True)
 
 
 def arrays_of(file: h5py.Group) -> dict[str, Stored]:

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..problem import Problem
+from ..problem.likelihood import Likelihood, stored_likelihood
+from ..provenance import sha256
 from .conventions import cut_at_edge, flagged, guess_centred, guess_kind, measured_mask
 from .dataset_selection import COMPANIONS
 from .records import RawFile, Reader
 from .registry import read_file, readers, split
-
-if TYPE_CHECKING:
-    from ..problem import Problem
-    from ..problem.likelihood import Likelihood
 
 MEASUREMENT_PARTS = ("mask", "support", "truth")
 CENTRED = {"auto": None, "yes": True, "no": False}
@@ -53,9 +52,6 @@ class Measurement:
 
         Raises `InputError` for values or shapes that cannot be used (see `Problem.from_arrays`).
         """
-        from ..problem import Problem
-        from ..provenance import sha256
-
         origin = {"path": str(self.source), "sha256": sha256(self.source), **self.options}
         about = {**self.meta, "input": origin, "notes": list(self.notes)}
         stored = about.pop("likelihood", None)
@@ -73,18 +69,6 @@ class Measurement:
             )
         except InputError as error:
             raise InputError(f"{self.source}: {error}") from error
-
-
-def stored_likelihood(stored: Any) -> Likelihood | None:
-    """The likelihood that a file of ours carries as ``{"name": …, option: value}``; None for anything else."""
-    from ..plugins.options import build
-    from ..problem.likelihood import Gaussian, Poisson
-
-    kinds = {"gaussian": Gaussian, "poisson": Poisson}
-    if not isinstance(stored, dict) or stored.get("name") not in kinds:
-        return None
-    made: Likelihood = build(kinds[stored["name"]], {k: v for k, v in stored.items() if k != "name"})
-    return made
 
 
 def read(path: str | Path, *, bad_pixels: str = "error", likelihood: Likelihood | None = None, **options: Any) -> Problem:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 from zipfile import ZipFile
 
 import numpy as np
@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..files import replacing
+from ..problem import Problem
+from .cxi import to_json
 from .dataset_selection import assemble
 from .records import RawFile, Stored
-
-if TYPE_CHECKING:
-    from ..problem import Problem
 
 
 def read_npz(path: Path, key: str | None) -> RawFile:
@@ -55,16 +54,12 @@ def write_npz(problem: Problem, path: str | Path) -> Path:
 
     Raises `InputError` when the place cannot be written.
     """
-    from ..plugins.options import values_of
-    from .cxi import to_json
-
-    likelihood = {"name": type(problem.likelihood).__name__.lower(), **values_of(problem.likelihood)}
     known = {"support": problem.support, "truth": problem.truth}
     return save_arrays(
         path,
         intensity=np.fft.fftshift(np.asarray(problem.amplitude, np.float32)) ** 2,
         mask=np.fft.fftshift(np.asarray(problem.valid)).astype(np.uint8),
-        meta=np.array(to_json({**problem.meta, "likelihood": likelihood})),
+        meta=np.array(to_json({**problem.meta, "likelihood": problem.likelihood.record()})),
         **{name: np.asarray(array) for name, array in known.items() if array is not None},
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ..errors import InputError, PluginError
@@ -60,31 +60,24 @@ def builtin_readers() -> tuple[Reader, ...]:
 def readers(extra: Iterable[Reader] = ()) -> dict[str, Reader]:
     """All readers by name, in the order in which they are tried: `extra`, those of plugins, the built-in ones.
 
-    A plugin's reader of a name that is taken is a warning and left out. Raises `PluginError` when two of the
-    others have one name.
+    A plugin's reader whose name is taken is left out with a warning. Raises `PluginError` if `extra` takes a name.
     """
-    table: dict[str, Reader] = {}
-    builtin = builtin_readers()
-    taken = {reader.name for reader in (*extra, *builtin)}
-    for reader in (*extra, *_plugin_readers(taken), *builtin):
-        if reader.name in table:
-            raise PluginError(f"two readers are named {reader.name!r}: {table[reader.name].target}, {reader.target}; rename one")
-        table[reader.name] = reader
-    return table
-
-
-def _plugin_readers(taken: set[str]) -> Iterator[Reader]:
-    """What third parties registered, of other names than those `taken`."""
+    extra, builtin = tuple(extra), builtin_readers()
+    names = [reader.name for reader in (*extra, *builtin)]
+    for name in names:
+        if names.count(name) > 1:
+            raise PluginError(f"two readers are named {name!r}; rename one")
     origin = registered("readers")
+    added: dict[str, Reader] = {}
     for key, reader in available("readers").items():
         plugin = origin[key][1]
         if plugin == OWN:
             continue
-        if reader.name in taken:
+        if reader.name in (*names, *added):
             loaded().reject(plugin, f"reader {reader.name!r} has the name of another one; rename it")
-            continue
-        taken.add(reader.name)
-        yield reader
+        else:
+            added[reader.name] = reader
+    return {reader.name: reader for reader in (*extra, *added.values(), *builtin)}
 
 
 def split(path: str | Path, key: str | None = None) -> tuple[Path, str | None]:

@@ -13,9 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..files import replacing
+from ..operators import PartialCoherence
 from ..problem import Problem
 from ..problem.scoring import Score
-from .cxi import add_array, add_group, add_plot, link_data, new_entry, to_json, version, write_measurement
+from .cxi import DETECTOR, FACTS, KERNEL, add_group, link_data, new_entry, to_json, version
+
+LOG_SCALE = json.dumps({"signal_scale_type": "log"})  # silx and h5web show the pattern on this scale
 
 
 @dataclass(frozen=True)
@@ -116,13 +119,13 @@ def write_result(result: Result, path: str | Path) -> Path:
     """
     with replacing(path) as beside, h5py.File(beside, "w") as file:
         entry = new_entry(file, result.cost.seconds)
-        write_measurement(entry, result.problem)
+        _write_measurement(entry, result.problem)
         _write_image(entry, result)
         link_data(entry, "image_1/data")
         _write_starts(entry, result)
         for name, array in (("held", result.held), ("spread", result.spread)):
             if array is not None:
-                add_array(entry, name, array)
+                _add_array(entry, name, array)
         entry["manifest"] = to_json(result.manifest)
         entry["account"] = json.dumps(result.account, ensure_ascii=False)
         if result.verdict is not None:
@@ -131,18 +134,50 @@ def write_result(result: Result, path: str | Path) -> Path:
     return Path(path)
 
 
+def write_problem(problem: Problem, path: str | Path) -> Path:
+    """Write a measurement with what is known of it; `load` reads it back without loss. Returns the path."""
+    with replacing(path) as beside, h5py.File(beside, "w") as file:
+        entry = new_entry(file)
+        _write_measurement(entry, problem)
+        link_data(entry, f"{DETECTOR}/data")
+        entry.attrs["default"] = "diffraction"
+    return Path(path)
+
+
+def _write_measurement(entry: h5py.Group, problem: Problem) -> None:
+    """The measured intensity (√ of its float32 square is exact, so no amplitude changes), and what was known."""
+    valid = np.fft.fftshift(np.asarray(problem.valid))
+    intensity = np.fft.fftshift(np.asarray(problem.amplitude, np.float32)) ** 2
+    add_group(entry, "instrument_1", "NXinstrument")
+    detector = add_group(entry, DETECTOR, "NXdetector")
+    _add_array(detector, "data", intensity).attrs["note"] = "intensity, peak at N//2; 0 where masked"
+    _add_array(detector, "mask", (~valid).astype(np.uint8)).attrs["note"] = "CXI convention: 0 = good, 1 = not measured"
+    _add_plot(entry, "diffraction", detector["data"], "measured intensity").attrs["SILX_style"] = LOG_SCALE
+    if isinstance(problem.detector, PartialCoherence):
+        kernel = _add_array(entry, KERNEL, np.fft.fftshift(np.asarray(problem.detector.kernel)))
+        kernel.attrs["note"] = "the measured intensity is the coherent one convolved with this; centred at N//2, sum 1"
+    for name, array, dtype in (("support", problem.support, np.uint8), ("truth", problem.truth, np.complex64)):
+        if array is not None:
+            _add_array(entry, name, np.asarray(array).astype(dtype)).attrs["note"] = "known beforehand, centred at N//2"
+    entry["meta"] = to_json({**problem.meta, "likelihood": problem.likelihood.record()})
+    for name, place in FACTS.items():
+        if isinstance(problem.meta.get(name), (int, float)):
+            entry[place] = float(problem.meta[name])
+            entry[place].attrs["units"] = name.rpartition("_")[2]
+
+
 def _write_image(entry: h5py.Group, result: Result) -> None:
     """The chosen object as CXI prescribes, and pictures of its amplitude and phase."""
     image = add_group(entry, "image_1", "NXdata")
     image.attrs["signal"] = "data"
-    add_array(image, "data", result.object.astype(np.complex64))
+    _add_array(image, "data", result.object.astype(np.complex64))
     image["data_type"], image["data_space"], image["is_fft_shifted"] = "electron density", "real", 0
     if result.support is not None:
-        support = add_array(image, "support", result.support.astype(np.uint8))
+        support = _add_array(image, "support", result.support.astype(np.uint8))
         support.attrs["note"] = "1 = inside; image_1/mask is the same array, where PyNX looks for it"
         image["mask"] = support
-    add_plot(entry, "amplitude", np.abs(result.object).astype(np.float32), "amplitude of the object")
-    add_plot(entry, "phase", np.angle(result.object).astype(np.float32), "phase of the object (rad)")
+    _add_plot(entry, "amplitude", np.abs(result.object).astype(np.float32), "amplitude of the object")
+    _add_plot(entry, "phase", np.angle(result.object).astype(np.float32), "phase of the object (rad)")
     process = add_group(image, "process_1", "NXprocess")
     process["program"], process["version"] = "retrieve", version()
     process["date"] = entry["end_time"][()]
@@ -182,11 +217,11 @@ def _describe(problem: Problem) -> str:
 
 def _write_starts(entry: h5py.Group, result: Result) -> None:
     starts = add_group(entry, "starts", "NXcollection")
-    add_array(starts, "objects", result.estimates.astype(np.complex64))
+    _add_array(starts, "objects", result.estimates.astype(np.complex64))
     if result.supports is not None:
-        add_array(starts, "supports", result.supports.astype(np.uint8))
+        _add_array(starts, "supports", result.supports.astype(np.uint8))
     if result.samples is not None:
-        add_array(starts, "samples", result.samples.astype(np.complex64))
+        _add_array(starts, "samples", result.samples.astype(np.complex64))
     for name in ("r", "r_free", "nll"):
         starts[f"score_{name}"] = np.array([_number(getattr(score, name)) for score in result.scores])
     starts.create_dataset("failure", data=[score.failure or "" for score in result.scores], dtype=h5py.string_dtype())
@@ -199,3 +234,23 @@ def _write_starts(entry: h5py.Group, result: Result) -> None:
 
 def _number(value: float | None) -> float:
     return float("nan") if value is None else float(value)
+
+
+def _add_plot(entry: h5py.Group, name: str, array: NDArray[Any] | h5py.Dataset, title: str) -> h5py.Group:
+    """An NXdata group that h5web and silx draw by themselves; a dataset is linked, not copied."""
+    group = add_group(entry, name, "NXdata")
+    group.attrs["signal"] = "data"
+    group["title"] = title
+    if isinstance(array, h5py.Dataset):
+        group["data"] = array
+    else:
+        _add_array(group, "data", array)
+    if array.ndim == 2:
+        group["data"].attrs["interpretation"] = "image"
+    return group
+
+
+def _add_array(parent: h5py.Group, name: str, array: NDArray[Any]) -> h5py.Dataset:
+    """A compressed dataset; a chunk is one 2D slice of one start, what viewers and readers of one start ask for."""
+    chunks = (1,) * (array.ndim - 2) + array.shape[-2:]
+    return parent.create_dataset(name, data=array, chunks=chunks, compression="gzip", compression_opts=2, shuffle=True)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h5py
 import numpy as np
 
 from ..errors import InputError
-from ..operators import PartialCoherence
+from ..operators import FarField, Pad, PartialCoherence
+from ..problem import Problem
+from ..problem.likelihood import stored_likelihood
 from .cxi import KERNEL
 from .hdf5 import open_hdf5, text
+from .measurement import load
 from .result import Cost, Result, Score, Verdict
-
-if TYPE_CHECKING:
-    from ..problem import Problem
 
 
 def read_result(path: str | Path) -> Result:
@@ -25,8 +25,6 @@ def read_result(path: str | Path) -> Result:
     The problem comes back with its data, mask, support, truth, meta and likelihood, and with the plain
     (or zero-padded) far field as its operator; what another operator was is kept in meta["operator"].
     """
-    from .measurement import load
-
     path = Path(path)
     measurement = load(path)
     if not h5py.is_hdf5(path):
@@ -64,22 +62,22 @@ def read_result(path: str | Path) -> Result:
         )
 
 
-FORMER = {"r": "chi2", "r_free": "free", "score_r": "score_chi2", "score_r_free": "score_free", "averaged": "combined"}
+FORMER_DATASETS = {"r": "chi2", "r_free": "free", "score_r": "score_chi2", "score_r_free": "score_free", "averaged": "combined"}
 """Datasets by the names that files of the first version have."""
 
 
 def _dataset(group: h5py.Group, name: str) -> h5py.Dataset:
-    return group[name if name in group else FORMER.get(name, name)]
+    return group[name if name in group else FORMER_DATASETS.get(name, name)]
 
 
 def _history(columns: h5py.Group) -> dict[str, list[float]]:
-    now = {former: name for name, former in FORMER.items()}
+    now = {former: name for name, former in FORMER_DATASETS.items()}
     return {now.get(name, name): column[()].tolist() for name, column in columns.items()}
 
 
 def _averaged(made: h5py.Group) -> Score | None:
     """The score of an object that is an average of starts."""
-    if not any(name in made and made[name][()] for name in ("averaged", FORMER["averaged"])):
+    if not any(name in made and made[name][()] for name in ("averaged", FORMER_DATASETS["averaged"])):
         return None
     return _score(*(_dataset(made, n)[()] for n in ("r", "r_free", "nll")))
 
@@ -94,10 +92,6 @@ def _verdict(record: dict[str, Any]) -> Verdict:
 
 def _problem(measurement: Any, entry: h5py.Group) -> Problem:
     """The problem as it was solved: with the meta that it had then, and padded when the object is the smaller."""
-    from ..operators import FarField, Pad
-    from ..problem import Problem
-    from .measurement import stored_likelihood
-
     m = measurement
     meta = dict(m.meta)
     likelihood = stored_likelihood(meta.pop("likelihood", None))

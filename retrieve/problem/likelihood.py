@@ -1,47 +1,63 @@
-"""What the noise is: the only place that knows.
+"""Models of the noise.
 
-A likelihood gives, pixel by pixel, the negative log-likelihood of an expected intensity P and its
-derivative; the constant that depends on the data alone is chosen so that a perfect fit gives zero.
+A likelihood gives the negative log-likelihood of an expected intensity P and its derivative, pixel by pixel.
+Its constant is chosen so that a perfect fit gives zero.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..numerics.arrays import TINY, Array, namespace
-from ..plugins.options import option, validate
+from ..plugins.options import build, option, validate, values_of
 
 
 @dataclass(frozen=True)
 class Likelihood(ABC):
-    """Noise of the measured amplitude y = √I, given the expected intensity P."""
+    """Noise of the measured amplitude y = √I, given the expected intensity P.
+
+    The methods take arrays of one shape and return an array of that shape.
+    """
 
     def __post_init__(self) -> None:
         validate(self)
 
     @abstractmethod
     def nll(self, p: Array, y: Array) -> Array:
-        """−log L for each pixel, 0 where P = y²."""
-
-    @abstractmethod
-    def proximal(self, v: Array, y: Array, r: Array | float) -> Array:
-        """The modulus R ≥ 0 that minimises −log L(R²) + (R − v)²/2r² for each pixel, in closed form."""
-
-    @abstractmethod
-    def scaled(self, factor: float) -> Likelihood:
-        """The same noise where amplitudes are given in units `factor` times as small: y·factor."""
+        """−log L of each pixel, 0 where P = y²."""
 
     @abstractmethod
     def derivative(self, p: Array, y: Array) -> Array:
-        """∂(−log L)/∂P for each pixel."""
+        """∂(−log L)/∂P of each pixel."""
+
+    @abstractmethod
+    def proximal(self, v: Array, y: Array, r: Array | float) -> Array:
+        """The modulus R ≥ 0 that minimises −log L(R²) + (R − v)²/2r² in each pixel, in closed form."""
+
+    @abstractmethod
+    def scaled(self, factor: float) -> Likelihood:
+        """The same noise for amplitudes y·factor."""
+
+    def record(self) -> dict[str, Any]:
+        """The name and the options, for a file; `stored_likelihood` reads them back."""
+        return {"name": type(self).__name__.lower(), **values_of(self)}
 
 
 @dataclass(frozen=True)
 class Gaussian(Likelihood):
     """Normal noise of standard deviation σ on the amplitude: (√P − y)²/2σ².
 
-    σ = ½ is what Poisson counts have on their square root (Anscombe 1948).
+    Parameters
+    ----------
+    sigma
+        Standard deviation, in the units of √I. Poisson counts have σ = ½ on their square root [1]_.
+
+    References
+    ----------
+    .. [1] F. J. Anscombe, Biometrika 35, 246 (1948).
     """
 
     sigma: float = option(0.5, "standard deviation of the amplitude noise, in the units of √I", gt=0)
@@ -66,7 +82,13 @@ class Gaussian(Likelihood):
 
 @dataclass(frozen=True)
 class Poisson(Likelihood):
-    """Counting noise: k = s·y² counts where λ = s·P are expected; λ − k + k log(k/λ)."""
+    """Counting noise: k = s·y² counts where λ = s·P are expected; λ − k + k log(k/λ).
+
+    Parameters
+    ----------
+    scale
+        Counts s per unit of intensity.
+    """
 
     scale: float = option(1.0, "counts per unit of intensity", gt=0)
 
@@ -89,3 +111,14 @@ class Poisson(Likelihood):
     def scaled(self, factor: float) -> Poisson:
         """s/factor²."""
         return Poisson(self.scale / factor**2)
+
+
+LIKELIHOODS: Mapping[str, type[Likelihood]] = {"gaussian": Gaussian, "poisson": Poisson}
+
+
+def stored_likelihood(record: Any) -> Likelihood | None:
+    """The likelihood of a `Likelihood.record`; None for anything else."""
+    if not isinstance(record, Mapping) or record.get("name") not in LIKELIHOODS:
+        return None
+    made: Likelihood = build(LIKELIHOODS[record["name"]], {k: v for k, v in record.items() if k != "name"})
+    return made

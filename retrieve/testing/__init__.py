@@ -24,12 +24,12 @@ from ..evaluate.metrics import Metric
 from ..io.records import Reader
 from ..operators import Operator
 from ..solvers.base import Solver
-from .case import Case, Check, Outcome
+from .case import Case, Check, CheckOutcome
 
 BASES: dict[str, type] = {"solvers": Solver, "operators": Operator, "metrics": Metric, "readers": Reader}
 """The base class of each kind that has one. The checks of a kind are in the module of its name."""
 
-__all__ = ["Case", "Check", "Outcome", "case_of", "checks_of", "parametrize_with_checks", "run_checks"]
+__all__ = ["Case", "Check", "CheckOutcome", "case_of", "checks_of", "parametrize_with_checks", "run_checks"]
 
 
 def case_of(subject: Any, *, kind: str = "", label: str = "", excused: Mapping[str, str] | None = None, **settings: Any) -> Case:
@@ -74,7 +74,7 @@ def checks_of(subject: Any, **settings: Any) -> Iterator[tuple[str, Callable[[],
     return ((name, partial(case.require, name)) for name in case.checks)
 
 
-def run_checks(subject: Any, **settings: Any) -> list[Outcome]:
+def run_checks(subject: Any, **settings: Any) -> list[CheckOutcome]:
     """The outcomes of all checks of a subject, without pytest; see `case_of`."""
     return list(case_of(subject, **settings).outcomes())
 

@@ -52,7 +52,7 @@ class Checks(dict[str, Check]):
         return added
 
 
-class Outcome(NamedTuple):
+class CheckOutcome(NamedTuple):
     """The outcome of a check. reason: why it failed or was skipped."""
 
     subject: str
@@ -89,18 +89,18 @@ class Case:
         for name in self.excused:
             if name not in checks:
                 raise InputError(unknown("check", name, checks))
-        self._outcomes: dict[str, Outcome] = {}
+        self._outcomes: dict[str, CheckOutcome] = {}
 
     @cached_property
     def subject(self) -> Any:
         """The argument of the checks."""
         return self.make()
 
-    def outcomes(self) -> Iterator[Outcome]:
+    def outcomes(self) -> Iterator[CheckOutcome]:
         """The outcomes of all checks, one after the other."""
         return map(self.outcome, self.checks)
 
-    def outcome(self, name: str) -> Outcome:
+    def outcome(self, name: str) -> CheckOutcome:
         """Run the check called `name`, or return its outcome of before."""
         if name not in self._outcomes:
             self._outcomes[name] = self._run(self.checks[name])
@@ -114,23 +114,23 @@ class Case:
         if found.error is not None:
             raise found.error
 
-    def _run(self, check: Check) -> Outcome:
+    def _run(self, check: Check) -> CheckOutcome:
         for needed in check.needs:
             before = self.outcome(needed.name)
             if before.reason.startswith(NOT_ASKED):
                 return before._replace(check=check.name)
             if before.status == "failed":
-                return Outcome(self.label, check.name, "skipped", f"{NOT_ASKED} {needed.name!r} fails")
+                return CheckOutcome(self.label, check.name, "skipped", f"{NOT_ASKED} {needed.name!r} fails")
         try:
             check.function(self.subject)
         except SkipTest as skip:
-            return Outcome(self.label, check.name, "skipped", str(skip))
+            return CheckOutcome(self.label, check.name, "skipped", str(skip))
         except Exception as error:  # whatever a foreign subject raises is its failure, not the kit's
             if check.name in self.excused:
-                return Outcome(self.label, check.name, "skipped", f"excused: {self.excused[check.name]}")
+                return CheckOutcome(self.label, check.name, "skipped", f"excused: {self.excused[check.name]}")
             name = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
-            return Outcome(self.label, check.name, "failed", " ".join(f"{name}{error}".split()), error)
-        return Outcome(self.label, check.name, "passed")
+            return CheckOutcome(self.label, check.name, "failed", " ".join(f"{name}{error}".split()), error)
+        return CheckOutcome(self.label, check.name, "passed")
 
 
 def require(truth: Any, message: str) -> None:

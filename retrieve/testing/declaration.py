@@ -42,7 +42,7 @@ def constructs(watched: WatchedSolver) -> None:
 
 
 @checks.add("name, source and docstring")
-def documented(watched: WatchedSolver) -> None:
+def name_and_source(watched: WatchedSolver) -> None:
     """It tells its name, its source, and in a docstring what it does, as `retrieve solvers` shows it."""
     kind = watched.kind
     for attribute, what in (("name", "what the command line calls it"), ("source", "the paper, or who made it")):

@@ -49,7 +49,7 @@ def _value(metric: Metric, x: NDArray) -> float:
 
 
 @checks.add("name, formula and source")
-def documented(metric: Metric) -> None:
+def formula_and_source(metric: Metric) -> None:
     """It has a name, a formula and a source, for the reference and the tables."""
     for name in ("name", "formula", "source"):
         value = getattr(metric, name)
@@ -104,7 +104,7 @@ def blind(metric: Metric, shape: Shape = TWO_AXES) -> None:
 
 
 @checks.add("repeats, and leaves its arguments alone", in_range)
-def repeats(metric: Metric) -> None:
+def repeats_without_writing(metric: Metric) -> None:
     """The same arguments give the same value, and stay as they were."""
     given = _arguments(metric, _noisy(TWO_AXES, 0.1))
     arrays = [a.amplitude if isinstance(a, Problem) else a for a in given]
@@ -115,7 +115,7 @@ def repeats(metric: Metric) -> None:
 
 
 @checks.add("three axes")
-def three_axes(metric: Metric) -> None:
+def in_three_axes(metric: Metric) -> None:
     """The same holds in 3D."""
     for one in (in_range, perfect, worse_with_noise, blind):
         one.function(metric, THREE_AXES)

@@ -41,7 +41,7 @@ def _draw(operator: Operator, side: str, batch: int = 2, seed: int = 0) -> np.nd
 
 
 @checks.add("shapes and dtypes")
-def shapes(operator: Operator) -> None:
+def shapes_and_dtypes(operator: Operator) -> None:
     """(batch, *in_shape) ⇄ (batch, *out_shape), tuples; single precision stays single, double stays double."""
     for name in ("in_shape", "out_shape"):
         shape = getattr(operator, name, None)
@@ -56,7 +56,7 @@ def shapes(operator: Operator) -> None:
             require(dtype == given, f"{method} of {given} gives {dtype}; keep to the dtype of the input")
 
 
-@checks.add("adjoint", shapes)
+@checks.add("adjoint", shapes_and_dtypes)
 def adjoint(operator: Operator) -> None:
     """⟨A x, y⟩ = ⟨x, Aᴴ y⟩."""
     x, y = _draw(operator, "in"), _draw(operator, "out", seed=1)
@@ -66,7 +66,7 @@ def adjoint(operator: Operator) -> None:
     require(abs(left - right) < EXACT * scale, f"⟨A x, y⟩ = {left:.6g}, but ⟨x, Aᴴ y⟩ = {right:.6g}")
 
 
-@checks.add("linear", shapes)
+@checks.add("linear", shapes_and_dtypes)
 def linear(operator: Operator) -> None:
     """A(a x + b z) = a A x + b A z."""
     x, z = _draw(operator, "in"), _draw(operator, "in", seed=1)
@@ -79,7 +79,7 @@ def linear(operator: Operator) -> None:
         require(away < EXACT, f"{name}(a x + b z) differs from a {name}(x) + b {name}(z) by {away:.2g}")
 
 
-@checks.add("isometry where promised", shapes)
+@checks.add("isometry where promised", shapes_and_dtypes)
 def isometry(operator: Operator) -> None:
     """Aᴴ A x = x, where `isometry` says so."""
     if not operator.isometry:
@@ -89,8 +89,8 @@ def isometry(operator: Operator) -> None:
     require(away < EXACT, f"isometry is promised, but Aᴴ A x differs from x by {away:.2g}; leave isometry = False")
 
 
-@checks.add("batch", shapes)
-def one_by_one(operator: Operator) -> None:
+@checks.add("batch", shapes_and_dtypes)
+def elements_one_by_one(operator: Operator) -> None:
     """A batch gives what its elements give alone."""
     for name, side in (("forward", "in"), ("adjoint", "out")):
         apply, x = getattr(operator, name), _draw(operator, side, 3)
@@ -98,8 +98,8 @@ def one_by_one(operator: Operator) -> None:
         require(away < EXACT, f"{name} of a batch differs from its elements one by one by {away:.2g}")
 
 
-@checks.add("leaves its input alone", shapes)
-def leaves_its_input_alone(operator: Operator) -> None:
+@checks.add("leaves its input alone", shapes_and_dtypes)
+def leaves_arrays_alone(operator: Operator) -> None:
     """The arrays passed in are what they were."""
     for name, side in (("forward", "in"), ("adjoint", "out")):
         x = _draw(operator, side)
@@ -118,4 +118,4 @@ def _runs_on(device: str, operator: Operator) -> None:
 
 
 for library, name in LIBRARIES.items():
-    checks.add(f"runs on {library}", shapes)(partial(_runs_on, name))
+    checks.add(f"runs on {library}", shapes_and_dtypes)(partial(_runs_on, name))

@@ -16,7 +16,7 @@ from ..plugins import hookspecs
 from ..plugins.options import unknown
 from ..plugins.registry import GROUP, LAZY, PLUGIN_KINDS, Importing, find, import_timeout, loaded, plugin_name, registered
 from . import case_of
-from .case import Case, Checks, Outcome, require
+from .case import Case, CheckOutcome, Checks, require
 
 checks = Checks()
 
@@ -108,7 +108,7 @@ def targets_load(plugin: InstalledPlugin) -> None:
             find(kind, name)
 
 
-def check_package(package: str, seconds: float = 60.0) -> Iterator[Outcome]:
+def check_package(package: str, seconds: float = 60.0) -> Iterator[CheckOutcome]:
     """The outcomes of all checks of a package: those of its plugins, and of everything that they register.
 
     package: the name of the distribution, the module or the entry point.

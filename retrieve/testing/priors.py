@@ -100,7 +100,7 @@ def lowers_noise(prior: Any) -> None:
 
 
 @checks.add("objects one by one", complex_out)
-def one_by_one(prior: Any) -> None:
+def objects_one_by_one(prior: Any) -> None:
     """Each object of a batch is denoised by itself, with its own σ."""
     x, sigmas = _objects(prior) + 0.5 * _noise(prior), torch.tensor([0.5, 1.0])
     together = _denoised(prior, x, sigmas)
@@ -133,7 +133,7 @@ def deterministic(prior: Any) -> None:
 
 
 @checks.add("leaves its input alone", complex_out)
-def leaves_its_input_alone(prior: Any) -> None:
+def leaves_x_alone(prior: Any) -> None:
     """The array passed in is what it was."""
     x = _objects(prior) + _noise(prior)
     before = x.clone()

@@ -9,11 +9,11 @@ import numpy as np
 from ..problem import Problem
 from ..simulate import blobs, measure
 
-SHAPES = ((32, 28), (64, 64), (16, 14, 12))
+PROBLEM_SHAPES = ((32, 28), (64, 64), (16, 14, 12))
 """Two and three axes; the larger is for priors that need room."""
 
 
-@lru_cache(maxsize=len(SHAPES))
+@lru_cache(maxsize=len(PROBLEM_SHAPES))
 def small(shape: tuple[int, ...]) -> Problem:
     """Blobs in a known support of a tenth of the array, 5 % of the pixels masked, without noise."""
     x, support = blobs(shape, seed=1, fill=0.1)

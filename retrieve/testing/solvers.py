@@ -13,7 +13,7 @@ from ..problem import Problem
 from ..solvers.base import Solver
 from . import declaration
 from .case import LIBRARIES, Checks, device_for, distance, require
-from .problems import SHAPES, one_bright_pixel, small, weak
+from .problems import PROBLEM_SHAPES, one_bright_pixel, small, weak
 from .watched_solver import WatchedSolver
 
 checks = Checks(WatchedSolver, declaration.checks)
@@ -44,7 +44,7 @@ def finishes(watched: WatchedSolver) -> None:
 
 
 @checks.add("shape of the steps", finishes)
-def shapes(watched: WatchedSolver) -> None:
+def shape_of_steps(watched: WatchedSolver) -> None:
     """Every step has the shape (starts, *shape) of the start."""
     wanted = (1, *watched.problem.shape)
     other = watched.whole().shapes - {wanted}
@@ -52,14 +52,14 @@ def shapes(watched: WatchedSolver) -> None:
 
 
 @checks.add("dtype of the steps", finishes)
-def dtypes(watched: WatchedSolver) -> None:
+def dtype_of_steps(watched: WatchedSolver) -> None:
     """Every step has the dtype of the start: complex64 for data in single precision."""
     run = watched.whole()
     wanted = {str(run.start.dtype)}
     require(run.dtypes == wanted, f"steps of dtype {sorted(run.dtypes)}, the start of {sorted(wanted)}; keep to the start's")
 
 
-@checks.add("finite", shapes)
+@checks.add("finite", shape_of_steps)
 def finite(watched: WatchedSolver) -> None:
     """No NaN, nothing infinite at the end."""
     last = watched.whole().last
@@ -70,7 +70,7 @@ def finite(watched: WatchedSolver) -> None:
 
 
 @checks.add("same seed, same result", finite)
-def repeats(watched: WatchedSolver) -> None:
+def same_seed(watched: WatchedSolver) -> None:
     """Two runs of one seed agree to the bit."""
     one, other = watched.run(seed=3), watched.run(seed=3)
     require(
@@ -79,7 +79,7 @@ def repeats(watched: WatchedSolver) -> None:
     )
 
 
-@checks.add("no global random state", repeats)
+@checks.add("no global random state", same_seed)
 def no_global_state(watched: WatchedSolver) -> None:
     """The global generators of Python, NumPy and torch neither move nor matter."""
     one, other = watched.run(world=1), watched.run(world=2)
@@ -95,7 +95,7 @@ SOUND = (no_global_state,)
 
 
 @checks.add("starts one by one", *SOUND)
-def one_by_one(watched: WatchedSolver) -> None:
+def starts_one_by_one(watched: WatchedSolver) -> None:
     """A batch of three starts gives what each gives alone."""
     together = watched.run(starts=(0, 1, 2)).last
     for k in range(3):
@@ -173,18 +173,18 @@ def _runs_or_refuses(watched: WatchedSolver, problem: Problem) -> None:
 
 
 def _of_axes(watched: WatchedSolver, axes: int) -> None:
-    tried = [problem for problem in (*watched.problems, *map(small, SHAPES)) if len(problem.shape) == axes]
+    tried = [problem for problem in (*watched.problems, *map(small, PROBLEM_SHAPES)) if len(problem.shape) == axes]
     _runs_or_refuses(watched, next((problem for problem in tried if watched.refusal(problem) is None), tried[0]))
 
 
 @checks.add("two axes, or a clear refusal", finite)
-def two_axes(watched: WatchedSolver) -> None:
+def two_axes_or_refusal(watched: WatchedSolver) -> None:
     """It runs in 2D, or `check` raises `InputError`."""
     _of_axes(watched, 2)
 
 
 @checks.add("three axes, or a clear refusal", finite)
-def three_axes(watched: WatchedSolver) -> None:
+def three_axes_or_refusal(watched: WatchedSolver) -> None:
     """It runs in 3D, or `check` raises `InputError`."""
     _of_axes(watched, 3)
 

@@ -18,7 +18,7 @@ from ..io.result import Result
 from ..numerics.arrays import Array, find_device, to_numpy
 from ..problem import Problem
 from ..solvers.base import Solver, Step, Streams
-from .problems import SHAPES, fresh, small
+from .problems import PROBLEM_SHAPES, fresh, small
 from .watch import global_seed, global_state, within
 
 ENOUGH_STEPS = 10
@@ -72,7 +72,7 @@ class WatchedSolver:
     def problem(self) -> Problem:
         """The first problem that the solver accepts. Skips the check where there is none."""
         refusals = []
-        for problem in self.problems or map(small, SHAPES):
+        for problem in self.problems or map(small, PROBLEM_SHAPES):
             if (refusal := self.refusal(problem)) is None:
                 return problem
             refusals.append(refusal)

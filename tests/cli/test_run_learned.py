@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from retrieve.cli import app
-from retrieve.io.cxi import write_problem
+from retrieve.io.result import write_problem
 from retrieve.io.results import read_result
 from retrieve.simulate import Noise, blobs, measure, object_set
 

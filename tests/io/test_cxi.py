@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from retrieve.errors import InputError
+from retrieve.files import check_writable
 from retrieve.io import load, read
-from retrieve.io.cxi import check_writable, write_problem
-from retrieve.io.result import Cost, Result, write_result
+from retrieve.io.result import Cost, Result, write_problem, write_result
 from retrieve.io.results import read_result
 from retrieve.operators import FarField, Pad
 from retrieve.problem import Problem
@@ -207,7 +207,7 @@ def test_nothing_is_left_of_a_failed_write(result, tmp_path, monkeypatch, error,
     def fail(*args):
         raise error
 
-    monkeypatch.setattr("retrieve.io.cxi._write_starts", fail)
+    monkeypatch.setattr("retrieve.io.result._write_starts", fail)
     expected = (InputError, "No space left.*choose another place") if isinstance(error, OSError) else (type(error), None)
     with pytest.raises(expected[0], match=expected[1]):
         write_result(result, path)

@@ -8,7 +8,6 @@ import pytest
 import scipy.io
 import tifffile
 
-import retrieve.plugins.registry
 from retrieve.errors import InputError, PluginError
 from retrieve.io import RawFile, Reader, builtin_readers, load, read, readers
 
@@ -285,7 +284,9 @@ PLUGIN_READERS = [
 
 @pytest.mark.parametrize(("registered", "warning"), PLUGIN_READERS)
 def test_a_broken_plugin_reader_is_a_warning(tmp_path, counts, monkeypatch, registered, warning):
-    monkeypatch.setattr(retrieve.plugins.registry, "registered", lambda kind: {n: (r, "third") for n, r in registered.items()})
+    targets = {name: (target, "third") for name, target in registered.items()}
+    for module in ("plugins", "io"):
+        monkeypatch.setattr(f"retrieve.{module}.registry.registered", lambda kind: targets)
     np.savez(tmp_path / "a.npz", intensity=counts)
     with pytest.warns(UserWarning, match=warning):
         assert load(tmp_path / "a.npz").kind == "intensity"

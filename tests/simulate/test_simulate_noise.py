@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from retrieve import load, read
 from retrieve.errors import InputError
-from retrieve.io.cxi import write_problem
+from retrieve.io.result import write_problem
 from retrieve.operators import PartialCoherence
 from retrieve.problem.likelihood import Gaussian
 from retrieve.simulate import TEST_SEED, Domains2D, Domains3D, Noise, object_set, problem

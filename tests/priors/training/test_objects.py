@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from retrieve.errors import InputError
-from retrieve.io.cxi import write_problem
+from retrieve.io.result import write_problem
 from retrieve.priors.training.object_files import read_objects
 from retrieve.priors.training.objects import Folder, Simulated, augment, pair
 from retrieve.simulate import TRAIN_SEED, Noise, object_set

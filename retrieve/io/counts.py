@@ -67,4 +67,4 @@ def fast_size(n: int, factor: int = 1) -> int:
 
 def ratio_text(shape: Sequence[int]) -> str:
     """A shape in words."""
-    return "×".join(map(str, shape))
+    return "×".join(map(str, shape)) or "a single value"

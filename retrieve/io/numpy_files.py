@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import IO, Any
-from zipfile import ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,16 +18,14 @@ from .records import RawFile, Stored
 
 def read_npz(path: Path, key: str | None) -> RawFile:
     """Read an npz holding any of intensity, amplitude, mask (1 = measured), support, truth or object, meta (JSON text)."""
-    with np.load(path, allow_pickle=False) as archive, ZipFile(path) as members:
-        arrays = {name: _stored(archive, members, name) for name in archive.files}
-        return assemble(path, {n: a for n, a in arrays.items() if a is not None}, key)
+    with np.load(path, allow_pickle=False) as archive:
+        names = [member.removesuffix(".npy") for member in archive.zip.namelist() if member.endswith(".npy")]
+        return assemble(path, {name: _stored(archive, name) for name in names}, key)
 
 
-def _stored(archive: Any, members: ZipFile, name: str) -> Stored | None:
-    """The header of one array; None for a member of the zip that is no array."""
-    if f"{name}.npy" not in members.namelist():
-        return None
-    with members.open(f"{name}.npy") as file:
+def _stored(archive: Any, name: str) -> Stored:
+    """One array of an npz; its header is read now, its values when they are asked for."""
+    with archive.zip.open(f"{name}.npy") as file:
         shape, dtype = _header(file)
     return Stored(shape, dtype, lambda: archive[name])
 

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+MIN_PIXELS = 16  # along each axis of a picture
+
 
 class Stored(NamedTuple):
     """An array in a file that has not been read yet.
@@ -31,20 +33,33 @@ class Stored(NamedTuple):
     def plausible(self) -> bool:
         """True for a real numeric array that is a picture, a volume or a stack of them."""
         long_axes = [n for n in self.shape if n != 1]
-        return self.dtype.kind in "iuf" and 2 <= len(long_axes) <= 4 and min(self.shape[-2:]) >= 16
+        return self.dtype.kind in "iuf" and 2 <= len(long_axes) <= 4 and min(self.shape[-2:]) >= MIN_PIXELS
 
 
 @dataclass(frozen=True)
 class RawFile:
-    """What a reader found in a file, in the file's own orientation.
+    """The contents of a file, in the file's own orientation: what a reader returns.
 
-    data: the measured array, any numeric dtype (`load` refuses complex, bool and object).
-    name: where it lies in the file, or the file's stem; the guess of intensity or amplitude reads it.
-    kind: "intensity", "amplitude", or None when the file does not say.
-    centred: True when the peak is at N//2, False when at index 0, None when the file does not say.
-    mask: True = measured, shape of data or of its last two axes.
-    support, truth: object arrays centred at N//2.
-    detector: True for raw detector frames, whose negative or largest integers are flags, not counts.
+    Parameters
+    ----------
+    data
+        The measured array, any numeric dtype. `load` refuses complex, bool and object.
+    name
+        Its place in the file, or the file's stem. The guess of intensity or amplitude reads it.
+    kind
+        "intensity", "amplitude", or None if the file does not say.
+    centred
+        True if the peak is at N//2, False if it is at index 0, None if the file does not say.
+    mask
+        True = measured, of the shape of data or of its last two axes.
+    support, truth
+        Object arrays centred at N//2.
+    meta
+        What the file says of the experiment.
+    notes
+        Assumptions, for the user.
+    detector
+        True for raw detector frames, whose negative or largest integers are flags, not counts.
     """
 
     data: NDArray[Any]
@@ -65,13 +80,20 @@ def _by_suffix_only(head: bytes, path: Path) -> bool:
 
 @dataclass(frozen=True)
 class Reader:
-    """A file format: how it is recognised and what reads it.
+    """A file format: how it is recognised, and the function that reads it.
 
-    name: what messages and listings call it.  suffixes: lower case, with the dot; used when no
-        reader recognises the content.
-    target: a function ``(path, key) -> RawFile`` or its lazy name ``"module:function"``.
-    sniff: ``(first 1024 bytes, path) -> bool``, True when the content is of this format.
-    sample: a function ``(path, intensity)`` that writes a file of this format, by which `retrieve.testing` tries the reader.
+    Parameters
+    ----------
+    name
+        Name in messages and listings.
+    suffixes
+        In lower case, with the dot. They decide where no reader recognises the content.
+    target
+        A function ``(path, key) -> RawFile`` or its lazy name ``"module:function"``.
+    sniff
+        ``(first 1024 bytes, path) -> bool``, True if the content is of this format.
+    sample
+        A function ``(path, intensity)`` that writes a file of this format. `retrieve.testing` tries the reader on it.
     """
 
     name: str

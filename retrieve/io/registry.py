@@ -6,6 +6,9 @@ import difflib
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from ..errors import InputError, PluginError
 from ..plugins.registry import OWN, available, loaded, registered
@@ -117,6 +120,25 @@ def read_file(path: Path, key: str | None, table: Mapping[str, Reader]) -> RawFi
     except Exception as error:  # parsers of damaged bytes raise anything, third-party ones above all
         reason = (str(error).splitlines() or [type(error).__name__])[0][:160].rstrip(".")
         raise InputError(f"{path} cannot be read as {reader.name}: {reason}; it may be damaged, copy it again") from error
+
+
+def companion(spec: str | Path, role: str, table: Mapping[str, Reader] | None = None) -> tuple[str, NDArray[Any]]:
+    """The name and values of an array of another file: what its key names, else its array called `role`, else its only one.
+
+    role: mask, support, dark, …  Axes of length 1 are dropped. Raises `InputError` for a file without such an array.
+    """
+    path, key = split(spec)
+    table = readers() if table is None else table
+    if key is not None:
+        raw = read_file(path, key, table)
+        return raw.name, raw.data
+    try:
+        raw = read_file(path, role, table)
+    except InputError:
+        raw = read_file(path, None, table)
+    if raw.data.dtype.kind not in "biuf":
+        raise InputError(f"{path}: {raw.name!r} holds {raw.data.dtype}, no {role}; name one as {path.name}:/dataset")
+    return raw.name, raw.data.squeeze()
 
 
 def _head(path: Path) -> bytes:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..io.conventions import measured_mask
-from ..io.measurement import companion
+from ..io.registry import companion
 
 ROLES = ("dark", "gain", "flat", "background")
 WEAK = 3  # standard deviations below its mean at which a flat field's pixel counts as dead

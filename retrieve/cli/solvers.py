@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ..plugins.options import options_of
-from ..plugins.registry import available, find, registered
+from ..plugins.registry import find, registered, summaries
 
 
 @click.command("solvers", short_help="list the solvers, or the options of one")
@@ -18,8 +19,8 @@ def command(name: str | None) -> None:
     if name is None:
         table = Table("solver", "what it does", "from", box=None, pad_edge=False)
         origin = registered("solvers")
-        for key, solver in sorted(available("solvers").items()):
-            table.add_row(key, _first_line(solver), origin[key][1])
+        for key, line in sorted(summaries("solvers").items()):
+            table.add_row(key, escape(line), origin[key][1])
         console.print(table)
         return
     solver = find("solvers", name)
@@ -28,9 +29,5 @@ def command(name: str | None) -> None:
         console.print(f"Source: {solver.source}\n", markup=False)
     table = Table("option", "default", "range", "meaning", box=None, pad_edge=False)
     for opt in options_of(solver):
-        table.add_row(opt.flag, str(opt.default), opt.range.replace("[", r"\["), opt.help)
+        table.add_row(opt.flag, str(opt.default), escape(opt.range), opt.help)
     console.print(table)
-
-
-def _first_line(solver: type) -> str:
-    return (solver.__doc__ or "").strip().partition("\n")[0].replace("[", r"\[")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.metadata
 import os
@@ -10,6 +11,7 @@ import time
 import warnings
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pluggy
@@ -207,7 +209,7 @@ def _imported(target: str) -> Any:
 
 
 def available(kind: str) -> dict[str, Any]:
-    """Everything of a `kind` by name, imported; what does not import is named in a warning and left out."""
+    """Everything of a `kind` by name, imported. A target that does not import is left out with a warning."""
     found = {}
     for name, (_, plugin) in registered(kind).items():
         try:
@@ -215,3 +217,24 @@ def available(kind: str) -> dict[str, Any]:
         except PluginError as error:
             loaded().reject(plugin, str(error))
     return found
+
+
+def summaries(kind: str) -> dict[str, str]:
+    """The first line of each docstring, by name. Targets of `retrieve` itself are read from their source, not imported."""
+    found = {}
+    for name, (target, plugin) in registered(kind).items():
+        try:
+            text = _docstring(target) if plugin == OWN else find(kind, name).__doc__
+        except PluginError as error:
+            loaded().reject(plugin, str(error))
+            continue
+        found[name] = (text or "").strip().partition("\n")[0]
+    return found
+
+
+def _docstring(target: str) -> str | None:
+    """The docstring of a class of `retrieve`, given as ``"module:Class"``, from its source."""
+    module, _, name = target.partition(":")
+    source = Path(__file__).parents[1].joinpath(*module.split(".")[1:]).with_suffix(".py")
+    classes = (node for node in ast.parse(source.read_text("utf-8")).body if isinstance(node, ast.ClassDef))
+    return next((ast.get_docstring(node) for node in classes if node.name == name), None)

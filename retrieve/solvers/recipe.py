@@ -13,8 +13,9 @@ from ..numerics.arrays import Array
 from ..plugins.options import build, option, options_of, unknown, values_of
 from ..problem import Problem
 from .base import Solver, Step, Streams
+from .coherence import Coherence
 from .gradient import ConjugateGradient
-from .iterative import Coherence, Descent, Iterative, iterate
+from .iterative import Descent, Iterative, iterate
 from .projections import ALGORITHMS
 from .shrinkwrap import ShrinkWrap
 

@@ -24,6 +24,7 @@ from ..problem.autocorrelation import ellipsoid
 from .base import Solver, Step, Streams
 from .coherence import Coherence
 from .constraint import Constraint
+from .convergence import PATIENCE, TOLERANCE, Convergence
 from .shrinkwrap import ShrinkWrap
 
 
@@ -82,6 +83,8 @@ class Descent(Solver):
     """A solver that can be a part of a recipe by descending from any x within any support."""
 
     iterations: int
+    tolerance: float
+    patience: int
 
     @abstractmethod
     def descend(self, problem: Problem, x: Array, support: Array) -> Iterator[Step]:
@@ -100,6 +103,8 @@ class Iterative(Solver):
     positivity: bool = option(False, "the object is real and non-negative")
     phase_min: float | None = option(None, "lowest phase of the object, rad; with phase_max", ge=-math.pi, le=math.pi)
     phase_max: float | None = option(None, "highest phase of the object, rad; with phase_min", ge=-math.pi, le=math.pi)
+    tolerance: float = option(0.0, TOLERANCE, ge=0, lt=1)
+    patience: int = option(100, PATIENCE, ge=1)
     twin_cut: int | None = option(None, "iteration at which half the object is cut away, to break the twin symmetry", ge=1)
     shrink_wrap: ShrinkWrap = ShrinkWrap()
     coherence: Coherence = Coherence()
@@ -144,7 +149,7 @@ class Iterative(Solver):
 
     def batch_for(self, problem: Problem) -> int:
         """As many as are faster than one by one."""
-        return fast.together(tuple(problem.shape))
+        return batch_for(problem, self.tolerance)
 
     def constrain(self, support: Array) -> Constraint:
         """Return the constraint with this support, bool (batch or 1, *shape)."""
@@ -157,8 +162,16 @@ class Iterative(Solver):
         return self.iterations
 
 
+def batch_for(problem: Problem, tolerance: float) -> int:
+    """As many starts as are faster together than one by one; one if each may end by itself."""
+    return 1 if tolerance else fast.together(tuple(problem.shape))
+
+
 def iterate(parts: Sequence[Iterative | Descent], problem: Problem, x: Array, support: Array | None = None) -> Iterator[Step]:
-    """Run the `parts` in sequence from x (batch, *shape), first within `support`, bool (batch or 1, *shape), if given."""
+    """Run the `parts` in sequence from x (batch, *shape), first within `support`, bool (batch or 1, *shape), if given.
+
+    A part that converges ends early, and the next begins. The total of iterations shrinks by those left out.
+    """
     if support is None:
         support = first_support(problem, x)[0]
     blind = problem.support is None
@@ -166,10 +179,15 @@ def iterate(parts: Sequence[Iterative | Descent], problem: Problem, x: Array, su
     n, kind = 0, x.dtype
     detector: Operator | None = None  # refined by a part, and kept by those after it
     for part in parts:
+        watch = Convergence(part.tolerance, part.patience) if part.tolerance else None
         if isinstance(part, Descent):
-            for made in part.descend(problem, x, support):
+            for k, made in enumerate(part.descend(problem, x, support), start=1):
                 n, x = n + 1, made.x
-                yield made._replace(detector=detector, stage=part.name)
+                over = watch is not None and watch.reached(k, problem, made.estimate)
+                total -= part.iterations - k if over else 0
+                yield made._replace(detector=detector, stage=part.name, total=total if over else None)
+                if over:
+                    break
             continue
         x = namespace(x).astype(x, kind, copy=False)
         x = _real(x) if part.positivity else x
@@ -199,8 +217,12 @@ def iterate(parts: Sequence[Iterative | Descent], problem: Problem, x: Array, su
             if n >= blurred and n % part.coherence.every == 0:
                 problem = part.coherence.refine(problem, project(m))
                 detector = problem.detector
-            yield Step(m, support, detector, part.name, more=n < total)
+            over = watch is not None and watch.reached(k + 1, problem, Step(m, support).estimate)
+            total -= part.iterations - k - 1 if over else 0
+            yield Step(m, support, detector, part.name, total if over else None, more=n < total)
             del m
+            if over:
+                break
 
 
 def _real(x: Array) -> Array:

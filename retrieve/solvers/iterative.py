@@ -9,7 +9,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from .coherence import Coherence
 from .constraint import Constraint
 from .convergence import PATIENCE, TOLERANCE, Convergence
 from .shrinkwrap import ShrinkWrap
+
+
+TWIN_CUT = "iteration after which half the array is set to zero once, to break the symmetry of object and twin"
 
 
 class Coefficients(NamedTuple):
@@ -105,7 +108,7 @@ class Iterative(Solver):
     phase_max: float | None = option(None, "highest phase of the object, rad; with phase_min", ge=-math.pi, le=math.pi)
     tolerance: float = option(0.0, TOLERANCE, ge=0, lt=1)
     patience: int = option(100, PATIENCE, ge=1)
-    twin_cut: int | None = option(None, "iteration at which half the object is cut away, to break the twin symmetry", ge=1)
+    twin_cut: int | None = option(None, TWIN_CUT, ge=1)
     shrink_wrap: ShrinkWrap = ShrinkWrap()
     coherence: Coherence = Coherence()
 
@@ -167,10 +170,17 @@ def batch_for(problem: Problem, tolerance: float) -> int:
     return 1 if tolerance else fast.together(tuple(problem.shape))
 
 
-def iterate(parts: Sequence[Iterative | Descent], problem: Problem, x: Array, support: Array | None = None) -> Iterator[Step]:
+def iterate(
+    parts: Sequence[Iterative | Descent],
+    problem: Problem,
+    x: Array,
+    support: Array | None = None,
+    twin_cut: int | None = None,
+) -> Iterator[Step]:
     """Run the `parts` in sequence from x (batch, *shape), first within `support`, bool (batch or 1, *shape), if given.
 
-    A part that converges ends early, and the next begins. The total of iterations shrinks by those left out.
+    A part that converges ends early, and the next begins. The total of iterations shrinks by those left out. `twin_cut`
+    is an iteration of the whole run; one that a part states is an iteration of that part.
     """
     if support is None:
         support = first_support(problem, x)[0]
@@ -212,8 +222,8 @@ def iterate(parts: Sequence[Iterative | Descent], problem: Problem, x: Array, su
             else:
                 x, m = quick.update(x, m, project, problem)
             x = part.finish(x, support, t)
-            if n == part.twin_cut:
-                x = cut_half(x, support)
+            if n == twin_cut or k + 1 == part.twin_cut:
+                x = cut_half(x)
             if n >= blurred and n % part.coherence.every == 0:
                 problem = part.coherence.refine(problem, project(m))
                 detector = problem.detector
@@ -262,12 +272,10 @@ def first_support(problem: Problem, x: Array) -> tuple[Array, bool]:
     return like(ellipsoid(problem.shape, problem.extent), namespace(x).real(x))[None, ...], True
 
 
-def cut_half(x: Array, support: Array) -> Array:
-    """x with one half of the support's box along its two longest axes set to zero."""
-    xp = namespace(x)
-    keep = xp.ones_like(support)
-    for axis in range(1, min(x.ndim, 3)):
-        n = x.shape[axis]
-        line = xp.arange(n, device=x.device) >= n // 2
-        keep = keep & xp.reshape(line, tuple(n if a == axis else 1 for a in range(x.ndim)))
+def cut_half(x: Array) -> Array:
+    """x (batch, *shape) with the first half along its longest axis set to zero."""
+    xp, shape = namespace(x), x.shape[1:]
+    axis = 1 + shape.index(max(shape))
+    n = x.shape[axis]
+    keep = xp.reshape(xp.arange(n, device=x.device) >= n // 2, tuple(n if a == axis else 1 for a in range(x.ndim)))
     return xp.where(keep, x, xp.zeros_like(x))

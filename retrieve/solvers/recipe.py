@@ -15,7 +15,7 @@ from .base import Solver, Step, Streams
 from .coherence import Coherence
 from .convergence import PATIENCE, TOLERANCE
 from .gradient import ConjugateGradient
-from .iterative import Descent, Iterative, batch_for, iterate
+from .iterative import TWIN_CUT, Descent, Iterative, batch_for, iterate
 from .projections import ALGORITHMS
 from .shrinkwrap import ShrinkWrap
 
@@ -85,7 +85,7 @@ class Recipe(Solver):
     phase_max: float | None = option(None, "highest phase of the object, rad; with phase_min", ge=-3.2, le=3.2)
     tolerance: float = option(0.0, TOLERANCE, ge=0, lt=1)
     patience: int = option(100, PATIENCE, ge=1)
-    twin_cut: int | None = option(2, "iteration at which half the object is cut away, to break the twin symmetry", ge=1)
+    twin_cut: int | None = option(2, f"{TWIN_CUT}; of the whole run, a part may state its own", ge=1)
     shrink_wrap: ShrinkWrap = ShrinkWrap(every=5)
     coherence: Coherence = Coherence(when="auto")
 
@@ -95,12 +95,12 @@ class Recipe(Solver):
 
     def parts(self) -> list[Iterative | Descent]:
         """The algorithms in the order they run."""
-        shared = {k: v for k, v in values_of(self).items() if k != "recipe"}
+        shared = {k: v for k, v in values_of(self).items() if k not in ("recipe", "twin_cut")}
         return parse(self.recipe, shared)
 
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """Run the parts."""
-        return iterate(self.parts(), problem, x)
+        return iterate(self.parts(), problem, x, twin_cut=self.twin_cut)
 
     def batch_for(self, problem: Problem) -> int:
         """As many as are faster than one by one."""

@@ -279,21 +279,32 @@ def test_phase_bounds_go_together(low, high):
 # cutting the twin --------------------------------------------------------------------------------
 
 
-def test_cut_half_leaves_one_corner_of_the_plane(random_complex):
-    x = random_complex(2, 8, 6)
-    cut = cut_half(x, np.ones((1, 8, 6), bool))
-    assert_array_equal(cut[:, 4:, 3:], x[:, 4:, 3:])
-    cut[:, 4:, 3:] = 0
-    assert not cut.any()
+@pytest.mark.parametrize(
+    ("shape", "kept"),
+    [
+        ((8, 6), np.s_[:, 4:]),
+        ((6, 9), np.s_[:, :, 4:]),
+        ((8, 8), np.s_[:, 4:]),
+        ((4, 6, 8), np.s_[:, :, :, 4:]),
+    ],
+)
+def test_half_is_cut_along_the_longest_axis(random_complex, shape, kept):
+    x = random_complex(2, *shape)
+    cut = cut_half(x)
+    assert_array_equal(cut[kept], x[kept])
+    assert np.count_nonzero(cut) == x[kept].size
+    assert abs(x[kept].size / x.size - 0.5) < 0.06
 
 
 def test_twin_cut_happens_once_after_its_iteration(in_double):
     plain = Plain(in_double.problem)
-    first, second, third, _ = _first(ER(twin_cut=2), in_double, 4)
+    first, second, third, fourth = _first(ER(twin_cut=2), in_double, 4)
     x = plain.keep(plain.fit(in_double.x0))
+    assert_allclose(first.x, plain.fit(in_double.x0), atol=1e-9)
     assert_allclose(second.x, plain.fit(x), atol=1e-9)
-    cut = plain.keep(plain.fit(x))
-    n, m = cut.shape[1:]
-    cut[:, : n // 2], cut[:, :, : m // 2] = 0, 0
-    assert_allclose(third.x, plain.fit(cut), atol=1e-9)
-    assert np.abs(third.x - plain.fit(plain.keep(plain.fit(x)))).max() > 0.1
+    x = plain.keep(plain.fit(x))
+    uncut = plain.fit(x)
+    x[:, : x.shape[1] // 2] = 0
+    assert_allclose(third.x, plain.fit(x), atol=1e-9)
+    assert np.abs(third.x - uncut).max() > 0.1
+    assert_allclose(fourth.x, plain.fit(plain.keep(plain.fit(x))), atol=1e-9)

@@ -41,7 +41,10 @@ class Coherence:
         return self.begin * total if due else math.inf
 
     def refine(self, problem: Problem, x: Array) -> Problem:
-        """Return the problem with the kernel that best blurs |A x|² into the measured intensity."""
+        """Return the problem with the kernel that best blurs |A x|² into the measured intensity.
+
+        It costs one transform, and as many as `richardson_lucy` (`Operator.spend`).
+        """
         xp = namespace(x)
         f = problem.operator.forward(x)
         shape = tuple(f.shape[1:])
@@ -51,5 +54,6 @@ class Coherence:
         known = problem.detector
         first = like(np.exp(-np.asarray(r2, dtype=np.float32)), xp.real(f))
         kernel = known.kernel if isinstance(known, PartialCoherence) else first
+        problem.operator.spend((2 + 2 * self.iterations) * f.shape[0])
         kernel = richardson_lucy(kernel, xp.abs(f) ** 2, problem.amplitude**2, problem.valid, self.iterations, window)
         return problem.replace(detector=PartialCoherence(kernel, shape))

@@ -99,9 +99,11 @@ class Iterative(Solver):
     """A projection algorithm: x ← update(x, P_M x) under the constraint P_S, with shrink-wrap and coherence recovery.
 
     A subclass declares `coefficients`, or defines `update` if its formula is not of that form. Declared coefficients run as
-    one compiled pass over the pixels; an `update` runs as it is written.
+    one compiled pass over the pixels; an `update` runs as it is written. `finish_transforms` is the cost of `finish` for each
+    start, in the unit of `Operator.spend`.
     """
 
+    finish_transforms: ClassVar[int] = 0
     iterations: int = option(500, "number of iterations", ge=1)
     positivity: bool = option(False, "the object is real and non-negative")
     phase_min: float | None = option(None, "lowest phase of the object, rad; with phase_max", ge=-math.pi, le=math.pi)
@@ -213,7 +215,9 @@ def iterate(
             m = problem.fit_modulus(x) if quick is None else quick.modulus(problem, x)
             m = _real(m) if part.positivity and quick is None else m
             if wrapping and n % wrap.every == 0:
-                support = wrap.update(m, support, min(1.0, n / total))
+                share = min(1.0, n / total)
+                support = wrap.update(m, support, share)
+                problem.operator.spend(wrap.transforms(share) * x.shape[0])
                 project = part.constrain(support)
             t = k / part.iterations
             if quick is None:
@@ -222,6 +226,8 @@ def iterate(
             else:
                 x, m = quick.update(x, m, project, problem)
             x = part.finish(x, support, t)
+            if part.finish_transforms:
+                problem.operator.spend(part.finish_transforms * x.shape[0])
             if n == twin_cut or k + 1 == part.twin_cut:
                 x = cut_half(x)
             if n >= blurred and n % part.coherence.every == 0:

@@ -168,6 +168,7 @@ class OSS(HIO):
 
     name: ClassVar[str] = "oss"
     source: ClassVar[str] = "Rodriguez et al., J. Appl. Cryst. 46, 312 (2013)"
+    finish_transforms: ClassVar[int] = 2
 
     def finish(self, x: Array, support: Array, t: float) -> Array:
         """Inside the HIO value, outside the HIO value filtered; W(α) in q is a blur of N/2πα pixels in r."""

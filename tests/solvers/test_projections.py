@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import retrieve as rt
 from retrieve.errors import OptionError
+from retrieve.numerics.alignment import align
 from retrieve.solvers import ALGORITHMS, ASR, DM, ER, HIO, HPR, OSS, PCHIO, RAAR, RRR, SF, Constraint, Iterative
 from retrieve.solvers.iterative import cut_half
 
@@ -268,6 +269,19 @@ def test_phase_constrained_solvers_yield_what_is_in_range(easy):
         assert inside.size > 10
         assert np.angle(inside).min() >= -0.3 - 1e-5
         assert np.angle(inside).max() <= 0.4 + 1e-5
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_pchio_finds_an_object_within_the_range_of_its_phases(narrow, seed):
+    """Each estimate is in the range; of a range too narrow for the object no estimate fits the data."""
+    problem = narrow(seed)
+    low, high = 0.1, 1.3
+    found = rt.solve(PCHIO(iterations=300, phase_min=low, phase_max=high), problem, starts=4, hold_out=0)
+    phases = np.angle(found.estimates[np.abs(found.estimates) > 0])
+    assert low - 1e-3 < phases.min() < phases.max() < high + 1e-3
+    assert align(found.object, problem.truth).correlation > 0.99
+    tight = rt.solve(PCHIO(iterations=300, phase_min=low, phase_max=low + 0.4), problem, starts=4, hold_out=0)
+    assert min(score.r for score in tight.scores) > 10 * found.score.r
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.1, None), (None, 0.1), (1.0, 0.5), (0.3, 0.3)])

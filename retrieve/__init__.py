@@ -36,12 +36,14 @@ if TYPE_CHECKING:
     from .report.result_picture import result_picture as picture
     from .simulate import example
     from .solvers.base import Solver, Step, Streams
-    from .solvers.iterative import Constraint, Iterative, first_support
+    from .solvers.constraint import Constraint
+    from .solvers.iterative import Coefficients, Iterative, first_support
 
 _WHERE = {
     "Array": ("numerics.arrays", "Array"),
     "Budget": ("driver.solve", "Budget"),
-    "Constraint": ("solvers.iterative", "Constraint"),
+    "Coefficients": ("solvers.iterative", "Coefficients"),
+    "Constraint": ("solvers.constraint", "Constraint"),
     "Cost": ("io.result", "Cost"),
     "Device": ("numerics.arrays", "Device"),
     "Gaussian": ("problem", "Gaussian"),
@@ -83,6 +85,7 @@ _WHERE = {
 __all__ = [
     "Array",
     "Budget",
+    "Coefficients",
     "Constraint",
     "Cost",
     "Device",

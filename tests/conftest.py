@@ -55,6 +55,18 @@ def easy():
 
 
 @pytest.fixture
+def narrow():
+    """A function that makes an easy problem of a seed, whose object has phases of 0.2 to 1.2 rad alone."""
+
+    def made(seed):
+        x, support = blobs((32, 32), seed=seed, fill=0.06)
+        x = (np.abs(x) * np.exp(1j * (0.7 + 0.5 * np.sin(np.angle(x))))).astype(np.complex64)
+        return Problem.from_arrays(intensity=1e3 * measure(x), support=support, truth=x * np.sqrt(np.float32(1e3)))
+
+    return made
+
+
+@pytest.fixture
 def hard():
     """A 48×40 pattern, oversampled about twice, with 5 % of its pixels masked; support known."""
     x, support = blobs((48, 40), seed=0)

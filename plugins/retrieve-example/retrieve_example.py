@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from retrieve import Array, Constraint, Iterative, Problem, hookimpl, option
+from retrieve import Coefficients, Iterative, hookimpl, option
 
 
 @dataclass(frozen=True)
@@ -16,9 +16,9 @@ class DRAP(Iterative):
     source: ClassVar[str] = "Thao, Optimization 67, 457 (2018)"
     strength: float = option(0.5, "λ: 0 is error reduction, 1 is Douglas-Rachford", ge=0, le=1)
 
-    def update(self, x: Array, m: Array, project: Constraint, problem: Problem, t: float) -> Array:
-        """One step from x and m = P_M x under the constraint P_S = `project`."""
-        return project((1 + self.strength) * m - self.strength * x) - self.strength * (m - x)
+    def coefficients(self) -> Coefficients:
+        """λx − λm + P_S((1+λ)m − λx), with m = P_M x."""
+        return Coefficients(a=self.strength, b=-self.strength, c=-self.strength, d=1 + self.strength, e=1)
 
 
 @hookimpl

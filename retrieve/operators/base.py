@@ -11,9 +11,18 @@ from ..numerics.arrays import Array, Device
 class Operator(ABC):
     """A linear map on arrays (batch, *in_shape) → (batch, *out_shape).
 
-    `isometry` promises adjoint(forward(x)) == x for every x.  `intensity` says that it takes intensities, real and
-    non-negative, rather than complex fields.  `fourier` is how many threads the orthonormal Fourier transform is given,
-    for an operator that is nothing else; None for any other.
+    Attributes
+    ----------
+    in_shape, out_shape : tuple of int
+        Shapes without the batch.
+    isometry : bool
+        True promises adjoint(forward(x)) == x for every x.
+    intensity : bool
+        True if it takes intensities, real and non-negative, and not complex fields.
+    fourier : int or None
+        Threads of the orthonormal Fourier transform, for an operator that is nothing else.
+    transforms : int
+        Cost of `forward`, and of `adjoint`, of an operator on intensities, in the unit of `spend`.
     """
 
     in_shape: tuple[int, ...]
@@ -21,6 +30,7 @@ class Operator(ABC):
     isometry: bool = False
     intensity: bool = False
     fourier: int | None = None
+    transforms: int = 0
 
     @abstractmethod
     def forward(self, x: Array) -> Array:
@@ -35,7 +45,12 @@ class Operator(ABC):
         return self.adjoint(ratio)
 
     def spend(self, transforms: int) -> None:  # noqa: B027
-        """Hear of transforms that were done in one with other work, past `forward` and `adjoint`."""
+        """Count transforms that a solver does past `forward` and `adjoint` of this operator.
+
+        The unit is one complex transform of one start's whole array, which is what `forward` and `adjoint` cost. A convolution
+        of real arrays takes two transforms of half the size and counts as one; a convolution of complex arrays counts as two.
+        The driver compares the sum with a budget.
+        """
 
     def to(self, device: Device) -> Operator:
         """The same operator with its arrays on `device`; one without arrays is itself."""
@@ -65,6 +80,7 @@ class Composed(Operator):
         self.in_shape, self.out_shape = inner.in_shape, outer.out_shape
         self.isometry = outer.isometry and inner.isometry
         self.intensity = inner.intensity
+        self.transforms = inner.transforms + outer.transforms
 
     def forward(self, x: Array) -> Array:
         """Outer(inner(x))."""

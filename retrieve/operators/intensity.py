@@ -58,6 +58,7 @@ class PartialCoherence(Operator):
     """
 
     intensity = True
+    transforms = 1
 
     def __init__(self, kernel: Any, shape: tuple[int, ...] | None = None) -> None:
         self.kernel = kernel
@@ -117,6 +118,7 @@ def richardson_lucy(
     γ ← γ · (I_c ⋆ (valid·I_m/(I_c⊗γ))) / (I_c ⋆ valid), then Σγ = 1. `coherent` is (batch, *shape), the
     others (*shape) or (batch, *shape), all with zero frequency at index 0; unmeasured pixels have no
     say. `window` (bool) bounds the kernel's extent. Returns (batch, *shape).
+    It costs 2 + 2·`iterations` convolutions of real arrays, so many transforms (`Operator.spend`).
     Source: Clark et al., Nat. Commun. 3, 993 (2012); Richardson 1972, Lucy 1974.
     """
     xp = namespace(coherent)

@@ -153,7 +153,10 @@ class Problem:
 
     def _detect(self, field_: Array) -> Array:
         p = namespace(field_).abs(field_) ** 2
-        return p if self.detector is None else self.detector.forward(p)
+        if self.detector is None:
+            return p
+        self.operator.spend(self.detector.transforms * p.shape[0])
+        return self.detector.forward(p)
 
     def modulus(self, x: Array) -> Array:
         """√P (batch, *shape), the amplitude that x (batch, *in_shape) would give on the detector."""
@@ -237,7 +240,10 @@ class Problem:
         """The gradient with respect to the far field f = A x: 2 f·Dᵀ(valid·∂nll/∂P)."""
         xp = namespace(f)
         slope = self.likelihood.derivative(xp.clip(self._detect(f), min=0), self._measured) * self._weight
-        return f * (2 * (slope if self.detector is None else self.detector.adjoint(slope)))
+        if self.detector is not None:
+            self.operator.spend(self.detector.transforms * f.shape[0])
+            slope = self.detector.adjoint(slope)
+        return f * (2 * slope)
 
     def misfit(self, x: Array) -> Array:
         """(√P − √I)² for each pixel and each x of the batch; meaningless where not valid."""

@@ -2,9 +2,11 @@
 
 from .base import Solver, Step, Streams
 from .blind.auto import Auto
+from .coherence import Coherence
+from .constraint import Constraint
 from .gradient import ConjugateGradient
 from .guided import Guided
-from .iterative import Coherence, Constraint, Iterative, first_support
+from .iterative import Coefficients, Iterative, first_support
 from .projections import ALGORITHMS, ASR, DM, ER, HIO, HPR, OSS, PCHIO, RAAR, RRR, SF
 from .recipe import Recipe
 from .shrinkwrap import ShrinkWrap
@@ -22,6 +24,7 @@ __all__ = [
     "RRR",
     "SF",
     "Auto",
+    "Coefficients",
     "Coherence",
     "ConjugateGradient",
     "Constraint",

@@ -10,7 +10,8 @@ from ..numerics.arrays import TINY, Array, namespace
 from ..plugins.options import option
 from ..problem import Problem
 from .base import Step, Streams
-from .iterative import Descent, first_support
+from .convergence import PATIENCE, TOLERANCE
+from .iterative import Descent, iterate
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,13 @@ class ConjugateGradient(Descent):
     name: ClassVar[str] = "cg"
     source: ClassVar[str] = "Thibault & Guizar-Sicairos, New J. Phys. 14, 063004 (2012)"
     iterations: int = option(200, "number of iterations", ge=1)
+    tolerance: float = option(0.0, TOLERANCE, ge=0, lt=1)
+    patience: int = option(100, PATIENCE, ge=1)
     newton: int = option(2, "Newton steps of the line search", ge=1)
 
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """Descend from x within the support; a support is guessed where the problem has none."""
-        return self.descend(problem, x, first_support(problem, x)[0])
+        return iterate([self], problem, x)
 
     def descend(self, problem: Problem, x: Array, support: Array) -> Iterator[Step]:
         """Descend from x within `support`, bool (batch or 1, *shape)."""

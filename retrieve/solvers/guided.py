@@ -43,7 +43,7 @@ class Guided(Solver):
             for k, member in enumerate(members):
                 step = Step(member)
                 for step in self.recipe.steps(problem, member, rng):
-                    yield step._replace(stage=f"generation {generation + 1} member {k + 1}")
+                    yield step._replace(stage=f"generation {generation + 1} member {k + 1}", total=None)
                 grown.insert(k, step._replace(x=step.estimate))
         yield self._best(problem, grown)
 

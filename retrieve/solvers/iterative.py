@@ -1,6 +1,6 @@
-"""The engine of the projection algorithms: constraint, support update, one loop.
+"""The engine of the projection algorithms: declared coefficients, options, and one loop.
 
-The algorithms themselves, each a line under its formula, are in `projections`.
+The algorithms themselves, each under its formula, are in `projections`.
 """
 
 from __future__ import annotations
@@ -9,124 +9,85 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from ..errors import OptionError
 from ..numerics import fast
 from ..numerics.arrays import Array, like, namespace
-from ..numerics.fast.loops import Mixture
-from ..operators import Operator, PartialCoherence, richardson_lucy
-from ..plugins.options import option, validate
+from ..numerics.fast.loops import PixelStep, loop_for
+from ..operators import Operator
+from ..plugins.options import option
 from ..problem import Problem
 from ..problem.autocorrelation import ellipsoid
 from .base import Solver, Step, Streams
+from .coherence import Coherence
+from .constraint import Constraint
+from .convergence import PATIENCE, TOLERANCE, Convergence
 from .shrinkwrap import ShrinkWrap
 
 
-@dataclass(frozen=True)
-class Coherence:
-    """Recovery of the coherence kernel during the run. Source: Clark et al., Nat. Commun. 3, 993 (2012)."""
-
-    when: str = option("never", "auto: for data of three axes, where a rocking scan blurs", choices=("auto", "always", "never"))
-    every: int = option(30, "iterations between kernel updates", ge=1)
-    iterations: int = option(10, "Richardson-Lucy steps an update", ge=1)
-    begin: float = option(0.6, "share of the run before the first update", ge=0, lt=1)
-    radius: float = option(4.0, "largest extent of the kernel from its centre, detector pixels", gt=0)
-
-    def __post_init__(self) -> None:
-        validate(self)
-
-    def check(self, problem: Problem) -> bool:
-        """Whether the detector operator can be refined; raises `OptionError` where it cannot and always is asked."""
-        able = problem.detector is None or isinstance(problem.detector, PartialCoherence)
-        if not able and self.when == "always":
-            kind = type(problem.detector).__name__
-            raise OptionError(f"coherence.when='always' cannot refine a detector operator of kind {kind}; give never")
-        return able
-
-    def first(self, total: int, axes: int) -> float:
-        """The iteration of `total` from which on the kernel is updated, on data of so many axes."""
-        wanted = self.when == "always" or (self.when == "auto" and axes == 3)
-        return self.begin * total if wanted else math.inf
-
-    def refine(self, problem: Problem, x: Array) -> Problem:
-        """The problem with the kernel that best blurs |A x|² into the measured intensity."""
-        xp = namespace(x)
-        f = problem.operator.forward(x)
-        shape = tuple(f.shape[1:])
-        r2 = sum(
-            np.fft.fftfreq(n, 1 / n).reshape([-1 if a == axis else 1 for a in range(len(shape))]) ** 2
-            for axis, n in enumerate(shape)
-        )
-        window = like(np.asarray(r2 <= self.radius**2), f)
-        known = problem.detector
-        first = like(np.exp(-np.asarray(r2, dtype=np.float32)), xp.real(f))
-        kernel = known.kernel if isinstance(known, PartialCoherence) else first
-        kernel = richardson_lucy(kernel, xp.abs(f) ** 2, problem.amplitude**2, problem.valid, self.iterations, window)
-        return problem.replace(detector=PartialCoherence(kernel, shape))
+TWIN_CUT = "iteration after which half the array is set to zero once, to break the symmetry of object and twin"
 
 
-class Constraint(NamedTuple):
-    """What is known of the object: P_S projects on it, `allows` tells the pixels that satisfy it already."""
+class Coefficients(NamedTuple):
+    """The five numbers of an update x⁺ = a·x + b·m + e·P_S(c·x + d·m), with m = P_M x.
 
-    support: Array
-    positive: bool = False
-    phase: tuple[float, float] | None = None
+    Parameters
+    ----------
+    a, b : float
+        Weights of x and m.
+    c, d : float
+        Weights of x and m in the point that P_S projects.
+    e : float
+        Weight of that projection.
+    """
 
-    def __call__(self, m: Array) -> Array:
-        """P_S m: zero outside the support; real and non-negative, or nearest phase in range, where asked."""
-        xp = namespace(m)
-        if self.positive:
-            m = xp.astype(xp.clip(xp.real(m), min=0), m.dtype)
-        elif self.phase is not None:
-            middle, half = sum(self.phase) / 2, (self.phase[1] - self.phase[0]) / 2
-            rotated = m * complex(math.cos(middle), -math.sin(middle))
-            angle = xp.atan2(xp.imag(rotated), xp.real(rotated))
-            edge = middle + half * xp.sign(angle)
-            reach = xp.clip(xp.abs(m) * xp.cos(xp.abs(angle) - half), min=0)
-            m = xp.where(xp.abs(angle) <= half, m, xp.astype(reach * xp.exp(1j * edge), m.dtype))
-        return xp.where(self.support, m, xp.zeros_like(m))
+    a: float
+    b: float
+    c: float
+    d: float
+    e: float
 
-    def allows(self, m: Array) -> Array:
-        """Bool (batch, *shape): inside the support, with an allowed phase."""
-        xp = namespace(m)
-        if self.positive:
-            return self.support & (xp.real(m) >= 0)
-        if self.phase is not None:
-            middle, half = sum(self.phase) / 2, (self.phase[1] - self.phase[0]) / 2
-            rotated = m * complex(math.cos(middle), -math.sin(middle))
-            return self.support & (xp.abs(xp.atan2(xp.imag(rotated), xp.real(rotated))) <= half)
-        return self.support
+    def update(self, x: Array, m: Array, project: Constraint) -> Array:
+        """Return x⁺. A weight that two terms share is applied to their sum, which saves a pass over the arrays."""
+        a, b, c, d, e = self
+        s = project(_weighted((d, m), (c, x)))
+        if a == e:
+            return _weighted((e, x + s), (b, m))
+        if b == -e:
+            return _weighted((a, x), (e, s - m))
+        return _weighted((a, x), (e, s), (b, m))
+
+    def pixelwise(self) -> PixelStep:
+        """Return the same update for the compiled pass: one pair of weights inside the constraint, another outside."""
+        a, b, c, d, e = (np.float32(number) for number in self)
+        return PixelStep(inside=(a + e * c, b + e * d), outside=(a, b), tested=(c, d), constraint_weight=e)
 
 
-class _Asked:
-    """Stands for the constraint and for the problem in a formula, and keeps what it asks of them."""
-
-    def __init__(self, support: np.ndarray, modulus: np.ndarray) -> None:
-        self.support, self.modulus = support, modulus
-        self.of_projection: list[np.ndarray] = []
-        self.of_phase: list[np.ndarray] = []
-        self.of_modulus: list[np.ndarray] = []
-
-    def __call__(self, m: np.ndarray) -> np.ndarray:
-        self.of_projection.append(m)
-        return np.where(self.support, m, 0)
-
-    def allows(self, m: np.ndarray) -> np.ndarray:
-        self.of_phase.append(m)
-        return self.support
-
-    def fit_modulus(self, x: np.ndarray) -> np.ndarray:
-        self.of_modulus.append(x)
-        return self.modulus
+def _weighted(*terms: tuple[float, Array]) -> Array:
+    """The sum of number · array; zeros are left out, and ±1 costs no multiplication."""
+    total: Any = None
+    for number, array in terms:
+        if number == 0:
+            continue
+        term = array if abs(number) == 1 else abs(number) * array
+        if total is None:
+            total = term if number > 0 else -term
+        elif number > 0:
+            total = total + term
+        else:
+            total = total - term
+    return total
 
 
 class Descent(Solver):
     """A solver that can be a part of a recipe by descending from any x within any support."""
 
     iterations: int
+    tolerance: float
+    patience: int
 
     @abstractmethod
     def descend(self, problem: Problem, x: Array, support: Array) -> Iterator[Step]:
@@ -135,48 +96,57 @@ class Descent(Solver):
 
 @dataclass(frozen=True)
 class Iterative(Solver):
-    """A projection algorithm: x ← update(x, P_M x) under the constraint, the support shrink-wrapped.
+    """A projection algorithm: x ← update(x, P_M x) under the constraint P_S, with shrink-wrap and coherence recovery.
 
-    local: whether `update` makes each pixel of those of x, of m and of what it asks of P_S and, once more, of P_M, of sums of
-        these with numbers that stay the same.
+    A subclass declares `coefficients`, or defines `update` if its formula is not of that form. Declared coefficients run as
+    one compiled pass over the pixels; an `update` runs as it is written. `finish_transforms` is the cost of `finish` for each
+    start, in the unit of `Operator.spend`.
     """
 
-    local: ClassVar[bool] = False
+    finish_transforms: ClassVar[int] = 0
     iterations: int = option(500, "number of iterations", ge=1)
     positivity: bool = option(False, "the object is real and non-negative")
     phase_min: float | None = option(None, "lowest phase of the object, rad; with phase_max", ge=-math.pi, le=math.pi)
     phase_max: float | None = option(None, "highest phase of the object, rad; with phase_min", ge=-math.pi, le=math.pi)
-    twin_cut: int | None = option(None, "iteration at which half the object is cut away, to break the twin symmetry", ge=1)
+    tolerance: float = option(0.0, TOLERANCE, ge=0, lt=1)
+    patience: int = option(100, PATIENCE, ge=1)
+    twin_cut: int | None = option(None, TWIN_CUT, ge=1)
     shrink_wrap: ShrinkWrap = ShrinkWrap()
     coherence: Coherence = Coherence()
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_phase(self.phase_min, self.phase_max)
+        low, high = self.phase_min, self.phase_max
+        if (low is None) != (high is None) or (low is not None and high is not None and low >= high):
+            raise OptionError(
+                f"options phase_min={low!r} and phase_max={high!r} go together, the lower first; give both or neither"
+            )
 
-    @abstractmethod
+    def coefficients(self) -> Coefficients | None:
+        """Return the five numbers of the update; None if the formula is not of that form."""
+        return None
+
+    def pixelwise(self) -> PixelStep | None:
+        """Return the update for the compiled pass; None if only `update` can do it."""
+        numbers = self.coefficients()
+        return None if numbers is None else numbers.pixelwise()
+
+    def compiled(self) -> PixelStep | None:
+        """Return `pixelwise`, unless a subclass replaced `update` alone: its formula is not the inherited one."""
+        names = {"update", "coefficients", "pixelwise"}
+        own = next(found for kind in type(self).__mro__ if (found := names & vars(kind).keys()))
+        return None if own == {"update"} else self.pixelwise()
+
     def update(self, x: Array, m: Array, project: Constraint, problem: Problem, t: float) -> Array:
-        """The next x from x and m = P_M x, under the constraint P_S = `project`, at the share t of its run."""
+        """Return the next x from x and m = P_M x, under P_S = `project`, at the share t of this algorithm's iterations."""
+        numbers = self.coefficients()
+        if numbers is None:
+            raise NotImplementedError(f"{type(self).__name__} has neither coefficients nor an update; define one of them")
+        return numbers.update(x, m, project)
 
     def finish(self, x: Array, support: Array, t: float) -> Array:
-        """What becomes of the updated x by more than its own pixels; nothing, for most algorithms."""
+        """Return what the updated x becomes by work that is not pixel by pixel, such as a filter."""
         return x
-
-    def mixture(self) -> Mixture:
-        """The numbers in a `local` algorithm: what it makes of x, m and a second P_M, each in turn 1 where the others are 0."""
-        x, m, n = np.tile(np.eye(3, dtype=np.complex64), 2)[:, None]
-        asked = _Asked(np.asarray([[True, True, True, False, False, False]]), n)
-        a, b, c, d, e, f = self.update(x, m, asked, asked, 0.0)[0].real  # type: ignore[arg-type]
-        again = None
-        if asked.of_modulus:
-            p, q, _, r, s, _ = asked.of_modulus[0][0].real
-            again = (p, q), (r, s), (c, f)
-        looked = [*asked.of_projection, *asked.of_phase]
-        if len(looked) != 1:
-            return Mixture((a, b), (d, e), again=again)
-        p, q = looked[0][0, :2].real
-        pull = ((a - d) / p if abs(p) > abs(q) else (b - e) / q) if asked.of_projection else np.float32(0)
-        return Mixture((a, b), (d, e), (p, q), pull, again)
 
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """Run the algorithm alone."""
@@ -184,10 +154,10 @@ class Iterative(Solver):
 
     def batch_for(self, problem: Problem) -> int:
         """As many as are faster than one by one."""
-        return fast.together(tuple(problem.shape))
+        return batch_for(problem, self.tolerance)
 
     def constrain(self, support: Array) -> Constraint:
-        """What this algorithm knows of the object, with the support as it stands."""
+        """Return the constraint with this support, bool (batch or 1, *shape)."""
         phase = None if self.phase_min is None or self.phase_max is None else (self.phase_min, self.phase_max)
         return Constraint(support, self.positivity, phase)
 
@@ -197,23 +167,39 @@ class Iterative(Solver):
         return self.iterations
 
 
-def _check_phase(low: float | None, high: float | None) -> None:
-    if (low is None) != (high is None) or (low is not None and high is not None and low >= high):
-        raise OptionError(f"options phase_min={low!r} and phase_max={high!r} go together, the lower first; give both or neither")
+def batch_for(problem: Problem, tolerance: float) -> int:
+    """As many starts as are faster together than one by one; one if each may end by itself."""
+    return 1 if tolerance else fast.together(tuple(problem.shape))
 
 
-def iterate(parts: Sequence[Iterative | Descent], problem: Problem, x: Array, support: Array | None = None) -> Iterator[Step]:
-    """Run the `parts` one after the other on the start x (batch, *shape), from a `support` bool (batch or 1, *shape) if given."""
-    first, blind = first_support(problem, x) if support is None else (support, problem.support is None)
-    support = first
+def iterate(
+    parts: Sequence[Iterative | Descent],
+    problem: Problem,
+    x: Array,
+    support: Array | None = None,
+    twin_cut: int | None = None,
+) -> Iterator[Step]:
+    """Run the `parts` in sequence from x (batch, *shape), first within `support`, bool (batch or 1, *shape), if given.
+
+    A part that converges ends early, and the next begins. The total of iterations shrinks by those left out. `twin_cut`
+    is an iteration of the whole run; one that a part states is an iteration of that part.
+    """
+    if support is None:
+        support = first_support(problem, x)[0]
+    blind = problem.support is None
     total = sum(part.iterations for part in parts)
     n, kind = 0, x.dtype
     detector: Operator | None = None  # refined by a part, and kept by those after it
     for part in parts:
+        watch = Convergence(part.tolerance, part.patience) if part.tolerance else None
         if isinstance(part, Descent):
-            for step in part.descend(problem, x, support):
-                n, x = n + 1, step.x
-                yield step._replace(detector=detector, stage=part.name)
+            for k, made in enumerate(part.descend(problem, x, support), start=1):
+                n, x = n + 1, made.x
+                over = watch is not None and watch.reached(k, problem, made.estimate)
+                total -= part.iterations - k if over else 0
+                yield made._replace(detector=detector, stage=part.name, total=total if over else None)
+                if over:
+                    break
             continue
         x = namespace(x).astype(x, kind, copy=False)
         x = _real(x) if part.positivity else x
@@ -221,14 +207,17 @@ def iterate(parts: Sequence[Iterative | Descent], problem: Problem, x: Array, su
         wrapping = wrap.when == "always" or (wrap.when == "auto" and blind)
         project = part.constrain(support)
         plain = not part.positivity and project.phase is None
-        quick = fast.loop(x, problem, part.mixture(), project) if part.local else None
-        blurred = part.coherence.first(total, x.ndim - 1) if part.coherence.check(problem) else math.inf
+        step = part.compiled()
+        quick = None if step is None else loop_for(x, problem, step, project)
+        blurred = part.coherence.first(problem, total)
         for k in range(part.iterations):
             n += 1
             m = problem.fit_modulus(x) if quick is None else quick.modulus(problem, x)
             m = _real(m) if part.positivity and quick is None else m
             if wrapping and n % wrap.every == 0:
-                support = wrap.update(m, support, min(1.0, n / total))
+                share = min(1.0, n / total)
+                support = wrap.update(m, support, share)
+                problem.operator.spend(wrap.transforms(share) * x.shape[0])
                 project = part.constrain(support)
             t = k / part.iterations
             if quick is None:
@@ -237,13 +226,19 @@ def iterate(parts: Sequence[Iterative | Descent], problem: Problem, x: Array, su
             else:
                 x, m = quick.update(x, m, project, problem)
             x = part.finish(x, support, t)
-            if n == part.twin_cut:
-                x = cut_half(x, support)
+            if part.finish_transforms:
+                problem.operator.spend(part.finish_transforms * x.shape[0])
+            if n == twin_cut or k + 1 == part.twin_cut:
+                x = cut_half(x)
             if n >= blurred and n % part.coherence.every == 0:
                 problem = part.coherence.refine(problem, project(m))
                 detector = problem.detector
-            yield Step(m, support, detector, part.name, more=n < total)
+            over = watch is not None and watch.reached(k + 1, problem, Step(m, support).estimate)
+            total -= part.iterations - k - 1 if over else 0
+            yield Step(m, support, detector, part.name, total if over else None, more=n < total)
             del m
+            if over:
+                break
 
 
 def _real(x: Array) -> Array:
@@ -253,7 +248,7 @@ def _real(x: Array) -> Array:
 
 
 def _signed(x: Array, m: Array, support: Array) -> tuple[Array, Array]:
-    """x and m of a real object, with the sign, which the data do not tell, that is positive inside."""
+    """x and m of a real object with the sign that makes m positive inside the support; the data do not determine it."""
     xp = namespace(m)
     inside = xp.where(support, m, xp.zeros_like(m))
     total = xp.sum(xp.real(inside), axis=tuple(range(1, m.ndim)), keepdims=True)
@@ -262,18 +257,31 @@ def _signed(x: Array, m: Array, support: Array) -> tuple[Array, Array]:
 
 
 def first_support(problem: Problem, x: Array) -> tuple[Array, bool]:
-    """The problem's support, or one from the autocorrelation, as bool (1, *shape), and whether it was a guess."""
+    """Return a support to begin with, and whether it is a guess.
+
+    Parameters
+    ----------
+    problem : Problem
+        Its support is taken if known. Otherwise an ellipsoid is taken from the autocorrelation.
+    x : Array
+        The start (batch, *shape), whose library and device the support gets.
+
+    Returns
+    -------
+    support : Array
+        bool (1, *shape).
+    guess : bool
+        True if the problem has no support.
+    """
     if problem.support is not None:
         return problem.support[None, ...], False
     return like(ellipsoid(problem.shape, problem.extent), namespace(x).real(x))[None, ...], True
 
 
-def cut_half(x: Array, support: Array) -> Array:
-    """x with one half of the support's box along its two longest axes set to zero."""
-    xp = namespace(x)
-    keep = xp.ones_like(support)
-    for axis in range(1, min(x.ndim, 3)):
-        n = x.shape[axis]
-        line = xp.arange(n, device=x.device) >= n // 2
-        keep = keep & xp.reshape(line, tuple(n if a == axis else 1 for a in range(x.ndim)))
+def cut_half(x: Array) -> Array:
+    """x (batch, *shape) with the first half along its longest axis set to zero."""
+    xp, shape = namespace(x), x.shape[1:]
+    axis = 1 + shape.index(max(shape))
+    n = x.shape[axis]
+    keep = xp.reshape(xp.arange(n, device=x.device) >= n // 2, tuple(n if a == axis else 1 for a in range(x.ndim)))
     return xp.where(keep, x, xp.zeros_like(x))

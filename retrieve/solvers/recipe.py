@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..errors import OptionError
-from ..numerics import fast
 from ..numerics.arrays import Array
 from ..plugins.options import build, option, options_of, unknown, values_of
 from ..problem import Problem
 from .base import Solver, Step, Streams
+from .coherence import Coherence
+from .convergence import PATIENCE, TOLERANCE
 from .gradient import ConjugateGradient
-from .iterative import Coherence, Descent, Iterative, iterate
+from .iterative import TWIN_CUT, Descent, Iterative, batch_for, iterate
 from .projections import ALGORITHMS
 from .shrinkwrap import ShrinkWrap
 
@@ -82,7 +83,9 @@ class Recipe(Solver):
     positivity: bool = option(False, "the object is real and non-negative")
     phase_min: float | None = option(None, "lowest phase of the object, rad; with phase_max", ge=-3.2, le=3.2)
     phase_max: float | None = option(None, "highest phase of the object, rad; with phase_min", ge=-3.2, le=3.2)
-    twin_cut: int | None = option(2, "iteration at which half the object is cut away, to break the twin symmetry", ge=1)
+    tolerance: float = option(0.0, TOLERANCE, ge=0, lt=1)
+    patience: int = option(100, PATIENCE, ge=1)
+    twin_cut: int | None = option(2, f"{TWIN_CUT}; of the whole run, a part may state its own", ge=1)
     shrink_wrap: ShrinkWrap = ShrinkWrap(every=5)
     coherence: Coherence = Coherence(when="auto")
 
@@ -92,16 +95,16 @@ class Recipe(Solver):
 
     def parts(self) -> list[Iterative | Descent]:
         """The algorithms in the order they run."""
-        shared = {k: v for k, v in values_of(self).items() if k != "recipe"}
+        shared = {k: v for k, v in values_of(self).items() if k not in ("recipe", "twin_cut")}
         return parse(self.recipe, shared)
 
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """Run the parts."""
-        return iterate(self.parts(), problem, x)
+        return iterate(self.parts(), problem, x, twin_cut=self.twin_cut)
 
     def batch_for(self, problem: Problem) -> int:
         """As many as are faster than one by one."""
-        return fast.together(tuple(problem.shape))
+        return batch_for(problem, max(part.tolerance for part in self.parts()))
 
     @property
     def total(self) -> int | None:

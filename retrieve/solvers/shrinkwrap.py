@@ -37,12 +37,20 @@ class ShrinkWrap:
     def __post_init__(self) -> None:
         validate(self)
 
+    def width(self, t: float) -> float:
+        """Return σ at the share t of the run, pixels."""
+        fall = (self.sigma_end / self.sigma) ** t if self.sigma and self.sigma_end else 1 - t
+        return self.sigma * fall
+
+    def transforms(self, t: float) -> int:
+        """Return the cost of an update for each start: the blur of real arrays counts as one (`Operator.spend`)."""
+        return int(self.width(t) > 0)
+
     def update(self, x: Array, support: Array, t: float) -> Array:
         """The new support of x (batch, *shape) at the share t of the run; bool (batch, *shape)."""
         xp = namespace(x)
         axes = tuple(range(1, x.ndim))
-        fall = (self.sigma_end / self.sigma) ** t if self.sigma and self.sigma_end else 1 - t
-        a = blur(xp.abs(x), self.sigma * fall, spent=True)
+        a = blur(xp.abs(x), self.width(t), spent=True)
         if self.area is not None:
             first = self.area if self.area_start is None else self.area_start
             size = first * (self.area / first) ** min(1.0, 2 * t) * math.prod(a.shape[1:])

@@ -6,18 +6,17 @@ from fast_cases import SHAPES, needs, needs_both, noise, problem
 from numpy.testing import assert_allclose
 
 import retrieve as rt
-from retrieve.numerics import fast
 from retrieve.numerics.fast import mix
-from retrieve.solvers import ALGORITHMS, HIO
-from retrieve.solvers.iterative import Constraint
+from retrieve.numerics.fast.loops import loop_for
+from retrieve.solvers import ALGORITHMS, HIO, Constraint
 from retrieve.solvers.shrinkwrap import ShrinkWrap
 
-LOCAL = [name for name, kind in ALGORITHMS.items() if kind.local]
+ONE_PROJECTION = [name for name in ALGORITHMS if name != "dm"]
 
 
-@pytest.mark.parametrize("name", LOCAL)
-def test_a_local_algorithm_is_a_few_numbers(name):
-    """Asked at x, m and a second P_M that are 1 in turn, its formula tells all there is to it."""
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_the_weights_of_the_compiled_pass_are_the_algorithm(name):
+    """Under a plain support, written out in NumPy."""
     solver = ALGORITHMS[name]()
     data, x, m = problem((64, 64)), noise(2, 64, 64), noise(4, 64, 64)[2:]
 
@@ -25,22 +24,23 @@ def test_a_local_algorithm_is_a_few_numbers(name):
         a, b = (np.where(data.support, *pair) for pair in zip(inside, outside, strict=True))
         return a * x + b * m
 
-    step = solver.mixture()
-    assert (step.again is not None) == (name == "dm")
+    step = solver.compiled()
+    second = step.second_projection
+    assert (second is not None) == (name == "dm")
     found = mixed(x, m, step.inside, step.outside)
-    if step.again is not None:
-        found = found + mixed(0, data.fit_modulus(mixed(x, m, *step.again[:2])), *((0, c) for c in step.again[2]))
+    if second is not None:
+        found = found + np.where(data.support, *second.weights) * data.fit_modulus(mixed(x, m, second.inside, second.outside))
     for t in (0.0, 0.7):
         assert_allclose(found, solver.update(x, m, Constraint(data.support[None]), data, t), atol=1e-5)
 
 
 @needs_both
 @pytest.mark.parametrize("phase", [(-0.5, 0.5), (0.2, 1.0), (-2.5, 2.0), (-3.0, -2.0)])
-@pytest.mark.parametrize("name", [name for name in LOCAL if name != "dm"])
+@pytest.mark.parametrize("name", ONE_PROJECTION)
 def test_one_step_under_a_range_of_phases(name, phase):
     solver, data, x = ALGORITHMS[name](phase_min=phase[0], phase_max=phase[1]), problem((64, 48)), noise(2, 64, 48)
     project = solver.constrain(data.support[None])
-    loop = fast.loop(x, data, solver.mixture(), project)
+    loop = loop_for(x, data, solver.compiled(), project)
     m = loop.modulus(data, x)
     expected = solver.update(x, m, project, data, 0.0), project(m)
     for found, other in zip(loop.update(x, m, project, data), expected, strict=True):
@@ -49,11 +49,11 @@ def test_one_step_under_a_range_of_phases(name, phase):
 
 @needs_both
 @pytest.mark.parametrize("sign", [1, -1])
-@pytest.mark.parametrize("name", [name for name in LOCAL if name != "dm"])
+@pytest.mark.parametrize("name", ONE_PROJECTION)
 def test_one_step_of_a_positive_object(name, sign):
     solver, data, x = ALGORITHMS[name](positivity=True), problem((64, 48)), noise(1, 64, 48).real.astype(np.complex64)
     project = solver.constrain(data.support[None])
-    loop = fast.loop(x, data, solver.mixture(), project)
+    loop = loop_for(x, data, solver.compiled(), project)
     m = loop.modulus(data, x)
     m *= sign * np.sign(np.sum(m, where=data.support))
     expected = solver.update(sign * x, sign * m + 0j, project, data, 0.0), project(sign * m + 0j)
@@ -66,7 +66,7 @@ def test_one_step_of_a_positive_object(name, sign):
 def test_the_modulus_of_a_real_object(shape, off):
     """By half spectra, also where a pixel is measured and the one opposite is not."""
     data, x = problem(shape), noise(2, *shape).real.astype(np.complex64)
-    loop = fast.loop(x, data, HIO().mixture(), Constraint(data.support[None], positive=True))
+    loop = loop_for(x, data, HIO().compiled(), Constraint(data.support[None], positive=True))
     m = loop.modulus(data, x)
     assert m.dtype == np.float32
     off()
@@ -110,3 +110,10 @@ def test_a_few_iterations_agree_with_the_reference(name, support, off):
     assert found.cost.ffts == expected.cost.ffts
     assert_allclose(found.object, expected.object, atol=1e-3 * np.abs(expected.object).max())
     assert_allclose(found.score.r, expected.score.r, rtol=1e-3)
+
+
+@needs_both
+def test_dm_has_no_compiled_pass_beyond_a_plain_support():
+    """Its second P_M depends on the constraint; the algorithm then runs as it is written."""
+    data, solver = problem((64, 48)), ALGORITHMS["dm"](positivity=True)
+    assert loop_for(noise(1, 64, 48), data, solver.compiled(), solver.constrain(data.support[None])) is None

@@ -8,42 +8,49 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import retrieve as rt
 from retrieve.errors import OptionError
-from retrieve.solvers import ALGORITHMS, ASR, DM, ER, HIO, HPR, OSS, PCHIO, RAAR, RRR, SF, Constraint
+from retrieve.numerics.alignment import align
+from retrieve.solvers import ALGORITHMS, ASR, DM, ER, HIO, HPR, OSS, PCHIO, RAAR, RRR, SF, Constraint, Iterative
 from retrieve.solvers.iterative import cut_half
 
+LOW, HIGH = -0.4, 0.9
 
-@pytest.fixture
-def plain(in_double):
-    """P_M, P_S, R_M and R_S of the problem, and the start: nothing of `retrieve` in them."""
-    problem = in_double.problem
-    y, valid, inside = np.array(problem.amplitude), np.array(problem.valid), np.array(problem.support)
 
-    class Plain:
-        start = in_double.x0
-        support = inside
+def nearest(m):
+    """The number of phase between LOW and HIGH that is nearest to each m: itself, or its foot on an edge, or zero."""
+    near = np.where((np.angle(m) >= LOW) & (np.angle(m) <= HIGH), m, 0)
+    for edge in (np.exp(1j * LOW), np.exp(1j * HIGH)):
+        foot = np.maximum((m * np.conj(edge)).real, 0) * edge
+        near = np.where(np.abs(m - foot) < np.abs(m - near), foot, near)
+    return near
 
-        @staticmethod
-        def fit(x):
-            f = np.fft.fft2(x, norm="ortho")
-            return np.fft.ifft2(np.where(valid, y * np.exp(1j * np.angle(f)), f), norm="ortho")
 
-        @staticmethod
-        def keep(x):
-            return np.where(inside, x, 0)
+class Plain:
+    """P_M, P_S, R_M and R_S in NumPy; P_S keeps a support and, if asked, a range of phases."""
 
-        @classmethod
-        def mirror_fit(cls, x):
-            return 2 * cls.fit(x) - x
+    def __init__(self, problem, phases=False):
+        self.y, self.valid, self.support = (np.array(a) for a in (problem.amplitude, problem.valid, problem.support))
+        self.phases = phases
 
-        @classmethod
-        def mirror_keep(cls, x):
-            return 2 * cls.keep(x) - x
+    def fit(self, x):
+        f = np.fft.fft2(x, norm="ortho")
+        return np.fft.ifft2(np.where(self.valid, self.y * np.exp(1j * np.angle(f)), f), norm="ortho")
 
-    return Plain
+    def keep(self, x):
+        return np.where(self.support, nearest(x) if self.phases else x, 0)
+
+    def allows(self, x):
+        return self.support & ((np.angle(x) >= LOW) & (np.angle(x) <= HIGH) if self.phases else True)
+
+    def mirror_fit(self, x):
+        return 2 * self.fit(x) - x
+
+    def mirror_keep(self, x):
+        return 2 * self.keep(x) - x
 
 
 def hio(p, x, b):
-    return np.where(p.support, p.fit(x), x - b * p.fit(x))
+    m = p.fit(x)
+    return np.where(p.allows(m), m, x - b * m)
 
 
 def raar(p, x, b):
@@ -66,30 +73,34 @@ def rrr(p, x, b):
 
 
 FORMULAS = {
-    "er": (ER(), lambda p, x: p.keep(p.fit(x))),
-    "sf": (SF(), lambda p, x: p.mirror_keep(p.fit(x))),
-    "hio": (HIO(), lambda p, x: hio(p, x, 0.9)),
-    "hio 0.6": (HIO(beta=0.6), lambda p, x: hio(p, x, 0.6)),
-    "raar": (RAAR(), lambda p, x: raar(p, x, 0.9)),
-    "raar 0.5": (RAAR(beta=0.5), lambda p, x: raar(p, x, 0.5)),
-    "hpr": (HPR(), lambda p, x: hpr(p, x, 0.9)),
-    "hpr 0.5": (HPR(beta=0.5), lambda p, x: hpr(p, x, 0.5)),
-    "asr": (ASR(), lambda p, x: 0.5 * (p.mirror_keep(p.mirror_fit(x)) + x)),
-    "dm": (DM(), lambda p, x: dm(p, x, 0.9)),
-    "dm 1": (DM(beta=1), lambda p, x: dm(p, x, 1)),
-    "dm -0.7": (DM(beta=-0.7), lambda p, x: dm(p, x, -0.7)),
-    "rrr": (RRR(), lambda p, x: rrr(p, x, 0.5)),
-    "rrr 1.5": (RRR(beta=1.5), lambda p, x: rrr(p, x, 1.5)),
+    "er": (ER, {}, lambda p, x: p.keep(p.fit(x))),
+    "sf": (SF, {}, lambda p, x: p.mirror_keep(p.fit(x))),
+    "hio": (HIO, {}, lambda p, x: hio(p, x, 0.9)),
+    "hio 0.6": (HIO, {"beta": 0.6}, lambda p, x: hio(p, x, 0.6)),
+    "raar": (RAAR, {}, lambda p, x: raar(p, x, 0.9)),
+    "raar 0.5": (RAAR, {"beta": 0.5}, lambda p, x: raar(p, x, 0.5)),
+    "hpr": (HPR, {}, lambda p, x: hpr(p, x, 0.9)),
+    "hpr 0.5": (HPR, {"beta": 0.5}, lambda p, x: hpr(p, x, 0.5)),
+    "asr": (ASR, {}, lambda p, x: 0.5 * (p.mirror_keep(p.mirror_fit(x)) + x)),
+    "dm": (DM, {}, lambda p, x: dm(p, x, 0.9)),
+    "dm 1": (DM, {"beta": 1}, lambda p, x: dm(p, x, 1)),
+    "dm -0.7": (DM, {"beta": -0.7}, lambda p, x: dm(p, x, -0.7)),
+    "rrr": (RRR, {}, lambda p, x: rrr(p, x, 0.5)),
+    "rrr 1.5": (RRR, {"beta": 1.5}, lambda p, x: rrr(p, x, 1.5)),
 }
 
 
+@pytest.mark.parametrize("phases", [False, True])
 @pytest.mark.parametrize("name", FORMULAS)
-def test_the_update_is_the_formula(in_double, plain, name):
-    """What is yielded is P_M of every iterate, for six iterations."""
-    solver, formula = FORMULAS[name]
-    x, changes = plain.start, []
+def test_the_update_is_the_formula(in_double, name, phases):
+    """For six iterations the yielded object is P_M of the iterate, or P_S P_M under a range of phases."""
+    kind, options, formula = FORMULAS[name]
+    solver = kind(**options, **({"phase_min": LOW, "phase_max": HIGH} if phases else {}))
+    plain = Plain(in_double.problem, phases)
+    x, changes = in_double.x0, []
     for step in _first(solver, in_double, 6):
-        assert_allclose(step.x, plain.fit(x), atol=1e-9)
+        m = plain.fit(x)
+        assert_allclose(step.x, plain.keep(m) if phases else m, atol=1e-9)
         assert_array_equal(np.broadcast_to(step.support, x.shape)[0], plain.support)
         before, x = x, formula(plain, x)
         changes.append(np.abs(x - before).max())
@@ -101,8 +112,35 @@ def _first(solver, start, count):
     return [next(steps) for _ in range(count)]
 
 
+class WrittenOut(RAAR):
+    """RAAR by an update of its own, with a third of the step."""
+
+    def update(self, x, m, project, problem, t):
+        return x + (super().update(x, m, project, problem, t) - x) / 3
+
+
+def test_an_update_of_ones_own_replaces_inherited_coefficients(easy):
+    """Also where the compiled pass could run the inherited ones."""
+    x = easy.truth[None] + np.float32(0.1)
+    m = easy.fit_modulus(x)
+    expected = easy.fit_modulus(x + (RAAR().update(x, m, Constraint(easy.support[None]), easy, 0.0) - x) / 3)
+    steps = WrittenOut().steps(easy, x, None)
+    next(steps)
+    assert_allclose(next(steps).x, expected, atol=1e-4)
+    assert WrittenOut().compiled() is None
+    assert RAAR().compiled() is not None
+
+
+def test_an_algorithm_without_formula_is_refused(easy):
+    class Nothing(Iterative):
+        name = "nothing"
+
+    with pytest.raises(NotImplementedError, match="Nothing has neither coefficients nor an update"):
+        next(Nothing().steps(easy, easy.truth[None], None))
+
+
 def test_every_algorithm_has_its_formula_tested():
-    assert {solver.name for solver, _ in FORMULAS.values()} | {"pchio", "oss"} == set(ALGORITHMS)
+    assert {kind.name for kind, *_ in FORMULAS.values()} | {"pchio", "oss"} == set(ALGORITHMS)
 
 
 @pytest.mark.parametrize(
@@ -233,6 +271,19 @@ def test_phase_constrained_solvers_yield_what_is_in_range(easy):
         assert np.angle(inside).max() <= 0.4 + 1e-5
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_pchio_finds_an_object_within_the_range_of_its_phases(narrow, seed):
+    """Each estimate is in the range; of a range too narrow for the object no estimate fits the data."""
+    problem = narrow(seed)
+    low, high = 0.1, 1.3
+    found = rt.solve(PCHIO(iterations=300, phase_min=low, phase_max=high), problem, starts=4, hold_out=0)
+    phases = np.angle(found.estimates[np.abs(found.estimates) > 0])
+    assert low - 1e-3 < phases.min() < phases.max() < high + 1e-3
+    assert align(found.object, problem.truth).correlation > 0.99
+    tight = rt.solve(PCHIO(iterations=300, phase_min=low, phase_max=low + 0.4), problem, starts=4, hold_out=0)
+    assert min(score.r for score in tight.scores) > 10 * found.score.r
+
+
 @pytest.mark.parametrize(("low", "high"), [(0.1, None), (None, 0.1), (1.0, 0.5), (0.3, 0.3)])
 def test_phase_bounds_go_together(low, high):
     with pytest.raises(OptionError, match="phase_min=.* and phase_max=.* go together"):
@@ -242,20 +293,32 @@ def test_phase_bounds_go_together(low, high):
 # cutting the twin --------------------------------------------------------------------------------
 
 
-def test_cut_half_leaves_one_corner_of_the_plane(random_complex):
-    x = random_complex(2, 8, 6)
-    cut = cut_half(x, np.ones((1, 8, 6), bool))
-    assert_array_equal(cut[:, 4:, 3:], x[:, 4:, 3:])
-    cut[:, 4:, 3:] = 0
-    assert not cut.any()
+@pytest.mark.parametrize(
+    ("shape", "kept"),
+    [
+        ((8, 6), np.s_[:, 4:]),
+        ((6, 9), np.s_[:, :, 4:]),
+        ((8, 8), np.s_[:, 4:]),
+        ((4, 6, 8), np.s_[:, :, :, 4:]),
+    ],
+)
+def test_half_is_cut_along_the_longest_axis(random_complex, shape, kept):
+    x = random_complex(2, *shape)
+    cut = cut_half(x)
+    assert_array_equal(cut[kept], x[kept])
+    assert np.count_nonzero(cut) == x[kept].size
+    assert abs(x[kept].size / x.size - 0.5) < 0.06
 
 
-def test_twin_cut_happens_once_after_its_iteration(in_double, plain):
-    first, second, third, _ = _first(ER(twin_cut=2), in_double, 4)
-    x = plain.keep(plain.fit(plain.start))
+def test_twin_cut_happens_once_after_its_iteration(in_double):
+    plain = Plain(in_double.problem)
+    first, second, third, fourth = _first(ER(twin_cut=2), in_double, 4)
+    x = plain.keep(plain.fit(in_double.x0))
+    assert_allclose(first.x, plain.fit(in_double.x0), atol=1e-9)
     assert_allclose(second.x, plain.fit(x), atol=1e-9)
-    cut = plain.keep(plain.fit(x))
-    n, m = cut.shape[1:]
-    cut[:, : n // 2], cut[:, :, : m // 2] = 0, 0
-    assert_allclose(third.x, plain.fit(cut), atol=1e-9)
-    assert np.abs(third.x - plain.fit(plain.keep(plain.fit(x)))).max() > 0.1
+    x = plain.keep(plain.fit(x))
+    uncut = plain.fit(x)
+    x[:, : x.shape[1] // 2] = 0
+    assert_allclose(third.x, plain.fit(x), atol=1e-9)
+    assert np.abs(third.x - uncut).max() > 0.1
+    assert_allclose(fourth.x, plain.fit(plain.keep(plain.fit(x))), atol=1e-9)

@@ -136,3 +136,22 @@ def test_a_part_counts_its_own_share_of_the_run(in_double):
         x = np.where(in_double.problem.support, m, x - 0.9 * m)
     alone = run(OSS(iterations=20), in_double.problem, x)
     np.testing.assert_allclose(cooked[10:], alone, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("text", "shared", "cuts"),
+    [
+        ("4 er + 4 hio", 2, [2]),
+        ("4 er + 4 hio", 6, [6]),  # of the whole run, in whichever part that is
+        ("4 er + 4 hio", None, []),
+        ("4 er + 4 hio(twin_cut=3)", None, [7]),  # a part counts its own iterations
+        ("2*(4 er(twin_cut=1))", None, [1, 5]),
+        ("4 er + 4 hio(twin_cut=3)", 1, [1, 7]),
+    ],
+)
+def test_when_half_is_cut(in_double, monkeypatch, text, shared, cuts):
+    count, found = 0, []
+    monkeypatch.setattr("retrieve.solvers.iterative.cut_half", lambda x: found.append(count + 1) or x)
+    for _ in Recipe(recipe=text, twin_cut=shared).steps(in_double.problem, in_double.x0, None):
+        count += 1
+    assert found == cuts

@@ -35,6 +35,22 @@ def test_without_strength_it_is_error_reduction():
     np.testing.assert_allclose(one.object, other.object, atol=1e-3)
 
 
+class Written(DRAP):
+    """The same algorithm by its formula, as any update may be written."""
+
+    def update(self, x, m, project, problem, t):
+        return project((1 + self.strength) * m - self.strength * x) - self.strength * (m - x)
+
+
+def test_the_coefficients_are_the_formula():
+    """Declared, they run as one compiled pass; written out, the formula runs as it is, and gives the same."""
+    problem = rt.example("crystal2d")
+    assert DRAP().compiled() is not None
+    assert Written().compiled() is None
+    one, other = (rt.solve(kind(iterations=10), problem) for kind in (DRAP, Written))
+    np.testing.assert_allclose(one.object, other.object, atol=1e-3 * np.abs(other.object).max())
+
+
 def test_its_options_are_checked():
     with pytest.raises(rt.OptionError, match="strength"):
         DRAP(strength=2)

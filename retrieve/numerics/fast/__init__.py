@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-Pair = tuple[np.float32, np.float32]
+Number = float | np.float32
+Pair = tuple[Number, Number]
 CUDA = 2
 """DLPack's number of a CUDA card."""
 
@@ -34,17 +35,6 @@ def part(name: str) -> Any:
 def passes_for(x: Any) -> Any:
     """The compiled passes, for a complex64 NumPy array; None where there are none."""
     return part("passes") if type(x) is np.ndarray and x.dtype == np.complex64 else None
-
-
-def loop(x: Any, problem: Any, mixture: Any, project: Any) -> Any:
-    """What iterates x (batch, *shape) here by a `loops.Mixture`, under a constraint; None where there is nothing."""
-    from . import loops
-
-    if x.__dlpack_device__()[0] != CUDA:
-        return loops.loop_for(x, mixture, project.positive, project.phase)
-    card = part("card")
-    plain = not project.positive and project.phase is None and mixture.again is None
-    return card.Loop(x, problem, mixture) if card is not None and plain and card.Loop.able(x, problem) else None
 
 
 @lru_cache(maxsize=64)

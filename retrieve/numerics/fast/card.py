@@ -52,7 +52,7 @@ class CardLoop:
     `modulus` and `update` are those of `retrieve.numerics.fast.loops.Loop`; both return arrays of the library that x came from.
     """
 
-    def __init__(self, x: Any, problem: Any, mixture: Any) -> None:
+    def __init__(self, x: Any, problem: Any, step: Any) -> None:
         xp, points = array_namespace(x), math.prod(x.shape[1:])
         self.x, self.m = (xp.empty(x.shape, dtype=x.dtype, device=x.device) for _ in range(2))
         self.inside = xp.zeros(x.shape, dtype=xp.uint8, device=x.device)
@@ -61,7 +61,7 @@ class CardLoop:
         wanted = _view(xp.where(problem.valid, y, -xp.ones_like(y))).ravel()
         here, m, inside = _view(self.x), _view(self.m), _view(self.inside)
         plan = get_fft_plan(here, axes=tuple(range(1, x.ndim)))
-        other, numbers = 1 / points, [float(number) for pair in mixture[:2] for number in pair]
+        other, numbers = 1 / points, [float(number) for pair in (step.inside, step.outside) for number in pair]
 
         def project() -> None:
             plan.fft(here, m, cufft.CUFFT_FORWARD)

@@ -1,7 +1,7 @@
-"""The iterations of one run on a CPU: P_M by planned transforms, and one compiled pass from x and m = P_M x to the next x.
+"""One run's iterations on a CPU: P_M by planned transforms, then one compiled pass from x and m = P_M x to the next x.
 
-A loop's `modulus` gives m, its `update` the next x, mostly in the place of x, and what is to be shown, P_S m where the
-constraint is more than a support. `card` has the same two for a CUDA card.
+A loop's `modulus` gives m. Its `update` gives the next x, mostly in x's memory, and m, or P_S m if the constraint is more
+than a support. `card` has the same two for a CUDA card.
 """
 
 from __future__ import annotations
@@ -11,30 +11,62 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import Pair, mix, part, passes_for, planned, rows
+from . import CUDA, Number, Pair, mix, part, passes_for, planned, rows
 
 
-class Mixture(NamedTuple):
-    """What a step makes of x and m = P_M x, pixel by pixel.
+class SecondProjection(NamedTuple):
+    """A second P_M within a step, taken of a·x + b·m.
 
-    inside, outside: (a, b) of a·x + b·m where the constraint is satisfied, and where it is not.
-    asked: (p, q), the constraint being asked of z = p·x + q·m; None where it is asked more than once.
-    pull: what P_S z weighs where z breaks the constraint; 0 for an algorithm that asks no more than whether it does.
-    again: where P_M is taken of a·x + b·m once more, the pairs of that, inside and outside, and what it weighs in the step.
+    Parameters
+    ----------
+    inside, outside : pair of float
+        (a, b) where the support is, and elsewhere.
+    weights : pair of float
+        Its weight in the next x, inside and outside the support.
     """
 
     inside: Pair
     outside: Pair
-    asked: Pair | None = None
-    pull: np.float32 = np.float32(0)
-    again: tuple[Pair, Pair, Pair] | None = None
+    weights: Pair
+
+
+class PixelStep(NamedTuple):
+    """A step that makes each pixel of the next x from the same pixel of x and of m = P_M x.
+
+    Parameters
+    ----------
+    inside, outside : pair of float
+        (a, b) of a·x + b·m where the pixel satisfies the constraint, and where it does not.
+    tested : pair of float, optional
+        (c, d): the pixel satisfies the constraint if c·x + d·m does. None: the step is good for a plain support only.
+    constraint_weight : float
+        Weight of P_S(c·x + d·m), added inside the support where the constraint is not satisfied.
+    second_projection : SecondProjection, optional
+        A second P_M that is added.
+    """
+
+    inside: Pair
+    outside: Pair
+    tested: Pair | None = None
+    constraint_weight: Number = 0
+    second_projection: SecondProjection | None = None
+
+    def single(self) -> PixelStep:
+        """The same numbers in single precision, for which the passes are compiled."""
+        second = self.second_projection and SecondProjection(*map(_single, self.second_projection))
+        tested = self.tested and _single(self.tested)
+        return PixelStep(_single(self.inside), _single(self.outside), tested, np.float32(self.constraint_weight), second)
+
+
+def _single(pair: Pair) -> Pair:
+    return np.float32(pair[0]), np.float32(pair[1])
 
 
 class Loop:
     """Under a plain support."""
 
-    def __init__(self, mixture: Mixture) -> None:
-        self.mixture, self.own = mixture, False
+    def __init__(self, step: PixelStep) -> None:
+        self.step, self.own = step, False
         self.spare: np.ndarray | None = None
 
     def modulus(self, problem: Any, x: np.ndarray) -> np.ndarray:
@@ -42,13 +74,13 @@ class Loop:
         return np.asarray(problem.fit_modulus(x))
 
     def update(self, x: np.ndarray, m: np.ndarray, project: Any, problem: Any) -> tuple[np.ndarray, np.ndarray]:
-        """The next x, from the second time on in the place of x, and m."""
-        x, to, step, again = self._mine(x), project.support, self.mixture, self.mixture.again
-        if again is None:
+        """The next x, from the second call on in x's memory, and m."""
+        x, to, step, second = self._mine(x), project.support, self.step, self.step.second_projection
+        if second is None:
             return mix(x, m, to, step.inside, step.outside, x), m
         self.spare = np.empty_like(x) if self.spare is None else self.spare
-        n = problem.fit_modulus(mix(x, m, to, again[0], again[1], self.spare))
-        part("passes").mix_again(rows(x), rows(m), rows(n), rows(to), step.inside, step.outside, again[2])
+        n = problem.fit_modulus(mix(x, m, to, second.inside, second.outside, self.spare))
+        part("passes").mix_second(rows(x), rows(m), rows(n), rows(to), step.inside, step.outside, second.weights)
         return x, m
 
     def _mine(self, x: np.ndarray) -> np.ndarray:
@@ -58,16 +90,16 @@ class Loop:
 
 
 class Phased(Loop):
-    """Under a range of phases, given as its middle and its half."""
+    """Under a range of phases."""
 
     def update(self, x: np.ndarray, m: np.ndarray, project: Any, problem: Any) -> tuple[np.ndarray, np.ndarray]:
-        """The next x, and P_S m in the place of m."""
+        """The next x, and P_S m in m's memory."""
         low, high = project.phase
         middle, half = (high + low) / 2, (high - low) / 2
         wedge = tuple(np.float32(f(angle)) for angle in (middle, half) for f in (math.cos, math.sin))
-        x, step = self._mine(x), self.mixture
-        pairs = (step.inside, step.outside, step.asked)
-        part("passes").mix_phased(rows(x), rows(m), rows(project.support), *pairs, step.pull, wedge)
+        x, step = self._mine(x), self.step
+        pairs = (step.inside, step.outside, step.tested)
+        part("passes").mix_phased(rows(x), rows(m), rows(project.support), *pairs, step.constraint_weight, wedge)
         return x, m
 
 
@@ -97,10 +129,10 @@ class Positive(Loop):
         return m
 
     def update(self, x: np.ndarray, m: np.ndarray, project: Any, problem: Any) -> tuple[np.ndarray, np.ndarray]:
-        """The next x, and P_S m; the sign, which the data do not tell, is that which is positive inside."""
-        x, passes, step = self._mine(x.real), part("passes"), self.mixture
+        """The next x, and P_S m, both with the sign that makes m positive inside the support."""
+        x, passes, step = self._mine(x.real), part("passes"), self.step
         shown = np.empty(x.shape, np.complex64)
-        pairs = (step.inside, step.outside, step.asked)
+        pairs = (step.inside, step.outside, step.tested)
         passes.mix_positive(rows(x), rows(m), rows(project.support), *pairs, rows(shown))
         return x, shown
 
@@ -111,8 +143,13 @@ def _half(a: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray((0.5 * (a.astype(np.float32) + mirrored))[..., : a.shape[-1] // 2 + 1], np.float32)
 
 
-def loop_for(x: np.ndarray, mixture: Mixture, positive: bool, phase: Any) -> Loop | None:
-    """What iterates x (batch, *shape) under this constraint; None where there is nothing."""
-    if passes_for(x) is None or ((positive or phase) and mixture.asked is None):
+def loop_for(x: Any, problem: Any, step: PixelStep, project: Any) -> Any:
+    """The loop that iterates x (batch, *shape) by this step under the constraint `project`; None if there is none."""
+    constrained = project.positive or project.phase is not None
+    if x.__dlpack_device__()[0] == CUDA:
+        card = part("card")
+        able = card is not None and not constrained and step.second_projection is None and card.CardLoop.able(x, problem)
+        return card.CardLoop(x, problem, step) if able else None
+    if passes_for(x) is None or (constrained and step.tested is None):
         return None
-    return (Positive if positive else Phased if phase else Loop)(mixture)
+    return (Positive if project.positive else Phased if constrained else Loop)(step.single())

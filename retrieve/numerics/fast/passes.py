@@ -59,7 +59,7 @@ def mix(x, m, support, inside, outside, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def mix_again(x, m, n, support, inside, outside, weights):  # type: ignore[no-untyped-def]
+def mix_second(x, m, n, support, inside, outside, weights):  # type: ignore[no-untyped-def]
     """x ← a·x + b·m + e·n, with a, b and e inside the support and others outside."""
     (a, b), (c, d), (e, f) = inside, outside, weights
     for i in range(x.shape[0]):
@@ -71,12 +71,12 @@ def mix_again(x, m, n, support, inside, outside, weights):  # type: ignore[no-un
 
 
 @compiled
-def mix_positive(x, m, support, inside, outside, asked, shown):  # type: ignore[no-untyped-def]
+def mix_positive(x, m, support, inside, outside, tested, shown):  # type: ignore[no-untyped-def]
     """`mix` of real x and m, where a pixel with p·x + q·m < 0 is outside; shown ← P_S m, complex.
 
     First both are given the sign with which m is positive inside the support on the whole.
     """
-    (a, b), (c, d), (p, q) = inside, outside, asked
+    (a, b), (c, d), (p, q) = inside, outside, tested
     for i in range(x.shape[0]):
         here, there, s, seen = x[i], m[i], support[i % support.shape[0]], shown[i]
         total = ZERO
@@ -90,23 +90,23 @@ def mix_positive(x, m, support, inside, outside, asked, shown):  # type: ignore[
 
 
 @compiled
-def nearest(z, wedge, pull):  # type: ignore[no-untyped-def]
-    """Whether z has a phase in the range, given by cosine and sine of its middle and half, and pull·(the nearest that has)."""
+def nearest(z, wedge, weight):  # type: ignore[no-untyped-def]
+    """Whether z's phase is in the range, given by cosine and sine of middle and half width; `weight` times the nearest value."""
     turn, c, s = complex(wedge[0], wedge[1]), wedge[2], wedge[3]
     re, im = z.real * wedge[0] + z.imag * wedge[1], z.imag * wedge[0] - z.real * wedge[1]
-    reach = pull * max(re * c + abs(im) * s, ZERO)
+    reach = weight * max(re * c + abs(im) * s, ZERO)
     return re >= math.sqrt(re * re + im * im) * c, turn * complex(reach * c, reach * s if im > ZERO else -reach * s)
 
 
 @compiled
-def mix_phased(x, m, support, inside, outside, asked, pull, wedge):  # type: ignore[no-untyped-def]
-    """`mix` under a range of phases: outside it p·x + q·m counts as outside, but for `pull` times its nearest; m ← P_S m."""
-    (a, b), (c, d), (p, q), one = inside, outside, asked, np.float32(1)
+def mix_phased(x, m, support, inside, outside, tested, weight, wedge):  # type: ignore[no-untyped-def]
+    """`mix` under a range of phases: outside it p·x + q·m counts as outside, plus `weight` times its nearest; m ← P_S m."""
+    (a, b), (c, d), (p, q), one = inside, outside, tested, np.float32(1)
     for i in range(x.shape[0]):
         here, there, s = x[i], m[i], support[i % support.shape[0]]
         for k in range(here.shape[0]):
             u, v = here[k], there[k]
-            fits, near = nearest(sum_of(p, u, q, v), wedge, pull)
+            fits, near = nearest(sum_of(p, u, q, v), wedge, weight)
             here[k] = sum_of(a, u, b, v) if s[k] and fits else sum_of(c, u, d, v) + (near if s[k] else ZERO)
             fits, near = nearest(v, wedge, one)
             there[k] = (v if fits else near) if s[k] else ZERO

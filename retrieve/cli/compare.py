@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..errors import InputError
 from ..plugins.flags import solver_from
-from .source import data_options, problem_from
+from .source import Reading, data_options
 
 if TYPE_CHECKING:
     from ..evaluate.compare import CompareCase, Competitor
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 @click.option("--report", type=click.Path(path_type=Path), help="write a page, one HTML file")
 @click.option("--quiet", "-q", is_flag=True, help="print nothing but errors")
 @data_options
-def command(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
+def command(files: tuple[str, ...], quiet: bool, reading: Reading, **given: Any) -> None:
     """Compare solvers on FILES, or on a locked benchmark, with the same starts, held-out pixels and budget.
 
     For each: single start and best of all by the free score, success rate against the truth with its
@@ -71,7 +71,7 @@ def command(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     entrants = entrants_of(given["solvers"], given["results"])
     shown = _metrics(given["metrics"])
     device = find_device(given["device"]).name
-    cases, count, about = _cases(files, given, entrants, console)
+    cases, count, about = _cases(files, given, reading, entrants, console)
     total = count * len(entrants)
     workers = given["workers"] or (cores() if device == "cpu" and given["executor"] != "serial" else 1)
     workers = min(workers, total)
@@ -172,12 +172,12 @@ def _metrics(names: Sequence[str]) -> list[str]:
 
 
 def _cases(
-    files: tuple[str, ...], given: dict[str, Any], entrants: dict[str, Competitor], console: Console
+    files: tuple[str, ...], given: dict[str, Any], reading: Reading, entrants: dict[str, Competitor], console: Console
 ) -> tuple[Iterable[CompareCase], int, dict[str, Any]]:
     """The problems, how many, and what the settings tell of them; completes starts and budget in `given`."""
     if files:
         given["starts"] = given["starts"] or 8
-        cases = [_from_file(file, given, entrants, console) for file in files]
+        cases = [_from_file(file, given, reading, entrants, console) for file in files]
         hashes = [case.problem.meta.get("input", {}).get("sha256") for case in cases]
         return cases, len(cases), {"files": list(files), "sha256": hashes, "truth": given["truth"]}
     from ..evaluate import benchmarks
@@ -198,11 +198,13 @@ def _levels(text: str) -> list[float]:
         raise InputError(f"--noise {text!r} is not a list of numbers; write it like 0,0.05,0.2") from None
 
 
-def _from_file(file: str, given: dict[str, Any], entrants: dict[str, Competitor], console: Console) -> CompareCase:
+def _from_file(
+    file: str, given: dict[str, Any], reading: Reading, entrants: dict[str, Competitor], console: Console
+) -> CompareCase:
     from ..evaluate.compare import CompareCase
     from ..io.external import ExternalResult, truth_for
 
-    problem = problem_from(file, given)
+    problem = reading.problem(file)
     for note in problem.meta.get("notes", ()):
         console.print(f"  {note}", markup=False)
     if given["truth"]:

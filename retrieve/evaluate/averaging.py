@@ -26,12 +26,12 @@ def average_starts(result: Result, how: str, keep: int | None = None) -> Result:
     The object lies as the chosen start does, whose support goes with it.
     Raises `InputError` for another way, and with fewer than two usable starts.
     """
-    manifest = {**result.manifest, "combine": how, "keep": keep}
+    manifest = {**result.manifest, "averaging": how, "keep": keep}
     if how == "best":
         return dataclasses.replace(result, manifest=manifest)
     usable = np.array([score.failure is None for score in result.scores])
     if usable.sum() < 2:
-        raise InputError(f"combine={how!r} needs at least two usable starts, there is {usable.sum()}; give more starts")
+        raise InputError(f"averaging={how!r} needs at least two usable starts, there is {usable.sum()}; give more starts")
     if how == "mean":
         x, weights = weighted_mean(result)
         manifest |= {"weights": weights.round(4).tolist()}
@@ -39,7 +39,7 @@ def average_starts(result: Result, how: str, keep: int | None = None) -> Result:
         x, kept, fraction = scatter_and_filter(result.estimates, keep or max(2, int(usable.sum()) // 2), usable)
         manifest |= {"kept": kept.tolist(), "common_mode_fraction": fraction}
     else:
-        raise InputError(unknown("way to combine starts", how, ("best", "mean", "common-mode")))
+        raise InputError(unknown("way to average starts", how, ("best", "mean", "common-mode")))
     x = align_all(np.stack([result.object, x]), 0)[1]
     held = None if result.held is None else np.fft.ifftshift(result.held)
     r, free = Scorer.of(result.problem, held)(x[None])

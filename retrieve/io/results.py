@@ -60,6 +60,7 @@ def read_result(path: str | Path) -> Result:
             interrupted=bool(made["interrupted"][()]),
             manifest=json.loads(text(entry["manifest"][()])),
             account=tuple(map(tuple, json.loads(text(entry["account"][()])))) if "account" in entry else (),
+            x0=starts["x0"][()] if "x0" in starts else None,
             verdict=_verdict(json.loads(text(entry["verdict"][()]))) if "verdict" in entry else None,
         )
 

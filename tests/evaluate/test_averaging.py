@@ -118,7 +118,7 @@ def test_failed_starts_are_no_part_of_the_mean(truth):
 
 def test_a_combined_result_is_scored_anew_and_says_how_it_was_made(truth):
     result = average_starts(result_of(truth, noisy(truth, 4), [0.1, 0.1, 0.1, 0.9]), "mean")
-    assert result.manifest["combine"] == "mean"
+    assert result.manifest["averaging"] == "mean"
     assert result.manifest["weights"] == pytest.approx([1 / 3, 1 / 3, 1 / 3, 0], abs=1e-3)
     assert result.averaged.r == pytest.approx(float(result.problem.r_factor(result.object[None])[0]), rel=1e-4)
     with pytest.raises(InputError, match="at least two usable"):

@@ -161,7 +161,7 @@ def _write(result: Result, targets: Targets, console: Console) -> None:
 def _summary(result: Result, console: Console) -> None:
     from ..evaluate.verdict import account_lines
 
-    table = Table("start", "R", "R_free", "free/working", "support", "")
+    table = Table("start", "R (fitted pixels)", "R_free", "R_free/R", "support", "")
     for k, score in enumerate(result.scores):
         ratio = "" if score.r_free is None or score.r <= 0 else f"{score.r_free / score.r:.2f}"
         filled = "" if result.supports is None else f"{result.supports[k].mean():.2%}"

@@ -187,7 +187,7 @@ def support_overlap(x: ComplexArray, t: ComplexArray, mask: Mask) -> float:
 
 @metric("Σ_V(√P − √I)²/Σ_V I", (0, np.inf), "lower", FIELD, "data")
 def r(x: ComplexArray, problem: Problem) -> float:
-    """The usual error of the pattern, which sees the scale too."""
+    """The amplitude R factor, over all measured pixels. The R of a score leaves out the held-out ones."""
     return float(to_numpy(problem.r_factor(_batch(x, problem)))[0])
 
 

@@ -43,8 +43,8 @@ def from_dict(content: Mapping[str, Any]) -> Comparison:
     """The comparison of `to_dict`, without its pictures; numbers that were not finite are NaN."""
     rows = []
     for one, seconds in zip(content["rows"], content["times"]["rows"], strict=True):
-        one = {FORMER.get(name, name): value for name, value in one.items()}
-        metrics = {FORMER.get(name, name): _number(value) for name, value in one["metrics"].items()}
+        one = {_current(name): value for name, value in one.items()}
+        metrics = {_current(name): _number(value) for name, value in one["metrics"].items()}
         rows.append(Row(**{**one, "metrics": metrics, "r": _number(one["r"]), "seconds": _number(seconds)}))
     return Comparison(content["settings"], content["solvers"], tuple(rows))
 
@@ -95,10 +95,14 @@ def write_csv(comparison: Comparison, path: str | Path) -> Path:
 
 
 FORMER = {"chi2": "r", "free": "r_free"}
-"""Names in files of the first version."""
+"""Names in files of the first version; metrics of the average began with ``combined_``."""
 _RATES = ("success95", "success99")
 _FIRST = ("group", "noise", "object", "solver", "start", "r", "r_free")
 _LAST = ("ffts", "network_evaluations", "seconds", "failure")
+
+
+def _current(name: str) -> str:
+    return FORMER.get(name, name.replace("combined_", "averaged_"))
 
 
 def _without_time(values: dict[str, Any]) -> dict[str, Any]:

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..io.result import Result, Verdict
+from ..io.result import Result, Verdict, current_evidence
 from ..numerics.arrays import like, to_numpy
 from ..numerics.stacks import align_all
 from ..operators import PartialCoherence
+from ..problem.scoring import standard_error
 from .ensemble import agreement_matrix, clusters_of
 from .metrics import INSIDE
 from .support_agreement import SAME_OBJECT_CORRELATION, support_warnings
@@ -98,30 +99,30 @@ def label_of(p: float, groups: int) -> str:
 def evidence_of(result: Result, starts: NDArray[np.intp], aligned: NDArray, alike: NDArray) -> dict[str, float]:
     """The figures that the probability is made of, from starts (n,) of which the first is the chosen one.
 
-    partner: highest correlation of the chosen start with another.  company: share of the others that correlate with it
-    by 0.9.  level: R_free.  ratio: free over working R.  gap: the partner's score over the chosen one's.  transfer: PRTF of
-    the two over all amplitudes.  closure: overlap of the two objects' outlines.  blurred: 1 where the pattern was taken
-    for a blurred one, else 0.
+    nearest_correlation: of the chosen start with the start that is most like it.  agreement_rate: share of the other starts
+    that correlate with it by 0.9.  r_free: R on held-out pixels; R if there are none.  ratio: R_free over R.
+    score_gap: the nearest start's score over the chosen one's.  prtf: of these two, over all amplitudes.
+    outline_overlap: of their outlines.  starts: how many ran.  blurred: 1 if a blur was fitted, else 0.
     """
-    partner = 1 + int(np.argmax(alike[0, 1:]))
-    a, b = np.abs(aligned[0]), np.abs(aligned[partner])
+    nearest = 1 + int(np.argmax(alike[0, 1:]))
+    a, b = np.abs(aligned[0]), np.abs(aligned[nearest])
     inside, other = a > INSIDE * a.max(), b > INSIDE * b.max()
     score = result.scores[starts[0]]
     free = score.r if score.r_free is None else score.r_free
     return {
-        "partner": float(alike[0, partner]),
-        "company": float(np.mean(alike[0, 1:] >= SAME_OBJECT_CORRELATION)),
-        "level": float(free),
+        "nearest_correlation": float(alike[0, nearest]),
+        "agreement_rate": float(np.mean(alike[0, 1:] >= SAME_OBJECT_CORRELATION)),
+        "r_free": float(free),
         "ratio": float(free / max(score.r, 1e-30)),
-        "gap": float(result.scores[starts[partner]].rank / max(score.rank, 1e-30)),
-        "transfer": _transfer(result, aligned[[0, partner]]),
-        "closure": float((inside & other).sum() / max(1, (inside | other).sum())),
+        "score_gap": float(result.scores[starts[nearest]].rank / max(score.rank, 1e-30)),
+        "prtf": _prtf(result, aligned[[0, nearest]]),
+        "outline_overlap": float((inside & other).sum() / max(1, (inside | other).sum())),
         "starts": float(len(result.scores)),
         "blurred": float(isinstance(result.problem.detector, PartialCoherence)),
     }
 
 
-def _transfer(result: Result, pair: NDArray) -> float:
+def _prtf(result: Result, pair: NDArray) -> float:
     """Σ|mean F|/Σ√P of two aligned objects, the phase-retrieval transfer function over all measured pixels at once."""
     problem = result.problem
     fields = to_numpy(problem.operator.forward(like(pair.astype(np.complex64), problem.amplitude)))
@@ -135,16 +136,16 @@ def _transfer(result: Result, pair: NDArray) -> float:
 
 def features(evidence: Mapping[str, float]) -> NDArray[np.float64]:
     """The evidence on scales on which a line may divide right from wrong, (features,)."""
-    e = evidence
+    e = current_evidence(evidence)
     return np.array(
         [
-            -math.log10(max(1 - e["partner"], 1e-4)),
-            e["company"],
-            -math.log10(min(max(e["level"], 1e-6), 1.0)),
+            -math.log10(max(1 - e["nearest_correlation"], 1e-4)),
+            e["agreement_rate"],
+            -math.log10(min(max(e["r_free"], 1e-6), 1.0)),
             math.log10(min(max(e["ratio"], 0.1), 100.0)),
-            math.log10(min(max(e["gap"], 0.1), 100.0)),
-            -math.log10(max(1 - e["transfer"], 1e-4)),
-            e["closure"],
+            math.log10(min(max(e["score_gap"], 0.1), 100.0)),
+            -math.log10(max(1 - e["prtf"], 1e-4)),
+            e["outline_overlap"],
             e["blurred"],
         ]
     )
@@ -165,18 +166,32 @@ def probability(evidence: Mapping[str, float], fitted: Mapping[str, Any] | None 
 
 
 def account_lines(result: Result) -> list[str]:
-    """What the solver saw and did, in lines: what it says of every start once, then what of each."""
-    shared = [line for line in result.account[0] if all(line in said for said in result.account)] if result.account else []
-    own = [[line for line in said if line not in shared] for said in result.account]
-    return shared + [f"start {k}: {'; '.join(lines)}" for k, lines in enumerate(own) if lines]
+    """The solver's account and the reason of the choice, in lines: what holds for every start once, then each start's own."""
+    shared = [line for line in result.account[0] if all(line in lines for lines in result.account)] if result.account else []
+    own = [[line for line in lines if line not in shared] for lines in result.account]
+    return shared + [f"start {k}: {'; '.join(lines)}" for k, lines in enumerate(own) if lines] + _choice(result)
+
+
+def _choice(result: Result) -> list[str]:
+    """Why the chosen start is not the one of the lowest R_free."""
+    ranks = [score.rank for score in result.scores]
+    lowest = int(np.argmin(ranks))
+    if result.averaging is not None or result.held is None or ranks[result.chosen] <= ranks[lowest]:
+        return []
+    pixels = int(result.held.sum())
+    return [
+        f"start {result.chosen} is chosen (R_free {ranks[result.chosen]:.4g}), though start {lowest} has the lowest R_free "
+        f"({ranks[lowest]:.4g}): on {pixels} held-out pixels both are within one standard error ({standard_error(pixels):.0%}), "
+        "and the lower R decides"
+    ]
 
 
 def _words(e: Mapping[str, float], starts: int, groups: int) -> str:
     said = [
-        f"the nearest other start correlates by {e['partner']:.3f}",
-        f"{e['company']:.0%} of the others found the same object",
+        f"the nearest other start correlates by {e['nearest_correlation']:.3f}",
+        f"{e['agreement_rate']:.0%} of the others found the same object",
         f"unseen pixels are predicted {e['ratio']:.1f} times as badly as fitted ones",
-        f"outlines overlap by {e['closure']:.0%}",
+        f"outlines overlap by {e['outline_overlap']:.0%}",
     ]
     if groups > 1:
         said.append(f"{groups} different groups score about as well")

@@ -53,6 +53,22 @@ class Verdict(NamedTuple):
         return {**self._asdict(), "evidence": dict(self.evidence), "warnings": list(self.warnings)}
 
 
+FORMER_EVIDENCE = {
+    "partner": "nearest_correlation",
+    "company": "agreement_rate",
+    "level": "r_free",
+    "gap": "score_gap",
+    "transfer": "prtf",
+    "closure": "outline_overlap",
+}
+"""Figures behind a verdict by their names in older files."""
+
+
+def current_evidence(evidence: Mapping[str, float]) -> dict[str, float]:
+    """The figures behind a verdict by their names of today."""
+    return {FORMER_EVIDENCE.get(name, name): value for name, value in evidence.items()}
+
+
 @dataclass(frozen=True)
 class Result:
     """A finished (or interrupted) solve, as NumPy arrays on the host.

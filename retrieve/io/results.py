@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..operators import PartialCoherence
 from .cxi import KERNEL
 from .hdf5 import open_hdf5, text
-from .result import Cost, Result, Score, Verdict
+from .result import Cost, Result, Score, Verdict, current_evidence
 
 if TYPE_CHECKING:
     from ..problem import Problem
@@ -90,7 +90,7 @@ def _score(r: float, free: float, nll: float, failure: str = "") -> Score:
 
 
 def _verdict(record: dict[str, Any]) -> Verdict:
-    return Verdict(**{**record, "warnings": tuple(record["warnings"])})
+    return Verdict(**{**record, "evidence": current_evidence(record["evidence"]), "warnings": tuple(record["warnings"])})
 
 
 def _problem(measurement: Any, entry: h5py.Group) -> Problem:

@@ -111,6 +111,7 @@ def test_fingerprints_tell_apart_what_differs_and_nothing_else(hard):
     assert fingerprint(hard) != fingerprint(hard.replace(likelihood=Gaussian(sigma=0.7)))
     assert fingerprint(hard) != fingerprint(hard.replace(support=None))
     assert fingerprint(1, "2") != fingerprint("1", 2) != fingerprint(["1", 2])
+    assert fingerprint(np.float32(0.5), np.int64(2)) == fingerprint(0.5, 2) != fingerprint(np.float32(0.25), 2)
     same = dataclasses.replace(hard, meta={"elsewhere": True})
     assert float(same.power) > 0
     assert fingerprint(hard) == fingerprint(same)

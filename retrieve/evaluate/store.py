@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from ..errors import InputError, RetrieveError
 from ..files import check_writable
@@ -30,11 +31,19 @@ class Store:
     """Outcomes by all that decides them: competitor, case, starts, seed, budget, held-out pixels, device, metrics, versions.
 
     path: of the file.  resume: keep what is in it; without, it begins anew.  A line that a crash tore is left out.
-    taken: how many outcomes were had from it. Raises `InputError` where the file cannot be read or written.
+    taken: how many outcomes were had from it. Raises `InputError` where the file cannot be read or written, and while
+    another run writes it.
     """
 
     def __init__(self, path: str | Path, resume: bool = False) -> None:
         self.path = check_writable(path)
+        self._lock = FileLock(f"{self.path}.lock", timeout=0)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise InputError(
+                f"another run is writing {self.path}; wait for its end, or choose another place for the JSON"
+            ) from None
         self.taken = 0
         self._common = fingerprint(versions(), sorted(metrics()))
         self._competitors: dict[str, str] = {}
@@ -45,6 +54,7 @@ class Store:
             if before and not before.endswith(b"\n"):
                 self._write("\n")  # ends a torn line
         except OSError as error:
+            self._lock.release()
             raise InputError(f"cannot use {self.path}: {error.strerror or error}; choose another place for the JSON") from error
 
     def __enter__(self) -> Store:
@@ -52,6 +62,8 @@ class Store:
 
     def __exit__(self, *_: Any) -> None:
         self._file.close()
+        self._lock.release()
+        Path(self._lock.lock_file).unlink(missing_ok=True)
 
     def get(self, trial: Trial) -> Outcome | None:
         """What the trial left in an earlier run, if it did."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..files import write_text
+from ..files import json_value, write_text
 from .comparison import Comparison, Row
 from .statistics import paired, summarise
 
@@ -36,7 +36,7 @@ def to_dict(comparison: Comparison) -> dict[str, Any]:
         "rows": [_without_time(asdict(row)) for row in comparison.rows],
         "times": {"summaries": [s.seconds for s in summaries], "rows": [row.seconds for row in comparison.rows]},
     }
-    return _plain(content)
+    return json_value(content, DIGITS)
 
 
 def from_dict(content: Mapping[str, Any]) -> Comparison:
@@ -90,7 +90,7 @@ def write_csv(comparison: Comparison, path: str | Path) -> Path:
     for row in comparison.rows:
         line = {**row.metrics, **{k: v for k, v in asdict(row).items() if k != "metrics"}}
         line["start"] = "best" if row.start is None else row.start
-        table.writerow({name: "" if (value := _plain(line.get(name))) is None else value for name in columns})
+        table.writerow({name: "" if (value := json_value(line.get(name), DIGITS)) is None else value for name in columns})
     return write_text(path, text.getvalue())
 
 
@@ -107,17 +107,6 @@ def _current(name: str) -> str:
 
 def _without_time(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name != "seconds"}
-
-
-def _plain(value: Any) -> Any:
-    """Floats to the digits that single precision carries, null where they are not finite."""
-    if isinstance(value, Mapping):
-        return {str(name): _plain(inner) for name, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, float):
-        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
-    return value
 
 
 def _number(value: float | None) -> float:

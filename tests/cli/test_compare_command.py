@@ -102,7 +102,7 @@ SET = ["--benchmark", "domains2d-50"]
         ([*SET, "--solver", "hoi"], "unknown solver 'hoi'"),
         ([*SET, "--solver", "hio:beta=9"], "beta=9"),
         ([*SET, *FAST, "--metric", "ssim"], "unknown metric 'ssim'"),
-        ([*SET, *FAST, *FAST], "two entrants are labelled 'hio:iterations=20'"),
+        ([*SET, *FAST, *FAST], "two competitors are labelled 'hio:iterations=20'"),
         ([*SET], "nothing to compare"),
         ([*SET, *FAST, "--noise", "high"], "--noise 'high'"),
         ([*SET, *FAST, "--noise", "-1"], "sigma=-1"),

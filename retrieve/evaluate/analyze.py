@@ -116,7 +116,7 @@ def analyze(
         scores=tuple(scores),
         left_out=left_out,
         matrix=matrix,
-        pairs=pairwise(members, problem=results[int(groups[reference])].problem),
+        pairs=pairwise(members, results[int(groups[reference])].problem),
         errors={
             name: np.array([metric(x, results[int(g)].problem) for x, g in zip(estimates, groups, strict=True)])
             for name, metric in ERRORS.items()

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import InputError
 from ..io.result import Result
 from ..numerics.arrays import to_numpy
-from ..numerics.stacks import Stack, align_all, usable_of
+from ..numerics.stacks import Stack, align_all
 from ..plugins.options import unknown
 from ..problem.scoring import Score, Scorer, same_support, standard_error
 from .ensemble import common_mode
@@ -69,14 +69,14 @@ def weighted_mean(result: Result) -> tuple[NDArray[np.complex64], NDArray[np.flo
 
 
 def scatter_and_filter(
-    estimates: Stack, keep: int, usable: ArrayLike | None = None
+    estimates: Stack, keep: int, usable: NDArray[np.bool_]
 ) -> tuple[NDArray[np.complex64], NDArray[np.intp], float]:
-    """Keep the `keep` starts of the highest `mean_to_max`, align them to the best and take their common mode.
+    """Keep the `keep` usable starts of the highest `mean_to_max`, align them to the best and take their common mode.
 
     Returns the mode (*shape), the kept indices from the best down, and the mode's share of the energy.
     Raises InputError unless 1 <= keep <= the number of usable starts.
     """
-    good = np.flatnonzero(usable_of(estimates, usable))
+    good = np.flatnonzero(usable)
     if not 1 <= keep <= len(good):
         raise InputError(f"keep={keep} is out of range; give 1 to {len(good)}, the number of usable starts")
     merit = np.array([mean_to_max(estimates[i]) for i in good])

@@ -233,7 +233,6 @@ def test_a_foreign_result_is_one_row_of_its_own(tmp_path):
 
 
 def test_benchmarks_are_locked_and_say_what_is_unknown():
-    assert "domains2d-50" in benchmarks.benchmark_names()
     chosen = benchmarks.benchmark("domains2d-50")
     assert chosen.noise == (0.0, 0.01, 0.05, 0.1, 0.2)
     assert chosen.objects == 100

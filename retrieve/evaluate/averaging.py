@@ -15,16 +15,31 @@ from ..plugins.options import unknown
 from ..problem.scoring import Score, Scorer, same_support, standard_error
 from .ensemble import common_mode
 
-MIN_STARTS_FOR_MEAN = 4  # of 1 to 20 tried on crystals without a support, anything from 4 on is about as good
+FREE_SCORE_ERRORS = 4  # of 1 to 20 tried on crystals without a support, anything from 4 on is about as good
 
 
 def average_starts(result: Result, how: str, keep: int | None = None) -> Result:
-    """A result whose object is made of its starts.
+    """Make the object of a result from its starts.
 
-    how: "best" leaves the start with the best score; "mean" takes the `weighted_mean` of all; "common-mode" filters the
-    starts and takes their common mode. keep: starts that pass the filter, half of the usable ones where None.
-    The object lies as the chosen start does, whose support goes with it.
-    Raises `InputError` for another way, and with fewer than two usable starts.
+    Parameters
+    ----------
+    result : Result
+        The result.
+    how : str
+        "best" leaves the chosen start. "mean" takes the `weighted_mean` of all starts. "common-mode" keeps the most
+        homogeneous starts and takes the mode that they share.
+    keep : int, optional
+        Starts that "common-mode" keeps; half of the usable ones unless given.
+
+    Returns
+    -------
+    Result
+        The object is aligned to the chosen start, whose support stays with it, and is scored anew.
+
+    Raises
+    ------
+    InputError
+        For another way, and with fewer than two usable starts.
     """
     manifest = {**result.manifest, "averaging": how, "keep": keep}
     if how == "best":
@@ -50,17 +65,16 @@ def average_starts(result: Result, how: str, keep: int | None = None) -> Result:
 def weighted_mean(result: Result) -> tuple[NDArray[np.complex64], NDArray[np.float64]]:
     """Complex mean (*shape) of the usable starts aligned to the best of them, and their weights (starts,), of sum 1.
 
-    The weights are exp(−(R/lowest R − 1)/standard error): starts which the noise cannot tell apart count alike, and what is
-    clearly worse not at all. Where supports differ R is the lower the wider they are: then the free score weighs, if pixels
-    were held out, by `MIN_STARTS_FOR_MEAN` of its standard errors. Where starts disagree the mean fits the data less well
-    than each.
+    The weights are exp(−(R/lowest R − 1)/standard error). Starts that differ by less than the noise count alike, and clearly
+    worse ones count nothing. If supports differ, a wide one lowers R. Then R_free weighs, if pixels were held out, with
+    `FREE_SCORE_ERRORS` times its standard error. The mean of starts that disagree fits the data less well than each.
     """
     seen, held = to_numpy(result.problem.valid), np.zeros(1, bool) if result.held is None else np.fft.ifftshift(result.held)
     by_free = bool(held.any()) and not same_support(result.problem, result.supports)
     values = np.array([np.inf if score.failure else score.rank if by_free else score.r for score in result.scores], float)
     best = int(np.argmin(values))
     excess = (values - values[best]) / max(float(values[best]), np.finfo(np.float32).tiny)
-    error = MIN_STARTS_FOR_MEAN * standard_error(int(held.sum())) if by_free else standard_error(int((seen & ~held).sum()))
+    error = FREE_SCORE_ERRORS * standard_error(int(held.sum())) if by_free else standard_error(int((seen & ~held).sum()))
     weights = np.exp(-excess / error)
     weights /= weights.sum()
     some = np.flatnonzero(weights > 1e-6)

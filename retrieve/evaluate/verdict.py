@@ -1,8 +1,8 @@
-"""Whether a result is to be trusted: solved, several solutions, or not solved, with a calibrated probability. No truth is used.
+"""Whether to trust a result: solved, several solutions, or not solved, with a calibrated probability. No truth is used.
 
-The probability is that of a complex correlation above 0.95 with the true object, by a logistic model of what independent
-starts say of each other. `benchmarks/verdict.py` fits it to blind runs on tuning objects and checks it on others; the
-numbers and their record are in `verdict.json`.
+The probability is that of a complex correlation above 0.95 with the true object. A logistic model takes it from how much
+independent starts agree. `benchmarks/verdict.py` fits the model to blind runs on tuning objects and checks it on others.
+Its numbers and their record are in `verdict.json`.
 """
 
 from __future__ import annotations
@@ -26,24 +26,36 @@ from .ensemble import agreement_matrix, clusters_of
 from .metrics import INSIDE
 from .support_agreement import SAME_OBJECT_CORRELATION, support_warnings
 
-AS_GOOD = 1.5
+EQUAL_SCORE_FACTOR = 1.5
 """A group whose best score is within this factor of the best is as good a solution."""
-RESOLVED = 3
-"""Pixels a side of the smallest object that is one; below, the pattern has no speckles to fit, and any start agrees."""
-LOOKED_AT = 8
+MIN_OBJECT_SIDE = 3
+"""Pixels a side of the smallest object that is judged; the pattern of a smaller one has no speckles, and any start agrees."""
+STARTS_COMPARED = 8
 """Starts, the best by score, that are compared."""
 
 
 def judge(result: Result) -> Verdict:
-    """The verdict on a result of two starts or more; of one, or of a point, it says that it cannot tell."""
+    """Judge a result by how much its starts agree and how well they predict held-out pixels.
+
+    Parameters
+    ----------
+    result : Result
+        A result of two starts or more. With one start, or an object of a few pixels, the label is "cannot tell".
+
+    Returns
+    -------
+    Verdict
+        Label, probability, evidence, words, and warnings on the support, a blur and a second grain.
+    """
     usable = np.flatnonzero([score.failure is None for score in result.scores])
     warnings = (*support_warnings(result), *_blurred(result), *_shared(result))
     if (why := _alone(result, usable)) is not None:
         return Verdict("cannot tell", None, {}, why, warnings)
-    if (pixels := int((np.abs(result.object) > INSIDE * np.abs(result.object).max()).sum())) < RESOLVED**result.object.ndim:
-        why = f"the object is a point of {pixels} pixels: the pattern is all but flat; check that it holds speckles"
+    pixels = int((np.abs(result.object) > INSIDE * np.abs(result.object).max()).sum())
+    if pixels < MIN_OBJECT_SIDE**result.object.ndim:
+        why = f"the object is a point of {pixels} pixels, and the pattern nearly flat: check that it holds speckles"
         return Verdict("cannot tell", None, {}, why, warnings)
-    starts = usable[np.argsort([result.scores[k].rank for k in usable], kind="stable")][:LOOKED_AT]
+    starts = usable[np.argsort([result.scores[k].rank for k in usable], kind="stable")][:STARTS_COMPARED]
     if result.chosen in starts:
         starts = np.array([result.chosen, *starts[starts != result.chosen]])
     aligned = align_all(result.estimates[starts], 0)
@@ -54,50 +66,51 @@ def judge(result: Result) -> Verdict:
     groups = [
         c
         for c in clusters_of(alike, SAME_OBJECT_CORRELATION)
-        if ranks[c.members].min() <= AS_GOOD * ranks.min() and len(c.members) > 1
+        if ranks[c.members].min() <= EQUAL_SCORE_FACTOR * ranks.min() and len(c.members) > 1
     ]
     return Verdict(label_of(p, len(groups)), p, evidence, _words(evidence, len(usable), len(groups)), warnings)
 
 
 def _blurred(result: Result) -> tuple[str, ...]:
-    """That the pattern was taken for a blurred one."""
-    if isinstance(result.problem.detector, PartialCoherence):
-        by = " × ".join(f"{width:.2f}" for width in result.problem.detector.widths)
-        return (
-            f"the pattern was taken for blurred by {by} px; it tells but roughly how much of that is an object that ends softly",
-        )
-    return ()
+    """That a blur of the pattern was fitted."""
+    if not isinstance(result.problem.detector, PartialCoherence):
+        return ()
+    by = " × ".join(f"{width:.2f}" for width in result.problem.detector.widths)
+    return (
+        f"the fit assumed a blur of {by} px; an object with soft edges would look the same: run again with "
+        "--coherence never, and compare R_free",
+    )
 
 
 def _shared(result: Result) -> tuple[str, ...]:
-    """That pixels were taken for those of another crystal and left out, so that nothing speaks against the object there."""
+    """That pixels of a second grain were left out, so that nothing speaks against the object there."""
     alien = result.problem.meta.get("alien")
     if alien is None:
         return ()
-    by = f"{alien['pixels']} px with {alien['share']:.1%} of the counts"
     return (
-        f"{by} were taken for a second grain's and left out, of the scores, too; look at the account, and at the pattern there",
+        f"{alien['pixels']} px with {alien['share']:.1%} of the counts were left out, also of R, as a second grain's: look at "
+        "the pattern there; if they belong to the object, run again with --second-grain never",
     )
 
 
 def _alone(result: Result, usable: NDArray[np.intp]) -> str | None:
-    """Why no start can be held against another, None where two can."""
+    """Why no two starts can be compared, None where two can."""
     if not np.abs(result.object).any():
         return "the object is empty"
     if len(usable) < 2:
-        return "one start agrees with nothing: give --starts 2 or more, or see what another solver finds (`retrieve compare`)"
+        return "one start cannot agree with another: give --starts 2 or more, or compare solvers (`retrieve compare`)"
     if all(np.array_equal(result.estimates[k], result.estimates[usable[0]]) for k in usable[1:]):
-        return "all starts are the same to the bit, so that they agree whatever they find; see what another solver finds"
+        return "all starts are the same to the bit, and their agreement says nothing: compare with another solver"
     return None
 
 
 def label_of(p: float, groups: int) -> str:
-    """Solved where that is the likelier; else several solutions, where more than one group of starts scores well."""
+    """Solved if that is more probable than not; else several solutions, if more than one group of starts scores well."""
     return "solved" if p >= 0.5 else "several solutions" if groups > 1 else "not solved"
 
 
 def evidence_of(result: Result, starts: NDArray[np.intp], aligned: NDArray, alike: NDArray) -> dict[str, float]:
-    """The figures that the probability is made of, from starts (n,) of which the first is the chosen one.
+    """The figures behind the probability, from starts (n,) of which the first is the chosen one.
 
     nearest_correlation: of the chosen start with the start that is most like it.  agreement_rate: share of the other starts
     that correlate with it by 0.9.  r_free: R on held-out pixels; R if there are none.  ratio: R_free over R.
@@ -190,9 +203,9 @@ def _words(e: Mapping[str, float], starts: int, groups: int) -> str:
     said = [
         f"the nearest other start correlates by {e['nearest_correlation']:.3f}",
         f"{e['agreement_rate']:.0%} of the others found the same object",
-        f"unseen pixels are predicted {e['ratio']:.1f} times as badly as fitted ones",
+        f"R on held-out pixels is {e['ratio']:.1f} times R on fitted pixels (1.0 is ideal)",
         f"outlines overlap by {e['outline_overlap']:.0%}",
     ]
     if groups > 1:
-        said.append(f"{groups} different groups score about as well")
-    return f"of {starts} starts, " + "; ".join(said)
+        said.append(f"{groups} different groups of starts score about as well")
+    return f"{starts} starts: " + "; ".join(said)

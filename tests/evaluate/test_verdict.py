@@ -79,7 +79,7 @@ def test_two_objects_that_score_alike_are_two_groups(film):
     twice = dataclasses.replace(result, estimates=result.estimates[[0, 0, 1, 1]], scores=(result.scores[0],) * 4, chosen=0)
     verdict = judge(twice)
     assert verdict.evidence["nearest_correlation"] > 0.999
-    assert "2 different groups score about as well" in verdict.words
+    assert "2 different groups of starts score about as well" in verdict.words
 
 
 EVIDENCE = {

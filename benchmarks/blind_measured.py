@@ -102,7 +102,7 @@ def main() -> None:
             print(
                 f"{name} seed {seed}: {found['verdict']} ({found['probability']:.0%}), R {found['r']:.4f}, "
                 f"free {found['free']:.4f}, {found['support']} px, {found['starts']} starts, "
-                f"partner {found['evidence']['partner']:.3f}, CPU {found['cpu_seconds']:.0f} s",
+                f"nearest start {found['evidence']['nearest_correlation']:.3f}, CPU {found['cpu_seconds']:.0f} s",
                 flush=True,
             )
             figures = json.loads(TARGET.read_text()) if TARGET.exists() else {}

@@ -23,7 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 import retrieve as rt
-from retrieve.driver.batch import Budget, SolveSpec
+from retrieve.driver.batch import RunContext
+from retrieve.driver.run_spec import RunSpec
 from retrieve.errors import InputError
 from retrieve.numerics import fast
 from retrieve.numerics.arrays import Device, fftn, find_device, ifftn, synchronise
@@ -59,8 +60,7 @@ def as_arrays() -> Iterator[None]:
 def hio(where: Device, shape: tuple[int, ...], starts: int, count: int) -> float:
     """Wall seconds of so many iterations of all starts in one array."""
     solver, numbers = rt.solvers.HIO(iterations=count), range(starts)
-    order = SolveSpec(solver, problem(shape), where.name, starts, 0, 0.03, Budget(), True, count)
-    data = order.plan()[0].problem
+    data = RunContext.of(RunSpec(solver, device=where.name), problem(shape)).problem
     x = where.put(solver.start(data, Streams.of(0, numbers)))
 
     def drained(solver: rt.solvers.HIO) -> None:

@@ -128,7 +128,7 @@ def glance(summaries: Sequence[Summary]) -> list[str]:
             f"{100 * single.success95.rate:.0f} %",
             f"{ours.success95.rate * ours.objects:.0f} of {ours.objects}",
             triple(ours),
-            triple(ours, "combined_"),
+            triple(ours, "averaged_"),
             triple(limit),
             "–" if other is None else f"{other.solver}: {triple(other)}",
         ]
@@ -158,7 +158,7 @@ def medians(metric: str) -> Callable[[Summary | None, Summary | None], str]:
 
 
 def of_mean(alone: Summary | None, best: Summary | None) -> str:
-    return triple(best, "combined_")
+    return triple(best, "averaged_")
 
 
 def versus(group: str, tests: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from retrieve.evaluate.verdict import features, probability
 
 HERE = Path(__file__).resolve().parent
-MODEL = HERE.parent / "retrieve" / "verdict.json"
+MODEL = HERE.parent / "retrieve" / "evaluate" / "verdict.json"
 PRIOR = 1.0
 """Standard deviation of the prior of each weight, on standardised features."""
 BINS = 5

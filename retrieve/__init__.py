@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import operators, solvers
-    from .driver.solve import Budget, Progress, solve
+    from .driver.run_spec import RunSpec
+    from .driver.solve import Budget, Progress, run, solve
     from .errors import InputError, OptionError, PluginError, RetrieveError, SolverError
     from .evaluate.metrics import Metric, metric
     from .evaluate.verdict import judge
@@ -60,6 +61,7 @@ _WHERE = {
     "Reader": ("io", "Reader"),
     "Result": ("io.result", "Result"),
     "RetrieveError": ("errors", "RetrieveError"),
+    "RunSpec": ("driver.run_spec", "RunSpec"),
     "Score": ("problem.scoring", "Score"),
     "Solver": ("solvers.base", "Solver"),
     "SolverError": ("errors", "SolverError"),
@@ -78,6 +80,7 @@ _WHERE = {
     "plot": ("report.result_picture", "plot"),
     "read": ("io", "read"),
     "read_result": ("io.results", "read_result"),
+    "run": ("driver.solve", "run"),
     "solve": ("driver.solve", "solve"),
 }
 """Where each public name is defined: module and attribute."""
@@ -103,6 +106,7 @@ __all__ = [
     "Reader",
     "Result",
     "RetrieveError",
+    "RunSpec",
     "Score",
     "Solver",
     "SolverError",
@@ -122,6 +126,7 @@ __all__ = [
     "plot",
     "read",
     "read_result",
+    "run",
     "solve",
     "solvers",
 ]

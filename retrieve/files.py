@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from .errors import InputError
 
@@ -54,3 +58,21 @@ def write_text(path: str | Path, text: str) -> Path:
     with replacing(path) as beside:
         beside.write_text(text, encoding="utf-8", errors="replace")
     return Path(path)
+
+
+def json_value(value: Any, digits: int | None = None) -> Any:
+    """Turn mappings, sequences, arrays and NumPy scalars into what JSON knows.
+
+    A number that is not finite becomes None. Floats are rounded to `digits` significant digits, if given.
+    """
+    if isinstance(value, Mapping):
+        return {str(key): json_value(inner, digits) for key, inner in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [json_value(inner, digits) for inner in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if not isinstance(value, float):
+        return value
+    if not math.isfinite(value):
+        return None
+    return value if digits is None else float(f"{value:.{digits}g}")

@@ -85,7 +85,7 @@ def _print(figures: dict, console: Console) -> None:
     console.print(f"{figures['members']} {figures['kind']}{left_out}", markup=False)
     table = Table("", "median", "mean", "5 %", "95 %")
     rows = {f"{name} correlation of pairs": values for name, values in figures["pairwise"].items()}
-    rows |= {"diffraction error": figures["errors"]["chi2_diffraction"], "R": figures["errors"]["r"]}
+    rows |= {"diffraction error": figures["errors"]["chi2_diffraction"], "R (all measured pixels)": figures["errors"]["r"]}
     for name, values in rows.items():
         table.add_row(name, *(f"{values[key]:.4g}" for key in ("median", "mean", "from", "to")))
     console.print(table)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..errors import InputError
 from ..plugins.flags import solver_from
-from .source import data_options, problem_from
+from .progress import progress_bar
+from .source import Reading, data_options
 
 if TYPE_CHECKING:
     from ..evaluate.compare import CompareCase, Competitor
@@ -54,12 +54,12 @@ if TYPE_CHECKING:
 @click.option("--report", type=click.Path(path_type=Path), help="write a page, one HTML file")
 @click.option("--quiet", "-q", is_flag=True, help="print nothing but errors")
 @data_options
-def command(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
+def command(files: tuple[str, ...], quiet: bool, reading: Reading, **given: Any) -> None:
     """Compare solvers on FILES, or on a locked benchmark, with the same starts, held-out pixels and budget.
 
-    For each: single start and best of all by the free score, success rate against the truth with its
-    95 % interval, exact paired test between solvers, cost. Conventions of --result: retrieve, cohere,
-    pynx, plain. Exit code 1 when something failed; its reason is in the table.
+    The tables give for each solver a single start and the best of all by R_free, the success rate against the truth with
+    its 95 % interval, an exact paired test, and the cost. Conventions of --result: retrieve, cohere, pynx, plain. Exit
+    code 1 if something failed; its reason stands below the table.
     """
     from ..driver.solve import Budget
     from ..evaluate.compare import compare
@@ -68,20 +68,20 @@ def command(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
 
     console = Console(quiet=quiet, highlight=False)
     _check(files, given)
-    entrants = entrants_of(given["solvers"], given["results"])
+    competitors = competitors_of(given["solvers"], given["results"])
     shown = _metrics(given["metrics"])
     device = find_device(given["device"]).name
-    cases, count, about = _cases(files, given, entrants, console)
-    total = count * len(entrants)
+    cases, count, about = _cases(files, given, reading, competitors, console)
+    total = count * len(competitors)
     workers = given["workers"] or (cores() if device == "cpu" and given["executor"] != "serial" else 1)
     workers = min(workers, total)
     executor = given["executor"] or ("processes" if workers > 1 else "serial")
-    told = f"{workers} worker(s) of {executor}" if workers > 1 or given["executor"] else "1 process"
-    console.print(f"{len(entrants)} entrants on {count} problems, {given['starts']} start(s), {told} on {device}")
-    with _store(given) as store, _progress(console, quiet) as bar:
-        task = bar.add_task("comparing", total=total, told="")
+    where = f"{workers} worker(s) of {executor}" if workers > 1 or given["executor"] else "1 process"
+    console.print(f"{len(competitors)} competitors on {count} problems, {given['starts']} start(s), {where} on {device}")
+    with _store(given) as store, progress_bar(console, quiet) as bar:
+        task = bar.add_task("comparing", total=total, words="")
         comparison = compare(
-            entrants,
+            competitors,
             cases,
             starts=given["starts"],
             seed=given["seed"],
@@ -92,7 +92,7 @@ def command(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
             workers=workers,
             executor=executor,
             store=store,
-            on_rows=lambda rows: bar.update(task, advance=1, told=rows[-1].solver),
+            on_rows=lambda rows: bar.update(task, advance=1, words=rows[-1].solver),
             about=about,
         )
     if store is not None and store.taken:
@@ -104,25 +104,25 @@ def command(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     raise SystemExit(1 if any(row.failure for row in comparison.rows) else 0)
 
 
-def entrants_of(solvers: Sequence[str], results: Sequence[str]) -> dict[str, Competitor]:
+def competitors_of(solvers: Sequence[str], results: Sequence[str]) -> dict[str, Competitor]:
     """Solvers and foreign results by label; a label before the first ``=`` that precedes any ``:``.
 
     ``hio:beta=0.8`` is its own label, ``soft=hio:beta=0.8`` is labelled soft. Raises `InputError`.
     """
     from ..io.external import ExternalResult
 
-    entrants: dict[str, Competitor] = {}
+    competitors: dict[str, Competitor] = {}
     for text in solvers:
         label, spec = split_label(text)
-        _add(entrants, label or spec, solver_from(spec, {}))
+        _add(competitors, label or spec, solver_from(spec, {}))
     for text in results:
         label, equals, file = text.partition("=")
         if not equals or not label.strip() or not file:
             raise InputError(f"--result {text!r} names no file; write LABEL=FILE or LABEL=FILE:CONVENTION")
-        _add(entrants, label.strip(), ExternalResult.named(file))
-    if not entrants:
+        _add(competitors, label.strip(), ExternalResult.named(file))
+    if not competitors:
         raise InputError("nothing to compare; give --solver NAME for each solver (see `retrieve solvers`)")
-    return entrants
+    return competitors
 
 
 def split_label(text: str) -> tuple[str, str]:
@@ -132,10 +132,10 @@ def split_label(text: str) -> tuple[str, str]:
     return (label.strip(), text.partition("=")[2].strip()) if equals else ("", text.strip())
 
 
-def _add(entrants: dict[str, Competitor], label: str, entrant: Competitor) -> None:
-    if label in entrants:
-        raise InputError(f"two entrants are labelled {label!r}; give one another label, as OTHER=NAME:OPTION=VALUE")
-    entrants[label] = entrant
+def _add(competitors: dict[str, Competitor], label: str, competitor: Competitor) -> None:
+    if label in competitors:
+        raise InputError(f"two competitors are labelled {label!r}; give one another label, as OTHER=NAME:OPTION=VALUE")
+    competitors[label] = competitor
 
 
 def _check(files: tuple[str, ...], given: dict[str, Any]) -> None:
@@ -172,12 +172,12 @@ def _metrics(names: Sequence[str]) -> list[str]:
 
 
 def _cases(
-    files: tuple[str, ...], given: dict[str, Any], entrants: dict[str, Competitor], console: Console
+    files: tuple[str, ...], given: dict[str, Any], reading: Reading, competitors: dict[str, Competitor], console: Console
 ) -> tuple[Iterable[CompareCase], int, dict[str, Any]]:
     """The problems, how many, and what the settings tell of them; completes starts and budget in `given`."""
     if files:
         given["starts"] = given["starts"] or 8
-        cases = [_from_file(file, given, entrants, console) for file in files]
+        cases = [_from_file(file, given, reading, competitors, console) for file in files]
         hashes = [case.problem.meta.get("input", {}).get("sha256") for case in cases]
         return cases, len(cases), {"files": list(files), "sha256": hashes, "truth": given["truth"]}
     from ..evaluate import benchmarks
@@ -198,20 +198,22 @@ def _levels(text: str) -> list[float]:
         raise InputError(f"--noise {text!r} is not a list of numbers; write it like 0,0.05,0.2") from None
 
 
-def _from_file(file: str, given: dict[str, Any], entrants: dict[str, Competitor], console: Console) -> CompareCase:
+def _from_file(
+    file: str, given: dict[str, Any], reading: Reading, competitors: dict[str, Competitor], console: Console
+) -> CompareCase:
     from ..evaluate.compare import CompareCase
     from ..io.external import ExternalResult, truth_for
 
-    problem = problem_from(file, given)
+    problem = reading.problem(file)
     for note in problem.meta.get("notes", ()):
         console.print(f"  {note}", markup=False)
     if given["truth"]:
         problem, warning = truth_for(problem, ExternalResult.named(given["truth"]))
         if warning:
             console.print(f"warning: {warning}", markup=False)
-    for entrant in entrants.values():
-        if isinstance(entrant, ExternalResult):
-            entrant.check(problem.shape)
+    for competitor in competitors.values():
+        if isinstance(competitor, ExternalResult):
+            competitor.check(problem.shape)
     return CompareCase(file, None, 0, problem)
 
 
@@ -221,17 +223,6 @@ def _store(given: dict[str, Any]) -> AbstractContextManager[Store | None]:
 
     path = given["json_"]
     return nullcontext() if path is None else Store(path.with_suffix(".rows.jsonl"), resume=given["resume"])
-
-
-def _progress(console: Console, quiet: bool) -> AbstractContextManager[Progress]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(24),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[told]}"),
-    )
-    return Progress(*columns, console=console, disable=quiet, refresh_per_second=4)
 
 
 def _write(comparison: Any, given: dict[str, Any], console: Console) -> None:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 from rich.console import Console
 
-from .source import data_options, problem_from
+from .source import Reading, data_options
 
 
 @click.command("inspect", short_help="what is in a file, and what to expect of it")
 @click.argument("file")
 @data_options
-def command(file: str, **given: Any) -> None:
+def command(file: str, reading: Reading) -> None:
     """Tell what is in FILE: shape, counts, masked share, oversampling estimate, warnings; of a result also its scores."""
     from ..problem.diagnostics import diagnose, facts
 
     console = Console(highlight=False)
-    problem = problem_from(file, given)
+    problem = reading.problem(file)
     for note in problem.meta.get("notes", ()):
         console.print(f"  {note}", markup=False)
     for name, value in facts(problem).items():

@@ -8,41 +8,47 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as ProgressBar
 
-from ..driver.solve import Progress as Told
+from ..driver.solve import Progress
 
 REFRESH_SECONDS = 0.2  # seconds between updates: a step may take microseconds
 
 
-@contextmanager
-def live_progress(console: Console, quiet: bool) -> Iterator[Callable[[Told], None]]:
-    """A function that takes each step's news and keeps a line a start: stage, score, speed, time left."""
+def progress_bar(console: Console, quiet: bool) -> ProgressBar:
+    """A line a task: its name, a bar, how much is done, what it says, the time left."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(24),
         TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-        TextColumn("{task.fields[told]}"),
+        TextColumn("{task.fields[words]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=quiet, refresh_per_second=4) as bar:
+    return ProgressBar(*columns, console=console, disable=quiet, refresh_per_second=4)
+
+
+@contextmanager
+def live_progress(console: Console, quiet: bool) -> Iterator[Callable[[Progress], None]]:
+    """A function that takes each step's progress and keeps a line a start: stage, score, speed, time left."""
+    with progress_bar(console, quiet) as bar:
         tasks: dict[int, TaskID] = {}
         shown = 0.0
 
-        def show(told: Told) -> None:
+        def show(progress: Progress) -> None:
             nonlocal shown
             now = time.monotonic()
-            if now - shown < REFRESH_SECONDS and told.step != told.total:
+            if now - shown < REFRESH_SECONDS and progress.step != progress.total:
                 return
             shown = now
-            if told.start not in tasks:
-                tasks[told.start] = bar.add_task(f"start {told.start}", total=told.total or 1, told="")
-            task = tasks[told.start]
+            if progress.start not in tasks:
+                tasks[progress.start] = bar.add_task(f"start {progress.start}", total=progress.total or 1, words="")
+            task = tasks[progress.start]
             elapsed = next((t.elapsed for t in bar.tasks if t.id == task), None) or 0.0
-            words = [told.stage]
-            words += [] if math.isnan(told.r) else [f"R {told.r:.4g}"]
-            words += [] if math.isnan(told.r_free) else [f"free {told.r_free:.4g}"]
-            words += [f"{told.step / elapsed:.1f} it/s"] if elapsed > 0.5 else []
-            bar.update(task, completed=told.step, total=told.total or told.step, told="  ".join(words))
+            words = [progress.stage]
+            words += [] if math.isnan(progress.r) else [f"R {progress.r:.4g}"]
+            words += [] if math.isnan(progress.r_free) else [f"R_free {progress.r_free:.4g}"]
+            words += [f"{progress.step / elapsed:.1f} it/s"] if elapsed > 0.5 else []
+            bar.update(task, completed=progress.step, total=progress.total or progress.step, words="  ".join(words))
 
         yield show

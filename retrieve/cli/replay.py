@@ -1,17 +1,17 @@
-"""``retrieve run --replay``: do again what a result's manifest says, and compare."""
+"""``retrieve run --replay``: run again what a result's manifest says, and compare."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
 
 from ..errors import InputError
-from ..plugins.options import build
-from ..plugins.registry import find
-from .solving import run_solver
-from .source import FLAGS, problem_from
+from .solving import run_spec
+from .source import Reading
 
 
 def replayed(path: Path, out: Path | None, console: Console, quiet: bool) -> int:
@@ -19,45 +19,33 @@ def replayed(path: Path, out: Path | None, console: Console, quiet: bool) -> int
 
     Raises `InputError` when the input is gone or has changed.
     """
+    from ..driver.run_spec import RunSpec
     from ..files import check_writable
-    from ..io.measurement import stored_likelihood
     from ..io.results import read_result
-    from ..provenance import sha256, versions
+    from ..provenance import versions
 
     if out is not None:
         check_writable(out)
     before = read_result(path)
-    manifest = dict(before.manifest)
-    source = manifest["input"]
-    if not source.get("path"):
-        raise InputError(f"{path}: its manifest names no input file; only results of `retrieve run` replay")
-    if "sha256" in source:
-        if not Path(source["path"]).is_file():
-            raise InputError(f"{path}: its input {source['path']} is gone; put it back to replay")
-        if sha256(source["path"]) != source["sha256"]:
-            raise InputError(f"{path}: its input {source['path']} has changed since (SHA-256 differs); put the old one back")
-    changed = [f"{k} {v} now {versions().get(k)}" for k, v in manifest["versions"].items() if versions().get(k) != v]
+    manifest = before.manifest
+    _check_input(path, manifest["input"])
+    try:
+        spec = RunSpec.from_record(manifest)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    if spec.x0 is not None and before.x0 is None:
+        raise InputError(
+            f"{path} does not hold the array x0 that its starts began with; replay it in Python: run(spec, …, x0=x0)"
+        )
+    changed = [
+        f"{name} {was} now {versions().get(name)}" for name, was in manifest["versions"].items() if versions().get(name) != was
+    ]
     if changed:
         console.print("versions differ from the first run: " + ", ".join(changed), markup=False)
-    if before.interrupted:
-        console.print("that run was interrupted; this one goes to the end, and will differ")
-    given = {name: source.get(name) for name in FLAGS} | {
-        "kind": source.get("kind", "auto"),
-        "centred": source.get("centred", "auto"),
-        "bad_pixels": source.get("bad_pixels", "error"),
-        "seconds": None,
-        "combine": manifest.get("combine", "best"),
-        "keep": manifest.get("keep"),
-    }
-    given |= {name: manifest[name] for name in ("starts", "seed", "device", "hold_out")}
-    given |= {"agree": manifest.get("agree", 0.0), "samples": manifest.get("samples", 0)}
-    given |= {"executor": "serial" if manifest.get("shared") else None, "workers": 1}  # where it ran makes no difference
-    solver = build(find("solvers", manifest["solver"]), manifest["options"])
-    if solver.record() != manifest.get("record", {}):
-        raise InputError(f"{path}: the weights {manifest['options'].get('weights')} have changed since; put the old ones back")
-    result = run_solver(
-        solver, problem_from(source["path"], given, stored_likelihood(manifest["likelihood"])), given, console, quiet
-    )
+    if before.interrupted and spec.stopped is None:
+        console.print("the file does not say where the run was interrupted; this one goes to the end, and will differ")
+    problem = Reading.from_record(spec.input, spec.likelihood).problem(spec.input["path"])
+    result = run_spec(spec, problem, console, quiet, x0=before.x0)
     if out is not None:
         result.save(out)
     if result.manifest["transform"] != manifest.get("transform", result.manifest["transform"]):
@@ -66,3 +54,16 @@ def replayed(path: Path, out: Path | None, console: Console, quiet: bool) -> int
     difference = float(np.abs(result.object - before.object).max())
     console.print("identical, bit for bit" if same else f"differs by at most {difference:.3g}", markup=False)
     return 0 if same else 1
+
+
+def _check_input(path: Path, source: Mapping[str, Any]) -> None:
+    """Raise `InputError` unless the measurement is there as it was."""
+    from ..provenance import sha256
+
+    if not source.get("path"):
+        raise InputError(f"{path}: its manifest names no input file; only a result of a file replays")
+    if "sha256" in source:
+        if not Path(source["path"]).is_file():
+            raise InputError(f"{path}: its input {source['path']} is gone; put it back to replay")
+        if sha256(source["path"]) != source["sha256"]:
+            raise InputError(f"{path}: its input {source['path']} has changed since (SHA-256 differs); put the old one back")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from rich.console import Console
@@ -12,13 +13,17 @@ from rich.table import Table
 from ..errors import InputError
 from ..plugins.flags import SolverCommand, given_flags, solver_from
 from .replay import replayed
-from .solving import run_solver, sharing
-from .source import data_options, problem_from
+from .solving import Workers, run_spec
+from .source import Reading, data_options
 
-COMBINE = ("best", "mean", "common-mode")
+if TYPE_CHECKING:
+    from ..io.result import Result
+
+AVERAGES = {"best": 1, "mean": 2, "common-mode": 2}
+"""Ways to make the object, and the starts that each needs at least."""
 
 
-@click.command("run", cls=SolverCommand, short_help="phase a diffraction pattern")
+@click.command("run", cls=SolverCommand, renamed={"--combine": "--average"}, short_help="phase a diffraction pattern")
 @click.argument("file", required=False)
 @click.option(
     "--solver",
@@ -27,15 +32,11 @@ COMBINE = ("best", "mean", "common-mode")
     metavar="NAME[:OPTION=VALUE,...]",
     help="see `retrieve solvers`; --recipe auto, default or 'N ALGORITHM + ...' without --solver chooses auto or recipe",
 )
-@click.option(
-    "--starts",
-    type=click.IntRange(1),
-    help="independent random starts  [8 for diffusion, at most 8 for auto (4 in 3D), 1 for others]",
-)
+@click.option("--starts", type=click.IntRange(1), help="independent random starts  [the solver's own number]")
 @click.option(
     "--agree",
     type=click.FloatRange(0, 1),
-    help="run no more starts when the two best correlate so; 0 for never  [0.95 for diffusion and auto, 0 for others]",
+    help="run no more starts once the two best correlate by this; 0 for never  [0.95 for diffusion and auto, 0 for others]",
 )
 @click.option(
     "--samples",
@@ -54,33 +55,37 @@ COMBINE = ("best", "mean", "common-mode")
     help="share of measured pixels kept from the solver; they choose among the starts",
 )
 @click.option(
-    "--combine",
-    type=click.Choice(COMBINE),
+    "--average",
+    "averaging",
+    type=click.Choice(list(AVERAGES)),
     default="best",
     show_default=True,
-    help="best: the start with the best free score; mean: of all starts, weighted by score; common-mode: scatter and filter",
+    help="best: the start with the lowest R_free; mean: of all starts, weighted by score; common-mode: scatter and filter",
 )
-@click.option("--keep", type=click.IntRange(2), help="starts that --combine common-mode keeps, by mean-to-maximum [half of them]")
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="stop each start after so many seconds")
+@click.option("--keep", type=click.IntRange(2), help="starts that --average common-mode keeps, by mean-to-maximum [half of them]")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="stop each start after this time")
+@click.option("--ffts", type=click.IntRange(1), help="stop each start after this number of Fourier transforms")
 @click.option("--workers", type=click.IntRange(1), help="workers that share the starts  [1; the cores with --executor]")
 @click.option(
     "--executor",
     metavar="NAME[:WHERE]",
-    help="what shares the starts: serial, threads, processes, or as dask:ADDRESS a plugin's  [processes with more workers]",
+    help="what shares the starts: serial, threads, processes, or a plugin's, as dask:ADDRESS  [processes with more workers]",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="the result, a CXI file  [default: FILE's name with .retrieved.cxi]")
 @click.option("--picture", type=click.Path(path_type=Path), help="the picture  [default: beside the result, .png]")
 @click.option("--no-picture", is_flag=True, help="write no picture")
 @click.option("--report", type=click.Path(path_type=Path), help="a self-contained HTML page of the result")
 @click.option("--replay", type=click.Path(path_type=Path), help="run again what made this result, and compare bit for bit")
-@click.option("--require", type=click.Choice(["solved"]), help="exit with status 1 unless the verdict is so")
+@click.option("--require", type=click.Choice(["solved"]), help="exit with status 1 unless the verdict is this")
 @click.option("--quiet", "-q", is_flag=True, help="print nothing but errors")
 @data_options
-def command(file: str | None, solver: str, replay: Path | None, quiet: bool, **given: Any) -> None:
+def command(file: str | None, solver: str, replay: Path | None, quiet: bool, reading: Reading, **given: Any) -> None:
     """Phase the pattern in FILE (npz, npy, tif, mat, HDF5/NeXus, CXI, edf, cbf), or example:crystal3d.
 
     Options of the chosen solver follow those of the command.
     """
+    from ..driver.run_spec import Budget, RunSpec
+
     console = Console(quiet=quiet, highlight=False)
     if replay is not None:
         raise SystemExit(replayed(replay, given["out"], console, quiet))
@@ -88,22 +93,28 @@ def command(file: str | None, solver: str, replay: Path | None, quiet: bool, **g
         raise click.UsageError("name a FILE, an example such as example:crystal3d, or --replay RESULT")
     chosen = solver_from(solver, given_flags(given))
     targets = _targets(file, given)
-    problem = problem_from(file, given)
-    given["starts"] = given["starts"] or chosen.starts_for(problem)
-    least = {"best": 1, "mean": 2}.get(given["combine"], given["keep"] or 2)
-    if given["starts"] < least:
-        raise click.UsageError(f"--combine {given['combine']} keeps {least} starts; --starts {given['starts']} is too few")
-    sharing(given)
+    problem = reading.problem(file)
+    budget = Budget(seconds=given["seconds"], ffts=given["ffts"])
+    spec = RunSpec(chosen, budget=budget, **{name: given[name] for name in SPECIFIED}).resolve_for(problem)
+    spec = replace(spec, strict=spec.starts == 1)
+    least = spec.keep if spec.averaging == "common-mode" and spec.keep else AVERAGES[spec.averaging]
+    if (spec.starts or 1) < least:
+        raise click.UsageError(f"--average {spec.averaging} keeps {least} starts; --starts {spec.starts} is too few")
+    workers = Workers.of(given["executor"], given["workers"], spec)
     for note in problem.meta.get("notes", ()):
         console.print(f"  {note}", markup=False)
-    result = run_solver(chosen, problem, given, console, quiet)
+    result = run_spec(spec, problem, console, quiet, workers)
     _write(result, targets, console)
     _summary(result, console)
     if result.interrupted:
         raise SystemExit(130)
-    if given["require"] and result.verdict.label != given["require"]:
+    if given["require"] and result.verdict is not None and result.verdict.label != given["require"]:
         console.print(f"--require {given['require']}: the verdict is {result.verdict.label}", markup=False)
         raise SystemExit(1)
+
+
+SPECIFIED = ("starts", "seed", "hold_out", "agree", "samples", "device", "averaging", "keep")
+"""Options of the command that are fields of a `RunSpec`."""
 
 
 class Targets(NamedTuple):
@@ -133,7 +144,7 @@ def _targets(file: str, given: dict[str, Any]) -> Targets:
     return targets
 
 
-def _write(result: Any, targets: Targets, console: Console) -> None:
+def _write(result: Result, targets: Targets, console: Console) -> None:
     result.save(targets.result)
     if targets.picture is not None:
         from ..report.result_picture import result_picture
@@ -147,20 +158,20 @@ def _write(result: Any, targets: Targets, console: Console) -> None:
     console.print(("interrupted; what there was is in " if result.interrupted else "written: ") + names, markup=False)
 
 
-def _summary(result: Any, console: Console) -> None:
+def _summary(result: Result, console: Console) -> None:
     from ..evaluate.verdict import account_lines
 
-    table = Table("start", "R", "R_free", "free/working", "support", "")
+    table = Table("start", "R (fitted pixels)", "R_free", "R_free/R", "support", "")
     for k, score in enumerate(result.scores):
         ratio = "" if score.r_free is None or score.r <= 0 else f"{score.r_free / score.r:.2f}"
         filled = "" if result.supports is None else f"{result.supports[k].mean():.2%}"
         free = "" if score.r_free is None else f"{score.r_free:.4g}"
-        mark = score.failure or ("chosen" if k == result.chosen and result.combination is None else "")
+        mark = score.failure or ("chosen" if k == result.chosen and result.averaging is None else "")
         table.add_row(str(k), f"{score.r:.4g}", free, ratio, filled, mark)
     console.print(table)
-    if result.combination is not None:
+    if result.averaging is not None:
         free = "" if result.score.r_free is None else f", R_free {result.score.r_free:.4g}"
-        console.print(f"the object is the {result.combination} of the starts: R {result.score.r:.4g}{free}")
+        console.print(f"the object is the {result.averaging} of the starts: R {result.score.r:.4g}{free}")
     for line in account_lines(result):
         console.print(f"  {line}", markup=False)
     cost = result.cost
@@ -170,6 +181,8 @@ def _summary(result: Any, console: Console) -> None:
         console.print(f"{len(result.samples)} posterior samples; the spread is theirs")
     elif len(result.scores) < result.manifest["starts"] and not result.interrupted:
         console.print(f"the best starts agree; {result.manifest['starts'] - len(result.scores)} of the starts were not needed")
+    if result.verdict is None:
+        return
     console.print(f"verdict: {result.verdict.headline}", style="bold", markup=False)
     console.print(f"  {result.verdict.words}", markup=False)
     for warning in result.verdict.warnings:

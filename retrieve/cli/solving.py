@@ -1,63 +1,74 @@
-"""One solve as the commands run it: workers, live progress, interruption and averaging."""
+"""One run as the commands do it: workers, live progress, interruption, averaging and verdict."""
 
 from __future__ import annotations
 
 import signal
 from dataclasses import replace
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Console
 
 from ..errors import InputError
 from .progress import live_progress
 
+if TYPE_CHECKING:
+    import numpy as np
 
-def sharing(given: dict[str, Any]) -> None:
-    """Completes workers and executor in `given`. Raises `InputError` for an executor that is not there."""
-    from ..driver.executors import factory
-    from ..numerics.arrays import cores, find_device
-
-    if given["executor"] is None and (given["workers"] or 1) > 1:
-        given["executor"] = "processes"
-    if given["executor"] is not None:
-        factory(given["executor"])
-        most = cores() if given["executor"] != "serial" and find_device(given["device"]).name == "cpu" else 1
-        given["workers"] = given["workers"] or min(most, given["starts"])
+    from ..driver.run_spec import RunSpec
+    from ..io.result import Result
+    from ..problem import Problem
 
 
-def run_solver(chosen: Any, problem: Any, given: dict[str, Any], console: Console, quiet: bool) -> Any:
-    """Solve with live progress; Ctrl-C stops at the next step, twice at once."""
-    from ..driver.solve import Budget, solve
+class Workers(NamedTuple):
+    """What computes a run; its result is the same whatever it is."""
+
+    executor: str | None = None
+    number: int = 1
+
+    @classmethod
+    def of(cls, executor: str | None, number: int | None, spec: RunSpec) -> Workers:
+        """The workers that were asked for; of an executor one for each core. Raises `InputError` for an unknown executor."""
+        from ..driver.executors import factory
+        from ..numerics.arrays import cores, find_device
+
+        if executor is None:
+            return cls(None if (number or 1) == 1 else "processes", number or 1)
+        factory(executor)
+        most = cores() if executor != "serial" and find_device(spec.device).name == "cpu" else 1
+        return cls(executor, number or min(most, spec.starts or 1))
+
+
+HERE = Workers()
+
+
+def run_spec(
+    spec: RunSpec, problem: Problem, console: Console, quiet: bool, workers: Workers = HERE, x0: np.ndarray | None = None
+) -> Result:
+    """Run with live progress, average the starts, and judge. Ctrl-C stops at the next step, twice at once."""
+    from ..driver.solve import run
     from ..evaluate.averaging import average_starts
     from ..evaluate.verdict import judge
     from ..numerics.arrays import find_device
 
-    where = find_device(given["device"], chosen.library)
-    told = f"{chosen.name} on {where.name} ({where.describe()}), {given['starts']} start(s), seed {given['seed']}"
-    executor = given.get("executor")
-    told += f", {given['workers']} worker(s) of {executor}" if executor else ""
-    with Interrupt(at_once=executor is not None) as interrupt, live_progress(console, quiet) as on_step:
-        console.print(told, markup=False)
-        result = solve(
-            chosen,
+    spec = spec.resolve_for(problem, x0)
+    where = find_device(spec.device, spec.solver.library)
+    line = f"{spec.solver.name} on {where.name} ({where.describe()}), {spec.starts} start(s), seed {spec.seed}"
+    line += f", {workers.number} worker(s) of {workers.executor}" if workers.executor else ""
+    with Interrupt(at_once=workers.executor is not None) as interrupt, live_progress(console, quiet) as show:
+        console.print(line, markup=False)
+        result = run(
+            spec,
             problem,
-            starts=given["starts"],
-            seed=given["seed"],
-            device=given["device"],
-            hold_out=given["hold_out"],
-            agree=given["agree"],
-            samples=given["samples"],
-            on_step=lambda told: on_step(told) or interrupt.asked,
-            strict=given["starts"] == 1,
-            budget=Budget(seconds=given["seconds"]),
-            workers=given.get("workers") or 1,
-            executor=executor,
+            x0=x0,
+            on_step=lambda progress: show(progress) or interrupt.asked,
+            workers=workers.number,
+            executor=workers.executor,
         )
     try:
-        result = average_starts(result, given["combine"], given["keep"])
+        result = average_starts(result, spec.averaging, spec.keep)
     except InputError as error:  # starts failed or were interrupted: what there is must not be lost
-        console.print(f"not combined: {error}; the best start is kept", markup=False)
+        console.print(f"not averaged: {error}; the best start is kept", markup=False)
     return replace(result, verdict=judge(result))
 
 

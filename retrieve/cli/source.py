@@ -1,8 +1,10 @@
-"""The input of a command: a file with the flags that override what is guessed of it, or an example."""
+"""The input of a command: a file with the options that say how to read it, or an example."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,8 +12,6 @@ import click
 if TYPE_CHECKING:
     from ..problem import Problem
     from ..problem.likelihood import Likelihood
-
-FLAGS = ("key", "mask", "support", "kind", "centred", "frame")
 
 
 class LikelihoodType(click.ParamType):
@@ -39,7 +39,7 @@ class LikelihoodType(click.ParamType):
 
 
 _OPTIONS = (
-    click.option("--key", help="which array or dataset of the file"),
+    click.option("--key", help="array or dataset of the file to read"),
     click.option("--mask", help="file of the mask (1 measured), FILE or FILE.h5:/dataset"),
     click.option("--support", help="file of the support, FILE or FILE.h5:/dataset"),
     click.option(
@@ -62,7 +62,7 @@ _OPTIONS = (
         type=click.Choice(["error", "mask"]),
         default="error",
         show_default=True,
-        help="NaN, infinite and negative values: refuse, or treat as unmeasured",
+        help="NaN, infinite and negative values: refuse them, or treat them as unmeasured",
     ),
     click.option(
         "--likelihood",
@@ -70,29 +70,57 @@ _OPTIONS = (
         metavar=LikelihoodType.name,
         default="auto",
         show_default=True,
-        help="noise, for the gradient solver and learned priors: gaussian:σ of the amplitudes, 0.5 as counts have "
-        "it if left out; poisson:counts of an intensity of 1; auto: what the file says, else gaussian",
+        help="noise, for the gradient solver and learned priors. gaussian:σ of the amplitudes (0.5 fits counts); "
+        "poisson:counts of an intensity of 1; auto: what the file says, else gaussian",
     ),
 )
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How a file is read; the options of `retrieve.io.load` and of `Measurement.problem`."""
+
+    key: str | None = None
+    mask: str | None = None
+    support: str | None = None
+    kind: str = "auto"
+    centred: str = "auto"
+    frame: int | None = None
+    bad_pixels: str = "error"
+    likelihood: Likelihood | None = None
+
+    @classmethod
+    def from_record(cls, source: Mapping[str, Any], likelihood: Likelihood | None) -> Reading:
+        """As the `input` of a manifest says."""
+        return cls(**{name: source[name] for name in READING if name in source}, likelihood=likelihood)
+
+    def problem(self, file: str) -> Problem:
+        """The problem in a file or an example. Its meta records the source for a replay."""
+        if file.startswith("example:"):
+            from ..simulate import example
+
+            problem = example(file.removeprefix("example:"))
+            source = {"path": file}
+            return problem.replace(likelihood=self.likelihood or problem.likelihood, meta={**problem.meta, "input": source})
+        from ..io import load
+
+        options = {name: getattr(self, name) for name in READING if name != "bad_pixels"}
+        problem = load(file, **options).problem(self.bad_pixels, self.likelihood)
+        source = {**problem.meta["input"], "bad_pixels": self.bad_pixels}
+        return problem.replace(meta={**problem.meta, "input": source})
+
+
+READING = tuple(field.name for field in fields(Reading) if field.name != "likelihood")
+
+
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the flags that say how a file is read."""
+    """Add the options that say how a file is read. The command takes them together, as `reading`."""
+
+    @functools.wraps(command)
+    def read(**given: Any) -> Any:
+        return command(reading=Reading(**{name: given.pop(name) for name in (*READING, "likelihood")}), **given)
+
+    decorated: Callable[..., Any] = read
     for decorate in reversed(_OPTIONS):
-        command = decorate(command)
-    return command
-
-
-def problem_from(file: str, given: dict[str, Any], likelihood: Likelihood | None = None) -> Problem:
-    """The problem in a file or an example, its source recorded in the meta for a replay."""
-    noise = likelihood or given["likelihood"]
-    if file.startswith("example:"):
-        from ..simulate import example
-
-        problem = example(file.removeprefix("example:"))
-        return problem.replace(likelihood=noise or problem.likelihood, meta={**problem.meta, "input": {"path": file}})
-    from ..io import load
-
-    problem = load(file, **{name: given[name] for name in FLAGS}).problem(given["bad_pixels"], noise)
-    source = {**problem.meta["input"], "bad_pixels": given["bad_pixels"]}
-    return problem.replace(meta={**problem.meta, "input": source})
+        decorated = decorate(decorated)
+    return decorated

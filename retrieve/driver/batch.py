@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -15,30 +13,32 @@ import numpy as np
 from ..errors import SolverError
 from ..io.result import Cost
 from ..numerics.alignment import shift_to_centre
-from ..numerics.arrays import Array, Device, cores, find_device, synchronise, to_numpy
-from ..operators import Operator
+from ..numerics.arrays import Array, Device, find_device, synchronise, to_numpy
 from ..problem import Problem
 from ..problem.scoring import Score, Scorer
 from ..solvers.base import Solver, Step, Streams
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What one start may spend; None is no bound. The driver stops it at the first step past a bound."""
-
-    steps: int | None = None
-    seconds: float | None = None
-    ffts: int | None = None
-    evaluations: float | None = None
-
-    def spent(self, steps: int, ffts: int, seconds: float, evaluations: float = 0) -> bool:
-        """Whether a start that has used so much is past a bound."""
-        used = ((self.steps, steps), (self.ffts, ffts), (self.seconds, seconds), (self.evaluations, evaluations))
-        return any(bound is not None and value >= bound for bound, value in used)
+from .counting import CountingOperator
+from .run_spec import Budget, RunSpec, Stops
 
 
 class Progress(NamedTuple):
-    """What `on_step` is told: every step, with the scores as they were last taken, NaN where there are none."""
+    """What `on_step` hears after a step.
+
+    Parameters
+    ----------
+    start : int
+        Number of the start, of the first one in a batch.
+    starts : int
+        How many starts the run has.
+    step : int
+        Steps done.
+    total : int or None
+        Steps there will be, as far as is known.
+    stage : str
+        Name of the part that runs.
+    r, r_free : float
+        The lowest R and R_free of the batch when they were last taken; NaN before, and without held-out pixels.
+    """
 
     start: int
     starts: int
@@ -50,39 +50,8 @@ class Progress(NamedTuple):
 
 
 @dataclass
-class _Counting(Operator):
-    """An operator that counts its transforms, one for each element of the batch."""
-
-    inner: Operator
-    ffts: int = 0
-    whole: _Counting | None = None
-
-    def __post_init__(self) -> None:
-        self.in_shape, self.out_shape, self.isometry = self.inner.in_shape, self.inner.out_shape, self.inner.isometry
-        self.fourier = self.inner.fourier
-
-    def spend(self, transforms: int) -> None:
-        """Add to the counts, also of the operator whose middle this is, where a smaller transform counts as one."""
-        self.ffts += transforms
-        if self.whole is not None:
-            self.whole.spend(transforms)
-
-    def forward(self, x: Array) -> Array:
-        self.spend(x.shape[0])
-        return self.inner.forward(x)
-
-    def adjoint(self, y: Array) -> Array:
-        self.spend(y.shape[0])
-        return self.inner.adjoint(y)
-
-    def middle(self, shape: tuple[int, ...]) -> Operator | None:
-        inner = self.inner.middle(shape)
-        return None if inner is None else _Counting(inner, whole=self)
-
-
-@dataclass
 class Batch:
-    """What one batch of starts leaves, on the host."""
+    """What one batch of starts leaves, on the host. stopped: where each start was stopped, by its number."""
 
     estimate: np.ndarray
     support: np.ndarray | None
@@ -91,86 +60,177 @@ class Batch:
     kernels: Sequence[np.ndarray | None]
     cost: Cost
     interrupted: bool
+    stopped: dict[int, int | None]
     account: Sequence[tuple[str, ...]] = ()
-    alien: np.ndarray | None = None
+    excluded: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """What is the same for all batches of a solve.
+    """A run on its device: what is the same for all its batches.
 
-    problem: on `where`, without the held-out pixels.  starts: how many there are in all.
+    source: the problem with all its measured pixels, on the host.  problem: without the held-out ones, on `where`.
+    held: mask of the held-out pixels (*detector), zero frequency first.
+    stops: the starts to run and the steps to stop them at; None for all of them, by the budget.
     """
 
+    spec: RunSpec
+    source: Problem
     problem: Problem
     where: Device
-    starts: int
-    seed: int
     scorer: Scorer
-    budget: Budget
-    strict: bool
-    score_every: int
-    on_step: Callable[[Progress], object] | None
+    held: Array | None
+    stops: Stops | None
+    on_step: Callable[[Progress], object] | None = None
+
+    @classmethod
+    def of(cls, spec: RunSpec, problem: Problem, on_step: Callable[[Progress], object] | None = None) -> RunContext:
+        """Put a problem with all its measured pixels on the device that the run names."""
+        where = find_device(spec.device, spec.solver.library)
+        working, held = problem, None
+        if spec.hold_out > 0:
+            working, held = problem.hold_out(spec.hold_out, np.random.default_rng([spec.seed, 0]))
+        scorer = Scorer.of(problem, held, where, working.valid)
+        return cls(spec, problem, working.to(where), where, scorer, held, spec.stopped, on_step)
+
+    def is_over(self, start: int, step: int, ffts: int, seconds: float, evaluations: float) -> bool:
+        """Tell whether a batch whose first number is `start` has come to the step at which it is stopped."""
+        if self.stops is not None:
+            return self.stops[start] == step
+        return self.spec.budget.spent(step, ffts, seconds, evaluations)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether anything stops a start before its end."""
+        return self.stops is not None or self.spec.budget != Budget()
+
+    def same_stops(self, numbers: Sequence[int]) -> list[Sequence[int]]:
+        """The numbers in groups that stop at one step: as they are, unless stops are given that differ."""
+        if self.stops is None or len({self.stops[number] for number in numbers}) == 1:
+            return [numbers]
+        cuts = [k for k in range(1, len(numbers)) if self.stops[numbers[k]] != self.stops[numbers[k - 1]]]
+        return [numbers[first:last] for first, last in zip([0, *cuts], [*cuts, len(numbers)], strict=True)]
 
 
-@dataclass(frozen=True)
-class SolveSpec:
-    """All that decides a solve but the numbers of its starts; it can be sent to another process.
-
-    problem: with all its measured pixels, on the host.  hold_out: the share of them that no solver is shown.
-    """
-
-    solver: Solver
-    problem: Problem
-    device: str
-    starts: int
-    seed: int
-    hold_out: float
-    budget: Budget
-    strict: bool
-    score_every: int
-
-    def plan(self, on_step: Callable[[Progress], object] | None = None) -> tuple[RunContext, Array | None]:
-        """The plan of it on its device, and the mask of the held-out pixels, zero frequency first."""
-        where = find_device(self.device, self.solver.library)
-        working, held = self.problem, None
-        if self.hold_out > 0:
-            working, held = self.problem.hold_out(self.hold_out, np.random.default_rng([self.seed, 0]))
-        scorer = Scorer.of(self.problem, held, where, working.valid)
-        rest = (self.starts, self.seed, scorer, self.budget, self.strict, self.score_every, on_step)
-        return RunContext(working.to(where), where, *rest), held
+def run_batch(solver: Solver, context: RunContext, numbers: Sequence[int], x0: np.ndarray | None = None) -> Batch:
+    """The starts of these numbers, together; `x0` (batch, *shape) in place of the solver's own starts."""
+    parts = context.same_stops(numbers)
+    if len(parts) == 1:
+        return _run(solver, context, numbers, x0)
+    ends = np.cumsum([0, *map(len, parts)])
+    return concatenate(
+        [_run(solver, context, part, None if x0 is None else x0[k : k + len(part)]) for k, part in zip(ends, parts, strict=False)]
+    )
 
 
-def run_in_threads(solver: Solver, plan: RunContext, numbers: range, x0: np.ndarray | None = None) -> Batch:
-    """`run_batch`; on torch's CPU in parts side by side, each on one core, since layers so small gain little from two."""
-    parts = min(cores(), len(numbers)) if plan.where.name == "torch:cpu" else 1
-    if parts == 1:
-        return run_batch(solver, plan, numbers, x0)
-    import torch
+def _run(solver: Solver, context: RunContext, numbers: Sequence[int], x0: np.ndarray | None) -> Batch:
+    spec = context.spec
+    counting = CountingOperator(context.problem.operator)
+    working = context.problem.replace(operator=counting)
+    rng = Streams.of(spec.seed, numbers)
+    begun = time.perf_counter()
+    n, interrupted, cut, total = 0, False, False, solver.total
+    step: Step | None = None
+    networks = 0.0
+    history: dict[str, list[list[float]]] = {"step": [], "r": [], "r_free": []}
+    r = free = np.full(len(rng), np.nan)
 
-    ends = [len(numbers) * k // parts for k in range(parts + 1)]
-    over, before = threading.Event(), torch.get_num_threads()
+    def start(rng: Streams) -> Array:
+        return solver.start(working, rng) if x0 is None else context.where.put(x0.copy())
 
-    def told(progress: Progress) -> bool:
-        if plan.on_step is not None and progress.start == numbers[0] and plan.on_step(progress):
-            over.set()
-        return over.is_set()
+    begin = [start(rng)]  # popped, so that nothing here holds it
+    counting.ffts = 0
+    steps = iter(solver.steps(working, begin.pop(), rng))
+    shape, bounded = (len(rng), *working.shape), context.bounded
+    lowest = (math.nan, math.nan)
+    while (made := next(steps, None)) is not None:
+        step, made, n = made, None, n + 1  # nothing but `step` holds it
+        if step.x.shape != shape:
+            raise SolverError(f"solver {solver.name}: step {n} has shape {tuple(step.x.shape)}, not {shape}")
+        networks += step.evaluations
+        total = step.total or total
+        if n % spec.score_every == 0:
+            r, free = _take(history, context.scorer, n, step)
+            lowest = (_least(r), _least(free))
+        if context.on_step is not None:
+            told = Progress(numbers[0], spec.starts or 1, n, total, step.stage or solver.name, *lowest)
+            interrupted = bool(context.on_step(told))
+        spent = (n, counting.ffts // len(rng), time.perf_counter() - begun, networks) if bounded else None
+        cut = interrupted or (spent is not None and context.is_over(numbers[0], *spent))
+        if cut:
+            break
+        if step.more:
+            step = None
+    synchronise(context.where)
+    if n == 0:
+        step = Step(start(Streams.of(spec.seed, numbers)))
+    if step is None:
+        raise SolverError(f"solver {solver.name} ends after {n} steps without a last one; check where it says `more`")
+    if history["step"][-1:] != [[float(n)] * len(rng)]:
+        r, free = _take(history, context.scorer, n, step)
+    cost = Cost(counting.ffts, round(networks * len(rng)), time.perf_counter() - begun, n)
+    step = step._replace(x=step.estimate)  # lets go of what lies outside the support
+    refined = working.replace(detector=step.detector or working.detector)
+    nll = to_numpy(refined.nll(step.x)) / float(to_numpy(working.valid).sum())
+    estimate = to_numpy(step.x).astype(np.complex64, copy=step.support is None)
+    scores = [Score(float(a), None if np.isnan(b) else float(b), float(c)) for a, b, c in zip(r, free, nll, strict=True)]
+    scores = [_failed(score, x, start, n, solver) for score, x, start in zip(scores, estimate, numbers, strict=True)]
+    failure = next((score.failure for score in scores if score.failure), None)
+    if failure and spec.strict:
+        raise SolverError(failure + "; lower its step or check the data with `retrieve inspect`")
+    support = None if step.support is None else np.array(np.broadcast_to(to_numpy(step.support), estimate.shape))
+    if working.support is None:
+        _centre(estimate, support, scores)
+    return Batch(
+        estimate,
+        support,
+        scores,
+        [{name: [row[k] for row in rows] for name, rows in history.items()} for k in range(len(numbers))],
+        _kernels(refined, len(numbers)),
+        cost,
+        interrupted,
+        dict.fromkeys(numbers, n if cut else None),
+        [tuple(lines) for lines in step.account or [()] * len(numbers)],
+        step.excluded,
+    )
 
-    def run(first: int, last: int) -> Batch:
-        torch.set_num_threads(1)
-        try:
-            return run_batch(solver, replace(plan, on_step=told), numbers[first:last], None if x0 is None else x0[first:last])
-        except BaseException:
-            over.set()
-            raise
 
-    try:
-        with ThreadPoolExecutor(parts - 1) as pool:
-            others = [pool.submit(run, *ends[k : k + 2]) for k in range(1, parts)]
-            found = [run(*ends[:2]), *(other.result() for other in others)]
-    finally:
-        torch.set_num_threads(before)
-    return concatenate(found)
+def _take(history: dict[str, list[list[float]]], scorer: Scorer, n: int, step: Step) -> tuple[np.ndarray, np.ndarray]:
+    r, free = scorer(step.x, step.detector, step.support)
+    for name, values in (("step", np.full(len(r), float(n))), ("r", r), ("r_free", free)):
+        history[name].append(values.tolist())
+    return r, free
+
+
+def _least(values: np.ndarray) -> float:
+    """The smallest score of a batch, NaN where none is taken yet."""
+    return float(values[np.isfinite(values)].min(initial=np.inf)) if np.isfinite(values).any() else float("nan")
+
+
+def _failed(score: Score, x: np.ndarray, start: int, steps: int, solver: Solver) -> Score:
+    """The score, as a failure if the estimate is not finite."""
+    if np.isfinite(x).all():
+        return score
+    return Score(score.r, score.r_free, score.nll, f"start {start}: NaN or infinite values after {steps} steps of {solver.name}")
+
+
+def _centre(estimate: np.ndarray, support: np.ndarray | None, scores: Sequence[Score]) -> None:
+    """Centre, in place, what an unknown support let wander."""
+    for k, score in enumerate(scores):
+        if score.failure is None:
+            shift = shift_to_centre(estimate[k])
+            for array in (estimate, support):
+                if array is not None:
+                    array[k] = np.roll(array[k], shift, axis=tuple(range(len(shift))))
+
+
+def _kernels(problem: Problem, count: int) -> list[np.ndarray | None]:
+    """The blur that each start found; None where it found a point, which blurs nothing."""
+    kernel = getattr(problem.detector, "kernel", None)
+    if kernel is None:
+        return [None] * count
+    each = np.broadcast_to(to_numpy(kernel), (count, *problem.amplitude.shape))
+    return [None if one.flat[0] == 1 else one for one in each]
 
 
 def concatenate(parts: Sequence[Batch]) -> Batch:
@@ -190,8 +250,9 @@ def concatenate(parts: Sequence[Batch]) -> Batch:
             max(cost.steps for cost in spent),
         ),
         any(part.interrupted for part in parts),
+        {start: stop for part in parts for start, stop in part.stopped.items()},
         [one for part in parts for one in part.account],
-        union([part.alien for part in parts]),
+        union([part.excluded for part in parts]),
     )
 
 
@@ -199,100 +260,3 @@ def union(masks: Sequence[np.ndarray | None]) -> np.ndarray | None:
     """Where any mask is True; None where there is none."""
     given = [mask for mask in masks if mask is not None]
     return np.any(given, axis=0) if given else None
-
-
-def run_batch(solver: Solver, plan: RunContext, numbers: range, x0: np.ndarray | None = None) -> Batch:
-    """The starts of these numbers, together; `x0` (batch, *shape) in place of the solver's own starts."""
-    counting = _Counting(plan.problem.operator)
-    working = plan.problem.replace(operator=counting)
-    rng = Streams.of(plan.seed, numbers)
-    begun = time.perf_counter()
-    n, stopped, total = 0, False, solver.total
-    step: Step | None = None
-    networks = 0.0
-    history: dict[str, list[list[float]]] = {"step": [], "r": [], "r_free": []}
-    r = free = np.full(len(rng), np.nan)
-
-    def start(rng: Streams) -> Array:
-        return solver.start(working, rng) if x0 is None else plan.where.put(x0.copy())
-
-    begin = [start(rng)]  # popped, so that nothing here holds it
-    counting.ffts = 0
-    steps = iter(solver.steps(working, begin.pop(), rng))
-    shape, bounded = (len(rng), *working.shape), plan.budget != Budget()
-    told = (math.nan, math.nan)
-    while (made := next(steps, None)) is not None:
-        step, made, n = made, None, n + 1  # nothing but `step` holds it
-        if step.x.shape != shape:
-            raise SolverError(f"solver {solver.name}: step {n} has shape {tuple(step.x.shape)}, not {shape}")
-        networks += step.evaluations
-        total = step.total or total
-        if n % plan.score_every == 0:
-            r, free = _take(history, plan.scorer, n, step)
-            told = (_least(r), _least(free))
-        if plan.on_step is not None:
-            stopped = bool(plan.on_step(Progress(numbers[0], plan.starts, n, total, step.stage or solver.name, *told)))
-        if stopped or (bounded and plan.budget.spent(n, counting.ffts // len(rng), time.perf_counter() - begun, networks)):
-            break
-        if step.more:
-            step = None
-    synchronise(plan.where)
-    if n == 0:
-        step = Step(start(Streams.of(plan.seed, numbers)))
-    if step is None:
-        raise SolverError(f"solver {solver.name} ends after {n} steps without a last one; check where it says `more`")
-    if history["step"][-1:] != [[float(n)] * len(rng)]:
-        r, free = _take(history, plan.scorer, n, step)
-    cost = Cost(counting.ffts, round(networks * len(rng)), time.perf_counter() - begun, n)
-    step = step._replace(x=step.estimate)  # lets go of what lies outside the support
-    return _finish(solver, working, step, r, free, numbers, plan.strict, history, cost, stopped)
-
-
-def _take(history: dict[str, list[list[float]]], scorer: Scorer, n: int, step: Step) -> tuple[np.ndarray, np.ndarray]:
-    r, free = scorer(step.x, step.detector, step.support)
-    for name, values in (("step", np.full(len(r), float(n))), ("r", r), ("r_free", free)):
-        history[name].append(values.tolist())
-    return r, free
-
-
-def _least(values: np.ndarray) -> float:
-    """The smallest score of a batch, NaN where none is taken yet."""
-    return float(values[np.isfinite(values)].min(initial=np.inf)) if np.isfinite(values).any() else float("nan")
-
-
-def _finish(
-    solver: Solver,
-    working: Problem,
-    step: Step,
-    r: np.ndarray,
-    free: np.ndarray,
-    numbers: range,
-    strict: bool,
-    history: dict[str, list[list[float]]],
-    cost: Cost,
-    stopped: bool,
-) -> Batch:
-    """Bring a batch to the host, check it, and centre what an unknown support let wander. x of the step is its estimate."""
-    refined = working.replace(detector=step.detector or working.detector)
-    nll = to_numpy(refined.nll(step.x)) / float(to_numpy(working.valid).sum())
-    estimate = to_numpy(step.x).astype(np.complex64, copy=step.support is None)
-    support = None if step.support is None else np.array(np.broadcast_to(to_numpy(step.support), estimate.shape))
-    scores = []
-    for k, start in enumerate(numbers):
-        finite = bool(np.isfinite(estimate[k]).all())
-        failure = None if finite else f"start {start}: NaN or infinite values after {cost.steps} steps of {solver.name}"
-        if failure and strict:
-            raise SolverError(failure + "; lower its step or check the data with `retrieve inspect`")
-        scores.append(Score(float(r[k]), None if np.isnan(free[k]) else float(free[k]), float(nll[k]), failure))
-        if finite and working.support is None:
-            shift = shift_to_centre(estimate[k])
-            estimate[k] = np.roll(estimate[k], shift, axis=tuple(range(len(shift))))
-            if support is not None:
-                support[k] = np.roll(support[k], shift, axis=tuple(range(len(shift))))
-    each = [{name: [row[k] for row in rows] for name, rows in history.items()} for k in range(len(numbers))]
-    kernel = getattr(refined.detector, "kernel", None)
-    shape = (len(numbers), *working.amplitude.shape)
-    kernels = [None] * len(numbers) if kernel is None else list(np.broadcast_to(to_numpy(kernel), shape))
-    kernels = [None if one is None or one.flat[0] == 1 else one for one in kernels]  # a point blurs nothing
-    account = [tuple(lines) for lines in step.account or [()] * len(numbers)]
-    return Batch(estimate, support, scores, each, kernels, cost, stopped, account, step.excluded)

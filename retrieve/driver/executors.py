@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from ..errors import InputError
 from ..plugins.registry import find
-from .processes import Processes, one_thread_each
+from .processes import Processes
 
 Factory = Callable[[str, int], AbstractContextManager[Executor]]
 """What a plugin registers: from the text after the colon and the number of workers to an executor, to be entered.
@@ -102,12 +102,10 @@ def threads(where: str, workers: int) -> AbstractContextManager[Executor]:
     return ThreadPoolExecutor(workers)
 
 
-@contextmanager
-def processes(where: str, workers: int) -> Iterator[Executor]:
+def processes(where: str, workers: int) -> AbstractContextManager[Executor]:
     """Processes of this machine, one thread each."""
     _no_place("processes", where)
-    with one_thread_each(), Processes(workers) as executor:
-        yield executor
+    return Processes(workers)
 
 
 def _no_place(name: str, where: str) -> None:

@@ -1,9 +1,10 @@
-"""The starts of one solve, shared out among the workers of an executor."""
+"""Starts side by side: in threads of this process, or shared out among the workers of an executor."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import NamedTuple
@@ -11,56 +12,85 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import SolverError
-from ..numerics.arrays import Device
+from ..numerics.arrays import Device, cores
+from ..problem import Problem
 from ..solvers.base import Solver
-from .batch import Batch, Progress, SolveSpec, concatenate, run_batch
+from .batch import Batch, Progress, RunContext, concatenate, run_batch
 from .executors import ATTEMPTS, completed, open_pool
+from .run_spec import RunSpec, Stops
+
+
+def run_in_threads(solver: Solver, context: RunContext, numbers: Sequence[int], x0: np.ndarray | None = None) -> Batch:
+    """`run_batch`; on torch's CPU in parts side by side, each on one core, since layers so small gain little from two."""
+    parts = min(cores(), len(numbers)) if context.where.name == "torch:cpu" else 1
+    if parts == 1:
+        return run_batch(solver, context, numbers, x0)
+    import torch
+
+    ends = [len(numbers) * k // parts for k in range(parts + 1)]
+    over, before = threading.Event(), torch.get_num_threads()
+
+    def on_step(progress: Progress) -> bool:
+        if context.on_step is not None and progress.start == numbers[0] and context.on_step(progress):
+            over.set()
+        return over.is_set()
+
+    def run_part(first: int, last: int) -> Batch:
+        torch.set_num_threads(1)
+        own = None if x0 is None else x0[first:last]
+        try:
+            return run_batch(solver, replace(context, on_step=on_step), numbers[first:last], own)
+        except BaseException:
+            over.set()
+            raise
+
+    try:
+        with ThreadPoolExecutor(parts - 1) as pool:
+            others = [pool.submit(run_part, *ends[k : k + 2]) for k in range(1, parts)]
+            found = [run_part(*ends[:2]), *(other.result() for other in others)]
+    finally:
+        torch.set_num_threads(before)
+    return concatenate(found)
 
 
 class StartTask(NamedTuple):
-    """One start, as it is sent to a worker: solver is the order's, or what samples in its place."""
+    """One start, as it is sent to a worker: solver is the run's, or its chains of samples."""
 
-    order: SolveSpec
+    spec: RunSpec
+    problem: Problem
     solver: Solver
     number: int
     x0: np.ndarray | None
+    stops: Stops | None
 
 
-def run_start(share: StartTask) -> Batch:
+def run_start(task: StartTask) -> Batch:
     """The start by itself, in one thread, so that it is the same wherever it runs."""
-    plan, _ = share.order.plan()
-    with _one_thread(plan.where):
-        return run_batch(share.solver, plan, range(share.number, share.number + 1), share.x0)
+    context = replace(RunContext.of(task.spec, task.problem), stops=task.stops)
+    with _one_thread(context.where):
+        return run_batch(task.solver, context, [task.number], task.x0)
 
 
-def run_shared(
-    order: SolveSpec,
-    solver: Solver,
-    batches: Sequence[range],
-    x0: np.ndarray | None,
+def run_in_workers(
+    context: RunContext,
+    groups: Sequence[Sequence[int]],
+    task: Callable[[int], StartTask],
     executor: str,
     workers: int,
-    on_step: Callable[[Progress], object] | None,
 ) -> Iterator[Batch]:
-    """Each batch of start numbers, in order, put together from its starts as they come from the workers.
+    """Each group of starts, in order, put together from its starts as they come from the workers.
 
-    x0 (starts, *shape), from the first number on.  `on_step` hears of each start when it is done. Where that returns
-    True, or Ctrl-C comes, what is done, if anything, is one last, interrupted batch. Raises `SolverError` for a start that its
-    workers die of.
+    `on_step` hears of each start when it is done. If it returns True, or Ctrl-C comes, the starts that are done are one
+    last, interrupted batch. Raises `SolverError` for a start that its workers die of.
     """
-    first = batches[0].start
     done: dict[int, Batch] = {}
-    waiting = list(batches)
-    shares = (
-        StartTask(order, solver, number, None if x0 is None else x0[number - first : number - first + 1])
-        for numbers in batches
-        for number in numbers
-    )
+    waiting = list(groups)
+    each = (task(number) for group in groups for number in group)
     try:
-        with open_pool(executor, workers) as pool, closing(completed(pool, run_start, shares, workers)) as finished:
-            for share, future in finished:
-                one = done[share.number] = _outcome(share, future)
-                if on_step is not None and on_step(_told(share, one)):
+        with open_pool(executor, workers) as pool, closing(completed(pool, run_start, each, workers)) as finished:
+            for sent, future in finished:
+                one = done[sent.number] = _outcome(sent, future)
+                if context.on_step is not None and context.on_step(_progress(sent, one)):
                     raise KeyboardInterrupt
                 while waiting and all(number in done for number in waiting[0]):
                     yield concatenate([done.pop(number) for number in waiting.pop(0)])
@@ -69,18 +99,18 @@ def run_shared(
             yield replace(concatenate([done[number] for number in sorted(done)]), interrupted=True)
 
 
-def _outcome(share: StartTask, future: Future[Batch]) -> Batch:
+def _outcome(task: StartTask, future: Future[Batch]) -> Batch:
     error = future.exception()
     if isinstance(error, BrokenExecutor):
-        told = f"start {share.number}: {error}; it was tried {ATTEMPTS} times. Give each more memory: fewer --workers"
-        raise SolverError(told) from error
+        remedy = "Give each more memory: fewer --workers"
+        raise SolverError(f"start {task.number}: {error}; it was tried {ATTEMPTS} times. {remedy}") from error
     return future.result()
 
 
-def _told(share: StartTask, one: Batch) -> Progress:
+def _progress(task: StartTask, one: Batch) -> Progress:
     [score], steps = one.scores, one.cost.steps
     free = float("nan") if score.r_free is None else score.r_free
-    return Progress(share.number, share.order.starts, steps, steps, share.order.solver.name, score.r, free)
+    return Progress(task.number, task.spec.starts or 1, steps, steps, task.spec.solver.name, score.r, free)
 
 
 @contextmanager

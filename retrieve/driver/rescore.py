@@ -13,15 +13,15 @@ from ..problem.scoring import Score, Scorer
 from .batch import Batch
 
 
-def rescored(problem: Problem, held: Array | None, runs: Sequence[Batch], alien: np.ndarray) -> tuple[Problem, Array | None]:
+def rescored(problem: Problem, held: Array | None, runs: Sequence[Batch], excluded: np.ndarray) -> tuple[Problem, Array | None]:
     """The problem and the held-out pixels without those of a second grain; the runs' scores are taken anew on what is left.
 
-    alien: bool (*detector), zero frequency first, what any start left out: all are judged by the same pixels.
+    excluded: bool (*detector), zero frequency first, what any start left out: all are judged by the same pixels.
     """
-    left = problem.without(alien)
-    about = {"pixels": int(alien.sum()), "share": float(1 - left.power / problem.power)}
+    left = problem.without(excluded)
+    about = {"pixels": int(excluded.sum()), "share": float(1 - left.power / problem.power)}
     problem = left.replace(meta={**problem.meta, "alien": about})
-    held = None if held is None else to_numpy(held) & ~alien
+    held = None if held is None else to_numpy(held) & ~excluded
     scorer = Scorer.of(problem, held)
     working = problem.replace(valid=to_numpy(scorer.work))
     for run in runs:

@@ -1,7 +1,8 @@
-"""The one driver: every solver's starts are run, scored and chosen from here."""
+"""The one driver: it runs every solver's starts, scores them and selects one."""
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
@@ -10,21 +11,23 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, SolverError
+from ..errors import SolverError
 from ..io.result import Cost, Result
+from ..numerics import fast
 from ..numerics.alignment import align, shift_to_centre
-from ..numerics.arrays import Array, Device, to_numpy
+from ..numerics.arrays import Array, to_numpy
 from ..numerics.stacks import align_all, amplitude_spread
 from ..operators import PartialCoherence
 from ..problem import Problem
 from ..problem.scoring import same_support, select_start, standard_error
+from ..provenance import versions
 from ..solvers.base import Solver, Step, Streams
-from .batch import Batch, Budget, Progress, SolveSpec, run_in_threads, union
-from .manifest import manifest_of
-from .parallel import run_shared
+from .batch import Batch, Progress, RunContext, union
+from .parallel import StartTask, run_in_threads, run_in_workers
 from .rescore import rescored
+from .run_spec import Budget, RunSpec, Stops
 
-__all__ = ["Budget", "Progress", "shift_to_centre", "solve"]
+__all__ = ["Budget", "Progress", "RunSpec", "run", "shift_to_centre", "solve"]
 
 
 def solve(
@@ -46,73 +49,157 @@ def solve(
     workers: int = 1,
     executor: str | None = None,
 ) -> Result:
-    """Run `solver` from `starts` random starts and choose the one that predicts the held-out pixels best.
+    """Run `solver` from random starts and choose the start that predicts the held-out pixels best.
 
-    `starts` is the solver's own number unless given: 8 for diffusion and, in two dimensions, auto, 1 for most.
-    Start k draws from the generator seeded by (seed, k): a start gives the same estimate whatever the
-    number of starts. `hold_out` is the share of measured pixels kept from the solver, in islands of a
-    speckle's size; 0 keeps none, and the working R then chooses. `batch` starts run in one array, as
-    many as the solver likes unless given. After a batch no more are run where the two starts of the best
-    scores correlate by `agree`, the solver's own value unless given, 0 for never.
-    `samples` are drawn from the posterior by solvers that can, around the starts that fit as well as the chosen one.
-    `on_step` hears of every step and stops the run by returning True. With `strict` a start that fails
-    raises; otherwise it is kept as failed and the others go on.
-    `workers` processes share the starts, or what `executor`, as NAME or NAME:WHERE, stands for (`retrieve.driver.executors`).
-    Each start is then run by itself, in one thread: the result is the same to the bit wherever and however many they
-    are, and `on_step` hears of each start once, when it is done.
+    Parameters
+    ----------
+    solver : Solver
+        The solver with its options.
+    problem : Problem
+        What was measured, and what is known.
+    starts : int, optional
+        Number of random starts. The solver's own number unless given.
+    seed : int
+        Start k draws from a generator seeded by (seed, k). It gives the same estimate whatever the number of starts.
+    device : str
+        "auto", "cpu", "cuda", "cuda:N", "torch" or "torch:cuda:N".
+    on_step : callable, optional
+        Called with a `Progress` after every step, with workers after every start. The run stops if it returns True.
+    budget : Budget, optional
+        What one start may spend.
+    strict : bool
+        True: a failed start raises. False: it is kept as failed, and the others go on.
+    hold_out : float
+        Share of the measured pixels that the solver does not see, in islands of a speckle's size, in [0, 0.5). With 0
+        the working R chooses among the starts.
+    batch : int, optional
+        Starts that run in one array. The solver's own number unless given.
+    agree : float, optional
+        After a batch no more starts run if the two of the best scores correlate by `agree`, in [0, 1]; 0 for never. The
+        solver's own value unless given.
+    samples : int
+        Samples of the posterior, by solvers that draw them. Chains begin at the starts that fit as well as the chosen one.
+    score_every : int
+        Steps between two scores.
+    x0 : ndarray, optional
+        complex (*shape) or (starts, *shape): what the starts begin with, in place of the solver's random start.
+    workers : int
+        Processes that share the starts. Each start then runs by itself in one thread. The result is the same to the bit
+        for any number of workers.
+    executor : str, optional
+        What shares the starts, as NAME or NAME:WHERE: see `retrieve.driver.executors`.
 
-    Raises `InputError` for arguments out of range, `SolverError` for a failed start (all of them, when
-    not `strict`) and for one that its workers die of.
+    Returns
+    -------
+    Result
+        Every start with its scores, the chosen object, the cost, and a manifest that replays the run.
+
+    Raises
+    ------
+    InputError
+        For an argument out of range, or a problem that the solver cannot do.
+    SolverError
+        For a failed start, for all of them if not `strict`, and for a start that its workers die of.
     """
-    solver = solver.resolve_for(problem)
-    starts = solver.starts_for(problem) if starts is None else starts
-    batch = solver.batch_for(problem) if batch is None else batch
-    agree = solver.agree if agree is None else agree
-    _check(starts, seed, hold_out, batch, score_every, x0, problem)
-    _check_more(solver, agree, samples)
-    solver.check(problem)
-    order = SolveSpec(
-        solver, problem.replace(truth=None), device, starts, seed, hold_out, budget or Budget(), strict, score_every
+    spec = RunSpec(
+        solver=solver,
+        starts=starts,
+        seed=seed,
+        hold_out=hold_out,
+        budget=budget or Budget(),
+        agree=agree,
+        samples=samples,
+        device=device,
+        batch=batch,
+        score_every=score_every,
+        strict=strict,
     )
-    plan, held = order.plan(on_step)
-    executor = executor or ("processes" if workers > 1 else None)
+    return run(spec, problem, x0=x0, on_step=on_step, workers=workers, executor=executor)
 
-    def batches(solver: Solver, numbers: Sequence[range], x0: np.ndarray | None) -> Generator[Batch, None, None]:
-        """What these batches leave, in order, until one is interrupted; x0 (starts, *shape) from the first of them on."""
-        if executor is not None:
-            yield from run_shared(order, solver, numbers, x0, executor, workers, on_step)
-            return
-        for part in numbers:
-            here = slice(part.start - numbers[0].start, part.stop - numbers[0].start)
-            done = run_in_threads(solver, plan, part, None if x0 is None else x0[here])
-            yield done
-            if done.interrupted:
-                return
 
+def run(
+    spec: RunSpec,
+    problem: Problem,
+    *,
+    x0: np.ndarray | None = None,
+    on_step: Callable[[Progress], object] | None = None,
+    workers: int = 1,
+    executor: str | None = None,
+) -> Result:
+    """Run a `RunSpec`. Arguments, returns and errors are those of `solve`; the result is not averaged."""
+    executor = executor or ("processes" if workers > 1 else "serial" if spec.separate else None)
+    spec = replace(spec, separate=executor is not None).resolve_for(problem, x0)
+    problem = problem.replace(likelihood=spec.likelihood)
+    context = RunContext.of(spec, problem.replace(truth=None), on_step)
+    starts = spec.starts or 1
     own = None if x0 is None else np.broadcast_to(x0, (starts, *problem.shape))
     runs: list[Batch] = []
     begun = time.perf_counter()
-    with closing(batches(solver, _numbers(0, starts, batch), own)) as found:
-        for run in found:
-            runs.append(run)
-            if agree > 0 and sum(len(run.scores) for run in runs) < starts and _agreed(runs, agree):
+    with closing(_batches(context, spec.solver, 0, starts, own, executor, workers)) as found:
+        for done in found:
+            runs.append(done)
+            left = spec.stopped is None and sum(len(done.scores) for done in runs) < starts
+            if spec.agree and left and _agreed(runs, spec.agree):
                 break
     if not runs:
         raise KeyboardInterrupt
-    settings = {"starts": starts, "hold_out": hold_out, "batch": batch, "agree": agree, "score_every": score_every}
-    settings["shared"] = executor is not None
-    result = _collect(solver, problem, runs, held, seed, plan.where, time.perf_counter() - begun, settings)
-    if not samples or result.interrupted:
-        return result
-    points, begun = _points(result, samples), time.perf_counter()
-    chains = list(batches(_Chains(solver), _numbers(len(result.scores), samples, batch), points))
-    return _with_samples(result, chains, samples, time.perf_counter() - begun) if chains else replace(result, interrupted=True)
+    result = replace(_collect(context, problem, runs, time.perf_counter() - begun), x0=x0)
+    chains: list[Batch] = []
+    if spec.samples and not result.interrupted and spec.samples_stopped != {}:
+        points, begun = _points(result, spec.samples), time.perf_counter()
+        sampling = replace(context, stops=spec.samples_stopped)
+        chains = list(_batches(sampling, _Chains(spec.solver), len(result.scores), spec.samples, points, executor, workers))
+        result = _with_samples(result, chains, time.perf_counter() - begun)
+    return replace(result, manifest=_manifest(context, runs, chains, result.interrupted))
 
 
-def _numbers(first: int, count: int, batch: int) -> list[range]:
-    """Numbers of starts from `first` on, in batches."""
-    stop = first + count
-    return [range(k, min(k + batch, stop)) for k in range(first, stop, batch)]
+def _batches(
+    context: RunContext,
+    solver: Solver,
+    first: int,
+    count: int,
+    x0: np.ndarray | None,
+    executor: str | None,
+    workers: int,
+) -> Generator[Batch, None, None]:
+    """The batches of `count` starts from number `first` on, in order, until one is interrupted; x0 (count, *shape)."""
+    size, stops = context.spec.batch or 1, context.stops
+    chosen = [number for number in range(first, first + count) if stops is None or number in stops]
+    groups = [chosen[k : k + size] for k in range(0, len(chosen), size)]
+
+    def begin(numbers: Sequence[int]) -> np.ndarray | None:
+        return None if x0 is None else x0[[number - first for number in numbers]]
+
+    if executor is not None:
+
+        def task(number: int) -> StartTask:
+            return StartTask(context.spec, context.source, solver, number, begin([number]), stops)
+
+        yield from run_in_workers(context, groups, task, executor, workers)
+        return
+    for group in groups:
+        done = run_in_threads(solver, context, group, begin(group))
+        yield done
+        if done.interrupted:
+            return
+
+
+def _manifest(context: RunContext, runs: Sequence[Batch], chains: Sequence[Batch], interrupted: bool) -> dict[str, Any]:
+    """The run as it was, where each start was stopped, and the machine, ready for JSON."""
+    spec, where, shape = context.spec, context.where, tuple(context.source.shape)
+    if context.bounded or interrupted:
+        spec = replace(spec, stopped=_stops(runs), samples_stopped=_stops(chains))
+    return {
+        **replace(spec, averaging="best", keep=None).record(),
+        "device": where.name,
+        "transform": fast.describe(shape) if where.name == "cpu" else where.describe(),
+        "versions": versions(),
+        "machine": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _stops(runs: Sequence[Batch]) -> Stops:
+    return {start: step for done in runs for start, step in done.stopped.items()}
 
 
 @dataclass(frozen=True)
@@ -129,7 +216,7 @@ class _Chains(Solver):
         return self.inner.samples(problem, x, rng)
 
 
-def _agreed(runs: list[Batch], threshold: float) -> bool:
+def _agreed(runs: Sequence[Batch], threshold: float) -> bool:
     """Whether the two starts of the best scores are alike."""
     estimates, scores = np.concatenate([run.estimate for run in runs]), [score for run in runs for score in run.scores]
     first, *others = np.argsort([score.rank for score in scores], kind="stable")
@@ -138,72 +225,12 @@ def _agreed(runs: list[Batch], threshold: float) -> bool:
     return align(estimates[others[0]], estimates[first]).correlation >= threshold
 
 
-def _points(result: Result, samples: int) -> np.ndarray:
-    """Where chains begin: in turn the starts that fit as well as the chosen one, within two standard errors."""
-    r = np.array([np.inf if score.failure else score.r for score in result.scores])
-    pixels = int(to_numpy(result.problem.valid).sum())
-    as_good = np.flatnonzero(r <= r[result.chosen] * (1 + 2 * standard_error(pixels)))
-    return result.estimates[as_good[np.arange(samples) % len(as_good)]]
-
-
-def _with_samples(result: Result, chains: Sequence[Batch], samples: int, seconds: float) -> Result:
-    """The result with posterior samples, the last steps of the chains, and their spread."""
-    drawn = align_all(np.concatenate([result.object[None], *(run.estimate for run in chains)]), 0)[1:]
-    spent = [run.cost for run in chains]
-    cost = Cost(
-        result.cost.ffts + sum(cost.ffts for cost in spent),
-        result.cost.network_evaluations + sum(cost.network_evaluations for cost in spent),
-        result.cost.seconds + seconds,
-        result.cost.steps + sum(cost.steps for cost in spent),
-    )
-    return replace(
-        result,
-        samples=drawn,
-        spread=np.abs(drawn).std(axis=0, ddof=1).astype(np.float32) if len(drawn) > 1 else None,
-        cost=cost,
-        interrupted=any(run.interrupted for run in chains),
-        manifest={**result.manifest, "samples": samples},
-    )
-
-
-def _check(starts: int, seed: int, hold_out: float, batch: int, every: int, x0: np.ndarray | None, problem: Problem) -> None:
-    for name, value, low in (("starts", starts, 1), ("seed", seed, 0), ("batch", batch, 1), ("score_every", every, 1)):
-        if value != int(value) or value < low:
-            raise InputError(f"{name}={value!r} must be a whole number of at least {low}")
-    if not 0 <= hold_out < 0.5:
-        raise InputError(f"hold_out={hold_out!r} must be at least 0 and below 0.5")
-    shape = tuple(problem.shape)
-    if x0 is not None and x0.shape not in (shape, (1, *shape), (starts, *shape)):
-        raise InputError(f"x0 has shape {x0.shape}; give one of the object's shape {shape}, or one for each of {starts} starts")
-
-
-def _check_more(solver: Solver, agree: float, samples: int) -> None:
-    if not 0 <= agree <= 1:
-        raise InputError(f"agree={agree!r} is out of range; give a correlation in [0, 1], 0 for never")
-    if samples != int(samples) or samples < 0:
-        raise InputError(f"samples={samples!r} must be a whole number of at least 0")
-    if samples and type(solver).samples is Solver.samples:
-        raise InputError(f"solver {solver.name} draws no posterior samples; take diffusion, or samples=0 and several starts")
-
-
-def _joined(arrays: list[np.ndarray]) -> np.ndarray:
-    """The batches as one array; a single one is not copied."""
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
-
-
-def _collect(
-    solver: Solver,
-    problem: Problem,
-    runs: list[Batch],
-    held: Array | None,
-    seed: int,
-    where: Device,
-    seconds: float,
-    settings: dict[str, Any],
-) -> Result:
+def _collect(context: RunContext, problem: Problem, runs: Sequence[Batch], seconds: float) -> Result:
+    """The starts of all batches, scored by the same pixels, and the chosen one."""
+    held = context.held
+    if (excluded := union([run.excluded for run in runs])) is not None:
+        problem, held = rescored(problem, held, runs, excluded)
     estimates = _joined([run.estimate for run in runs])
-    if (alien := union([run.alien for run in runs])) is not None:
-        problem, held = rescored(problem, held, runs, alien)
     scores = tuple(score for run in runs for score in run.scores)
     usable = [k for k, score in enumerate(scores) if score.failure is None]
     if not usable:
@@ -214,9 +241,6 @@ def _collect(
     kernels = [kernel for run in runs for kernel in run.kernels]
     if (kernel := kernels[chosen]) is not None:
         problem = problem.replace(detector=PartialCoherence(kernel))
-    spent = [run.cost for run in runs]
-    networks = sum(cost.network_evaluations for cost in spent)
-    cost = Cost(sum(cost.ffts for cost in spent), networks, seconds, sum(cost.steps for cost in spent))
     return Result(
         object=estimates[chosen],
         estimates=estimates,
@@ -224,11 +248,51 @@ def _collect(
         scores=scores,
         chosen=chosen,
         history=tuple(h for run in runs for h in run.history),
-        cost=cost,
+        cost=_cost(runs, seconds),
         problem=problem,
         held=None if held is None else np.fft.fftshift(held),
         spread=amplitude_spread(estimates[usable], usable.index(chosen)) if len(usable) > 1 else None,
         interrupted=any(run.interrupted for run in runs),
         account=tuple(account for run in runs for account in run.account),
-        manifest=manifest_of(solver, problem, seed, where, settings),
+    )
+
+
+def _joined(arrays: list[np.ndarray]) -> np.ndarray:
+    """The batches as one array; a single one is not copied."""
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+NOTHING = Cost()
+
+
+def _cost(runs: Sequence[Batch], seconds: float, before: Cost = NOTHING) -> Cost:
+    """What the batches spent in so many seconds, and what was spent before."""
+    spent = [before, *(run.cost for run in runs)]
+    return Cost(
+        sum(cost.ffts for cost in spent),
+        sum(cost.network_evaluations for cost in spent),
+        before.seconds + seconds,
+        sum(cost.steps for cost in spent),
+    )
+
+
+def _points(result: Result, samples: int) -> np.ndarray:
+    """Where chains begin: in turn the starts that fit as well as the chosen one, within two standard errors."""
+    r = np.array([np.inf if score.failure else score.r for score in result.scores])
+    pixels = int(to_numpy(result.problem.valid).sum())
+    as_good = np.flatnonzero(r <= r[result.chosen] * (1 + 2 * standard_error(pixels)))
+    return result.estimates[as_good[np.arange(samples) % len(as_good)]]
+
+
+def _with_samples(result: Result, chains: Sequence[Batch], seconds: float) -> Result:
+    """The result with posterior samples, the last steps of the chains, and their spread."""
+    if not chains:
+        return replace(result, interrupted=True)
+    drawn = align_all(np.concatenate([result.object[None], *(run.estimate for run in chains)]), 0)[1:]
+    return replace(
+        result,
+        samples=drawn,
+        spread=np.abs(drawn).std(axis=0, ddof=1).astype(np.float32) if len(drawn) > 1 else None,
+        cost=_cost(chains, seconds, result.cost),
+        interrupted=any(run.interrupted for run in chains),
     )

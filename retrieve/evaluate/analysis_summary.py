@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..files import write_text
+from ..files import json_value, write_text
 from .analyze import Analysis, Fineness
 from .ensemble import upper
 from .modes import Modes
@@ -39,7 +38,7 @@ def summary(analysis: Analysis) -> dict[str, Any]:
         "common_mode": analysis.modes.common,
         "curves": [_curve(one) for one in analysis.curves],
     }
-    figures: dict[str, Any] = plain(made)
+    figures: dict[str, Any] = json_value(made)
     return figures
 
 
@@ -66,14 +65,3 @@ def _curve(one: Fineness) -> dict[str, Any]:
     curve = one.curve
     read = one.resolution._asdict()
     return {"name": curve.name, "of": one.of, "frequency": curve.frequency, "value": curve.value, "resolution": read}
-
-
-def plain(value: Any) -> Any:
-    """Lists and numbers that JSON knows; null for NaN and infinity."""
-    if isinstance(value, Mapping):
-        return {key: plain(v) for key, v in value.items()}
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [plain(v) for v in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,4 +1,4 @@
-"""What an ensemble says: is there one solution, how sure is it, how fine, and what do its members share.
+"""The analysis of an ensemble: is there one solution, how sure and how fine is it, and what do its members share.
 
 The figures of Lee, Yu, Lin, Yoo & Robinson 2026, section 5.2 and Figure 5, for the starts or posterior samples of
 one result or several.
@@ -43,7 +43,8 @@ class Analysis:
     names: of the files.  kind: "starts" or "samples".  groups: (n,), the file that each member is from.
     members: complex64 (n, *shape), aligned to number `reference`, their centre of mass at N//2.
     scores: of each member.  left_out: how many failed.  matrix: (n, n), complex correlation of each pair.
-    pairs: by quantity (amplitude, phase, diffraction), (n, n).  errors: by metric, (n,), against the member's own data.
+    pairs: by quantity (amplitude, phase, diffraction), (n, n).  errors: by metric, (n,), over all measured pixels of the
+    member's own data; the R of `scores` is over the fitted pixels alone.
     clusters: of members that agree by `threshold` on average.  modes: what they share and in what they differ.
     curves: PRTF, and FRC between two files or two halves.  meta: of the first file.
     """
@@ -87,16 +88,34 @@ def analyze(
 ) -> Analysis:
     """Analyse the starts or the posterior samples of results of one shape.
 
-    of: "starts", "samples", or "auto": the samples where every result has them.  modes: k of both decompositions.
-    threshold: mean correlation within a cluster; None for the one at which the ensemble falls apart, if it does (see
-    `natural_threshold`).
+    Members are aligned by shift, twin and phase to the one that `ensemble.select_trusted` takes. Members of another file are
+    aligned also by scale and phase ramp, since exposure and centre may differ. Failed starts are left out.
 
-    Members are aligned by shift, twin and phase to the one that `ensemble.select` trusts, those of another file also
-    by scale and phase ramp, since its exposure and the middle of its pattern may be others.  Failed starts are left out.
+    Parameters
+    ----------
+    results : sequence of Result
+        Results whose objects have one shape.
+    names : sequence of str, optional
+        Of the results.
+    of : str
+        "starts", "samples", or "auto": the samples if every result has them.
+    modes : int
+        Number of modes of the amplitude and of the phase.
+    threshold : float, optional
+        Mean correlation within a cluster, in (0, 1]. Unless given it is where the ensemble falls apart, if it does:
+        see `natural_threshold`.
 
-    Raises InputError for results of different shapes, fewer than two members or than `modes`, or samples that one lacks.
+    Returns
+    -------
+    Analysis
+        The members with all figures. R and the other errors are over all measured pixels.
+
+    Raises
+    ------
+    InputError
+        For results of different shapes, fewer than two members or than `modes`, or samples that a result lacks.
     """
-    kind, stacks, scores, left_out = _gathered(results, of)
+    kind, stacks, scores, left_out = _gather(results, of)
     groups = np.repeat(np.arange(len(results)), [len(stack) for stack in stacks])
     estimates = np.concatenate(stacks)
     if len(estimates) < max(2, modes):
@@ -104,7 +123,7 @@ def analyze(
             f"there are {len(estimates)} usable {kind}; an analysis of modes={modes} needs at least {max(2, modes)}: "
             "run with more --starts or --samples, or give several files"
         )
-    members, reference = _aligned(estimates, groups, [score.rank for score in scores], threshold)
+    members, reference = _align(estimates, groups, [score.rank for score in scores], threshold)
     matrix = agreement_matrix(members)
     threshold = natural_threshold(matrix) if threshold is None else threshold
     return Analysis(
@@ -116,7 +135,7 @@ def analyze(
         scores=tuple(scores),
         left_out=left_out,
         matrix=matrix,
-        pairs=pairwise(members, problem=results[int(groups[reference])].problem),
+        pairs=pairwise(members, results[int(groups[reference])].problem),
         errors={
             name: np.array([metric(x, results[int(g)].problem) for x, g in zip(estimates, groups, strict=True)])
             for name, metric in ERRORS.items()
@@ -129,7 +148,7 @@ def analyze(
     )
 
 
-def _gathered(results: Sequence[Result], of: str) -> tuple[str, list[NDArray[np.complex64]], list[Score], int]:
+def _gather(results: Sequence[Result], of: str) -> tuple[str, list[NDArray[np.complex64]], list[Score], int]:
     """Whether they are starts or samples, the members of each result with their scores, and how many were left out."""
     if of not in ANALYSED:
         raise InputError(f"of={of!r} is unknown; give one of {', '.join(ANALYSED)}")
@@ -155,7 +174,7 @@ def _gathered(results: Sequence[Result], of: str) -> tuple[str, list[NDArray[np.
     return kind, stacks, scores, left_out
 
 
-def _aligned(
+def _align(
     estimates: NDArray[np.complex64], groups: NDArray[np.intp], rank: Sequence[float], threshold: float | None
 ) -> tuple[NDArray[np.complex64], int]:
     """The members on the one to trust, rolled together so that its centre of mass is at N//2, and its number."""

@@ -10,28 +10,43 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import InputError
 from ..io.result import Result
 from ..numerics.arrays import to_numpy
-from ..numerics.stacks import Stack, align_all, usable_of
+from ..numerics.stacks import Stack, align_all
 from ..plugins.options import unknown
 from ..problem.scoring import Score, Scorer, same_support, standard_error
 from .ensemble import common_mode
 
-MIN_STARTS_FOR_MEAN = 4  # of 1 to 20 tried on crystals without a support, anything from 4 on is about as good
+FREE_SCORE_ERRORS = 4  # of 1 to 20 tried on crystals without a support, anything from 4 on is about as good
 
 
 def average_starts(result: Result, how: str, keep: int | None = None) -> Result:
-    """A result whose object is made of its starts.
+    """Make the object of a result from its starts.
 
-    how: "best" leaves the start with the best score; "mean" takes the `weighted_mean` of all; "common-mode" filters the
-    starts and takes their common mode. keep: starts that pass the filter, half of the usable ones where None.
-    The object lies as the chosen start does, whose support goes with it.
-    Raises `InputError` for another way, and with fewer than two usable starts.
+    Parameters
+    ----------
+    result : Result
+        The result.
+    how : str
+        "best" leaves the chosen start. "mean" takes the `weighted_mean` of all starts. "common-mode" keeps the most
+        homogeneous starts and takes the mode that they share.
+    keep : int, optional
+        Starts that "common-mode" keeps; half of the usable ones unless given.
+
+    Returns
+    -------
+    Result
+        The object is aligned to the chosen start, whose support stays with it, and is scored anew.
+
+    Raises
+    ------
+    InputError
+        For another way, and with fewer than two usable starts.
     """
-    manifest = {**result.manifest, "combine": how, "keep": keep}
+    manifest = {**result.manifest, "averaging": how, "keep": keep}
     if how == "best":
         return dataclasses.replace(result, manifest=manifest)
     usable = np.array([score.failure is None for score in result.scores])
     if usable.sum() < 2:
-        raise InputError(f"combine={how!r} needs at least two usable starts, there is {usable.sum()}; give more starts")
+        raise InputError(f"averaging={how!r} needs at least two usable starts, there is {usable.sum()}; give more starts")
     if how == "mean":
         x, weights = weighted_mean(result)
         manifest |= {"weights": weights.round(4).tolist()}
@@ -39,7 +54,7 @@ def average_starts(result: Result, how: str, keep: int | None = None) -> Result:
         x, kept, fraction = scatter_and_filter(result.estimates, keep or max(2, int(usable.sum()) // 2), usable)
         manifest |= {"kept": kept.tolist(), "common_mode_fraction": fraction}
     else:
-        raise InputError(unknown("way to combine starts", how, ("best", "mean", "common-mode")))
+        raise InputError(unknown("way to average starts", how, ("best", "mean", "common-mode")))
     x = align_all(np.stack([result.object, x]), 0)[1]
     held = None if result.held is None else np.fft.ifftshift(result.held)
     r, free = Scorer.of(result.problem, held)(x[None])
@@ -50,17 +65,16 @@ def average_starts(result: Result, how: str, keep: int | None = None) -> Result:
 def weighted_mean(result: Result) -> tuple[NDArray[np.complex64], NDArray[np.float64]]:
     """Complex mean (*shape) of the usable starts aligned to the best of them, and their weights (starts,), of sum 1.
 
-    The weights are exp(−(R/lowest R − 1)/standard error): starts which the noise cannot tell apart count alike, and what is
-    clearly worse not at all. Where supports differ R is the lower the wider they are: then the free score weighs, if pixels
-    were held out, by `MIN_STARTS_FOR_MEAN` of its standard errors. Where starts disagree the mean fits the data less well
-    than each.
+    The weights are exp(−(R/lowest R − 1)/standard error). Starts that differ by less than the noise count alike, and clearly
+    worse ones count nothing. If supports differ, a wide one lowers R. Then R_free weighs, if pixels were held out, with
+    `FREE_SCORE_ERRORS` times its standard error. The mean of starts that disagree fits the data less well than each.
     """
     seen, held = to_numpy(result.problem.valid), np.zeros(1, bool) if result.held is None else np.fft.ifftshift(result.held)
     by_free = bool(held.any()) and not same_support(result.problem, result.supports)
     values = np.array([np.inf if score.failure else score.rank if by_free else score.r for score in result.scores], float)
     best = int(np.argmin(values))
     excess = (values - values[best]) / max(float(values[best]), np.finfo(np.float32).tiny)
-    error = MIN_STARTS_FOR_MEAN * standard_error(int(held.sum())) if by_free else standard_error(int((seen & ~held).sum()))
+    error = FREE_SCORE_ERRORS * standard_error(int(held.sum())) if by_free else standard_error(int((seen & ~held).sum()))
     weights = np.exp(-excess / error)
     weights /= weights.sum()
     some = np.flatnonzero(weights > 1e-6)
@@ -69,14 +83,14 @@ def weighted_mean(result: Result) -> tuple[NDArray[np.complex64], NDArray[np.flo
 
 
 def scatter_and_filter(
-    estimates: Stack, keep: int, usable: ArrayLike | None = None
+    estimates: Stack, keep: int, usable: NDArray[np.bool_]
 ) -> tuple[NDArray[np.complex64], NDArray[np.intp], float]:
-    """Keep the `keep` starts of the highest `mean_to_max`, align them to the best and take their common mode.
+    """Keep the `keep` usable starts of the highest `mean_to_max`, align them to the best and take their common mode.
 
     Returns the mode (*shape), the kept indices from the best down, and the mode's share of the energy.
     Raises InputError unless 1 <= keep <= the number of usable starts.
     """
-    good = np.flatnonzero(usable_of(estimates, usable))
+    good = np.flatnonzero(usable)
     if not 1 <= keep <= len(good):
         raise InputError(f"keep={keep} is out of range; give 1 to {len(good)}, the number of usable starts")
     merit = np.array([mean_to_max(estimates[i]) for i in good])

@@ -66,11 +66,6 @@ BENCHMARKS = {
 }
 
 
-def benchmark_names() -> tuple[str, ...]:
-    """The benchmarks that `benchmark` knows."""
-    return tuple(BENCHMARKS)
-
-
 def benchmark(name: str) -> Benchmark:
     """The benchmark called `name`. Raises `InputError` for an unknown one, with the nearest."""
     if name not in BENCHMARKS:

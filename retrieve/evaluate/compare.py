@@ -2,7 +2,7 @@
 
 ::
 
-    cases = benchmarks.named("domains2d-50").cases(noise=[0, 0.05], objects=20)
+    cases = benchmark("domains2d-50").cases(noise=[0, 0.05], objects=20)
     comparison = compare({"hio": HIO(), "raar": RAAR()}, cases, starts=8, workers=4)
     summarise(comparison); paired(comparison)
 """
@@ -30,7 +30,7 @@ __all__ = ["CompareCase", "Competitor", "Paired", "Rate", "Summary", "compare", 
 
 
 def compare(
-    entrants: Mapping[str, Competitor],
+    competitors: Mapping[str, Competitor],
     cases: Iterable[CompareCase],
     *,
     starts: int = 8,
@@ -46,47 +46,69 @@ def compare(
     on_rows: Callable[[list[Row]], object] | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> Comparison:
-    """Run every entrant, by label, on every case: a row a start, and one for the start of best free score.
+    """Run every competitor on every case: a row a start, and one for the start of the lowest R_free.
 
-    Each solver gets the same starts, seed, held-out pixels and budget (of one start; it is stopped at
-    the first step past it). What raises, or leaves no finite estimate, is a row with its reason. A
-    `Foreign` result is one row. `ramp` lets the alignment with the truth remove a phase ramp, as fits
-    measured patterns. `pictures`: objects of each set and noise level that are kept to be looked at.
-    `workers` processes share the work, one thread each; `executor`, as NAME or NAME:WHERE, has it done elsewhere
-    (see `retrieve.driver.executors`). The rows are the same wherever they are made. What is lost with a worker is done
-    again; a row tells where that does not help. What `store` has is taken from there, what is done is kept in it.
-    `on_rows` hears of each entrant's rows on a case as they come. `about` goes into the settings.
-    Ctrl-C keeps what there is and says so in ``settings["interrupted"]``.
+    Parameters
+    ----------
+    competitors : mapping of str to Solver or ExternalResult
+        By label. All get the same starts, seed, held-out pixels and budget. An external result is one row.
+    cases : iterable of CompareCase
+        The problems.
+    starts, seed, hold_out, device
+        As in `solve`.
+    budget : Budget, optional
+        What one start may spend. It is stopped at the first step that reaches a bound.
+    ramp : bool
+        True if the alignment with the truth may remove a phase ramp, as fits measured patterns.
+    pictures : int
+        Objects of each set and noise level whose estimates are kept.
+    workers, executor
+        What shares the work: see `solve`. The rows are the same wherever they are made.
+    store : Store, optional
+        Trials that it holds are taken from it, others are kept in it.
+    on_rows : callable, optional
+        Called with the rows of each trial when it is done.
+    about : mapping, optional
+        More settings to record.
 
-    Raises `InputError` for a device or executor that is not there and a foreign result of another shape.
+    Returns
+    -------
+    Comparison
+        A competitor that fails has rows that give the reason. Ctrl-C keeps what is done, and sets
+        ``settings["interrupted"]``.
+
+    Raises
+    ------
+    InputError
+        For an unknown device or executor, and for an external result of another shape.
     """
     where = find_device(device)
-    plan = TrialSpec(starts, seed, budget or Budget(), hold_out, device, ramp, pictures)
+    spec = TrialSpec(starts, seed, budget or Budget(), hold_out, device, ramp, pictures)
     done: dict[int, Outcome] = {}
     interrupted = False
 
-    def took(unit: Trial, outcome: Outcome) -> None:
-        done[unit.number] = outcome
+    def take(trial: Trial, outcome: Outcome) -> None:
+        done[trial.number] = outcome
         if on_rows is not None:
             on_rows(outcome.rows)
 
-    def left() -> Iterator[Trial]:
-        pairs = ((case, label, entrant) for case in cases for label, entrant in entrants.items())
-        for number, (case, label, entrant) in enumerate(pairs):
-            unit = Trial(number, case, label, entrant, plan)
-            known = None if store is None else store.get(unit)
+    def left_over() -> Iterator[Trial]:
+        pairs = ((case, label, competitor) for case in cases for label, competitor in competitors.items())
+        for number, (case, label, competitor) in enumerate(pairs):
+            trial = Trial(number, case, label, competitor, spec)
+            known = None if store is None else store.get(trial)
             if known is None:
-                yield unit
+                yield trial
             else:
-                took(unit, known)
+                take(trial, known)
 
     try:
         with (
             open_pool(executor or ("processes" if workers > 1 else "serial"), workers) as pool,
-            closing(completed(pool, run_trial, left(), workers)) as finished,
+            closing(completed(pool, run_trial, left_over(), workers)) as finished,
         ):
-            for unit, future in finished:
-                took(unit, _outcome(unit, future, store))
+            for trial, future in finished:
+                take(trial, _outcome(trial, future, store))
     except KeyboardInterrupt:
         interrupted = True
     in_order = [done[number] for number in sorted(done)]
@@ -94,7 +116,7 @@ def compare(
         **(about or {}),
         "starts": starts,
         "seed": seed,
-        "budget": dataclasses.asdict(plan.budget),
+        "budget": dataclasses.asdict(spec.budget),
         "hold_out": hold_out,
         "ramp": ramp,
         "device": where.name,
@@ -104,24 +126,24 @@ def compare(
     }
     return Comparison(
         settings=settings,
-        solvers={label: _declared(entrant) for label, entrant in entrants.items()},
+        solvers={label: _declared(competitor) for label, competitor in competitors.items()},
         rows=tuple(row for outcome in in_order for row in outcome.rows),
         pictures=tuple(outcome.picture for outcome in in_order if outcome.picture is not None),
     )
 
 
-def _declared(entrant: Competitor) -> dict[str, Any]:
-    """What is told of an entrant: name and all options, or where it was read and how."""
-    if isinstance(entrant, ExternalResult):
-        return {"name": "foreign", "options": {"file": entrant.path.name, "convention": entrant.convention}}
-    return {"name": entrant.name, "options": values_of(entrant)}
+def _declared(competitor: Competitor) -> dict[str, Any]:
+    """Name and all options of a competitor, or the file that it was read from and its convention."""
+    if isinstance(competitor, ExternalResult):
+        return {"name": "external", "options": {"file": competitor.path.name, "convention": competitor.convention}}
+    return {"name": competitor.name, "options": values_of(competitor)}
 
 
-def _outcome(unit: Trial, future: Future[Outcome], store: Store | None) -> Outcome:
+def _outcome(trial: Trial, future: Future[Outcome], store: Store | None) -> Outcome:
     error = future.exception()
-    if isinstance(error, BrokenExecutor):  # nothing that the unit is known to be guilty of, so it is not kept
-        return failed(unit, f"{error}; it was tried {ATTEMPTS} times")
+    if isinstance(error, BrokenExecutor):  # the trial need not be guilty of it, and is not kept
+        return failed(trial, f"{error}; it was tried {ATTEMPTS} times")
     outcome = future.result()
     if store is not None:
-        store.add(unit, outcome)
+        store.add(trial, outcome)
     return outcome

@@ -25,6 +25,8 @@ def fingerprint(*values: Any) -> str:
 
 
 def _feed(digest: Any, value: Any) -> None:
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, np.ndarray):
         digest.update(f"{value.dtype.str}{value.shape}".encode())
         digest.update(np.ascontiguousarray(value).tobytes())

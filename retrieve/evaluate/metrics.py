@@ -1,8 +1,8 @@
-"""What a reconstruction is judged by: small functions, each declared with its formula, range, direction and source.
+"""Metrics of a reconstruction: small functions, each declared with its formula, range, direction and source.
 
-A metric that needs the truth takes the aligned estimate x, the truth t and a mask M fixed by the truth,
-all (*shape).  One that needs the data takes the estimate (*shape) and the problem: the predicted pattern
-P = |A x|² and the measured I, as amplitudes on the valid pixels V.  Plugins add theirs by `register_metrics`.
+A metric that needs the truth takes the aligned estimate x, the truth t and a mask M that the truth fixes, all (*shape).
+A metric that needs the data takes the estimate (*shape) and the problem. P = |A x|² is the predicted and I the measured
+pattern; V are the measured pixels. Plugins add metrics by `register_metrics`.
 """
 
 from __future__ import annotations
@@ -32,13 +32,29 @@ PAPER = "Lee, Yu, Lin, Yoo & Robinson 2026"
 
 @dataclass(frozen=True)
 class Metric:
-    """One figure of merit; calling it calls its function.
+    """One figure of merit. Calling it calls its function.
 
-    function: of (x, truth, mask) or (estimate, problem), see `needs`, to a float.
-    formula: in symbols and words.  range: the lowest and the highest value.
-    direction: whether a "higher" or a "lower" value is better.  source: who defined it.
-    needs: "truth" when it compares with the truth, "data" when it sees the measurement alone.
-    Raises InputError for a range, direction or need that is none.
+    Parameters
+    ----------
+    name : str
+        As the command line and tables show it.
+    function : callable
+        From (x, truth, mask) or (estimate, problem), see `needs`, to a float.
+    formula : str
+        In symbols and words.
+    range : tuple of float
+        The lowest and the highest value.
+    direction : {"higher", "lower"}
+        Which value is better.
+    source : str
+        Who defined it.
+    needs : {"truth", "data"}
+        "truth" if it compares with the truth, "data" if it sees the measurement alone.
+
+    Raises
+    ------
+    InputError
+        For a range, direction or need that is none.
     """
 
     name: str
@@ -70,14 +86,30 @@ def metrics() -> dict[str, Metric]:
 def evaluate(
     estimate: ArrayLike, problem: Problem, truth: ArrayLike | None = None, *, raw: bool = False, ramp: bool = False
 ) -> dict[str, float]:
-    """Every registered metric of `estimate`, complex (*shape), by name.
+    """Compute every registered metric of an estimate.
 
-    truth: complex (*shape), the problem's own unless given; without any, the metrics of the data alone.
-    The estimate is aligned to it by twin, sub-pixel shift, phase and scale, and with `ramp` by a phase
-    ramp, as fits a measured pattern whose centre is uncertain; `raw` compares it as it lies.  Metrics of
-    the data always take it as it lies.
+    Parameters
+    ----------
+    estimate : array_like
+        complex (*shape).
+    problem : Problem
+        The measurement. Metrics of the data always take the estimate as it lies.
+    truth : array_like, optional
+        complex (*shape), the problem's own unless given. Without any, only the metrics of the data are computed.
+    raw : bool
+        True to compare with the truth as the estimate lies. Otherwise it is aligned by twin, sub-pixel shift, phase and scale.
+    ramp : bool
+        True if the alignment may also remove a phase ramp, as fits a measured pattern whose centre is uncertain.
 
-    Raises InputError for shapes that differ, NaN or infinity, or a truth of zeros.
+    Returns
+    -------
+    dict
+        Values by the names of the metrics.
+
+    Raises
+    ------
+    InputError
+        For shapes that differ, NaN or infinity, or a truth of zeros.
     """
     x = as_object("estimate", estimate).astype(complex)
     if x.shape != problem.shape:
@@ -187,7 +219,7 @@ def support_overlap(x: ComplexArray, t: ComplexArray, mask: Mask) -> float:
 
 @metric("Σ_V(√P − √I)²/Σ_V I", (0, np.inf), "lower", FIELD, "data")
 def r(x: ComplexArray, problem: Problem) -> float:
-    """The usual error of the pattern, which sees the scale too."""
+    """The amplitude R factor, over all measured pixels. The R of a score leaves out the held-out ones."""
     return float(to_numpy(problem.r_factor(_batch(x, problem)))[0])
 
 

@@ -51,25 +51,24 @@ class Resolution(NamedTuple):
     how: str
 
 
-def prtf(estimates: Stack, problem: Problem, usable: ArrayLike | None = None, reference: int = 0) -> Curve:
+def prtf(estimates: Stack, problem: Problem) -> Curve:
     """Phase-retrieval transfer function, Σ_shell |mean_i F_i| / Σ_shell √I over the measured pixels.
 
-    F_i is the far field of each usable start, aligned to the `reference` one.  1 where all starts give one
+    F_i is the far field of each start, aligned to the first one.  1 where all starts give one
     phase and fit the data, near 1/√starts where their phases are random.  The sums weigh a pixel by its
     amplitude; the mean of the pixels' ratios would be noise where few photons are.
     Source: Chapman et al. 2006, J. Opt. Soc. Am. A 23, 1179; Shapiro et al. 2005, PNAS 102, 15343.
 
-    Raises InputError with fewer than two usable starts, or where a detector operator changes the pixels.
+    Raises InputError with fewer than two starts, or where a detector operator changes the pixels.
     """
     if problem.operator.out_shape != problem.amplitude.shape:
         raise InputError(
             f"the far field has shape {problem.operator.out_shape}, the data {problem.amplitude.shape}: "
             "a PRTF needs one phase a measured pixel; compare two estimates by frc instead"
         )
-    aligned = align_all(estimates, reference, usable)
-    starts = aligned[np.isfinite(aligned).reshape(len(aligned), -1).all(axis=1)]
-    if len(starts) < 2:
-        raise InputError(f"a PRTF needs at least two usable starts, there is {len(starts)}; give more starts")
+    if len(estimates) < 2:
+        raise InputError(f"a PRTF needs at least two starts, there is {len(estimates)}; give more starts")
+    starts = align_all(estimates, 0)
     field = sum(to_numpy(problem.operator.forward(like(x[None], problem.amplitude)))[0] for x in starts)
     valid = to_numpy(problem.valid)
     frequency, by_shell = _shells(valid.shape)

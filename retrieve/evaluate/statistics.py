@@ -109,7 +109,7 @@ def success(values: Sequence[float] | NDArray[np.floating]) -> Rate:
         return Rate(math.nan, math.nan, math.nan)
     rate = float(x.mean())
     if np.ptp(x) == 0:
-        return Rate(rate, *_clopper_pearson(rate * x.size, x.size))
+        return Rate(rate, *exact_interval(rate * x.size, x.size))
     means = np.random.default_rng(0).choice(x, (RESAMPLES, x.size)).mean(axis=1)
     low, high = np.percentile(means, (2.5, 97.5))
     return Rate(rate, float(low), float(high))
@@ -122,12 +122,12 @@ def mcnemar(only_a: int, only_b: int) -> float:
     return float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
 
 
-def _clopper_pearson(k: float, n: int) -> tuple[float, float]:
-    from scipy.stats import beta
+def exact_interval(successes: float, trials: int) -> tuple[float, float]:
+    """The 95 % interval of Clopper & Pearson (1934); of a part of a success the wider one."""
+    from scipy.stats import binomtest
 
-    low = 0.0 if k <= 0 else float(beta.ppf(0.025, k, n - k + 1))
-    high = 1.0 if k >= n else float(beta.ppf(0.975, k + 1, n - k))
-    return low, high
+    low, high = (binomtest(int(k), trials).proportion_ci(0.95, "exact") for k in (math.floor(successes), math.ceil(successes)))
+    return float(low.low), float(high.high)
 
 
 def _summary(rows: Sequence[Row], judged: bool) -> Summary:

@@ -1,4 +1,4 @@
-"""Finished units of a comparison in a file, a line of JSON each, written as they come, so that a later run goes on from there."""
+"""Finished trials of a comparison in a file, one line of JSON each. A later run goes on from there."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from ..errors import InputError, RetrieveError
 from ..files import check_writable
@@ -27,17 +28,25 @@ ARRAYS = ("estimate", "truth", "amplitude")
 
 
 class Store:
-    """Outcomes by all that decides them: entrant, case, starts, seed, budget, held-out pixels, device, metrics, versions.
+    """Outcomes by all that decides them: competitor, case, starts, seed, budget, held-out pixels, device, metrics, versions.
 
     path: of the file.  resume: keep what is in it; without, it begins anew.  A line that a crash tore is left out.
-    taken: how many outcomes were had from it. Raises `InputError` where the file cannot be read or written.
+    taken: how many outcomes were had from it. Raises `InputError` where the file cannot be read or written, and while
+    another run writes it.
     """
 
     def __init__(self, path: str | Path, resume: bool = False) -> None:
         self.path = check_writable(path)
+        self._lock = FileLock(f"{self.path}.lock", timeout=0)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise InputError(
+                f"another run is writing {self.path}; wait for its end, or choose another place for the JSON"
+            ) from None
         self.taken = 0
         self._common = fingerprint(versions(), sorted(metrics()))
-        self._entrants: dict[str, str] = {}
+        self._competitors: dict[str, str] = {}
         try:
             before = self.path.read_bytes() if resume and self.path.exists() else b""
             self._known = dict(_lines(before))
@@ -45,6 +54,7 @@ class Store:
             if before and not before.endswith(b"\n"):
                 self._write("\n")  # ends a torn line
         except OSError as error:
+            self._lock.release()
             raise InputError(f"cannot use {self.path}: {error.strerror or error}; choose another place for the JSON") from error
 
     def __enter__(self) -> Store:
@@ -52,18 +62,20 @@ class Store:
 
     def __exit__(self, *_: Any) -> None:
         self._file.close()
+        self._lock.release()
+        Path(self._lock.lock_file).unlink(missing_ok=True)
 
-    def get(self, unit: Trial) -> Outcome | None:
-        """What the unit left in an earlier run, if it did."""
-        found = self._known.get(self._key(unit))
+    def get(self, trial: Trial) -> Outcome | None:
+        """What the trial left in an earlier run, if it did."""
+        found = self._known.get(self._key(trial))
         if found is None:
             return None
         self.taken += 1
         return _outcome(found)
 
-    def add(self, unit: Trial, outcome: Outcome) -> None:
-        """Keep what the unit left. Raises `InputError` where it cannot be written."""
-        entry = {"key": self._key(unit), **_entry(outcome)}
+    def add(self, trial: Trial, outcome: Outcome) -> None:
+        """Keep what the trial left. Raises `InputError` where it cannot be written."""
+        entry = {"key": self._key(trial), **_entry(outcome)}
         try:
             self._write(json.dumps(entry, default=float) + "\n")
         except OSError as error:
@@ -73,26 +85,26 @@ class Store:
         self._file.write(text.encode())
         self._file.flush()
 
-    def _key(self, unit: Trial) -> str:
-        if unit.label not in self._entrants:
-            self._entrants[unit.label] = _decides(unit.entrant)
-        return fingerprint(self._common, unit.label, self._entrants[unit.label], unit.case, unit.plan)
+    def _key(self, trial: Trial) -> str:
+        if trial.label not in self._competitors:
+            self._competitors[trial.label] = _decides(trial.competitor)
+        return fingerprint(self._common, trial.label, self._competitors[trial.label], trial.case, trial.spec)
 
 
-def _decides(entrant: Competitor) -> str:
+def _decides(competitor: Competitor) -> str:
     """Options, weights and code of a solver; a file's bytes."""
-    if isinstance(entrant, ExternalResult):
-        return fingerprint(sha256(entrant.path), entrant.convention)
+    if isinstance(competitor, ExternalResult):
+        return fingerprint(sha256(competitor.path), competitor.convention)
     try:
-        record = entrant.record()
+        record = competitor.record()
     except RetrieveError as error:  # such as weights that are not there; running tells of it
         record = {"error": str(error)}
-    cls = type(entrant)
+    cls = type(competitor)
     try:
         code = sha256(inspect.getfile(cls))
     except (OSError, TypeError):  # made on the spot
         code = None
-    return fingerprint(f"{cls.__module__}.{cls.__qualname__}", code, values_of(entrant), record)
+    return fingerprint(f"{cls.__module__}.{cls.__qualname__}", code, values_of(competitor), record)
 
 
 def _lines(content: bytes) -> Iterator[tuple[str, Mapping[str, Any]]]:

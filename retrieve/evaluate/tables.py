@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..files import write_text
+from ..files import json_value, write_text
 from .comparison import Comparison, Row
 from .statistics import paired, summarise
 
@@ -36,15 +36,15 @@ def to_dict(comparison: Comparison) -> dict[str, Any]:
         "rows": [_without_time(asdict(row)) for row in comparison.rows],
         "times": {"summaries": [s.seconds for s in summaries], "rows": [row.seconds for row in comparison.rows]},
     }
-    return _plain(content)
+    return json_value(content, DIGITS)
 
 
 def from_dict(content: Mapping[str, Any]) -> Comparison:
     """The comparison of `to_dict`, without its pictures; numbers that were not finite are NaN."""
     rows = []
     for one, seconds in zip(content["rows"], content["times"]["rows"], strict=True):
-        one = {FORMER.get(name, name): value for name, value in one.items()}
-        metrics = {FORMER.get(name, name): _number(value) for name, value in one["metrics"].items()}
+        one = {_current(name): value for name, value in one.items()}
+        metrics = {_current(name): _number(value) for name, value in one["metrics"].items()}
         rows.append(Row(**{**one, "metrics": metrics, "r": _number(one["r"]), "seconds": _number(seconds)}))
     return Comparison(content["settings"], content["solvers"], tuple(rows))
 
@@ -90,30 +90,23 @@ def write_csv(comparison: Comparison, path: str | Path) -> Path:
     for row in comparison.rows:
         line = {**row.metrics, **{k: v for k, v in asdict(row).items() if k != "metrics"}}
         line["start"] = "best" if row.start is None else row.start
-        table.writerow({name: "" if (value := _plain(line.get(name))) is None else value for name in columns})
+        table.writerow({name: "" if (value := json_value(line.get(name), DIGITS)) is None else value for name in columns})
     return write_text(path, text.getvalue())
 
 
 FORMER = {"chi2": "r", "free": "r_free"}
-"""Names in files of the first version."""
+"""Names in files of the first version; metrics of the average began with ``combined_``."""
 _RATES = ("success95", "success99")
 _FIRST = ("group", "noise", "object", "solver", "start", "r", "r_free")
 _LAST = ("ffts", "network_evaluations", "seconds", "failure")
 
 
+def _current(name: str) -> str:
+    return FORMER.get(name, name.replace("combined_", "averaged_"))
+
+
 def _without_time(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name != "seconds"}
-
-
-def _plain(value: Any) -> Any:
-    """Floats to the digits that single precision carries, null where they are not finite."""
-    if isinstance(value, Mapping):
-        return {str(name): _plain(inner) for name, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, float):
-        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
-    return value
 
 
 def _number(value: float | None) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,6 +56,22 @@ class Verdict(NamedTuple):
         return {**self._asdict(), "evidence": dict(self.evidence), "warnings": list(self.warnings)}
 
 
+FORMER_EVIDENCE = {
+    "partner": "nearest_correlation",
+    "company": "agreement_rate",
+    "level": "r_free",
+    "gap": "score_gap",
+    "transfer": "prtf",
+    "closure": "outline_overlap",
+}
+"""Figures behind a verdict by their names in older files."""
+
+
+def current_evidence(evidence: Mapping[str, float]) -> dict[str, float]:
+    """The figures behind a verdict by their names of today."""
+    return {FORMER_EVIDENCE.get(name, name): value for name, value in evidence.items()}
+
+
 @dataclass(frozen=True)
 class Result:
     """A finished (or interrupted) solve, as NumPy arrays on the host.
@@ -69,6 +86,7 @@ class Result:
     samples: complex64 (samples, *shape), posterior samples aligned to `object`, or None where none were asked for.
     held: bool (*detector), centred: the pixels that were held out of the fit.
     problem: what was solved; where the solver refined its detector operator, as the chosen start left it.
+    x0: complex (*shape) or (starts, *shape), what the starts began with, if an array was given.
     averaged: the score of `object` where it is an average of starts and not the chosen one.
     account: what was done with each start, in words, by solvers that tell.
     verdict: whether the object is to be trusted, where it was judged (`retrieve.evaluate.verdict.judge`).
@@ -91,6 +109,7 @@ class Result:
     manifest: Mapping[str, Any] = field(default_factory=dict)
     account: tuple[tuple[str, ...], ...] = ()
     verdict: Verdict | None = None
+    x0: NDArray[np.complexfloating] | None = None
 
     @property
     def support(self) -> NDArray[np.bool_] | None:
@@ -103,9 +122,17 @@ class Result:
         return self.averaged or self.scores[self.chosen]
 
     @property
-    def combination(self) -> str | None:
+    def averaging(self) -> str | None:
         """What of its starts `object` is, in words such as "mean"; None where it is the chosen start."""
-        return None if self.averaged is None else str(self.manifest.get("combine", "combination")).replace("-", " ")
+        if self.averaged is None:
+            return None
+        return str(self.manifest.get("averaging", self.manifest.get("combine", "average"))).replace("-", " ")
+
+    @property
+    def combination(self) -> str | None:
+        """Former name of `averaging`."""
+        warnings.warn("Result.combination is now Result.averaging", DeprecationWarning, stacklevel=2)
+        return self.averaging
 
     def save(self, path: str | Path) -> Path:
         """Write a CXI file (see `retrieve.io.cxi`) beside its place and rename it; returns the path."""
@@ -222,6 +249,8 @@ def _write_starts(entry: h5py.Group, result: Result) -> None:
         _add_array(starts, "supports", result.supports.astype(np.uint8))
     if result.samples is not None:
         _add_array(starts, "samples", result.samples.astype(np.complex64))
+    if result.x0 is not None:
+        _add_array(starts, "x0", result.x0).attrs["note"] = "the array that the starts began with"
     for name in ("r", "r_free", "nll"):
         starts[f"score_{name}"] = np.array([_number(getattr(score, name)) for score in result.scores])
     starts.create_dataset("failure", data=[score.failure or "" for score in result.scores], dtype=h5py.string_dtype())

@@ -16,7 +16,7 @@ from ..problem.likelihood import stored_likelihood
 from .cxi import KERNEL
 from .hdf5 import open_hdf5, text
 from .measurement import load
-from .result import Cost, Result, Score, Verdict
+from .result import Cost, Result, Score, Verdict, current_evidence
 
 
 def read_result(path: str | Path) -> Result:
@@ -58,6 +58,7 @@ def read_result(path: str | Path) -> Result:
             interrupted=bool(made["interrupted"][()]),
             manifest=json.loads(text(entry["manifest"][()])),
             account=tuple(map(tuple, json.loads(text(entry["account"][()])))) if "account" in entry else (),
+            x0=starts["x0"][()] if "x0" in starts else None,
             verdict=_verdict(json.loads(text(entry["verdict"][()]))) if "verdict" in entry else None,
         )
 
@@ -87,7 +88,7 @@ def _score(r: float, free: float, nll: float, failure: str = "") -> Score:
 
 
 def _verdict(record: dict[str, Any]) -> Verdict:
-    return Verdict(**{**record, "warnings": tuple(record["warnings"])})
+    return Verdict(**{**record, "evidence": current_evidence(record["evidence"]), "warnings": tuple(record["warnings"])})
 
 
 def _problem(measurement: Any, entry: h5py.Group) -> Problem:

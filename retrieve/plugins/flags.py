@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -15,11 +16,12 @@ from .registry import find
 RUN_OPTIONS = frozenset(
     {
         "--agree",
+        "--average",
         "--bad-pixels",
         "--centred",
-        "--combine",
         "--device",
         "--executor",
+        "--ffts",
         "--frame",
         "--hold-out",
         "--keep",
@@ -131,7 +133,22 @@ def given_flags(values: dict[str, Any]) -> dict[str, Any]:
 
 
 class SolverCommand(click.Command):
-    """A command that takes, besides its own options, those of the solver named by ``--solver``."""
+    """A command that takes, besides its own options, those of the solver named by ``--solver``.
+
+    renamed: former names of its own options, which it takes with a note.
+    """
+
+    def __init__(self, *args: Any, renamed: Mapping[str, str], **given: Any) -> None:
+        super().__init__(*args, **given)
+        self.renamed = renamed
+
+    def _current(self, arg: str) -> str:
+        """An argument with the option's name of today."""
+        name, equals, value = arg.partition("=")
+        if name not in self.renamed:
+            return arg
+        warnings.warn(f"{name} is now {self.renamed[name]}", FutureWarning, stacklevel=4)
+        return self.renamed[name] + equals + value
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """The command's options and the solver's."""
@@ -140,7 +157,7 @@ class SolverCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Look for the solver first, then parse with its options known."""
-        args = self._of_recipe(args)
+        args = self._of_recipe([self._current(arg) for arg in args])
         name = split_spec(_value_of("--solver", args) or self._default(ctx))[0]
         ctx.meta["retrieve.flags"] = flags(find("solvers", name))
         return super().parse_args(ctx, args)

@@ -213,7 +213,7 @@ def _draw_history(axes: Axes, result: Result) -> None:
             good = np.isfinite(values) & (values > 0)
             style: dict[str, Any] = {"lw": 0.8, "alpha": 0.35}
             if k == result.chosen:
-                style = {"lw": 2, "label": f"{name}, start {k}" + " (chosen)" * (result.combination is None)}
+                style = {"lw": 2, "label": f"{name}, start {k}" + " (chosen)" * (result.averaging is None)}
             if good.any():
                 axes.plot(steps[good], values[good], color=colour, marker="o" if good.sum() == 1 else "", ms=5, **style)
     if axes.lines:
@@ -235,7 +235,7 @@ def _headline(result: Result) -> str:
     parts.append(f"R {score.r:.3g}")
     if score.r_free is not None:
         parts.append(f"R_free {score.r_free:.3g}")
-    shown = f"{result.chosen} chosen" if result.combination is None else f"their {result.combination}"
+    shown = f"{result.chosen} chosen" if result.averaging is None else f"their {result.averaging}"
     parts.append("1 start" if starts == 1 else f"{starts} starts, {shown}" + f", {failed} failed" * bool(failed))
     if result.interrupted:
         parts.append("interrupted")

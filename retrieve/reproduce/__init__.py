@@ -9,9 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import InputError
-from ..evaluate.analysis_summary import plain
 from ..evaluate.store import Store
-from ..files import write_text
+from ..files import json_value, write_text
 from ..plugins.options import unknown
 from ..provenance import versions
 from ..report.figure import write_figure
@@ -59,7 +58,7 @@ def reproduce(name: str, effort: Effort, folder: Path, command: str = "", store:
         "details": made.details,
     }
     write_figure(made.figure, folder / f"{name}.png")
-    write_text(folder / f"{name}.json", json.dumps(plain(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(folder / f"{name}.json", json.dumps(json_value(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     return content
 
 

@@ -27,7 +27,6 @@ from .constraint import Constraint
 from .convergence import PATIENCE, TOLERANCE, Convergence
 from .shrinkwrap import ShrinkWrap
 
-
 TWIN_CUT = "iteration after which half the array is set to zero once, to break the symmetry of object and twin"
 
 

@@ -8,7 +8,7 @@ from retrieve.cli import main
 from retrieve.cli.compare import split_label
 from retrieve.errors import InputError
 from retrieve.evaluate.comparison import Comparison, Row
-from retrieve.evaluate.tables import read_json, to_dict, write_csv, write_json
+from retrieve.evaluate.tables import from_dict, read_json, to_dict, write_csv, write_json
 from retrieve.simulate import blobs, measure
 
 FAST = ["--solver", "hio:iterations=20", "--workers", "1"]
@@ -102,7 +102,7 @@ SET = ["--benchmark", "domains2d-50"]
         ([*SET, "--solver", "hoi"], "unknown solver 'hoi'"),
         ([*SET, "--solver", "hio:beta=9"], "beta=9"),
         ([*SET, *FAST, "--metric", "ssim"], "unknown metric 'ssim'"),
-        ([*SET, *FAST, *FAST], "two entrants are labelled 'hio:iterations=20'"),
+        ([*SET, *FAST, *FAST], "two competitors are labelled 'hio:iterations=20'"),
         ([*SET], "nothing to compare"),
         ([*SET, *FAST, "--noise", "high"], "--noise 'high'"),
         ([*SET, *FAST, "--noise", "-1"], "sigma=-1"),
@@ -158,6 +158,13 @@ def test_files_keep_what_is_not_a_number_apart(tmp_path):
     assert (first["r"], first["r_free"], first["m"], first["seconds"], first["failure"]) == ("0.3333333", "", "", "", "")
     assert (second["start"], second["r"], second["failure"]) == ("best", "", rows[1].failure)
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_comparison_of_the_first_version_is_read():
+    row = Row("s", None, 0, "a", None, 0.1, 0.2, {"averaged_nrmse": 0.3, "raw_nrmse": 0.4}, 1.0, 10)
+    today = to_dict(Comparison({"starts": 1}, {}, (row,)))
+    text = json.dumps(today).replace('"r":', '"chi2":').replace('"r_free":', '"free":').replace("averaged_", "combined_")
+    assert from_dict(json.loads(text)).rows == (row,)
 
 
 def test_what_is_no_comparison_is_refused(tmp_path):

@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
@@ -53,7 +55,7 @@ def test_what_kills_its_workers_each_time_is_a_row_with_its_reason_and_the_other
     found = compare(solvers, cases(2), starts=1, workers=2)
     reasons = {row.solver: row.failure for row in found.rows}
     assert reasons["er"] is None
-    assert "worker process died" in reasons["killed"]
+    assert "worker process died with SIGKILL(-9)" in reasons["killed"]
     assert "tried 3 times" in reasons["killed"]
     assert len(list(tmp_path.iterdir())) == 6
 
@@ -72,8 +74,40 @@ def test_processes_carry_what_is_raised_and_what_cannot_be_sent():
         with pytest.raises(ValueError, match="invalid literal"):
             pool.submit(int, "x").result()
         with pytest.raises(Exception, match="pickle"):
-            pool.submit(lambda: 0).result()
-        assert pool.submit(abs, -1).result() == 1
+            pool.submit(abs, threading.Lock()).result()
+        assert pool.submit(lambda: 1).result() == 1
+
+
+SCRIPT = """
+import os, time
+from retrieve.driver.processes import Processes
+
+def work(seconds):
+    time.sleep(seconds)
+    return os.getpid()
+
+with Processes(1) as pool:
+    print(pool.submit(work, 0).result(), flush=True)
+    pool.submit(work, 600).result()
+"""
+
+
+@pytest.mark.slow
+def test_a_script_needs_no_guard_and_its_workers_end_with_it(tmp_path):
+    """Also a worker that is busy ends when the process that began it is killed."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+    script = subprocess.Popen([sys.executable, tmp_path / "script.py"], stdout=subprocess.PIPE, text=True)
+    worker = int(script.stdout.readline())
+    os.kill(script.pid, signal.SIGKILL)
+    script.wait()
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            os.kill(worker, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"the worker {worker} goes on without its parent")
 
 
 def test_left_early_the_processes_end_at_once():

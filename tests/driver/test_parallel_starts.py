@@ -85,7 +85,7 @@ def test_a_start_that_is_lost_with_its_worker_is_done_again(pattern, tmp_path):
 
 
 def test_one_that_its_workers_die_of_is_named(pattern, tmp_path):
-    with pytest.raises(SolverError, match=r"start \d: its worker process died.* tried 3 times.*--workers"):
+    with pytest.raises(SolverError, match=r"start \d: its worker process died with SIGKILL.* tried 3 times.*--workers"):
         solve(Killed(folder=str(tmp_path), times=99), pattern, starts=1, executor="processes")
 
 

@@ -27,7 +27,7 @@ def test_one_solution(ensemble):
     assert len(made.clusters) == 1
     assert made.kind == "starts"
     assert made.members.shape == (6, 32, 32)
-    expected = pairwise(align_all(result.estimates, made.reference), problem=result.problem)
+    expected = pairwise(align_all(result.estimates, made.reference), result.problem)
     for name, matrix in made.pairs.items():
         assert_allclose(upper(matrix), upper(expected[name]), atol=2e-3)
         assert upper(matrix).size == 15

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from retrieve.errors import InputError
-from retrieve.evaluate import averaging as combining
+from retrieve.evaluate import averaging
 from retrieve.evaluate.averaging import average_starts, mean_to_max, scatter_and_filter, weighted_mean
 from retrieve.io.result import Cost, Result
 from retrieve.numerics.alignment import align, conjugate_inverse, correlation
@@ -78,7 +78,7 @@ def test_where_supports_differ_the_free_score_weighs(truth):
     fit = result_of(truth, noisy(truth, 3), [0.1, 0.2, 0.3])
     held = np.zeros(truth.shape, bool)
     held[:10, :20] = True
-    error = combining.MIN_STARTS_FOR_MEAN * np.sqrt(2 / held.sum())
+    error = averaging.FREE_SCORE_ERRORS * np.sqrt(2 / held.sum())
     scores = tuple(Score(s.r, free) for s, free in zip(fit.scores, (1.0, 0.1 * (1 + error), 0.1), strict=True))
     other = np.arange(3)[:, None, None] < np.indices(truth.shape)[0]
     free = dataclasses.replace(fit, scores=scores, held=held, supports=other)
@@ -118,7 +118,7 @@ def test_failed_starts_are_no_part_of_the_mean(truth):
 
 def test_a_combined_result_is_scored_anew_and_says_how_it_was_made(truth):
     result = average_starts(result_of(truth, noisy(truth, 4), [0.1, 0.1, 0.1, 0.9]), "mean")
-    assert result.manifest["combine"] == "mean"
+    assert result.manifest["averaging"] == "mean"
     assert result.manifest["weights"] == pytest.approx([1 / 3, 1 / 3, 1 / 3, 0], abs=1e-3)
     assert result.averaged.r == pytest.approx(float(result.problem.r_factor(result.object[None])[0]), rel=1e-4)
     with pytest.raises(InputError, match="at least two usable"):

@@ -4,7 +4,7 @@ import pytest
 
 from retrieve.evaluate.compare import paired, summarise
 from retrieve.evaluate.comparison import Comparison, Row
-from retrieve.evaluate.statistics import SUCCESS, mcnemar, success
+from retrieve.evaluate.statistics import SUCCESS, exact_interval, mcnemar, success
 
 
 def row(number, solver, correlation, start=None, failure=None, group="set", noise=0.0):
@@ -89,3 +89,9 @@ def test_mcnemar_is_two_sided_and_sure_of_nothing_without_disagreement():
     assert mcnemar(0, 0) == 1
     assert mcnemar(5, 0) == mcnemar(0, 5) == pytest.approx(0.0625)
     assert mcnemar(3, 3) == 1
+
+
+def test_the_exact_interval_is_that_of_clopper_and_pearson():
+    assert exact_interval(8, 10) == pytest.approx((0.4439, 0.9748), abs=1e-4)  # tabled
+    low, high = exact_interval(1.5, 3)
+    assert (low, high) == (exact_interval(1, 3)[0], exact_interval(2, 3)[1])

@@ -105,12 +105,21 @@ def test_a_store_that_cannot_be_written_is_told(tmp_path):
         Store(tmp_path / "c.rows.jsonl", resume=True)
 
 
+def test_two_runs_do_not_write_one_store(path):
+    with Store(path), pytest.raises(InputError, match=r"another run is writing .*c\.rows\.jsonl"):
+        Store(path, resume=True)
+    with Store(path, resume=True):
+        pass
+    assert [kept.name for kept in path.parent.iterdir()] == [path.name]
+
+
 def test_fingerprints_tell_apart_what_differs_and_nothing_else(hard):
     other = hard.replace(valid=~hard.valid)
     assert fingerprint(hard) != fingerprint(other)
     assert fingerprint(hard) != fingerprint(hard.replace(likelihood=Gaussian(sigma=0.7)))
     assert fingerprint(hard) != fingerprint(hard.replace(support=None))
     assert fingerprint(1, "2") != fingerprint("1", 2) != fingerprint(["1", 2])
+    assert fingerprint(np.float32(0.5), np.int64(2)) == fingerprint(0.5, 2) != fingerprint(np.float32(0.25), 2)
     same = dataclasses.replace(hard, meta={"elsewhere": True})
     assert float(same.power) > 0
     assert fingerprint(hard) == fingerprint(same)

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 import retrieve as rt
-from retrieve.evaluate.verdict import features, judge, label_of, model, probability
+from retrieve.evaluate.verdict import account_lines, features, judge, label_of, model, probability
+from retrieve.io.result import Verdict
 from retrieve.io.results import read_result
+from retrieve.problem.scoring import Score, select_start
 from retrieve.simulate import TUNE_SEED, Noise, object_set
 from retrieve.solvers import HIO
 
@@ -55,7 +57,7 @@ def test_starts_that_agree_and_predict_are_solved(film):
     verdict = judge(run(film, 3))
     assert verdict.label == "solved"
     assert verdict.probability > 0.8
-    assert verdict.evidence["partner"] > 0.99
+    assert verdict.evidence["nearest_correlation"] > 0.99
 
 
 def test_a_shuffled_pattern_is_not_solved(film):
@@ -76,16 +78,39 @@ def test_two_objects_that_score_alike_are_two_groups(film):
     result = run(shuffled(film), 4)
     twice = dataclasses.replace(result, estimates=result.estimates[[0, 0, 1, 1]], scores=(result.scores[0],) * 4, chosen=0)
     verdict = judge(twice)
-    assert verdict.evidence["partner"] > 0.999
-    assert "2 different groups score about as well" in verdict.words
+    assert verdict.evidence["nearest_correlation"] > 0.999
+    assert "2 different groups of starts score about as well" in verdict.words
 
 
-def test_more_agreement_is_never_less_probable():
-    evidence = {"partner": 0.5, "company": 0.0, "level": 0.05, "ratio": 5.0, "gap": 2.0, "transfer": 0.7, "closure": 0.6}
-    evidence["blurred"] = 0.0
-    better = evidence | {"partner": 0.99, "company": 1.0, "transfer": 0.99, "closure": 0.95}
-    assert probability(better) > probability(evidence)
-    assert len(features(evidence)) == len(model()["weight"]) == len(model()["mean"])
+EVIDENCE = {
+    "nearest_correlation": 0.5,
+    "agreement_rate": 0.0,
+    "r_free": 0.05,
+    "ratio": 5.0,
+    "score_gap": 2.0,
+    "prtf": 0.7,
+    "outline_overlap": 0.6,
+    "blurred": 0.0,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "better"),
+    [("nearest_correlation", 0.99), ("agreement_rate", 1.0), ("r_free", 0.001), ("prtf", 0.99), ("outline_overlap", 0.95)],
+)
+def test_more_agreement_is_never_less_probable(name, better):
+    assert probability(EVIDENCE | {name: better}) > probability(EVIDENCE)
+    assert len(features(EVIDENCE)) == len(model()["weight"]) == len(model()["mean"])
+
+
+def test_evidence_of_older_files_is_read(film, tmp_path):
+    older = dict(
+        zip(("partner", "company", "level", "ratio", "gap", "transfer", "closure", "blurred"), EVIDENCE.values(), strict=True)
+    )
+    assert probability(older) == probability(EVIDENCE)
+    verdict = Verdict("solved", 0.9, older, "words")
+    path = dataclasses.replace(run(film, 1, iterations=2), verdict=verdict).save(tmp_path / "a.cxi")
+    assert read_result(path).verdict == verdict._replace(evidence=EVIDENCE)
 
 
 def test_the_verdict_is_in_the_file(film, tmp_path):
@@ -94,6 +119,18 @@ def test_the_verdict_is_in_the_file(film, tmp_path):
     back = read_result(result.save(tmp_path / "a.cxi"))
     assert back.verdict == result.verdict
     assert back.account == result.account
+
+
+def test_a_choice_against_the_lowest_free_score_is_explained(film):
+    result = run(film, 3, iterations=5)
+    pixels = int(result.held.sum())
+    near = 0.1 * (1 + 0.5 * np.sqrt(2 / pixels))
+    scores = (Score(0.3, 0.1), Score(0.2, near), Score(0.4, 0.5))
+    lines = account_lines(dataclasses.replace(result, scores=scores, chosen=1, account=(("seen",),) * 3))
+    assert lines[0] == "seen"
+    assert lines[1].startswith(f"start 1 is chosen (R_free {near:.4g}), though start 0 has the lowest R_free (0.1): on {pixels}")
+    assert account_lines(dataclasses.replace(result, scores=scores, chosen=0)) == []
+    assert select_start(scores, pixels, alike=True) == 1
 
 
 def test_odd_supports_are_told(film):

@@ -33,7 +33,7 @@ def command_of(comparison: Comparison) -> str | None:
     parts += ["--ramp"] if settings.get("ramp") else []
     for label, entrant in comparison.solvers.items():
         options = entrant.get("options", {})
-        if entrant.get("name") == "foreign":
+        if entrant.get("name") in ("external", "foreign"):  # the latter in older files
             parts += ["--result", f"{label}={options.get('file')}:{options.get('convention')}"]
         else:
             parts += ["--solver", spec_of(label, str(entrant.get("name")), options)]

@@ -18,7 +18,7 @@ FORMULAS = {
     "r_free": "R on pixels that no solver saw; lower is better",
     "agreement": "mean correlation of the other starts with the chosen one; higher is better",
 }
-VARIANTS = {"raw": "of the estimate as it lies, not aligned", "combined": "of the mean of all starts, weighted by their scores"}
+VARIANTS = {"raw": "of the estimate as it lies, not aligned", "averaged": "of the mean of all starts, weighted by their scores"}
 
 
 def hints_of_metrics() -> dict[str, str]:

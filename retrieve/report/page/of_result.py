@@ -101,8 +101,8 @@ def _verdict_says(verdict: Verdict) -> tuple[str, str]:
 def _starts_tile(result: Result) -> Html:
     starts = len(result.scores)
     failed = sum(s.failure is not None for s in result.scores)
-    if result.combination is not None:
-        says = f"the object is their {result.combination}"
+    if result.averaging is not None:
+        says = f"the object is their {result.averaging}"
     else:
         says = f"start {result.chosen} was chosen" if starts > 1 else "there is no other to compare it with"
     value = f"{starts - failed} of {starts}" if failed else str(starts)

@@ -47,7 +47,7 @@ def agreement_of(result: Result) -> Agreement | None:
     if len(starts) < 2 or not result.estimates[usable].any():
         return None
     reference = result.chosen if usable[result.chosen] else int(starts[0])
-    aligned = align_all(result.estimates, reference, usable)[usable]
+    aligned = align_all(result.estimates[starts], int(np.searchsorted(starts, reference)))
     roll = shift_to_centre(result.estimates[reference])
     aligned = np.roll(aligned, roll, axis=range(1, aligned.ndim))
     matrix = agreement_matrix(aligned)
@@ -102,7 +102,7 @@ def starts_charts(result: Result, agreement: Agreement | None) -> Html | None:
     """Distributions of the misfit and of the likeness of pairs; None with fewer than two usable starts."""
     if agreement is None:
         return None
-    alike = pairwise(agreement.aligned, problem=result.problem)
+    alike = pairwise(agreement.aligned, result.problem)
     pairs = [upper(matrix) for matrix in alike.values()]
     scores = {
         "R": [score.r for score in result.scores],

@@ -1,0 +1,234 @@
+"""One run: all that decides its result, and nothing of where or by how many workers it is computed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..plugins.options import build, unknown, values_of
+from ..plugins.registry import find
+from ..problem import Problem
+from ..problem.likelihood import Likelihood
+from ..provenance import sha256_of_array
+from ..solvers.base import Solver
+
+Stops = Mapping[int, int | None]
+"""By the number of a start: the step after which it was stopped, None if it ran to its own end."""
+
+FORMER = {"combine": "averaging", "shared": "separate"}
+"""Keys in the manifests of older files."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one start may spend. The driver stops it at the first step that reaches a bound.
+
+    Parameters
+    ----------
+    steps : int, optional
+        Steps of the solver.
+    seconds : float, optional
+        Seconds of wall time, of all starts of a batch together.
+    ffts : int, optional
+        Fourier transforms.
+    evaluations : float, optional
+        Forward passes through a network.
+    """
+
+    steps: int | None = None
+    seconds: float | None = None
+    ffts: int | None = None
+    evaluations: float | None = None
+
+    def spent(self, steps: int, ffts: int, seconds: float, evaluations: float = 0) -> bool:
+        """Tell whether a start that has used so much has reached a bound."""
+        used = ((self.steps, steps), (self.ffts, ffts), (self.seconds, seconds), (self.evaluations, evaluations))
+        return any(bound is not None and value >= bound for bound, value in used)
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """All that decides the result of a run. The command line makes it, `run` takes it, the manifest stores it.
+
+    A field that is None takes the solver's or the problem's own value when the run begins.
+
+    Parameters
+    ----------
+    solver : Solver
+        The solver with its options.
+    starts : int, optional
+        Number of random starts.
+    seed : int
+        Seed of the starts and of the held-out pixels.
+    hold_out : float
+        Share of the measured pixels that no solver sees, in [0, 0.5).
+    budget : Budget
+        What one start may spend.
+    agree : float, optional
+        Correlation of the two best starts from which no more starts run, in [0, 1]; 0 for never.
+    samples : int
+        Number of posterior samples.
+    device : str
+        "auto", "cpu", "cuda", "cuda:N", "torch" or "torch:cuda:N".
+    likelihood : Likelihood, optional
+        The noise.
+    averaging : str
+        How `average_starts` makes the object: "best", "mean" or "common-mode".
+    keep : int, optional
+        Number of starts that "common-mode" keeps.
+    batch : int, optional
+        Starts that run in one array.
+    score_every : int
+        Steps between two scores.
+    strict : bool
+        True if a failed start ends the run with an error, False if the others go on.
+    separate : bool
+        True if each start runs by itself in one thread, as it does in workers. Networks round differently in a batch.
+    input : Mapping
+        Path, SHA-256 and reading options of the measurement.
+    x0 : str, optional
+        SHA-256 of the array that the starts began with, if one was given.
+    stopped, samples_stopped : Mapping, optional
+        The starts and the chains of samples that ran, and where each was stopped. A run with these values runs the
+        same starts to the same steps, whatever the budget. None: to the end or the budget.
+    """
+
+    solver: Solver
+    starts: int | None = None
+    seed: int = 0
+    hold_out: float = 0.03
+    budget: Budget = Budget()
+    agree: float | None = None
+    samples: int = 0
+    device: str = "auto"
+    likelihood: Likelihood | None = None
+    averaging: str = "best"
+    keep: int | None = None
+    batch: int | None = None
+    score_every: int = 20
+    strict: bool = True
+    separate: bool = False
+    input: Mapping[str, Any] = field(default_factory=dict)
+    x0: str | None = None
+    stopped: Stops | None = None
+    samples_stopped: Stops | None = None
+
+    def resolve_for(self, problem: Problem, x0: np.ndarray | None = None) -> RunSpec:
+        """Take what is left open from the solver and the problem, and check it.
+
+        Raises
+        ------
+        InputError
+            For a value out of range, an `x0` of the wrong shape or not the recorded one, or a problem that the solver
+            cannot do.
+        """
+        solver = self.solver.resolve_for(problem)
+        spec = replace(
+            self,
+            solver=solver,
+            starts=solver.starts_for(problem) if self.starts is None else self.starts,
+            batch=solver.batch_for(problem) if self.batch is None else self.batch,
+            agree=solver.agree if self.agree is None else self.agree,
+            likelihood=problem.likelihood if self.likelihood is None else self.likelihood,
+            input=self.input or dict(problem.meta.get("input", {})),
+            x0=None if x0 is None else sha256_of_array(x0),
+        )
+        spec._check(tuple(problem.shape), None if x0 is None else x0.shape)
+        if self.x0 not in (None, spec.x0):
+            raise InputError(f"the run began with an array x0 of SHA-256 {self.x0[:12]}…; give that array as x0")
+        solver.check(problem)
+        return spec
+
+    def _check(self, shape: tuple[int, ...], given: tuple[int, ...] | None) -> None:
+        least = {"starts": 1, "seed": 0, "batch": 1, "score_every": 1, "samples": 0}
+        for name, low in least.items():
+            value = getattr(self, name)
+            if value != int(value) or value < low:
+                raise InputError(f"{name}={value!r} must be a whole number of at least {low}")
+        if not 0 <= self.hold_out < 0.5:
+            raise InputError(f"hold_out={self.hold_out!r} must be at least 0 and below 0.5")
+        if self.agree is None or not 0 <= self.agree <= 1:
+            raise InputError(f"agree={self.agree!r} is out of range; give a correlation in [0, 1], 0 for never")
+        if self.samples and type(self.solver).samples is Solver.samples:
+            name = self.solver.name
+            raise InputError(f"solver {name} draws no posterior samples; take diffusion, or samples=0 and several starts")
+        if given not in (None, shape, (1, *shape), (self.starts, *shape)):
+            raise InputError(
+                f"x0 has shape {given}; give one of the object's shape {shape}, or one for each of {self.starts} starts"
+            )
+
+    def record(self) -> dict[str, Any]:
+        """The run as a mapping for JSON: what a manifest keeps. `from_record` reads it back."""
+        special = {
+            "solver": self.solver.name,
+            "options": values_of(self.solver),
+            "record": self.solver.record(),
+            "budget": dataclasses.asdict(self.budget),
+            "likelihood": self.likelihood and {"name": _name(type(self.likelihood)), **values_of(self.likelihood)},
+            "input": dict(self.input),
+            "stopped": _with_text(self.stopped),
+            "samples_stopped": _with_text(self.samples_stopped),
+        }
+        return special | {name: getattr(self, name) for name in FIELDS if name not in special}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> RunSpec:
+        """Read the run of a manifest, also of an older version.
+
+        Raises
+        ------
+        InputError
+            If the solver, its weights or the likelihood are not those of the record.
+        """
+        record = {FORMER.get(name, name): value for name, value in record.items()}
+        solver = build(find("solvers", record["solver"]), record["options"])
+        if solver.record() != record.get("record", {}):
+            raise InputError(f"the weights {record['options'].get('weights')} have changed since; put the old ones back")
+        older = {"agree": 0.0, "strict": record["starts"] == 1}
+        plain = older | {name: record[name] for name in FIELDS if name in record}
+        return cls(
+            **plain
+            | {
+                "solver": solver,
+                "budget": Budget(**record.get("budget", {})),
+                "likelihood": _likelihood(record["likelihood"]),
+                "stopped": _with_numbers(record.get("stopped")),
+                "samples_stopped": _with_numbers(record.get("samples_stopped")),
+            }
+        )
+
+
+FIELDS = tuple(spec_field.name for spec_field in dataclasses.fields(RunSpec))
+
+
+def _with_text(stops: Stops | None) -> dict[str, int | None] | None:
+    """The numbers of starts as JSON knows keys."""
+    return None if stops is None else {str(start): step for start, step in stops.items()}
+
+
+def _with_numbers(stops: Mapping[str, int | None] | None) -> Stops | None:
+    return None if stops is None else {int(start): step for start, step in stops.items()}
+
+
+def _likelihood(stored: Mapping[str, Any]) -> Likelihood:
+    """The likelihood of a record: ours, or that of a plugin that is loaded."""
+    known = {_name(kind): kind for kind in _kinds(Likelihood)}
+    name = stored["name"]
+    if name not in known:
+        raise InputError(unknown("likelihood", name, known) + "; import the module that defines it")
+    made: Likelihood = build(known[name], {option: value for option, value in stored.items() if option != "name"})
+    return made
+
+
+def _name(kind: type) -> str:
+    return kind.__name__.lower()
+
+
+def _kinds(kind: type) -> list[type]:
+    children: list[type] = kind.__subclasses__()
+    return [found for child in children for found in (child, *_kinds(child))]

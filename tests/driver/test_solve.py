@@ -22,7 +22,6 @@ ENOUGH = {
     "auto": {},
     "er": {"iterations": 300},
     "oss": {"iterations": 500},
-    "pchio": {"iterations": 200, "phase_min": -math.pi, "phase_max": math.pi},
     "recipe": {"recipe": "100 hio + 20 er"},
     "guided": {"population": 2, "generations": 2, "recipe": Recipe(recipe="60 hio + 10 er")},
 }
@@ -30,6 +29,10 @@ ENOUGH = {
 
 def test_every_solver_solves_an_easy_problem(easy, short):
     solver = type(short)(**ENOUGH.get(short.name, {"iterations": 200}))
+    if short.name == "pchio":  # an object whose phases lie in a third of the circle
+        x = (np.abs(easy.truth) * np.exp(1j * np.angle(easy.truth) / 3)).astype(np.complex64)
+        easy = Problem.from_arrays(intensity=measure(x), support=easy.support, truth=x)
+        solver = Recipe(recipe="400 pchio + 100 er", phase_min=-1.1, phase_max=1.1)
     if short.name == "sf":  # from random phases it may settle outside the support, where its reflection is as stable
         solver = Recipe(recipe="100 hio + 50 sf", twin_cut=None)
     result = solve(solver, easy, hold_out=0, starts=2)
@@ -78,14 +81,14 @@ def test_a_start_does_not_depend_on_the_number_of_starts_or_on_the_batch(hard, s
     """Bit for bit, on NumPy."""
     problem = hard if known else hard.replace(support=None)
     one = solve(short, problem, starts=1)
-    five = solve(short, problem, starts=5, agree=0)
-    assert_array_equal(one.estimates[0], five.estimates[0])
-    for batch in (2, 5, 8):
-        together = solve(short, problem, starts=5, batch=batch, agree=0)
-        assert_array_equal(together.estimates, five.estimates)
-        assert_array_equal(together.supports, five.supports)
-        assert_allclose([s.r for s in together.scores], [s.r for s in five.scores], rtol=1e-5)
-        assert together.chosen == five.chosen
+    three = solve(short, problem, starts=3, agree=0)
+    assert_array_equal(one.estimates[0], three.estimates[0])
+    for batch in (2, 4):
+        together = solve(short, problem, starts=3, batch=batch, agree=0)
+        assert_array_equal(together.estimates, three.estimates)
+        assert_array_equal(together.supports, three.supports)
+        assert_allclose([s.r for s in together.scores], [s.r for s in three.scores], rtol=1e-5)
+        assert together.chosen == three.chosen
 
 
 # budgets and stopping ----------------------------------------------------------------------------

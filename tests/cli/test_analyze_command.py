@@ -34,6 +34,7 @@ def test_picture_page_and_figures(ensemble, run, tmp_path):
     assert read["pairwise"]["amplitude"]["number"] == 66
 
 
+@pytest.mark.slow
 def test_names_and_silence(ensemble, run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     ensemble(failed=(2,)).save("grain.retrieved.cxi")

@@ -41,6 +41,7 @@ def scan(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_benchmark_twice_is_the_same_apart_from_times(run, tmp_path):
     outputs = []
     for name in ("a", "b"):

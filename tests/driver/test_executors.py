@@ -34,7 +34,10 @@ def alone():
     return solvers, timeless(compare(solvers, cases(3), starts=2, executor="serial"))
 
 
-@pytest.mark.parametrize(("executor", "workers"), [("threads", 1), ("threads", 3), ("processes", 1), ("processes", 2)])
+@pytest.mark.parametrize(
+    ("executor", "workers"),
+    [("threads", 1), ("threads", 3), pytest.param("processes", 1, marks=pytest.mark.slow), ("processes", 2)],
+)
 def test_every_executor_gives_the_same(alone, executor, workers):
     solvers, expected = alone
     heard = []
@@ -43,6 +46,7 @@ def test_every_executor_gives_the_same(alone, executor, workers):
     assert len(heard) == 9
 
 
+@pytest.mark.slow
 def test_what_is_lost_with_a_worker_is_done_again(tmp_path):
     solvers = {"hio": HIO(iterations=20), "killed": Killed(folder=str(tmp_path), times=2)}
     found = compare(solvers, cases(3), starts=1, workers=2)
@@ -50,6 +54,7 @@ def test_what_is_lost_with_a_worker_is_done_again(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_what_kills_its_workers_each_time_is_a_row_with_its_reason_and_the_others_go_on(tmp_path):
     solvers = {"killed": Killed(folder=str(tmp_path), times=99), "er": ER(iterations=20)}
     found = compare(solvers, cases(2), starts=1, workers=2)

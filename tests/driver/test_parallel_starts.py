@@ -42,6 +42,7 @@ def test_a_classical_solver_gives_what_it_gives_here(pattern, executor, workers,
     same(solve(solver, problem, starts=5, seed=3, executor=executor, workers=workers), solve(solver, problem, starts=5, seed=3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("executor", "workers"), [("threads", 3), ("processes", 2)])
 def test_a_network_and_its_samples_are_the_same_in_any_number_of_workers(executor, workers):
     """One by one in one thread; in one array, as without an executor, they differ in rounding."""
@@ -84,6 +85,7 @@ def test_a_start_that_is_lost_with_its_worker_is_done_again(pattern, tmp_path):
     same(result, solve(Killed(folder=str(tmp_path), times=2), pattern, starts=4))
 
 
+@pytest.mark.slow
 def test_one_that_its_workers_die_of_is_named(pattern, tmp_path):
     with pytest.raises(SolverError, match=r"start \d: its worker process died with SIGKILL.* tried 3 times.*--workers"):
         solve(Killed(folder=str(tmp_path), times=99), pattern, starts=1, executor="processes")

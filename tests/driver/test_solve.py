@@ -79,14 +79,14 @@ def test_a_start_does_not_depend_on_the_number_of_starts_or_on_the_batch(hard, s
     """Bit for bit, on NumPy."""
     problem = hard if known else hard.replace(support=None)
     one = solve(short, problem, starts=1)
-    five = solve(short, problem, starts=5, agree=0)
-    assert_array_equal(one.estimates[0], five.estimates[0])
-    for batch in (2, 5, 8):
-        together = solve(short, problem, starts=5, batch=batch, agree=0)
-        assert_array_equal(together.estimates, five.estimates)
-        assert_array_equal(together.supports, five.supports)
-        assert_allclose([s.r for s in together.scores], [s.r for s in five.scores], rtol=1e-5)
-        assert together.chosen == five.chosen
+    three = solve(short, problem, starts=3, agree=0)
+    assert_array_equal(one.estimates[0], three.estimates[0])
+    for batch in (2, 4):
+        together = solve(short, problem, starts=3, batch=batch, agree=0)
+        assert_array_equal(together.estimates, three.estimates)
+        assert_array_equal(together.supports, three.supports)
+        assert_allclose([s.r for s in together.scores], [s.r for s in three.scores], rtol=1e-5)
+        assert together.chosen == three.chosen
 
 
 # budgets and stopping ----------------------------------------------------------------------------

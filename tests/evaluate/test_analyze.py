@@ -135,7 +135,7 @@ def test_curves(ensemble):
     assert made.curves[0].resolution.half_period_nm == pytest.approx(5 * made.curves[0].resolution.half_period)
 
 
-@pytest.mark.parametrize("shape", [(32, 32), (16, 20, 18)])
+@pytest.mark.parametrize("shape", [(32, 32), pytest.param((16, 20, 18), marks=pytest.mark.slow)])
 def test_picture_and_page(ensemble, shape, tmp_path):
     made = analyze([ensemble((0, 0, 0, 5), shape=shape), ensemble((0, 0), shape=shape)], ["<a>.cxi", "b.cxi"])
     analysis_picture(made, tmp_path / "a.png")

@@ -85,11 +85,11 @@ def test_all_starts_in_one_array_equal_starts_one_by_one(name):
     np.testing.assert_array_equal(alone.estimates, together.estimates)
 
 
-def test_twice_and_with_any_number_of_workers_the_same():
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_twice_and_with_any_number_of_workers_the_same(workers):
     solvers = {"hio": HIO(iterations=40), "raar": RAAR(iterations=40), "broken": Broken()}
     serial = timeless(compare(solvers, cases(3), starts=2))
-    assert timeless(compare(solvers, cases(3), starts=2)) == serial
-    assert timeless(compare(solvers, cases(3), starts=2, workers=2)) == serial
+    assert timeless(compare(solvers, cases(3), starts=2, workers=workers)) == serial
 
 
 def test_a_solver_that_fails_is_rows_with_its_reason_and_the_others_go_on():
@@ -203,15 +203,15 @@ def test_pictures_show_the_estimate_aligned_to_the_truth():
     assert len(picture.history["step"]) == len(picture.history["r"]) > 1
 
 
-def test_an_interrupt_keeps_what_there_is():
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_an_interrupt_keeps_what_there_is(workers):
     def stop(rows):
         if rows[0].object == 1:
             raise KeyboardInterrupt
 
-    for workers in (1, 2):
-        found = compare({"hio": HIO(iterations=3000)}, cases(12), starts=1, workers=workers, on_rows=stop)
-        assert found.settings["interrupted"]
-        assert 2 <= len(found.rows) < 24
+    found = compare({"hio": HIO(iterations=3000)}, cases(12), starts=1, workers=workers, on_rows=stop)
+    assert found.settings["interrupted"]
+    assert 2 <= len(found.rows) < 24
 
 
 def test_a_foreign_result_is_one_row_of_its_own(tmp_path):

@@ -129,6 +129,7 @@ COMPARED = ["compare", "--benchmark", "domains2d-50", "--noise", "0,0.05", "--ob
 COMPARED += ["--solver", "hio:iterations=300", "--solver", "er:iterations=300", "-q"]
 
 
+@pytest.mark.slow
 def test_a_driver_that_is_killed_and_resumed_repeats_what_was_in_flight_at_most(tmp_path):
     command = [*COMPARED, "--json", str(tmp_path / "killed.json"), "--workers", "2"]
     rows, total = tmp_path / "killed.rows.jsonl", 2 * 2 * 3 * 2

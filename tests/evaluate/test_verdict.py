@@ -45,6 +45,7 @@ def test_starts_of_a_solver_that_draws_nothing_tell_nothing(film):
     assert "the same to the bit" in verdict.words
 
 
+@pytest.mark.slow
 def test_a_flat_pattern_is_not_taken_for_solved():
     """Counts without a speckle: the object is a point, on which every start agrees."""
     counts = np.random.default_rng(0).poisson(5, (64, 64))

@@ -121,7 +121,7 @@ def test_a_run_that_its_budget_stopped_replays(pattern, capsys):
         with pytest.raises(SystemExit, match="0"):
             main(["run", "--replay", name])
         assert "identical, bit for bit" in capsys.readouterr().out
-    assert read_result("b.cxi").cost.ffts == 30
+    assert 30 <= read_result("b.cxi").cost.ffts < 40  # the step at which the bound is passed is done to its end
 
 
 def test_a_result_of_own_beginnings_replays_from_its_file(pattern, capsys):

@@ -55,7 +55,8 @@ def app() -> None:
 
 def main(args: list[str] | None = None) -> Any:
     """Run the command line; errors become one message and an exit code: 1 failed, 2 bad input, 130 interrupted."""
-    warnings.showwarning = lambda message, *_, **__: click.echo(f"warning: {message}", err=True)
+    warnings.showwarning = _print_warning
+    warnings.simplefilter("once", FutureWarning, append=True)
     try:
         return app(args=(sys.argv[1:] if args is None else args) or ["--help"], prog_name="retrieve", standalone_mode=False)
     except click.exceptions.Exit as stop:
@@ -73,3 +74,8 @@ def main(args: list[str] | None = None) -> Any:
     except RetrieveError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2 if isinstance(error, InputError) else 1)
+
+
+def _print_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    """One plain line: a note where something is written in an older way, else a warning."""
+    click.echo(f"{'note' if issubclass(category, FutureWarning) else 'warning'}: {message}", err=True)

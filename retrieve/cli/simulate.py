@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,7 @@ from rich.progress import track
 
 from ..errors import InputError
 from ..plugins.flags import flags, given_flags
-from ..plugins.options import options_of, values_of
+from ..plugins.options import build, options_of, renamed_options, values_of, with_options
 
 if TYPE_CHECKING:
     from ..simulate import ObjectSet
@@ -79,15 +78,14 @@ def command() -> None:
 def simulate(name: str, count: int, seed: int, first: int, out: Path | None, kind: str | None, quiet: bool, **given: Any) -> None:
     """Make, measure and write objects `first` to `first + count − 1`."""
     from ..io.cxi import write_problem
-    from ..plugins.options import build
     from ..simulate import Noise, object_set
     from ..simulate.stack import write_stack
 
     console = Console(quiet=quiet, highlight=False)
     asked = given_flags(given)
-    measured = {option.name for option in options_of(Noise)}
+    measured = {option.name for option in options_of(Noise)} | set(renamed_options(Noise))
     noise = build(Noise, {key: text for key, text in asked.items() if key in measured})
-    chosen = _changed(object_set(name), {key: text for key, text in asked.items() if key not in measured})
+    chosen = with_options(object_set(name), {key: text for key, text in asked.items() if key not in measured})
     target, kind = _target(name, count, first, out, kind)
     chosen.problem(first, seed, noise)  # refuses what cannot be measured before anything is written
     numbers = track(range(first, first + count), name, console=console, disable=quiet)
@@ -106,12 +104,6 @@ def _own(chosen: ObjectSet) -> dict[str, Any]:
     """What a set's options are where they differ from the defaults."""
     usual = values_of(type(chosen)())
     return {key: value for key, value in values_of(chosen).items() if value != usual[key]}
-
-
-def _changed(chosen: ObjectSet, asked: dict[str, str]) -> ObjectSet:
-    """The set with the options that were given."""
-    known = {option.name: option for option in options_of(type(chosen))}
-    return dataclasses.replace(chosen, **{key: known[key].parse(text) for key, text in asked.items()})
 
 
 def _target(name: str, count: int, first: int, out: Path | None, kind: str | None) -> tuple[Path, str]:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ..errors import OptionError
-from .options import Option, build, options_of
+from .options import Option, build, options_of, renamed_options
 from .registry import find
 
 RUN_OPTIONS = frozenset(
@@ -80,17 +80,41 @@ class _Value(click.ParamType):
         return self.option.type.__name__.upper()
 
 
-def flags(solver: type) -> list[click.Parameter]:
-    """A click option for each option of a solver class."""
+def flags(cls: type) -> list[click.Parameter]:
+    """A click option for each option of a class, and a hidden one for each older name."""
     made: list[click.Parameter] = []
-    for opt in options_of(solver):
-        name = "solver__" + opt.name.replace(".", "__")
-        text = f"{opt.help}  [{opt.range}; default {_shown(opt.default)}]"
-        if opt.type is bool:
-            made.append(click.Option([f"{opt.flag}/{opt.flag.replace('--', '--no-', 1)}", name], default=None, help=text))
+    known = {option.name: option for option in options_of(cls)}
+    for option in known.values():
+        text = f"{option.help}  [{option.range}; default {_shown(option.default)}]"
+        if option.type is bool:
+            made.append(_switch(option.name, help=text))
         else:
-            made.append(click.Option([opt.flag, name], type=_Value(opt), help=text))
+            made.append(click.Option([option.flag, _parameter(option.name)], type=_Value(option), help=text))
+    for old, new in renamed_options(cls).items():
+        if _flag(old) in RUN_OPTIONS:
+            continue
+        if new in known and known[new].type is bool:
+            made.append(_switch(old, hidden=True))
+        elif new in known:
+            made.append(click.Option([_flag(old), _parameter(old)], hidden=True))
+        else:  # an option that was dropped may have been a switch: its value may be missing
+            made.append(click.Option([_flag(old), _parameter(old)], is_flag=False, flag_value="true", hidden=True))
+            made.append(click.Option([_flag(old).replace("--", "--no-", 1), _parameter(old)], flag_value="false", hidden=True))
     return made
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _parameter(name: str) -> str:
+    """The name under which click keeps the value of an option."""
+    return "solver__" + name.replace(".", "__")
+
+
+def _switch(name: str, **given: Any) -> click.Option:
+    flag = _flag(name)
+    return click.Option([f"{flag}/{flag.replace('--', '--no-', 1)}", _parameter(name)], default=None, **given)
 
 
 def _shown(value: Any) -> str:

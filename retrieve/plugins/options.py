@@ -7,6 +7,10 @@ A solver is a frozen dataclass whose fields are declared with `option`::
 `validate` runs in the solver's ``__post_init__``, `options_of` lists the declarations for help and
 flags, and `build` makes an instance from the strings a user typed.  A field that is itself a
 dataclass of options (shrink-wrap inside a recipe) is reached as ``shrink_wrap.threshold``.
+
+A class that renames or drops an option lists it for one version, so that old scripts and manifests still work::
+
+    RENAMED: ClassVar[Mapping[str, str | None]] = {"old_name": "new_name", "dropped": None}
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import difflib
 import math
 import types
 import typing
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -148,14 +153,58 @@ def values_of(instance: Any) -> dict[str, Any]:
 
 def build(cls: type, given: Mapping[str, Any]) -> Any:
     """Make an instance of an options dataclass from names (dotted for nested) and values or their text."""
+    return cls(**_tree(_parsed(cls, given), cls))
+
+
+def with_options(instance: Any, given: Mapping[str, Any]) -> Any:
+    """Copy an instance of an options dataclass with the options in `given` changed; names and values as `build` takes them."""
+    return dataclasses.replace(instance, **_tree(_parsed(type(instance), given), instance))
+
+
+def _parsed(cls: type, given: Mapping[str, Any]) -> dict[str, Any]:
     known = {o.name: o for o in options_of(cls)}
-    values: dict[str, Any] = {}
-    for name, text in given.items():
-        name = name.replace("-", "_")
+    values = {}
+    for name, text in current_names(cls, given).items():
         if name not in known:
             raise OptionError(unknown("option", name, known, of=getattr(cls, "name", None) or cls.__name__))
         values[name] = known[name].parse(text)
-    return cls(**_tree(values, cls))
+    return values
+
+
+def renamed_options(cls: type) -> dict[str, str | None]:
+    """The older names of a class's options with the names of today, None for an option that was dropped."""
+    names: dict[str, str | None] = {}
+    for base in reversed(cls.__mro__):
+        names |= vars(base).get("RENAMED", {})
+    for field in dataclasses.fields(cls):
+        if dataclasses.is_dataclass(field.default):
+            inner = renamed_options(type(field.default))
+            names |= {f"{field.name}.{old}": new and f"{field.name}.{new}" for old, new in inner.items()}
+    known = {o.name for o in options_of(cls)}
+    return {old: new for old, new in names.items() if old not in known}
+
+
+def current_names(cls: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The values in `given` by the names of today: older names are replaced or dropped, each with a `FutureWarning`.
+
+    Raises `OptionError` where one option is given by two names.
+    """
+    renamed = renamed_options(cls)
+    values: dict[str, Any] = {}
+    first: dict[str, str] = {}
+    for written, value in given.items():
+        name = written.replace("-", "_")
+        new = renamed.get(name, name)
+        if new is None:
+            warnings.warn(f"option {name} was dropped and does nothing; leave it out", FutureWarning, stacklevel=4)
+            continue
+        if new != name:
+            note = f"option {name} is now {new}; write {new}=VALUE, or --{new.replace('_', '-')} on the command line"
+            warnings.warn(note, FutureWarning, stacklevel=4)
+        if new in values:
+            raise OptionError(f"options {first[new]} and {written} are the same option; give {new} alone")
+        values[new], first[new] = value, written
+    return values
 
 
 def _tree(given: Mapping[str, Any], default: Any) -> dict[str, Any]:

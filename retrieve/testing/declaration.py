@@ -13,7 +13,7 @@ import click
 
 from ..errors import InputError
 from ..plugins.flags import RUN_OPTIONS, flags, given_flags
-from ..plugins.options import Option, build, options_of, values_of
+from ..plugins.options import Option, build, options_of, renamed_options, values_of
 from .solver_case import SolverCase
 from .trial import check, require
 
@@ -55,7 +55,7 @@ def named(case: SolverCase) -> None:
 
 @check("options have range and help")
 def declared(case: SolverCase) -> None:
-    """Every number has bounds, or choices, and every option a sentence of help."""
+    """Every number has bounds, or choices, every option a sentence of help; what is renamed leads to an option."""
     for option in options_of(case.kind):
         require(option.help.strip(), f"option {option.name} has no help; give one sentence")
         number = option.type in (int, float)
@@ -63,6 +63,9 @@ def declared(case: SolverCase) -> None:
             option.bounds or option.choices or not number,
             f"option {option.name} is a number without range; give bounds such as gt=0, le=2",
         )
+    known = {option.name for option in options_of(case.kind)}
+    for old, new in renamed_options(case.kind).items():
+        require(new is None or new in known, f"RENAMED maps {old} to {new}, which is no option; give the name of one, or None")
 
 
 @check("invalid values are refused", constructs)

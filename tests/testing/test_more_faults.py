@@ -76,6 +76,12 @@ class NoHelp(Plain):
     more: bool = option(False, " ")
 
 
+class RenamedToNothing(Plain):
+    """It renames an option to one that is not there."""
+
+    RENAMED: ClassVar = {"part": "shrae"}
+
+
 class TakesAnything(Plain):
     """Its options are not checked."""
 
@@ -224,6 +230,7 @@ FAULTS = {
     NoSource: ("name, source and docstring", "NoSource.source is ' '"),
     NoDocstring: ("name, source and docstring", "NoDocstring has no docstring"),
     NoHelp: ("options have range and help", "option more has no help"),
+    RenamedToNothing: ("options have range and help", "RENAMED maps part to shrae, which is no option"),
     TakesAnything: ("invalid values are refused", "was taken, though its range is"),
     TakesAFlagOfRun: ("flags build it", "flag --starts is one of `retrieve run`'s own"),
     NotBuiltFromFlags: ("flags build it", "--share=0.5"),

@@ -29,9 +29,11 @@ def test_diffusion_finds_a_volume_by_the_code_that_finds_a_film(volume):
     assert np.abs(result.object[~volume.support]).max() < 0.05 * np.abs(result.object).max()
 
 
-def test_samples_in_3d_are_spread_around_the_object(volume):
+def test_samples_in_3d_are_spread_around_the_object(volume, monkeypatch):
+    monkeypatch.setattr(Diffusion, "GIBBS_SWEEPS", 2)
+    monkeypatch.setattr(Diffusion, "REVERSE_CALLS", 2)
     noisy = object_set("domains3d-fits").problem(0, NOWHERE, Noise(sigma=0.01))
-    result = solve(Diffusion(search=150, evaluations=30, sweeps=2, inner=2), noisy, starts=1, samples=2)
+    result = solve(Diffusion(search=150, evaluations=30), noisy, starts=1, samples=2)
     assert result.samples.shape == (2, 32, 32, 32)
     assert all(align(x, volume.truth).correlation > 0.9 for x in result.samples)
     assert result.spread.max() > 0
@@ -55,7 +57,7 @@ def test_what_the_3d_prior_does_not_hold_is_refused(volume):
 
 
 def test_the_unet_that_ships_inverts_a_volume(volume):
-    alone, refined = (align(solve(UNet(refine=how), volume).object, volume.truth).correlation for how in ("none", "cg"))
+    alone, refined = (align(solve(UNet(algorithm=how), volume).object, volume.truth).correlation for how in ("none", "cg"))
     assert alone > 0.5
     assert refined > alone
 

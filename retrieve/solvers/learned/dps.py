@@ -61,12 +61,13 @@ class DPS(Refinement, Learned):
         """Sample from pure noise (the start x only gives the shape); every step shows x̂₀."""
         import torch
 
-        from ...priors.symmetry import arithmetic
+        from ...priors.precision import arithmetic
+        from ...priors.windows import crop_or_pad
 
         prior = self.prior_for(problem, x.device)
         scaled, scale = normalise(problem, prior.window)
         y, valid = scaled.amplitude, scaled.valid
-        inside = window_mask(x, prior.window)
+        inside = crop_or_pad(torch.ones((1, *prior.window), device=x.device), x.shape[1:])
         support = None if problem.support is None else problem.support[None]
         bars = self.alpha_bar().tolist()[::-1]
         x = complex_normal(rng, x.shape[1:], x) * inside
@@ -88,14 +89,3 @@ class DPS(Refinement, Learned):
                 x0 = x0.detach()
             yield Step(x0 * scale, evaluations=3, stage="dps")
         yield from self.refined(scaled, x0, scale)
-
-
-def window_mask(x: Array, window: tuple[int, ...]) -> Array:
-    """1 within the prior's window, 0 outside, (1, *shape)."""
-    import torch
-
-    from ...priors.windows import window_of
-
-    box = torch.zeros((1, *x.shape[1:]), device=x.device)
-    box[window_of(x.shape[1:], window)] = 1
-    return box

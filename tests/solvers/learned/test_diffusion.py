@@ -127,8 +127,9 @@ def test_noise_explains_the_truth_and_nothing_else(easy):
         assert found.tolist() == [True, False, level > 0.1], level  # in much noise a wrong scale does not show
 
 
-def test_a_start_that_noise_does_not_explain_begins_anew(white):
+def test_a_start_that_noise_does_not_explain_begins_anew(white, constants):
     """The explained ones stay as they are, and of the others the better of two rounds is kept and shown."""
+    constants(SHIFT_CALLS=0)
     options = {"starts": 8, "batch": 4, "agree": 0, "hold_out": 0, "score_every": 1}
     once, twice = (solve(Diffusion(search=0, rounds=rounds, evaluations=10), white, **options) for rounds in (1, 2))
     r = np.array([[score.r for score in result.scores] for result in (once, twice)])
@@ -136,7 +137,7 @@ def test_a_start_that_noise_does_not_explain_begins_anew(white):
     assert 0 < done.sum() < 8
     assert_allclose(twice.estimates[done], once.estimates[done], atol=1e-4 * np.abs(once.estimates).max())
     assert (r[1] <= r[0] * (1 + 1e-3)).all()
-    assert (r[1] < r[0] / 2).any()  # one of them was helped
+    assert (r[1] < 0.9 * r[0]).any()  # one of them was helped
     assert twice.cost.network_evaluations == 10 * (8 + (~done).sum())
     for k in np.flatnonzero(~done):  # while a start is tried anew it shows what it has
         assert max(twice.history[k]["r"][9:]) <= r[0, k] * (1 + 1e-3)
@@ -177,24 +178,38 @@ def test_network_evaluations_can_be_bounded(white):
     assert result.cost.network_evaluations == 2 * 7
 
 
-def test_the_scale_is_fitted_where_the_power_was_not_measured(white, constants):
-    q = np.fft.fftfreq(32, 1 / 32)
-    hidden = white.replace(valid=white.valid & (q[:, None] ** 2 + q**2 > 3**2))
-    solver, scales = Diffusion(search=0, evaluations=120, sigma_max=1.3, sigma_mid=0.7), []
+class UnitPower(White):
+    """Its estimates have an rms of 1 over the window, as all that a trained prior knows."""
+
+    def denoise(self, x, sigma, support=None):
+        d = super().denoise(x, sigma, support)
+        return d * (d[0].numel() / d.abs().square().sum((1, 2), keepdim=True)).sqrt()
+
+
+def test_the_scale_is_fitted_where_the_power_was_not_measured(white, monkeypatch, constants):
+    prior = UnitPower((32, 32), float(np.mean(white.support)))
+    monkeypatch.setattr(learned.Learned, "prior", lambda self, device="cpu": prior)
+    solver, off = Diffusion(search=0, evaluations=120, sigma_max=1.3, sigma_mid=0.7), []
     for rate in (0.0, 0.1):
-        constants(SCALE_RATE=rate)
-        scales.append(align(solve(solver, hidden, starts=4, agree=0).object, white.truth, scale=True).scale)
-    assert abs(np.log(scales[1])) < abs(np.log(scales[0]))
+        constants(SCALE_RATE=rate, SHIFT_CALLS=0)
+        found = solve(solver, without_rows(white), starts=4, agree=0).object
+        off.append(np.log(align(found, white.truth, scale=True).scale))
+    assert abs(off[1]) < 0.7 * abs(off[0])
 
 
 def test_samples_keep_the_scale_that_was_fitted_where_the_power_was_not_measured(white, constants):
-    hidden = white.without(np.abs(np.fft.fftfreq(32, 1 / 32)[:, None]) < 4)  # seven of the 32 rows
+    hidden = without_rows(white)
     begun, scale = 1.2 * white.truth[None], normalised(hidden)
     constants(GIBBS_SWEEPS=3)
     drawn = Diffusion().samples(hidden.to(on_torch()), torch.from_numpy(begun), streams(1))
     *_, last = drawn
     assert scale < 0.95 * normalised(white)
     assert np.linalg.norm(last.x) == pytest.approx(np.linalg.norm(begun), rel=1e-4)
+
+
+def without_rows(problem):
+    """Seven of the 32 rows were not measured."""
+    return problem.without(np.abs(np.fft.fftfreq(32, 1 / 32)[:, None]) < 4)
 
 
 def normalised(problem):

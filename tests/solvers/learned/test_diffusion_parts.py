@@ -80,6 +80,7 @@ OLD = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
 @pytest.mark.parametrize(
     ("kind", "old", "new"),
     [

@@ -45,7 +45,7 @@ def posed(shape):
 
 
 @pytest.mark.parametrize(("kind", "options"), SOLVERS, ids=["diffusion", "dps"])
-@pytest.mark.parametrize("shape", [(32, 32), (16, 16, 16)], ids=["2d", "3d"])
+@pytest.mark.parametrize("shape", [(32, 32), pytest.param((16, 16, 16), marks=pytest.mark.slow)], ids=["2d", "3d"])
 def test_the_solvers_tell_it_the_problem_s_pattern(file, monkeypatch, kind, options, shape):
     told = []
     given = EDM.given

@@ -95,6 +95,7 @@ def test_three_axes(file):
     assert np.isfinite(result.object).all()
 
 
+@pytest.mark.slow
 def test_a_trained_network_finds_what_it_was_trained_on(easy, tmp_path):
     torch.manual_seed(0)
     module = ComplexUNet((32, 32), (24, 24), widths=(8, 16, 32))

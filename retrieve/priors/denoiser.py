@@ -25,7 +25,7 @@ SIGMA_DATA = 1 / math.sqrt(2)
 
 
 class Prior(Protocol):
-    """What a sampler asks of a prior; any object that has this will do.
+    """The interface of a prior. A sampler takes any object that has these attributes and `denoise`.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Prior(Protocol):
         sigma : Tensor or float
             Noise level of the real and of the imaginary part, in the same units: (batch,) or one for all.
         support : Tensor, optional
-            bool (batch or 1, *shape), if known.
+            Boolean (batch or 1, *shape), if known.
 
         Returns
         -------
@@ -64,13 +64,13 @@ class Prior(Protocol):
 class Denoiser(nn.Module):
     """A U-Net with its preconditioning, which subclasses define.
 
-    What the network is told is a tensor (batch, 1, *window), the support, or (batch, 3, *window) with the pattern. The pattern
-    stands in two equal channels as in the 3D network of Lee et al. (2026), section 4.4.
+    The argument `told` of its methods is the network's condition: the support (batch, 1, *window), or (batch, 3, *window) with
+    the pattern in two equal channels, as in the 3D network of Lee et al. (2026), section 4.4.
 
     Parameters
     ----------
     window : sequence of int
-        px, the box that the network sees.
+        The box that the network sees, px.
     network : dict
         Options of `UNet`.
     conditioned : bool
@@ -117,7 +117,7 @@ class Denoiser(nn.Module):
 
     @abstractmethod
     def estimate(self, x: Tensor, sigma: Tensor, told: Tensor, kind: Tensor | None = None) -> Tensor:
-        """E[x₀] (batch, 2, *window) from x, sigma (batch,), what it is told (batch, 1 or 3, *window), the kind (batch, kinds)."""
+        """E[x₀] (batch, 2, *window) from x, sigma (batch,), the condition `told`, the kind (batch, kinds)."""
 
     @abstractmethod
     def forward(self, x0: Tensor, told: Tensor, kind: Tensor | None, rng: torch.Generator) -> Tensor:
@@ -131,7 +131,7 @@ class Denoiser(nn.Module):
         amplitude : Tensor
             √I (*window) in any unit, zero frequency at index 0.
         valid : Tensor
-            bool (*window), True where measured.
+            Boolean (*window), True where measured.
 
         Returns
         -------

@@ -27,8 +27,7 @@ class EDM(Denoiser):
 
     Parameters
     ----------
-    window, network, conditioned, pattern, kinds
-        As of `Denoiser`.
+    window, network, conditioned, pattern, kinds : see `Denoiser`
     scales : sequence of float
         Standard deviations (px) of the Gaussians; none for plain EDM.
 

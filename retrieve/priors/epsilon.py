@@ -19,8 +19,7 @@ class Epsilon(Denoiser):
 
     Parameters
     ----------
-    window, network, conditioned, pattern, kinds
-        As of `Denoiser`.
+    window, network, conditioned, pattern, kinds : see `Denoiser`
     steps : int
         Number of levels T; β goes from 0.1/T to 20/T.
 

@@ -52,7 +52,7 @@ def save(module: nn.Module, card: Mapping[str, Any], path: str | Path) -> Path:
     module : torch.nn.Module
         A network that `build_module` can build from the card's `architecture`.
     card : mapping
-        What the weights are, as JSON has it; `architecture` is needed.
+        Description of the weights, as JSON has it; `architecture` is needed.
     path : str or Path
         A .safetensors file.
 
@@ -110,7 +110,7 @@ def card_of(name: str | Path) -> dict[str, Any]:
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise InputError(f"{path} is not a file of weights with a card ({error}); make one with `retrieve train`") from error
     if not isinstance(card, dict) or not isinstance(card.get("architecture"), dict):
-        raise InputError(f"{path}: its card tells no architecture; make the file with `retrieve train`")
+        raise InputError(f"{path}: its card has no architecture; make the file with `retrieve train`")
     return card
 
 

@@ -65,7 +65,7 @@ class DiffusionTask(Task):
         return unit_rms(x), support
 
     def batches(self, size: int, start: int, step: int) -> Iterator[tuple[Tensor, ...]]:
-        """Objects, what the network is told of them, and kinds; `unknown` of the supports are all ones, of the patterns zeros."""
+        """Objects, conditions and kinds; a share `unknown` of the supports is all ones, and of the patterns zeros."""
         for count, (x, support) in enumerate(self.source.batches(size, start, step)):
             x, support = self.prepared(x, support)
             j = start + count * step
@@ -108,7 +108,7 @@ class DiffusionTask(Task):
         return [(part, window_of(window, boxes[part].amax(0).tolist())) for part in torch.tensor(order).split(size)]
 
     def held(self, count: int) -> tuple[Tensor, Tensor]:
-        """Validation objects (count, 2, *window), and what the network is told of them: support and noiseless pattern."""
+        """Validation objects (count, 2, *window), and their conditions: supports and noiseless patterns."""
         x, support = self.prepared(*self.source.held(count))
         return x, with_pattern(x, support, torch.zeros(len(x)), torch.Generator()) if self.module.pattern else support
 

@@ -22,7 +22,7 @@ from ..windows import broadcast_over, reach_of, to_complex, to_pair
 from .object_files import SUFFIXES, read_objects
 
 SURVEYED = 256
-"""Held-back objects of a simulated set whose supports tell the geometry of all."""
+"""Held-back objects of a simulated set whose supports represent all."""
 
 
 class Source(ABC):
@@ -44,7 +44,7 @@ class Source(ABC):
 
     @abstractmethod
     def surveyed(self) -> Tensor:
-        """Supports (objects, *shape) that tell the geometry of all."""
+        """Supports (objects, *shape) that represent all."""
 
     @abstractmethod
     def card(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a training is asked for: how long and how fast, and the size of the network. Importing it needs no torch."""
+"""Options of a training and of its network. Importing this module needs no torch."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Training:
 
 @dataclass(frozen=True)
 class NetworkOptions(ABC):
-    """What the options of all networks share."""
+    """Options of all networks."""
 
     KINDS: ClassVar[tuple[str, ...]] = ()
     kind: str

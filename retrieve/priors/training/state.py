@@ -33,7 +33,7 @@ LOSS_PERIOD = 0.2
 
 
 class ProgressMessage(NamedTuple):
-    """What `on_step` hears.
+    """The argument of `on_step`.
 
     objects: trained on.  progress: share of the training.  loss: mean over the last steps.  rate: learning rate.
     seconds: trained for, with validations.  validation: the last losses on validation objects, by name.

@@ -1,4 +1,4 @@
-"""What the training loop asks of a task, and pictures of its objects."""
+"""The interface of a training task, and pictures of its objects."""
 
 from __future__ import annotations
 

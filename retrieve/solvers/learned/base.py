@@ -1,4 +1,4 @@
-"""What the solvers with a network share: its weights, the check of the problem, and the prior's units."""
+"""Solvers with a network: weights, check of the problem, and the prior's units."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HIDDEN_AMPLITUDE = 4
 """Largest amplitude, in units of its noise, of a pattern that holds nothing: of 10⁴ pixels of noise one reaches 4."""
 
 EXTENT_TOLERANCE = 1.1
-"""How much larger than the prior's window an object may be by its autocorrelation, which tells no exact size."""
+"""How much larger than the prior's window an object may be by its autocorrelation, whose edge is not sharp."""
 
 
 @dataclass(frozen=True)

@@ -53,18 +53,11 @@ class Diffusion(Refinement, Learned):
     quickly to `sigma_min`. At a much larger σ, D forgets the start; at a much smaller one, D keeps whatever it is given.
     The unit of σ is the rms of the object over the prior's window.
 
-    Notes
-    -----
     Each call shows D the object at a random global phase, and every second time as its twin: the data cannot tell these apart.
     The scale of the object follows from the measured power, and is fitted while σ is below `sigma_mid`.
     A start begins anew while the noise does not explain its misfit; the better estimate is kept.
     In a known support an object may stand a pixel aside. Where a shift by a pixel explains the data better, the fall of σ is
     repeated from there.
-
-    References
-    ----------
-    RRR: V. Elser, T.-Y. Lan, T. Bendory, SIAM J. Imaging Sci. 11, 2429 (2018). RAAR: D. R. Luke, Inverse Problems 21, 37 (2005).
-    Denoiser: T. Karras et al., NeurIPS (2022). Samples: Z. Wu et al., NeurIPS (2024).
     """
 
     name: ClassVar[str] = "diffusion"
@@ -72,7 +65,8 @@ class Diffusion(Refinement, Learned):
     batch: ClassVar[int] = 4
     agree: ClassVar[float] = 0.95
     source: ClassVar[str] = (
-        "RRR: Elser et al. 2018; RAAR: Luke 2005; prior: Karras et al., NeurIPS 2022; samples: Wu et al., NeurIPS 2024"
+        "RRR: Elser et al., SIAM J. Imaging Sci. 11, 2429 (2018); RAAR: Luke, Inverse Problems 21, 37 (2005); "
+        "prior: Karras et al., NeurIPS 2022; samples: Wu et al., NeurIPS 2024"
     )
 
     CANDIDATES: ClassVar[int] = 4
@@ -236,10 +230,6 @@ class Diffusion(Refinement, Learned):
 
         z given x follows from the measured amplitudes (`posterior_field`), x given z from the reverse diffusion from σ = ρ to 0.
         The coupling ρ falls to `MIN_COUPLING`, in units of the noise.
-
-        References
-        ----------
-        Z. Wu et al., Principled probabilistic imaging using diffusion models as plug-and-play priors, NeurIPS (2024).
         """
         prior = self.prior_for(problem, x.device)
         y, scale = normalise(problem, prior.window)

@@ -20,16 +20,9 @@ from .refine import Refinement
 class DPS(Refinement, Learned):
     """Reverse diffusion of T steps, each followed by −ζ ∇ₓ[λ₁‖y − |A x̂₀|‖₁ + λ₂‖y − |A x̂₀|‖₂] through the network.
 
-    x̂₀ is the denoiser's estimate (Tweedie). One step costs three network evaluations.
-
-    Notes
-    -----
-    The paper leaves some points open. Here the far field is the Fourier transform of re + i·im (its eq. 8 has a factor 2π that
-    eqs. 5 and 6 lack), each start has a loss of its own, and the object's scale follows from the measured power.
-
-    References
-    ----------
-    S. Lee et al. (2026). H. Chung et al., Diffusion posterior sampling for general noisy inverse problems, ICLR (2023).
+    x̂₀ is the denoiser's estimate (Tweedie). One step costs three network evaluations. The paper leaves some points open. Here
+    the far field is the Fourier transform of re + i·im (its eq. 8 has a factor 2π that eqs. 5 and 6 lack), each start has a loss
+    of its own, and the object's scale follows from the measured power.
     """
 
     name: ClassVar[str] = "dps"

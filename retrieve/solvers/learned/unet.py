@@ -20,16 +20,10 @@ from .base import PretrainedSolver, exceeds, extent_of, is_plain, optimal_scale,
 
 @dataclass(frozen=True)
 class UNet(PretrainedSolver):
-    """x = c N(y, S): a network N that was trained to invert patterns y of objects within S, and the scale c that fits best.
+    """Inversion in one pass: x = c N(y, S), with a network N of the pattern y and the support S, and the scale c that fits best.
 
-    Notes
-    -----
     Nothing is random: every start gives the same object. Of the objects that the data cannot tell apart it is the one that the
     network prefers.
-
-    References
-    ----------
-    L. Yu et al., npj Comput. Mater. 10, 24 (2024).
     """
 
     name: ClassVar[str] = "unet"

@@ -104,7 +104,7 @@ def diffusion(where: Device, starts: int, less: bool) -> float:
     from retrieve.plugins.registry import find
 
     kind = find("solvers", "diffusion")
-    short = kind(search=40, trial=1, evaluations=4, rounds=1)
+    short = kind(search=40, evaluations=4, rounds=1)
 
     def run(solver: rt.solvers.Solver) -> Callable[[], object]:
         return lambda: rt.solve(solver, data, starts=starts, batch=starts, agree=0, device=where.name)

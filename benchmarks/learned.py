@@ -138,7 +138,7 @@ def entries(given: argparse.Namespace) -> tuple[dict[str, Entry], dict[str, str]
         ONCE: Entry(OURS, prior | {"rounds": 1}, few, given.dps_starts),  # in less than a fifth of the evaluations of dps
         LIMIT: Entry(
             OURS,
-            prior | {"search": 0, "rounds": 1, "high": 0.5, "middle": 0.5, "evaluations": 6 if quick else 60},
+            prior | {"search": 0, "rounds": 1, "sigma_max": 0.5, "sigma_mid": 0.5, "evaluations": 6 if quick else 60},
             given.objects,
             1,
         ),

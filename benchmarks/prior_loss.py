@@ -23,13 +23,13 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
+from wiener import Wiener
 
 from retrieve.numerics.arrays import cores
 from retrieve.priors import weights
 from retrieve.priors.denoiser import SIGMA_DATA, Denoiser
 from retrieve.priors.training.diffusion_task import SIGMA_BINS, DiffusionTask
 from retrieve.priors.training.objects import Simulated
-from retrieve.priors.wiener import Wiener
 from retrieve.provenance import versions
 from retrieve.simulate import TEST_SEED, TRAIN_SEED, object_set, torch_dataset
 

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
-from retrieve.priors.symmetry import arithmetic
+from retrieve.priors.precision import arithmetic
 from retrieve.priors.weights import build_module, card_of, load_weights
 
 REPEATS = 5

@@ -71,7 +71,7 @@ def keep(kept: dict[str, Any], path: Path, **more: Any) -> None:
 
 def solver(weights: str, **more: Any) -> rt.solvers.Solver:
     """The diffusion solver, shorter than in 2D: without noise less would do, with noise more of it does not help."""
-    return find("solvers", "diffusion")(weights=weights, **{"search": 300, "evaluations": 100, "heads": 5, "rounds": 1} | more)
+    return find("solvers", "diffusion")(weights=weights, **{"search": 300, "evaluations": 100, "rounds": 1} | more)
 
 
 def fits(given: argparse.Namespace, level: float) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def limit(given: argparse.Namespace, level: float) -> dict[str, Any]:
     """What the noise makes of the truth, on the first ten objects."""
     values = []
     for case in benchmarks.Benchmark((FITS,)).cases([level], min(10, given.objects)):
-        alone = solver(given.weights, search=0, high=0.5, middle=0.5, evaluations=40)
+        alone = solver(given.weights, search=0, sigma_max=0.5, sigma_mid=0.5, evaluations=40)
         result = rt.solve(alone, case.problem, starts=1, x0=case.problem.truth)
         values.append(evaluate(result.object, case.problem, case.problem.truth))
     made = {"set": FITS, "noise": level, "solver": "limit, from the truth", "objects": len(values)}

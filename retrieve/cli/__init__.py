@@ -20,7 +20,7 @@ COMMANDS = {
     "reproduce": "the figures of the paper, ours beside its numbers",
     "simulate": "objects with known truth, and their measurements",
     "train": "train a prior, or a network that inverts patterns",
-    "weights": "list the weights that ship, or show what a file of them is",
+    "weights": "list the weights that ship, or show the card of a file",
     "solvers": "list the solvers, or the options of one",
     "plugin": "write a new plugin, or check an installed one",
     "doctor": "versions, backends, plugins and transform speed",

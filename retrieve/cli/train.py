@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
+import importlib.metadata
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +14,13 @@ from rich.console import Console
 
 from ..errors import InputError, RetrieveError
 from ..plugins.flags import flags, given_flags, split_spec
-from ..plugins.options import options_of, unknown
+from ..plugins.options import build, options_of, unknown, with_options
 from .solving import Interrupt
 from .train_progress import live_training
 
 if TYPE_CHECKING:
-    from ..priors.training.loop import ProgressMessage, Task
     from ..priors.training.objects import Source
+    from ..priors.training.state import ProgressMessage
 
 TRAINING_KINDS = {
     "diffusion": "a denoiser, the prior of the diffusion solvers",
@@ -32,8 +32,8 @@ _OPTIONS = (
     click.argument("source", default=DEFAULT),
     click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="of all that is written"),
     click.option("--name", help="of the weights, FOLDER/NAME.safetensors  [default: SOURCE-KIND]"),
-    click.option("--init", metavar="WEIGHTS", help="weights to begin with, a name or a file; the network is then theirs"),
-    click.option("--data-seed", type=click.IntRange(0), help="of simulated objects  [default: 1000000, or that of before]"),
+    click.option("--init", metavar="WEIGHTS", help="weights to start from, a name or a file; the network is then theirs"),
+    click.option("--data-seed", type=click.IntRange(0), help="of simulated objects  [default: 1000000, or as before]"),
     click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="a CPU or card"),
     click.option("--threads", type=click.IntRange(1), help="of a CPU  [default: its cores]"),
     click.option("--quiet", "-q", is_flag=True, help="print nothing but errors"),
@@ -56,12 +56,12 @@ class Trainings(click.Group):
         network = {"diffusion": DenoiserOptions, "unet": UNetOptions}[name]
         text = (
             f"Train {TRAINING_KINDS[name]}, on SOURCE: the name of a simulated set (see `retrieve simulate --help`), with its "
-            f"options as NAME:OPTION=VALUE,..., or a folder of objects (npz, npy, cxi; ./NAME for a folder that is called "
-            f"like a set). The same command again goes on where it was left; options that are not given are then those of "
-            f"before, and a larger --minutes or --objects trains on. --objects alone sets no limit of time.  "
-            f"[SOURCE: {DEFAULT}]"
+            f"options as NAME:OPTION=VALUE,..., or a folder of objects (npz, npy, cxi; ./NAME for a folder with the name of a "
+            f"set). The same command again continues the training, with the options of before where none are given; a larger "
+            f"--minutes or --objects trains on. --objects alone sets no time limit. --minutes counts validations and pictures, "
+            f"too.  [SOURCE: {DEFAULT}]"
         )
-        run: Callable[..., None] = partial(train, name, network)
+        run: Callable[..., None] = partial(train, network)
         for option in reversed(_OPTIONS):
             run = option(run)
         made = click.command(name, help=text, short_help=TRAINING_KINDS[name])(run)
@@ -71,19 +71,20 @@ class Trainings(click.Group):
 
 @click.command("train", cls=Trainings, short_help="train a prior, or a network that inverts patterns")
 def command() -> None:
-    """Train a network on simulated objects or your own; writes weights with a card that tells what they are.
+    """Train a network on simulated objects or your own; writes weights with a card that describes them.
 
     For several cards: torchrun --nproc-per-node N -m retrieve train ...
     """
 
 
-def train(kind: str, network: Any, source: str, out: Path, name: str | None, init: str | None, quiet: bool, **given: Any) -> None:
-    """Train, or go on with, what is in `out`, and write its weights."""
+def train(network: Any, source: str, out: Path, name: str | None, init: str | None, quiet: bool, **given: Any) -> None:
+    """Train, or continue, the training in `out`, and write its weights."""
     import torch
 
     from ..numerics.arrays import cores
-    from ..priors.training import loop as training
+    from ..priors.training import loop
     from ..priors.training.parallel import rank
+    from ..priors.training.settings import Training
     from ..priors.training.state import read_checkpoint
     from ..priors.weights import card_of, load_partial_state, path_of, save, sha256
 
@@ -94,10 +95,12 @@ def train(kind: str, network: Any, source: str, out: Path, name: str | None, ini
     before = read_checkpoint(out, look=True)
     objects = _source(source, given.pop("data_seed"), before)
     asked = given_flags(given)
-    settings = _changed(_settings(before), asked, "minutes" if "objects" in asked and "minutes" not in asked else None)
+    if "objects" in asked:
+        asked.setdefault("minutes", None)
+    settings = build(Training, _of(Training, (before or {}).get("settings", {})) | _of(Training, asked))
     likeness = before.get("card", before) if before is not None else card_of(init) if init else None
-    options = _changed(network() if likeness is None else network.of(likeness), asked)
-    task = _task(kind, options, objects, settings.seed)
+    options = with_options(network() if likeness is None else network.of(likeness), _of(network, asked))
+    task = options.task(objects, settings.seed)
     if init and before is None:
         load_partial_state(task.module, init)
     data = task.card()["data"]
@@ -106,19 +109,19 @@ def train(kind: str, network: Any, source: str, out: Path, name: str | None, ini
     console.print(f"{options.kind} of {size / 1e6:.2f} M weights for {source}, on {device}", markup=False)
     if before is not None:
         done = settings.progress(before["objects"], before["seconds"])
-        told = "is finished; a larger --minutes or --objects would go on" if done >= 1 else f"goes on at {int(100 * done)}%"
-        console.print(f"{out} {told}: {_so_far(before['objects'], before['seconds'])}", markup=False)
+        state = "is finished; a larger --minutes or --objects continues it" if done >= 1 else f"continues at {int(100 * done)}%"
+        console.print(f"{out} {state}: {_amount(before['objects'], before['seconds'])}", markup=False)
     del before
     with Interrupt() as interrupt, live_training(console, quiet or not first) as show:
 
-        def on_step(told: ProgressMessage) -> bool:
-            show(told)
+        def on_step(message: ProgressMessage) -> bool:
+            show(message)
             return interrupt.asked
 
         try:
-            module = training.train(task, settings, out, device=device, on_step=on_step)
+            module = loop.train(task, settings, out, device=device, on_step=on_step)
         except KeyboardInterrupt:
-            console.print(f"stopped; the same command goes on where {out / 'checkpoint.pt'} was left", markup=False)
+            console.print(f"stopped; the same command continues from {out / 'checkpoint.pt'}", markup=False)
             raise
         except torch.OutOfMemoryError as error:
             raise RetrieveError(
@@ -130,13 +133,19 @@ def train(kind: str, network: Any, source: str, out: Path, name: str | None, ini
     card = {
         "name": name,
         **task.card(),
-        "training": training.training_record(settings, show.last, module, device) | begun,
+        "training": loop.training_record(settings, show.last, module, device) | begun,
         "licence": "BSD-3-Clause",
-        "version": _version(),
+        "version": f"retrieve-phase {importlib.metadata.version('retrieve-phase')}",
     }
     path = save(module, card, out / f"{name}.safetensors")
-    told = _so_far(show.last.objects, show.last.seconds)
-    console.print(f"written: {path} ({path.stat().st_size / 1e6:.1f} MB), {told}", markup=False)
+    amount = _amount(show.last.objects, show.last.seconds)
+    console.print(f"written: {path} ({path.stat().st_size / 1e6:.1f} MB), {amount}", markup=False)
+
+
+def _of(options: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the values that are options of a class."""
+    known = {option.name for option in options_of(options)}
+    return {name: value for name, value in values.items() if name in known}
 
 
 def _device(asked: str) -> str:
@@ -157,46 +166,12 @@ def _source(text: str, seed: int | None, before: dict[str, Any] | None) -> Sourc
     if name in set_names():
         if seed is None:
             seed = (before or {}).get("card", {}).get("data", {}).get("seed", TRAIN_SEED)
-        return Simulated(_changed(object_set(name), split_spec(text)[1], every=True), seed, name=name)
+        return Simulated(with_options(object_set(name), split_spec(text)[1]), seed, name=name)
     if Path(text).is_dir():
         return Folder(text)
     if Path(text).exists() or "/" in text:
         raise InputError(f"{text} is no folder; give a folder of objects, or the name of a simulated set")
     raise InputError(f"{unknown('set', name, set_names())}; or give a folder of objects")
-
-
-def _settings(before: dict[str, Any] | None) -> Any:
-    """The settings of the training that is gone on with, else the defaults."""
-    from ..priors.training.settings import Training
-
-    known = {option.name for option in options_of(Training)}
-    return Training(**{key: value for key, value in (before or {"settings": {}})["settings"].items() if key in known})
-
-
-def _changed(instance: Any, asked: dict[str, Any], without: str | None = None, *, every: bool = False) -> Any:
-    """The options with those that were asked for, and the one called `without` set to none. `every`: no others may be asked."""
-    known = {option.name: option for option in options_of(type(instance))}
-    if every and (others := set(asked) - set(known)):
-        raise InputError(unknown("option", min(others), known, of=type(instance).__name__))
-    values: dict[str, Any] = {key: known[key].parse(text) for key, text in asked.items() if key in known}
-    return dataclasses.replace(instance, **values, **({without: None} if without else {}))
-
-
-def _task(kind: str, options: Any, objects: Source, seed: int) -> Task:
-    """What is trained, its weights drawn from the seed."""
-    import torch
-
-    from ..priors.weights import build_module
-
-    torch.manual_seed(seed)
-    module: Any = build_module(options.architecture(objects.shape, objects.reach, objects.kinds))
-    if kind == "unet":
-        from ..priors.training.unet_task import UNetTask
-
-        return UNetTask(module, objects, **options.task())
-    from ..priors.training.diffusion_task import DiffusionTask
-
-    return DiffusionTask(module, objects, **options.task())
 
 
 def _file_name(name: str) -> str:
@@ -205,11 +180,5 @@ def _file_name(name: str) -> str:
     return name.removesuffix(".safetensors")
 
 
-def _so_far(objects: int, seconds: float) -> str:
+def _amount(objects: int, seconds: float) -> str:
     return f"{objects} objects in {seconds / 60:.1f} min"
-
-
-def _version() -> str:
-    import importlib.metadata
-
-    return f"retrieve-phase {importlib.metadata.version('retrieve-phase')}"

@@ -12,51 +12,52 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 if TYPE_CHECKING:
-    from ..priors.training.loop import ProgressMessage
+    from ..priors.training.state import ProgressMessage
 
-TRAIN_REFRESH_SECONDS = 0.2  # seconds between updates
-
-
-def loss_of(told: ProgressMessage) -> str:
-    """The loss in words, where one is known."""
-    return "" if math.isnan(told.loss) else f"loss {told.loss:.4g}, "
+TRAIN_REFRESH_SECONDS = 0.2  # between updates
 
 
-class Show:
-    """Takes the news of each step: a bar with loss, speed and time left, and a line for each validation."""
+class TrainingView:
+    """A bar with loss, speed and time left, and a line for each validation; keeps the last message."""
 
     def __init__(self, console: Console, bar: Progress) -> None:
-        self.console, self.bar, self.task = console, bar, bar.add_task("training", total=1.0, told="")
+        self.console, self.bar, self.task = console, bar, bar.add_task("training", total=1.0, words="")
         self.shown = 0.0
         self.last: Any = None
         self.first: Any = None
 
-    def __call__(self, told: ProgressMessage) -> None:
-        """Show it, if it is time."""
-        before, self.first, self.last = self.last, self.first or told, told
-        if told.validation and (before is None or told.validation != before.validation):
-            items = list(told.validation.items())
+    def __call__(self, message: ProgressMessage) -> None:
+        """Show a message, if it is time."""
+        before, self.first, self.last = self.last, self.first or message, message
+        if before is not None and message.validation != before.validation:
+            items = list(message.validation.items())
             some = ", ".join(f"{name} {value:.4g}" for name, value in items[:: max(1, len(items) // 5)])
-            self.console.print(f"{told.objects} objects: {loss_of(told)}{some}", markup=False)
+            self.console.print(f"{message.objects} objects: {loss_of(message)}{some}", markup=False)
         now = time.perf_counter()
-        if now - self.shown >= TRAIN_REFRESH_SECONDS or told.progress >= 1:
+        if now - self.shown >= TRAIN_REFRESH_SECONDS or message.progress >= 1:
             self.shown = now
-            self.bar.update(self.task, completed=told.progress, told="  ".join(self.words(told)))
+            self.bar.update(self.task, completed=message.progress, words="  ".join(self.words(message)))
 
-    def words(self, told: ProgressMessage) -> list[str]:
+    def words(self, message: ProgressMessage) -> list[str]:
         """Share, loss, speed since the start of this run, and time left."""
-        words = [f"{told.progress:.0%}", loss_of(told).rstrip(", ")]
-        if told.seconds > self.first.seconds:
-            words.append(f"{(told.objects - self.first.objects) / (told.seconds - self.first.seconds):.0f} objects/s")
-        if 0 < told.progress < 1:
-            left = told.seconds * (1 / told.progress - 1)
+        words = [f"{message.progress:.0%}", loss_of(message).rstrip(", ")]
+        if message.seconds > self.first.seconds:
+            speed = (message.objects - self.first.objects) / (message.seconds - self.first.seconds)
+            words.append(f"{speed:.0f} objects/s")
+        if 0 < message.progress < 1:
+            left = message.seconds * (1 / message.progress - 1)
             words.append(f"{left / 60:.0f} min left" if left >= 90 else f"{left:.0f} s left")
         return words
 
 
+def loss_of(message: ProgressMessage) -> str:
+    """The loss in words, if one is known."""
+    return "" if math.isnan(message.loss) else f"loss {message.loss:.4g}, "
+
+
 @contextmanager
-def live_training(console: Console, quiet: bool) -> Iterator[Show]:
-    """A function that takes the news of each step, and keeps the last."""
-    columns = (TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[told]}"))
+def live_training(console: Console, quiet: bool) -> Iterator[TrainingView]:
+    """A function that shows the message of each step, and keeps the last."""
+    columns = (TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[words]}"))
     with Progress(*columns, console=console, disable=quiet, refresh_per_second=4) as bar:
-        yield Show(console, bar)
+        yield TrainingView(console, bar)

@@ -1,4 +1,4 @@
-"""``retrieve weights``: what ships, whether it is whole, and what a file of weights is."""
+"""``retrieve weights``: list the weights that ship, check them, and show the card of a file."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.table import Table
 
 
-@click.command("weights", short_help="list the weights that ship, or show what a file of them is")
+@click.command("weights", short_help="list the weights that ship, or show the card of a file")
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="print JSON")
 def command(name: str | None, as_json: bool) -> None:
-    """List the weights that ship and check them, and the priors of plugins; with NAME, or a .safetensors FILE, show its card.
+    """List the weights that ship and check them, and the priors of plugins. With NAME, or a .safetensors FILE, show its card.
 
-    Exit code 1 where a shipped file is not the one that its SHA-256 tells of.
+    Exit code 1 if a shipped file does not have its SHA-256.
     """
     from ..priors.registered import of_plugins, prior_of
     from ..priors.weights import path_of, shipped, verify
@@ -52,7 +52,7 @@ def command(name: str | None, as_json: bool) -> None:
 
 
 def _about(path: Path, good: bool | None) -> dict[str, Any]:
-    """A file's size and hash, and its card; of a damaged one that ships, why it cannot be read."""
+    """A file's size, hash and card; of a damaged shipped file, the reason why it cannot be read."""
     from ..errors import InputError
     from ..priors.weights import card_of, sha256
 
@@ -69,7 +69,7 @@ def _show(there: Mapping[str, Any], console: Console) -> None:
     if not there:
         console.print("no weights ship with this version; make some with `retrieve train`")
         return
-    table = Table("weights", "what", "trained on", "MB", "SHA-256", box=None, pad_edge=False)
+    table = Table("weights", "network", "trained on", "MB", "SHA-256", box=None, pad_edge=False)
     for name, told in there.items():
         card = told.get("card", {})
         architecture, data = card.get("architecture", {}), card.get("data", {})
@@ -77,7 +77,7 @@ def _show(there: Mapping[str, Any], console: Console) -> None:
         count = card.get("training", {}).get("objects")
         on = f"{data.get('set') or data.get('folder') or '?'}{f', {count} objects' if count else ''}"
         size = f"{told['bytes'] / 1e6:.1f}" if "bytes" in told else "missing"
-        table.add_row(name, what, on, size, "as it should be" if told["verified"] else "not as it should be")
+        table.add_row(name, what, on, size, "correct" if told["verified"] else "WRONG")
     console.print(table)
 
 

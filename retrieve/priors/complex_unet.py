@@ -17,7 +17,7 @@ from .unet import CONV, group_norm
 
 
 class ComplexConv(nn.Module):
-    """w ∗ z of complex w and z as one real convolution by [[Re w, −Im w], [Im w, Re w]]; real and imaginary parts in turn."""
+    """w ∗ z of complex w and z as one real convolution by [[Re w, −Im w], [Im w, Re w]]; real and imaginary parts alternate."""
 
     def __init__(self, dims: int, channels: int, out: int, kernel: int = 3, stride: int = 1) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class ComplexConv(nn.Module):
 class ComplexNorm(nn.Module):
     """Group normalisation with one scale for the real and imaginary parts of a group, a real gain and a complex bias.
 
-    So the channels of a group keep their amplitudes and phases relative to each other.
+    The channels of a group keep their amplitudes and phases relative to each other.
     """
 
     def __init__(self, channels: int) -> None:
@@ -51,16 +51,8 @@ class ComplexNorm(nn.Module):
         return F.group_norm(z, self.groups, self.gain.repeat_interleave(2), self.bias)
 
 
-class ComplexSiLU(nn.SiLU):
-    """SiLU of the real and of the imaginary part, the smooth form of the CReLU of Trabelsi et al. (2018).
-
-    Gates on |z|, which keep phases, double the time of a step and fit worse in the same time; and what the network
-    sees is real, so that it has no global phase to keep.
-    """
-
-
 class Arithmetic(NamedTuple):
-    """What a U-Net is built of: how many real numbers a channel holds, and its layers."""
+    """The parts of a U-Net: the real numbers a channel holds, and its layers."""
 
     numbers: int
     conv: Callable[..., nn.Module]
@@ -72,7 +64,10 @@ def _real_conv(dims: int, channels: int, out: int, kernel: int = 3, stride: int 
     return CONV[dims](channels, out, kernel, stride=stride, padding=kernel // 2)
 
 
-COMPLEX = Arithmetic(2, ComplexConv, ComplexNorm, ComplexSiLU)
+COMPLEX = Arithmetic(2, ComplexConv, ComplexNorm, nn.SiLU)
+"""SiLU of the real and of the imaginary part, the smooth form of the CReLU of Trabelsi et al. (2018). Gates on |z|, which keep
+phases, double the time of a step and fit worse in the same time."""
+
 REAL = Arithmetic(1, _real_conv, lambda channels: nn.GroupNorm(group_norm(channels), channels), nn.SiLU)
 
 
@@ -107,7 +102,7 @@ class Encoder(nn.Module):
         self.bottom = nn.Sequential(*[Block(a, dims, widths[-1], widths[-1]) for _ in range(2)])
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """x (batch, inputs, *axes) → what each stage gives, and the bottom."""
+        """x (batch, inputs, *axes) → the output of each stage, and of the bottom."""
         h, kept = self.first(x), []
         for stage, down in zip(self.stages, self.down, strict=True):
             kept.append(stage(h))
@@ -128,7 +123,7 @@ class Decoder(nn.Module):
         self.last = nn.Sequential(a.norm(widths[0]), a.activation(), a.conv(dims, widths[0], outputs))
 
     def forward(self, kept: list[Tensor]) -> Tensor:
-        """What the encoder gives → (batch, outputs, *axes)."""
+        """The encoder's outputs → (batch, outputs, *axes)."""
         *kept, h = kept
         for up, stage in zip(self.up, self.stages, strict=True):
             h = stage(torch.cat([F.interpolate(up(h), scale_factor=2, mode="nearest"), kept.pop()], dim=1))

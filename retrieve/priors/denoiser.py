@@ -17,44 +17,70 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from .patterns import network_input
-from .unet import UNet
-from .windows import window_of
+from .unet import UNet, arguments_of
+from .windows import CHANNELS_LAST, crop_or_pad, to_complex, to_pair, window_of
 
-_FORMAT = {4: torch.channels_last, 5: torch.channels_last_3d}
 SIGMA_DATA = 1 / math.sqrt(2)
 """Standard deviation of the real and of the imaginary part of objects whose rms is 1."""
 
 
-_FORMAT = {4: torch.channels_last, 5: torch.channels_last_3d}
-
-
 class Prior(Protocol):
-    """What a sampler asks of a prior; any object that has this will do.
+    """The interface of a prior. A sampler takes any object that has these attributes and `denoise`.
 
-    window: the object's box, in the middle of any larger array; the objects have an rms of 1 over it.
-    denoise: x complex (batch, *shape), sigma (batch,) or a number, in units of that rms, and the
-    support, bool (batch or 1, *shape), where known → E[x₀] complex (batch, *shape), 0 outside the window.
-    A prior that has a number `multiple` takes arrays smaller than its window, too, of multiples of it. One that
-    has names `kinds` of objects is given a fourth argument where a kind is assumed: float (batch, kinds), 1 for it, else 0.
-    One that is `capturable` looks at no values on the host, and runs on a card as a CUDA graph; see `graphs.Replayed`.
+    Attributes
+    ----------
+    window : tuple of int
+        The object's box in px, in the middle of any larger array. Objects have an rms of 1 over it.
+    multiple : int, optional
+        A prior that has it also takes arrays smaller than its window whose axes are multiples of it.
+    kinds : sequence of str, optional
+        Kinds of objects. A prior that has them takes a fourth argument, float (batch, kinds): 1 for the assumed kind, else 0.
+    capturable : bool, optional
+        True if `denoise` reads no values on the host. It then runs on a card as a CUDA graph; see `graphs.Replayed`.
     """
 
     window: tuple[int, ...]
 
     def denoise(self, x: Tensor, sigma: Tensor | float, support: Tensor | None = None) -> Tensor:
-        """E[x₀]."""
+        """Estimate objects from noisy ones.
+
+        Parameters
+        ----------
+        x : Tensor
+            Complex (batch, *shape), in units of the objects' rms.
+        sigma : Tensor or float
+            Noise level of the real and of the imaginary part, in the same units: (batch,) or one for all.
+        support : Tensor, optional
+            Boolean (batch or 1, *shape), if known.
+
+        Returns
+        -------
+        Tensor
+            E[x₀ | x], complex (batch, *shape), 0 outside the window.
+        """
         ...
 
 
 class Denoiser(nn.Module):
-    """A U-Net with its preconditioning, which subclasses give.
+    """A U-Net with its preconditioning, which subclasses define.
 
-    window: px, the box that the network sees.  conditioned: whether it is told the support.
-    pattern: whether it is told the amplitude of the diffraction pattern, whose shape is then the window's, in two equal
-    channels as the 3D network of Lee et al. (2026), section 4.4: `given` tells it.
-    network: options of `UNet`.  kinds: names of those of objects that it can be told.
-    inputs, outputs: further channels of the network, which a subclass may need.
-    What it is `told` is (batch, 1, *window), the support, or (batch, 3, *window) with the pattern.
+    The argument `told` of its methods is the network's condition: the support (batch, 1, *window), or (batch, 3, *window) with
+    the pattern in two equal channels, as in the 3D network of Lee et al. (2026), section 4.4.
+
+    Parameters
+    ----------
+    window : sequence of int
+        The box that the network sees, px.
+    network : dict
+        Options of `UNet`.
+    conditioned : bool
+        Whether the network is told the support.
+    pattern : bool
+        Whether it is told the amplitude of the diffraction pattern, of the window's shape; see `given`.
+    kinds : sequence of str
+        Names of the kinds of objects that it can be told.
+    inputs, outputs : int
+        Further channels of the network, for subclasses.
     """
 
     kind: str
@@ -74,37 +100,48 @@ class Denoiser(nn.Module):
         super().__init__()
         self.window, self.conditioned, self.pattern, self.kinds = tuple(window), conditioned, pattern, tuple(kinds)
         channels = 2 + conditioned + inputs + 2 * pattern
-        self.network = UNet(len(self.window), channels, 2 + outputs, kinds=len(self.kinds), **network)
+        self.network = UNet(len(self.window), channels, 2 + outputs, len(self.kinds), **network)
         self.multiple = self.network.multiple
         if any(n % self.multiple for n in self.window):
             raise InputError(f"window {self.window}: every axis must be a multiple of {self.multiple} for this network")
-        self.settings = {
-            "kind": self.kind,
-            "window": list(self.window),
-            "conditioned": conditioned,
-            **({"pattern": True} if pattern else {}),
-            "network": self.network.settings,
-        }
-        if kinds:
-            self.settings["kinds"] = list(kinds)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The architecture, as `weights.build_module` takes it."""
+        return {"kind": self.kind, **arguments_of(self), "network": self.network.settings}
 
     @property
     @abstractmethod
     def sigmas(self) -> Tensor:
-        """The noise levels it was trained for, from the least to the largest."""
+        """The noise levels it was trained for, in ascending order."""
 
     @abstractmethod
     def estimate(self, x: Tensor, sigma: Tensor, told: Tensor, kind: Tensor | None = None) -> Tensor:
-        """E[x₀] (batch, 2, *window) from x, sigma (batch,), what it is told (batch, 1 or 3, *window), the kind (batch, kinds)."""
+        """E[x₀] (batch, 2, *window) from x, sigma (batch,), the condition `told`, the kind (batch, kinds)."""
 
     @abstractmethod
     def forward(self, x0: Tensor, told: Tensor, kind: Tensor | None, rng: torch.Generator) -> Tensor:
         """The training loss of each object x₀ (batch, 2, *window)."""
 
     def given(self, amplitude: Tensor, valid: Tensor) -> PatternConditioned:
-        """This prior, told the amplitude (*window) of one pattern, zero frequency at index 0, where it is valid.
+        """Tell this prior one pattern.
 
-        Raises InputError for a prior that was not trained with patterns, or a pattern of another shape.
+        Parameters
+        ----------
+        amplitude : Tensor
+            √I (*window) in any unit, zero frequency at index 0.
+        valid : Tensor
+            Boolean (*window), True where measured.
+
+        Returns
+        -------
+        PatternConditioned
+            A prior for the objects of this pattern.
+
+        Raises
+        ------
+        InputError
+            If this prior was not trained with patterns, or with patterns of another shape.
         """
         if not self.pattern or tuple(amplitude.shape) != self.window:
             here = f"patterns of {self.window}" if self.pattern else "no patterns"
@@ -119,38 +156,35 @@ class Denoiser(nn.Module):
         kind: Tensor | None = None,
         pattern: Tensor | None = None,
     ) -> Tensor:
-        """E[x₀] of complex x (batch, *shape), which is 0 outside the window; see `Prior`.
+        """E[x₀] of complex x (batch, *shape), which is 0 outside the window; see `Prior.denoise`.
 
-        pattern: as `patterns.shown` brings it, (1, *window), for a prior that is told of it; None where unknown.
-        The network computes in float32 whatever the precision of x. An array smaller than the window it sees whole.
-        Raises `InputError` for one whose axis is neither as long as the window's nor a multiple of `multiple`.
+        pattern: (1, *window) from `network_input`, for a prior that is told it. An array smaller than the window is seen whole.
+        Raises `InputError` if an axis of x is neither as long as the window's nor a multiple of `multiple`.
         """
         shape = tuple(x.shape[1:])
         whole = len(shape) == len(self.window) and not any(n % self.multiple for n in shape)
         box = tuple(map(min, shape, self.window)) if whole else self.window
         inside = window_of(shape, box)
         sigma = torch.as_tensor(sigma, dtype=torch.float32, device=x.device).expand(x.shape[0])
-        pair = torch.view_as_real(x[inside].resolve_conj()).movedim(-1, 1).float()
         known = torch.ones((), device=x.device) if support is None else support[inside].float()
         told = known.expand(x.shape[0], *box)[:, None]
         if self.pattern:
             twice = torch.zeros((), device=x.device) if pattern is None else pattern[:, None]
             told = torch.cat([told, twice.expand(x.shape[0], 2, *box)], dim=1)
-        estimate = self.estimate(pair, sigma, told, kind)
-        out = torch.zeros_like(x)
-        out[inside] = torch.view_as_complex(estimate.float().movedim(1, -1).contiguous())
-        return out
+        estimate = self.estimate(to_pair(x[inside]).float(), sigma, told, kind)
+        return crop_or_pad(to_complex(estimate.float()), shape).to(x.dtype)
 
     def run(self, x: Tensor, level: Tensor, told: Tensor, kind: Tensor | None, *more: Tensor) -> Tensor:
-        """The network on x (batch, 2, *window) and more channels, told support, pattern and kind where it was built for them."""
+        """The network on x (batch, 2, *window) and more channels, told support, pattern and kind as it was built for."""
         parts = [x, *([told[:, :1]] if self.conditioned else []), *more, *([told[:, 1:]] if self.pattern else [])]
         x = torch.cat([part.to(x.dtype) for part in parts], dim=1)
-        return self.network(x.contiguous(memory_format=_FORMAT[x.ndim]), level, kind if self.kinds else None).float()
+        x = x.contiguous(memory_format=CHANNELS_LAST[len(self.window)])
+        return self.network(x, level, kind if self.kinds else None).float()
 
 
 @dataclass(frozen=True)
 class PatternConditioned:
-    """A prior that is told one pattern (1, *window), as `shown` brings it: an estimator of its objects alone."""
+    """A prior that is told one pattern (1, *window), from `network_input`: an estimator of that pattern's objects alone."""
 
     capturable: ClassVar[bool] = True
     prior: Denoiser
@@ -167,7 +201,7 @@ class PatternConditioned:
         return self.prior.kinds
 
     def denoise(self, x: Tensor, sigma: Tensor | float, support: Tensor | None = None, kind: Tensor | None = None) -> Tensor:
-        """E[x₀ | x, pattern]; see `denoiser.Prior`."""
+        """E[x₀ | x, pattern]; see `Prior.denoise`."""
         return self.prior.denoise(x, sigma, support, kind, self.pattern)
 
 

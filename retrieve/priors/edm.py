@@ -10,18 +10,30 @@ import torch
 from torch import Tensor
 
 from .denoiser import SIGMA_DATA, Denoiser, normal_like
+from .windows import broadcast_over
 
 
 class EDM(Denoiser):
-    """D = c_skip x + c_out (F + Σₖ gₖ uₖ), by which F always sees and gives unit variance (Karras et al. 2022).
+    """D = c_skip x + c_out (F + Σₖ gₖ uₖ): whatever σ is, the network F sees and gives unit variance.
 
-    F and the gates gₖ are the network's, of c_in x, ¼ ln σ and uₖ = (wₖ Gₖx − c_skip x)/c_out. Gₖx are means of x under
-    Gaussians of `scales` (px) inside the support, wₖ is c_skip for their lesser noise. So what noise hides in x at small σ,
-    and what is left of x at large σ, come to the network at unit size, where bfloat16 would have lost them. |uₖ| levels
-    off at `steep`, which it passes at edges alone.
+    c_skip = σ_d²/(σ² + σ_d²), c_out = σ σ_d/√(σ² + σ_d²), c_in = 1/√(σ² + σ_d²), σ_d = `SIGMA_DATA`.
+    The network sees c_in x, ¼ ln σ and uₖ = (wₖ Gₖx − c_skip x)/c_out, and gives F and the gates gₖ. Gₖx is the mean of x under a
+    Gaussian of `scales[k]` (px) inside the support, wₖ is c_skip for its lesser noise. This presents details that noise hides at
+    small σ, and the rest of x at large σ, at unit size, where bfloat16 would lose them. |uₖ| levels off at `steep`, which it
+    exceeds at edges alone.
 
-    Trained on ln(σ/σ_data) ~ N(mean, width²), and for every fifth object ln σ even over `low` to `high`,
-    with the loss weighted to unit size at every σ.
+    The loss is λ(σ)‖D(x₀ + σn; σ) − x₀‖² with λ = 1/c_out². ln(σ/σ_d) ~ N(mean, width²); for every fifth object ln σ is uniform
+    from `low` to `high`.
+
+    Parameters
+    ----------
+    window, network, conditioned, pattern, kinds : see `Denoiser`
+    scales : sequence of float
+        Standard deviations (px) of the Gaussians; none for plain EDM.
+
+    References
+    ----------
+    T. Karras et al., Elucidating the design space of diffusion-based generative models, NeurIPS (2022), table 1.
     """
 
     kind = "edm"
@@ -42,8 +54,6 @@ class EDM(Denoiser):
         more = {"inputs": 2 * len(scales), "outputs": len(scales)}
         super().__init__(window, network, conditioned=conditioned, pattern=pattern, kinds=kinds, **more)
         self.scales = tuple(scales)
-        if scales:
-            self.settings["scales"] = list(scales)
 
     @property
     def sigmas(self) -> Tensor:
@@ -52,9 +62,9 @@ class EDM(Denoiser):
 
     def estimate(self, x: Tensor, sigma: Tensor, told: Tensor, kind: Tensor | None = None) -> Tensor:
         """E[x₀] (batch, 2, *window)."""
-        s = sigma.reshape(-1, *[1] * (x.ndim - 1))
+        s = broadcast_over(sigma, x)
         total = s**2 + SIGMA_DATA**2
-        level = sigma.clamp(self.low, self.high).log()  # beyond them the network was never asked
+        level = sigma.clamp(self.low, self.high).log()  # outside this range the network was not trained
         skip, out = SIGMA_DATA**2 / total, s * SIGMA_DATA / total.sqrt()
         u = []
         for mean, share in self.means(x, told[:, :1]):
@@ -72,24 +82,24 @@ class EDM(Denoiser):
         inside = (support if self.conditioned else torch.ones_like(support)).to(x.dtype)
         for scale in self.scales:
             with torch.autocast(x.device.type, enabled=False):
-                mass = blurred(inside, scale).clamp(min=1e-6)
-                share = blurred(inside, scale / math.sqrt(2)) / mass**2
-                mean = blurred(x * inside, scale) / mass
+                mass = gaussian_sum(inside, scale).clamp(min=1e-6)
+                share = gaussian_sum(inside, scale / math.sqrt(2)) / mass**2
+                mean = gaussian_sum(x * inside, scale) / mass
             yield mean * inside, share * inside
 
     def forward(self, x0: Tensor, told: Tensor, kind: Tensor | None, rng: torch.Generator) -> Tensor:
-        """λ(σ)‖D − x₀‖² of each object, averaged over its pixels, with λ = 1/c_out²."""
+        """λ(σ)‖D − x₀‖² of each object, averaged over its pixels."""
         b = len(x0)
         normal = SIGMA_DATA * torch.exp(self.mean + self.width * torch.randn(b, generator=rng))
         even = self.low * (self.high / self.low) ** torch.rand(b, generator=rng)
         sigma = torch.where(torch.rand(b, generator=rng) < 0.2, even, normal).clamp(self.low, self.high).to(x0.device)
-        s = sigma.reshape(-1, *[1] * (x0.ndim - 1))
+        s = broadcast_over(sigma, x0)
         noise = normal_like(x0, rng)
         weight = (s**2 + SIGMA_DATA**2) / (s * SIGMA_DATA) ** 2
         return (weight * (self.estimate(x0 + s * noise, sigma, told, kind) - x0) ** 2).flatten(1).mean(1)
 
 
-def blurred(x: Tensor, scale: float) -> Tensor:
+def gaussian_sum(x: Tensor, scale: float) -> Tensor:
     """Sums of x (batch, channels, *window) under Gaussians exp(−r²/2 scale²), scale in px, with zeros around."""
     for axis in range(2, x.ndim):
         n = torch.arange(x.shape[axis], device=x.device, dtype=x.dtype)

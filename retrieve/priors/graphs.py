@@ -1,4 +1,4 @@
-"""A network on a CUDA card as one launch in place of hundreds: captured for each shape, replayed from then on."""
+"""A network on a CUDA card as one launch instead of hundreds: captured once per shape, then replayed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-WARM = 3
+WARM_UP_RUNS = 3
 """Runs before a capture, in which libraries choose their kernels."""
 
 
@@ -21,9 +21,9 @@ class Captured(NamedTuple):
 
 
 class Replayed:
-    """`function` of tensors, some of them None, that gives a tensor; on a card from a graph, elsewhere as it is.
+    """A `function` of tensors (or None) to a tensor: on a card replayed as a graph, elsewhere called as it is.
 
-    The function must not look at values on the host. It is captured under the autocast in which it is first called.
+    The function must not read values on the host. It is captured under the autocast of its first call.
     """
 
     def __init__(self, function: Callable[..., Tensor]) -> None:
@@ -46,12 +46,12 @@ class Replayed:
 
 
 def captured(function: Callable[..., Tensor], *args: Tensor | None) -> Captured:
-    """The work that the function gives to the card for arguments of these shapes."""
+    """The work of the function on the card, for arguments of these shapes."""
     inputs = [None if a is None else a.clone() for a in args]
     aside = torch.cuda.Stream()
     aside.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(aside):
-        for _ in range(WARM):
+        for _ in range(WARM_UP_RUNS):
             function(*inputs)
     torch.cuda.current_stream().wait_stream(aside)
     graph = torch.cuda.CUDAGraph()

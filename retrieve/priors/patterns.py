@@ -6,14 +6,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .windows import broadcast_over, object_axes
+
 
 def measure_pattern(x: Tensor, sigma: Tensor, lost: Tensor, stop: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     """Amplitudes, 0 where not valid, and valid pixels, (batch, *shape), zero frequency at index 0, of complex x (batch, *shape).
 
-    sigma: noise, of the amplitude as a share of its maximum.  lost: share of unmeasured pixels, in islands of three a side.
+    sigma: noise of the amplitude, as a share of its maximum.  lost: share of unmeasured pixels, in islands of three a side.
     stop: radius of a beam stop (px).  All are (batch,).
     """
-    axes = tuple(range(1, x.ndim))
+    axes = object_axes(x)
     y = torch.fft.fftn(x, dim=axes, norm="ortho").abs()
     noise = torch.randn(y.shape, generator=rng) * y.amax(axes, keepdim=True)
     y = (y + broadcast_over(sigma, y) * noise).clamp(min=0)
@@ -31,19 +33,14 @@ def measure_pattern(x: Tensor, sigma: Tensor, lost: Tensor, stop: Tensor, rng: t
 def network_input(amplitude: Tensor, valid: Tensor) -> Tensor:
     """log(1 + y/rms y) of amplitudes y (batch, *shape), zero frequency in the middle and 0 where unmeasured.
 
-    Linear, with the same noise in every pixel, below the rms, and of a narrow range above it.
+    Linear below the rms, with the same noise in every pixel; of a narrow range above it.
     """
-    return torch.fft.fftshift(torch.log1p(rms_normalise(amplitude, valid)), tuple(range(1, amplitude.ndim)))
+    return torch.fft.fftshift(torch.log1p(rms_normalise(amplitude, valid)), object_axes(amplitude))
 
 
 def rms_normalise(amplitude: Tensor, valid: Tensor) -> Tensor:
     """Amplitudes (batch, *shape) over their rms where measured, 0 elsewhere."""
-    axes = tuple(range(1, amplitude.ndim))
+    axes = object_axes(amplitude)
     y = torch.where(valid, amplitude, 0)
     count = valid.sum(axes, keepdim=True).clamp(min=1)
     return y / ((y.square().sum(axes, keepdim=True) / count).sqrt() + 1e-20)
-
-
-def broadcast_over(values: Tensor, like: Tensor) -> Tensor:
-    """Values (batch,) shaped to go with `like` (batch, *shape)."""
-    return values.reshape(-1, *[1] * (like.ndim - 1))

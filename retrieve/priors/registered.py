@@ -21,9 +21,9 @@ def of_plugins() -> dict[str, str]:
 
 
 def prior_of(name: str, device: Any = "cpu") -> Any:
-    """The prior that a plugin registered by this name, on a device; None for weights that ship, a file, and any other name.
+    """The prior that a plugin registered by this name, on a device; None for shipped weights, a file, and an unknown name.
 
-    It is made once for each device and is everybody's. Raises `PluginError` where it cannot be made.
+    It is made once per device and shared. Raises `PluginError` if it cannot be made.
     """
     if name in shipped() or Path(name).is_file():
         return None
@@ -35,7 +35,7 @@ def prior_of(name: str, device: Any = "cpu") -> Any:
         return _made(make, str(device))
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
-        raise PluginError(f"prior {name!r} of plugin {registered('priors')[name][1]} cannot be made: {reason}") from error
+        raise PluginError(f"prior {name!r} of plugin {of_plugins()[name]} cannot be made: {reason}") from error
 
 
 @lru_cache(maxsize=4)
@@ -45,10 +45,10 @@ def _made(make: Callable[[], Any], device: str) -> Any:
 
 
 def plugin_of(name: str) -> str | None:
-    """The plugin, and its distribution's version, of a prior that `prior_of` would give; None where there is none."""
+    """The plugin of a prior that `prior_of` finds, with its distribution's version; None if it finds none."""
     if prior_of(name) is None:
         return None
-    plugin = registered("priors")[name][1]
+    plugin = of_plugins()[name]
     try:
         return f"{plugin} {importlib.metadata.version(loaded().origin[plugin])}"
     except importlib.metadata.PackageNotFoundError:

@@ -1,7 +1,7 @@
 """Networks that read an object off its diffraction pattern in one pass: complex-valued, and real-valued in two branches.
 
 The complex one is the network of Yu et al., npj Comput. Mater. 10, 24 (2024), the previous analysis of Lee et
-al. (2026), section 3; the real one, a decoder each for amplitude and phase, is what they compare it with.
+al. (2026), section 3. The real one, with a decoder each for amplitude and phase, is their comparison.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,20 +18,22 @@ from torch import Tensor, nn
 from ..errors import InputError
 from .complex_unet import COMPLEX, REAL, Arithmetic, Branches
 from .patterns import network_input, rms_normalise
-from .unet import CONV, fold, unfold
-from .windows import window_of
+from .symmetry import twin_of
+from .unet import CONV, arguments_of, fold, unfold
+from .windows import CHANNELS_LAST, crop_or_pad, object_axes, to_complex, window_of
 
 
 class Retriever(nn.Module):
     """A network from the amplitude of a pattern to the object, of unit rms over its window.
 
+    The training loss is a·min over θ and the twin t of ⟨|x e^{iθ} − t|²⟩ + (1 − a)·Σ(|F x| − y)²/Σy², with a = `supervision`.
+
     shape: px, of the pattern.  window: px, the box in the middle that holds the object.
-    conditioned: whether the network is told the support; outside of one that is given the object is 0 in any case.
-    autocorrelation: whether the network also sees the intensity's Fourier transform, in two channels that lie in the
-    object's space as the support does. It tells nothing new, but from it a network learns far faster.
-    widths: channels of the three stages and of the bottom, None for the kind's own.  blocks: of each stage.
+    conditioned: whether the network is told the support. Outside of a given support the object is 0 in any case.
+    autocorrelation: whether it also sees the intensity's Fourier transform, in two channels. This adds no information, but lies
+    in the object's space, and a network learns from it far faster.
+    widths: channels of the stages and of the bottom; None for the kind's own.  blocks: of each stage.
     patch: pixels of a side that are folded into channels.
-    supervision: share of the training's loss that looks at the true object; the rest looks at the pattern alone.
     """
 
     kind: str
@@ -51,38 +54,30 @@ class Retriever(nn.Module):
         patch: int = 2,
     ) -> None:
         super().__init__()
-        self.shape, self.window, self.patch = tuple(shape), tuple(window), patch
-        self.conditioned, self.autocorrelation = conditioned, autocorrelation
-        dims, widths, pixels = len(self.shape), tuple(widths or self.default), patch ** len(self.shape)
+        self.shape, self.window, self.blocks, self.patch = tuple(shape), tuple(window), blocks, patch
+        self.conditioned, self.autocorrelation, self.widths = conditioned, autocorrelation, tuple(widths or self.default)
+        dims, pixels = len(self.shape), patch ** len(self.shape)
         if dims not in CONV:
             raise InputError(f"shape {self.shape} has {dims} axes; this network is made for two or three")
         self.inside = window_of(self.shape, self.window)
-        multiple = patch * 2 ** (len(widths) - 1)
+        multiple = patch * 2 ** (len(self.widths) - 1)
         if any(n % multiple for n in self.shape):
             raise InputError(f"shape {self.shape}: every axis must be a multiple of {multiple} for this network")
         channels = (1 + conditioned + 2 * autocorrelation) * pixels
-        self.network = Branches(self.arithmetic, dims, channels, pixels, widths, blocks, self.branches)
-        self.settings = {
-            "kind": self.kind,
-            "shape": list(self.shape),
-            "window": list(self.window),
-            "conditioned": conditioned,
-            **({"autocorrelation": True} if autocorrelation else {}),
-            "widths": list(widths),
-            "blocks": blocks,
-            "patch": patch,
-        }
+        self.network = Branches(self.arithmetic, dims, channels, pixels, self.widths, blocks, self.branches)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The architecture, as `weights.build_module` takes it."""
+        return {"kind": self.kind, **arguments_of(self)}
 
     @abstractmethod
     def estimate(self, features: Tensor) -> Tensor:
         """The object (batch, 2, *shape) from the folded channels."""
 
     def invert(self, amplitude: Tensor, valid: Tensor, support: Tensor) -> Tensor:
-        """The object, complex (batch, *window), from arrays (batch, *shape); see `reconstruct`.
-
-        The network sees the pattern as `patterns.shown` brings it.
-        """
-        axes = tuple(range(1, amplitude.ndim))
+        """The object, complex (batch, *window), from arrays (batch, *shape); see `reconstruct`."""
+        axes = object_axes(amplitude)
         told = support.float().expand(amplitude.shape)
         channels = [network_input(amplitude, valid), *([told] if self.conditioned else [])]
         if self.autocorrelation:
@@ -90,42 +85,46 @@ class Retriever(nn.Module):
             a = torch.fft.fftshift(torch.fft.ifftn(y.square(), dim=axes, norm="ortho"), axes)
             a = torch.sgn(a) * torch.log1p(a.abs())
             channels += [a.real, a.imag]
-        features = fold(torch.stack(channels, 1), self.patch).contiguous(memory_format=_FORMAT[told.ndim])
-        x = unfold(self.estimate(features), self.patch, len(self.shape)).float()
-        x = x[(slice(None), *self.inside)] * told[self.inside][:, None]
-        return torch.view_as_complex(x.movedim(1, -1).contiguous())
+        features = fold(torch.stack(channels, 1), self.patch).contiguous(memory_format=CHANNELS_LAST[len(axes)])
+        x = unfold(self.estimate(features), self.patch).float()
+        return to_complex(x[(slice(None), *self.inside)] * told[self.inside][:, None])
 
     def reconstruct(self, amplitude: Tensor, valid: Tensor, support: Tensor | None = None) -> Tensor:
-        """The object, complex (batch, *shape), 0 outside window and support.
+        """Invert patterns.
 
-        amplitude: (batch, *shape), in any unit, zero frequency at index 0.  valid: bool (batch or 1, *shape).
-        support: bool (batch or 1, *shape), or None where unknown.  Raises InputError for another shape.
+        Parameters
+        ----------
+        amplitude : Tensor
+            √I (batch, *shape) in any unit, zero frequency at index 0.
+        valid : Tensor
+            bool (batch or 1, *shape), True where measured.
+        support : Tensor, optional
+            bool (batch or 1, *shape), if known.
+
+        Returns
+        -------
+        Tensor
+            The object, complex (batch, *shape), 0 outside window and support.
+
+        Raises
+        ------
+        InputError
+            If the network was made for patterns of another shape.
         """
         if tuple(amplitude.shape[1:]) != self.shape:
             raise InputError(f"the pattern has shape {tuple(amplitude.shape[1:])}; this network was made for {self.shape}")
         support = torch.ones_like(amplitude, dtype=torch.bool) if support is None else support
-        return self.recentre_window(self.invert(amplitude, valid.expand(amplitude.shape), support))
-
-    def recentre_window(self, x: Tensor) -> Tensor:
-        """x (batch, *window) in the middle of zeros (batch, *shape)."""
-        out = x.new_zeros((len(x), *self.shape))
-        out[self.inside] = x
-        return out
+        return crop_or_pad(self.invert(amplitude, valid.expand(amplitude.shape), support), self.shape)
 
     def forward(self, truth: Tensor, support: Tensor, amplitude: Tensor, valid: Tensor, rng: torch.Generator) -> Tensor:
-        """The training loss of each object: `supervision` of `symmetric_error`, the rest of `pattern_error`.
-
-        truth: (batch, 2, *window), of unit rms.  support: as the network is told it.
-        """
+        """The training loss of each object. truth: (batch, 2, *window), of unit rms; support: as the network is told it."""
         x = self.invert(amplitude, valid, support)
         loss = x.new_zeros(len(x), dtype=torch.float32)
         if self.supervision > 0:
-            t = torch.view_as_complex(truth.movedim(1, -1).contiguous())
-            loss = loss + self.supervision * symmetric_error(x, t)
+            loss = loss + self.supervision * symmetric_error(x, to_complex(truth))
         if self.supervision < 1:
-            loss = loss + (1 - self.supervision) * pattern_error(
-                self.recentre_window(x), amplitude, valid, math.prod(self.window)
-            )
+            whole = crop_or_pad(x, self.shape)
+            loss = loss + (1 - self.supervision) * pattern_error(whole, amplitude, valid, math.prod(self.window))
         return loss
 
 
@@ -155,33 +154,24 @@ class RealUNet(Retriever):
         return F.softplus(amplitude).repeat(1, 2, *[1] * (phase.ndim - 2)) * torch.cat([phase.cos(), phase.sin()], dim=1)
 
 
-_FORMAT = {3: torch.channels_last, 4: torch.channels_last_3d}
-
-
-def twin(x: Tensor) -> Tensor:
-    """x*(−r) of x (batch, *window) about N//2, which has the same pattern."""
-    axes = tuple(range(1, x.ndim))
-    return torch.roll(torch.flip(x, axes), tuple(1 - n % 2 for n in x.shape[1:]), axes).conj()
-
-
 def symmetric_error(x: Tensor, truth: Tensor) -> Tensor:
     """min over θ and the twin t of ⟨|x e^{iθ} − t|²⟩ over the pixels, (batch,); x and truth complex (batch, *window).
 
-    A rule that makes the truth canonical jumps where its functional changes sign, and a network blurs the two
-    sides of the jump; here it chooses for itself which of the equivalent objects it gives.
+    The network chooses which of the equivalent objects it gives. A rule that makes the truth canonical jumps where its functional
+    changes sign, and a network blurs the two sides of the jump.
     """
-    axes = tuple(range(1, x.ndim))
-    overlap = torch.maximum(*((x.conj() * t).sum(axes).abs() for t in (truth, twin(truth))))
+    axes = object_axes(x)
+    overlap = torch.maximum(*((x.conj() * t).sum(axes).abs() for t in (truth, twin_of(truth))))
     return (x.abs().square() + truth.abs().square()).mean(axes) - 2 * overlap / x[0].numel()
 
 
 def pattern_error(x: Tensor, amplitude: Tensor, valid: Tensor, area: int) -> Tensor:
     """Σ(|F x| − y)²/Σy² over the valid pixels, (batch,), of x complex (batch, *shape), of unit rms over `area` pixels.
 
-    y is the amplitude, (batch, *shape), scaled to the power of such an object, which the measured share of the
-    pixels is taken to hold its share of.
+    y is the amplitude, (batch, *shape), scaled to the power of such an object. The measured share of the pixels is taken to hold
+    the same share of the power.
     """
-    axes = tuple(range(1, x.ndim))
+    axes = object_axes(x)
     y = torch.where(valid, amplitude, 0)
     power = y.square().sum(axes, keepdim=True) + 1e-20
     y = y * (area * valid.float().mean(axes, keepdim=True) / power).sqrt()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ def group_norm(channels: int) -> int:
 
 
 def zeroed(layer: nn.Module) -> None:
-    """Let a layer begin with no effect."""
+    """Let a layer start without effect."""
     for p in layer.parameters():
         nn.init.zeros_(p)
 
@@ -92,14 +93,13 @@ class Up(nn.Module):
 class UNet(nn.Module):
     """A U-Net conditioned on a noise level, in two or three dimensions.
 
-    dims: axes.  inputs, outputs: channels.  base: width C at full resolution.
-    widths: of the levels, relative to C; each level has half the resolution of the one above.
-    blocks: residual blocks a level.  attention: the levels with self-attention; (2,) is 16 × 16 of 64 × 64.
-    embedding: width of the two-layer MLP on the sinusoidal embedding of the level, which enters every block.
-    patch: pixels of a side that are folded into channels in front and unfolded behind; 1 is the paper's network.
-    kinds: of objects that it can be told apart, in the embedding.
-    The paper's: ``UNet(2, 2, 2, base=128)``; in 3D ``UNet(3, 4, 2, base=128)``.
-    Raises `InputError` for an odd base, no levels, or attention at a level that is not there.
+    dims: axes.  inputs, outputs: channels.  kinds: of objects that it can be told, in the embedding.
+    base: channels C at full resolution.  widths: channels of the levels over C; each has half the resolution of the one above.
+    blocks: residual blocks a level.  attention: levels with self-attention; (2,) is 16 × 16 of 64 × 64.
+    embedding: width of the two-layer MLP on the sinusoidal embedding of the noise level, which enters every block.
+    patch: pixels of a side that are folded into channels at the input, and unfolded at the output; 1 in the paper.
+    The paper's are ``UNet(2, 2, 2, base=128)``, and ``UNet(3, 4, 2, base=128)`` in 3D.
+    Raises `InputError` for an odd base, no levels, or attention at a level that does not exist.
     """
 
     def __init__(
@@ -107,6 +107,7 @@ class UNet(nn.Module):
         dims: int,
         inputs: int,
         outputs: int,
+        kinds: int = 0,
         *,
         base: int = 128,
         widths: Sequence[int] = (1, 2, 3, 4),
@@ -114,7 +115,6 @@ class UNet(nn.Module):
         attention: Sequence[int] = (2,),
         embedding: int = 512,
         patch: int = 1,
-        kinds: int = 0,
     ) -> None:
         super().__init__()
         if base % 2 or min([base, blocks, embedding, patch, *widths]) < 1 or not widths:
@@ -124,15 +124,8 @@ class UNet(nn.Module):
             )
         if not set(attention) <= set(range(len(widths))):
             raise InputError(f"attention={list(attention)} names a level that the {len(widths)} widths do not have; count from 0")
-        self.dims, self.patch, self.base = dims, patch, base
-        self.settings = {
-            "base": base,
-            "widths": list(widths),
-            "blocks": blocks,
-            "attention": list(attention),
-            "embedding": embedding,
-            "patch": patch,
-        }
+        self.dims, self.base, self.widths, self.blocks = dims, base, tuple(widths), blocks
+        self.attention, self.embedding, self.patch = tuple(attention), embedding, patch
         self.multiple = patch * 2 ** (len(widths) - 1)
         fold = patch**dims
         c = [base * w for w in widths]
@@ -170,10 +163,15 @@ class UNet(nn.Module):
         self.last = CONV[dims](width, outputs * fold, 3, padding=1)
         zeroed(self.last)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Its size: the keyword arguments that made it."""
+        return arguments_of(self, without=("dims", "inputs", "outputs", "kinds"))
+
     def forward(self, x: Tensor, level: Tensor, kind: Tensor | None = None) -> Tensor:
         """x (batch, inputs, *axes), each axis a multiple of `multiple`; level (batch,) → (batch, outputs, *axes).
 
-        kind: (batch, kinds), 1 for the kind of each object, all 0 where it is not known, as for None.
+        kind: (batch, kinds), 1 for the kind of each object; all 0 if unknown, the same as None.
         """
         half = self.base // 2
         frequency = torch.exp(-math.log(10_000) * torch.arange(half, device=x.device) / half)
@@ -189,7 +187,7 @@ class UNet(nn.Module):
         h = _through(self.middle, h, e)
         for parts in self.decoder:
             h = _through(parts, torch.cat([h, kept.pop()], dim=1), e)
-        return unfold(self.last(F.silu(self.norm(h))), self.patch, self.dims)
+        return unfold(self.last(F.silu(self.norm(h))), self.patch)
 
 
 def _through(parts: Any, h: Tensor, e: Tensor) -> Tensor:
@@ -200,23 +198,24 @@ def _through(parts: Any, h: Tensor, e: Tensor) -> Tensor:
 
 def fold(x: Tensor, patch: int) -> Tensor:
     """Blocks of `patch` pixels a side into channels: (batch, channels, *axes) → (batch, channels·patchᵈ, *axes/patch)."""
-    if patch == 1:
-        return x
-    if x.ndim == 4:
+    if x.ndim == 4:  # which keeps the memory format
         return F.pixel_unshuffle(x, patch)
     d = x.ndim - 2
     split = x.reshape(*x.shape[:2], *[m for n in x.shape[2:] for m in (n // patch, patch)])
-    inner, outer = [3 + 2 * k for k in range(d)], [2 + 2 * k for k in range(d)]
-    return split.permute(0, 1, *inner, *outer).reshape(x.shape[0], -1, *[n // patch for n in x.shape[2:]])
+    return split.movedim(tuple(range(3, 3 + 2 * d, 2)), tuple(range(2, 2 + d))).flatten(1, 1 + d)
 
 
-def unfold(x: Tensor, patch: int, d: int) -> Tensor:
+def unfold(x: Tensor, patch: int) -> Tensor:
     """The inverse of `fold`."""
-    if patch == 1:
-        return x
-    if d == 2:
+    if x.ndim == 4:
         return F.pixel_shuffle(x, patch)
-    coarse = x.shape[2:]
-    split = x.reshape(x.shape[0], -1, *[patch] * d, *coarse)
-    order = [i for k in range(d) for i in (2 + d + k, 2 + k)]
-    return split.permute(0, 1, *order).reshape(x.shape[0], -1, *[n * patch for n in coarse])
+    d = x.ndim - 2
+    split = x.unflatten(1, (-1, *[patch] * d))
+    split = split.movedim(tuple(range(2, 2 + d)), tuple(range(3, 3 + 2 * d, 2)))
+    return split.reshape(*split.shape[:2], *[n * patch for n in x.shape[2:]])
+
+
+def arguments_of(module: nn.Module, without: Collection[str] = ()) -> dict[str, Any]:
+    """The arguments that made a module, from its attributes of the same names; tuples as lists, as JSON has them."""
+    values = {name: getattr(module, name) for name in inspect.signature(type(module)).parameters if name not in without}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}

@@ -1,4 +1,4 @@
-"""Weights as files: fp16 safetensors with a card that says what they are; those that ship are found by name."""
+"""Weights as files: fp16 safetensors with a card that describes them; shipped ones are found by name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,14 @@ from ..provenance import sha256
 
 FOLDER = Path(__file__).parent / "weights"
 SUMS = FOLDER / "SHA256SUMS"
-KIND = "network.kind.weight"
+KIND_WEIGHT = "network.kind.weight"
+ARCHITECTURES = {
+    "edm": ".edm:EDM",
+    "epsilon": ".epsilon:Epsilon",
+    "complex-unet": ".retriever:ComplexUNet",
+    "real-unet": ".retriever:RealUNet",
+}
+"""``module:Class`` of each kind of architecture."""
 
 
 def shipped() -> dict[str, Path]:
@@ -28,7 +35,7 @@ def shipped() -> dict[str, Path]:
 
 
 def path_of(name: str | Path) -> Path:
-    """A shipped file by its name, or a user's own by its path. Raises `InputError` for neither."""
+    """A shipped file by its name, or a user's own by its path. Raises `InputError` if it is neither."""
     files = shipped()
     if str(name) in files:
         return files[str(name)]
@@ -38,9 +45,26 @@ def path_of(name: str | Path) -> Path:
 
 
 def save(module: nn.Module, card: Mapping[str, Any], path: str | Path) -> Path:
-    """Write a module's weights in fp16 with its card, which must tell its `architecture`; returns the path.
+    """Write a module's weights in fp16 with a card; the file takes its place only when it is complete.
 
-    The file takes its place only when it is complete. Raises `RetrieveError` where it cannot be written.
+    Parameters
+    ----------
+    module : torch.nn.Module
+        A network that `build_module` can build from the card's `architecture`.
+    card : mapping
+        Description of the weights, as JSON has it; `architecture` is needed.
+    path : str or Path
+        A .safetensors file.
+
+    Returns
+    -------
+    Path
+        The same path.
+
+    Raises
+    ------
+    RetrieveError
+        If fp16 cannot hold a weight, or the file cannot be written.
     """
     from safetensors.torch import save as serialised
 
@@ -48,7 +72,7 @@ def save(module: nn.Module, card: Mapping[str, Any], path: str | Path) -> Path:
     tensors = {name: _plain(t) for name, t in module.state_dict().items()}
     for name, t in tensors.items():
         if not t.isfinite().all():
-            raise RetrieveError(f"{path}: {name} holds what fp16 cannot; nothing was written")
+            raise RetrieveError(f"{path}: {name} holds a value that fp16 cannot hold; nothing was written")
     with replacing(path) as partial:
         partial.write_bytes(serialised(tensors, {"card": json.dumps(card)}))
     return path
@@ -60,7 +84,23 @@ def _plain(t: torch.Tensor) -> torch.Tensor:
 
 
 def card_of(name: str | Path) -> dict[str, Any]:
-    """The card of shipped weights or of a file. Raises `InputError` where it is no safetensors file with a card."""
+    """Read the card of weights: architecture, scales, data, training.
+
+    Parameters
+    ----------
+    name : str or Path
+        Name of shipped weights (see `retrieve weights`), or a .safetensors file.
+
+    Returns
+    -------
+    dict
+        The card.
+
+    Raises
+    ------
+    InputError
+        If there are no such weights, or the file has no card.
+    """
     from safetensors import SafetensorError, safe_open
 
     path = path_of(name)
@@ -70,15 +110,31 @@ def card_of(name: str | Path) -> dict[str, Any]:
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise InputError(f"{path} is not a file of weights with a card ({error}); make one with `retrieve train`") from error
     if not isinstance(card, dict) or not isinstance(card.get("architecture"), dict):
-        raise InputError(f"{path}: its card tells no architecture; make the file with `retrieve train`")
+        raise InputError(f"{path}: its card has no architecture; make the file with `retrieve train`")
     return card
 
 
 def load_weights(name: str | Path, device: str | torch.device = "cpu") -> nn.Module:
-    """The module of shipped weights or of a file, in float32, on a device and ready to use.
+    """Load the network of shipped weights or of a file, in float32 and ready to use.
 
-    It is loaded once for each file and device and is everybody's: copy it before changing it.
-    Raises `InputError` for a file that is damaged or of an unknown architecture.
+    It is loaded once per file and device and shared: copy it before you change it.
+
+    Parameters
+    ----------
+    name : str or Path
+        Name of shipped weights (see `retrieve weights`), or a .safetensors file.
+    device : str or torch.device
+        Where it computes.
+
+    Returns
+    -------
+    torch.nn.Module
+        A `Denoiser` or a `Retriever`.
+
+    Raises
+    ------
+    InputError
+        If there are no such weights, or the file is damaged or of an unknown architecture.
     """
     path = path_of(name).resolve()
     return _load(path, path.stat().st_mtime_ns, str(torch.device(device)))
@@ -102,15 +158,15 @@ def _load(path: Path, changed: int, device: str) -> nn.Module:
 def load_partial_state(module: nn.Module, name: str | Path) -> None:
     """Give a module the weights of shipped ones or of a file.
 
-    Where its first and last layer have more channels, or it alone can be told the kind of an object, what is new begins
-    at zero and changes nothing. Raises `InputError` where the file's network is another one.
+    Its first and last layer may have more channels, and it alone may know the kinds of objects. New weights start at zero and
+    change nothing. Raises `InputError` if the file's network is another one.
     """
     from safetensors.torch import load_file
 
     card_of(name)  # for its errors
     mine, theirs = module.state_dict(), load_file(path_of(name))
-    if KIND in mine and KIND not in theirs:
-        theirs[KIND] = torch.zeros_like(mine[KIND])
+    if KIND_WEIGHT in mine and KIND_WEIGHT not in theirs:
+        theirs[KIND_WEIGHT] = torch.zeros_like(mine[KIND_WEIGHT])
     for key in sorted(set(mine) | set(theirs)):
         new, old = mine.get(key), theirs.get(key)
         wider = key.rpartition(".")[0] in ("network.first", "network.last")
@@ -126,13 +182,12 @@ def _holds(larger: Sequence[int], smaller: Sequence[int]) -> bool:
 
 
 def build_module(architecture: Mapping[str, Any]) -> nn.Module:
-    """The module, with fresh weights, that a card's `architecture` describes: its kind, and its arguments."""
+    """The module, with fresh weights, of a card's `architecture`: its kind, and its arguments."""
     arguments = dict(architecture)
     kind = str(arguments.pop("kind", None))
-    known = _kinds()
-    if kind not in known:
-        raise InputError(unknown("architecture", kind, known))
-    module, _, name = known[kind].partition(":")
+    if kind not in ARCHITECTURES:
+        raise InputError(unknown("architecture", kind, ARCHITECTURES))
+    module, _, name = ARCHITECTURES[kind].partition(":")
     try:
         made: nn.Module = getattr(importlib.import_module(module, __package__), name)(**arguments)
     except (TypeError, ValueError) as error:
@@ -141,23 +196,14 @@ def build_module(architecture: Mapping[str, Any]) -> nn.Module:
 
 
 def complete(architecture: Mapping[str, Any]) -> dict[str, Any]:
-    """The architecture with everything told that it left to a default."""
+    """The architecture with all defaults filled in."""
     with torch.device("meta"):
-        return dict(getattr(build_module(architecture), "settings", architecture))
-
-
-def _kinds() -> dict[str, str]:
-    """Where each kind of architecture is made: ``module:Class``."""
-    return {
-        "edm": ".edm:EDM",
-        "epsilon": ".epsilon:Epsilon",
-        "complex-unet": ".retriever:ComplexUNet",
-        "real-unet": ".retriever:RealUNet",
-    }
+        settings: dict[str, Any] = build_module(architecture).settings  # type: ignore[assignment]
+    return settings
 
 
 def verify() -> dict[str, bool]:
-    """Whether each shipped file is the one that `SHA256SUMS` tells of; one that it tells of and is not there is not."""
+    """Whether each shipped file has the hash in `SHA256SUMS`; False for a missing file."""
     told = dict(line.split()[::-1] for line in SUMS.read_text().splitlines() if line.strip()) if SUMS.exists() else {}
     files = {file.name: file for file in shipped().values()}
     return {

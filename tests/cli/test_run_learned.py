@@ -8,8 +8,16 @@ from retrieve.cli import app
 from retrieve.io.result import write_problem
 from retrieve.io.results import read_result
 from retrieve.simulate import Noise, blobs, measure, object_set
+from retrieve.solvers.learned.diffusion import Diffusion
 
-QUICK = ["--search", "5", "--heads", "1", "--rounds", "1", "--evaluations", "4", "--starts", "2", "--no-picture"]
+QUICK = ["--search", "5", "--rounds", "1", "--evaluations", "4", "--starts", "2", "--no-picture"]
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    """One candidate, and samples after one sweep."""
+    for name, value in {"CANDIDATES": 1, "GIBBS_SWEEPS": 1, "REVERSE_CALLS": 2}.items():
+        monkeypatch.setattr(Diffusion, name, value)
 
 
 @pytest.fixture
@@ -25,7 +33,7 @@ def run(*words):
 
 def test_diffusion_runs_from_its_name_alone_and_replays(film, tmp_path):
     out = tmp_path / "out.cxi"
-    done = run(film, "--solver", "diffusion", "--out", out, "--samples", 2, "--sweeps", 1, "--inner", 2, *QUICK)
+    done = run(film, "--solver", "diffusion", "--out", out, "--samples", 2, *QUICK)
     assert done.exit_code == 0, done.output
     assert f"{2 * 4 + 2 * 2} network evaluations" in done.output
     result = read_result(out)

@@ -229,6 +229,7 @@ def test_the_loss_is_of_unit_size_at_every_level(small):
     assert losses.max() < 1.4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_both_kinds_train(small, kind):
     torch.manual_seed(0)
@@ -270,7 +271,8 @@ def test_what_older_checkpoints_tell_is_still_understood():
     """The names of the weights, and an architecture that leaves some to defaults."""
     told = {"base": 56, "widths": [1, 2, 3], "attention": [1], "embedding": 256, "patch": 2}
     architecture = {"kind": "edm", "window": [48, 48], "conditioned": True, "network": told}
-    assert complete(architecture) == architecture | {"network": told | {"blocks": 2}}
+    defaults = {"pattern": False, "kinds": [], "scales": []}
+    assert complete(architecture) == architecture | {"network": told | {"blocks": 2}} | defaults
     with torch.device("meta"):
         state = build_module(architecture).state_dict()
     assert sum(p.numel() for p in state.values()) == 7_738_056

@@ -5,7 +5,8 @@ import torch
 
 from retrieve.errors import InputError
 from retrieve.priors import weights
-from retrieve.priors.retriever import ComplexUNet, RealUNet, pattern_error, symmetric_error, twin
+from retrieve.priors.retriever import ComplexUNet, RealUNet, pattern_error, symmetric_error
+from retrieve.priors.symmetry import twin_of
 
 KINDS = pytest.mark.parametrize("kind", [ComplexUNet, RealUNet])
 
@@ -37,15 +38,16 @@ def turned(x, *angles):
 def test_a_twin_has_the_same_pattern(shape):
     x = drawn(2, *shape)
     axes = tuple(range(1, x.ndim))
-    torch.testing.assert_close(torch.fft.fftn(twin(x), dim=axes).abs(), torch.fft.fftn(x, dim=axes).abs(), rtol=1e-4, atol=1e-4)
-    assert (twin(x) - x).abs().max() > 0.1
-    torch.testing.assert_close(twin(twin(x)), x)
+    pattern, other = (torch.fft.fftn(z, dim=axes).abs() for z in (x, twin_of(x)))
+    torch.testing.assert_close(other, pattern, rtol=1e-4, atol=1e-4)
+    assert (twin_of(x) - x).abs().max() > 0.1
+    torch.testing.assert_close(twin_of(twin_of(x)), x)
 
 
 @pytest.mark.parametrize("shape", [(12, 10), (6, 5, 8)])
-def test_the_error_knows_no_phase_and_no_twin(shape):
+def test_the_error_knows_no_phase_and_no_twin_of(shape):
     t, x = unit(drawn(2, *shape)), drawn(2, *shape, seed=1)
-    same = [turned(t, 0.4, -2.0), twin(t), turned(twin(t), 3.0, 1.0)]
+    same = [turned(t, 0.4, -2.0), twin_of(t), turned(twin_of(t), 3.0, 1.0)]
     for other in same:
         torch.testing.assert_close(symmetric_error(other, t), torch.zeros(2), rtol=0, atol=1e-5)
         torch.testing.assert_close(symmetric_error(x, other), symmetric_error(x, t), rtol=1e-4, atol=1e-4)
@@ -57,7 +59,7 @@ def test_the_error_is_the_least_squared_distance():
     t, x = unit(drawn(1, 6, 6)), drawn(1, 6, 6, seed=1)
     angles = torch.linspace(0, 2 * math.pi, 4001)
     least = min(
-        (turned(x.expand(4001, 6, 6), *angles.tolist()) - s).abs().square().mean((1, 2)).min().item() for s in (t, twin(t))
+        (turned(x.expand(4001, 6, 6), *angles.tolist()) - s).abs().square().mean((1, 2)).min().item() for s in (t, twin_of(t))
     )
     assert symmetric_error(x, t).item() == pytest.approx(least, rel=1e-4)
 
@@ -66,7 +68,7 @@ def test_the_error_of_the_pattern():
     x = unit(drawn(2, 8, 10))
     y = torch.fft.fftn(x, dim=(1, 2), norm="ortho").abs()
     valid = torch.ones_like(y, dtype=torch.bool)
-    for same in (x, twin(x), turned(x, 1.0, 2.0), torch.roll(x, (2, 3), (1, 2))):
+    for same in (x, twin_of(x), turned(x, 1.0, 2.0), torch.roll(x, (2, 3), (1, 2))):
         torch.testing.assert_close(pattern_error(same, 7 * y, valid, 80), torch.zeros(2), rtol=0, atol=1e-5)
     assert pattern_error(drawn(2, 8, 10, seed=1), y, valid, 80).min() > 0.1
     half = torch.rand(y.shape, generator=torch.Generator().manual_seed(0)) < 0.5

@@ -1,3 +1,4 @@
+import importlib
 import json
 import subprocess
 import sys
@@ -9,7 +10,15 @@ import torch
 
 from retrieve.priors import weights
 from retrieve.priors.edm import EDM
-from retrieve.priors.wiener import Wiener
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def wiener(monkeypatch):
+    """The module of the best linear denoiser."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return importlib.import_module("wiener").Wiener
 
 
 @pytest.fixture
@@ -27,31 +36,31 @@ def drawn():
 
 
 @pytest.mark.parametrize("sigma", [0.01, 0.3, 2.0, 50.0])
-def test_the_bound_of_gaussian_objects(drawn, sigma):
-    wiener = Wiener.of([drawn(20_000), drawn(10_000)])
+def test_the_bound_of_gaussian_objects(wiener, drawn, sigma):
+    linear = wiener.of([drawn(20_000), drawn(10_000)])
     noise = 2 * sigma**2
     exact = (noise * drawn.values / (drawn.values + noise)).sum()
-    assert wiener.bound(sigma) == pytest.approx(exact, rel=0.03)
-    assert wiener.error(drawn(30_000), sigma) == pytest.approx(exact, rel=0.03)
+    assert linear.bound(sigma) == pytest.approx(exact, rel=0.03)
+    assert linear.error(drawn(30_000), sigma) == pytest.approx(exact, rel=0.03)
 
 
-def test_the_error_is_that_of_the_filter(drawn):
-    wiener = Wiener.of([drawn(2000)])
+def test_the_error_is_that_of_the_filter(wiener, drawn):
+    linear = wiener.of([drawn(2000)])
     x, rng = drawn(50_000), np.random.default_rng(1)
     noisy = x + 0.5 * (rng.normal(size=x.shape) + 1j * rng.normal(size=x.shape))
-    gain = wiener.values / (wiener.values + 0.5)
-    estimate = (noisy @ wiener.vectors.conj() * gain) @ wiener.vectors.T
-    assert wiener.error(x, 0.5) == pytest.approx(np.mean(np.sum(np.abs(estimate - x) ** 2, axis=1)), rel=0.01)
+    gain = linear.values / (linear.values + 0.5)
+    estimate = (noisy @ linear.vectors.conj() * gain) @ linear.vectors.T
+    assert linear.error(x, 0.5) == pytest.approx(np.mean(np.sum(np.abs(estimate - x) ** 2, axis=1)), rel=0.01)
 
 
-def test_no_other_factor_does_better(drawn):
-    wiener = Wiener.of([drawn(5000)])
+def test_no_other_factor_does_better(wiener, drawn):
+    linear = wiener.of([drawn(5000)])
     x = drawn(20_000)
     for scale in (0.8, 1.25):
-        assert Wiener(scale * wiener.values, wiener.vectors).error(x, 0.5) > wiener.error(x, 0.5) * 1.0005
+        assert wiener(scale * linear.values, linear.vectors).error(x, 0.5) > linear.error(x, 0.5) * 1.0005
 
 
-def test_fewer_objects_than_pixels_give_what_they_span():
+def test_fewer_objects_than_pixels_give_what_they_span(wiener):
     rng = np.random.default_rng(2)
     modes = np.linalg.qr(rng.normal(size=(300, 5)))[0].T
 
@@ -59,7 +68,7 @@ def test_fewer_objects_than_pixels_give_what_they_span():
         return (rng.normal(size=(count, 5)) + 1j * rng.normal(size=(count, 5))) @ modes
 
     x = draw(100)
-    thin, whole, other = Wiener.spanned(x), Wiener.of([x]), draw(1000)
+    thin, whole, other = wiener.spanned(x), wiener.of([x]), draw(1000)
     assert thin.vectors.shape == (300, 5)
     assert thin.bound(0.5) == pytest.approx(whole.bound(0.5), rel=1e-6)
     assert thin.error(other, 0.5) == pytest.approx(whole.error(other, 0.5), rel=1e-6)
@@ -67,12 +76,13 @@ def test_fewer_objects_than_pixels_give_what_they_span():
     assert thin.error(beyond, 0.5) == pytest.approx(thin.error(other, 0.5) + 1e-2, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_the_table_of_a_denoiser(tmp_path, small):
     torch.manual_seed(0)
     module = EDM((32, 32), small)
     weights.save(module, {"architecture": module.settings}, tmp_path / "x.safetensors")
     words = ["--weights", tmp_path / "x.safetensors", "--objects", "4", "--samples", "1000", "--out", tmp_path / "told.json"]
-    script = Path(__file__).parents[2] / "benchmarks" / "prior_loss.py"
+    script = BENCHMARKS / "prior_loss.py"
     done = subprocess.run([sys.executable, script, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     rows = json.loads((tmp_path / "told.json").read_text())["priors"]["x"]["rows"]

@@ -35,10 +35,12 @@ def test_diffusion_finds_a_volume_by_the_code_that_finds_a_film(number):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", OBJECTS[:2])
-def test_samples_in_3d_are_spread_around_the_object(number):
+def test_samples_in_3d_are_spread_around_the_object(number, monkeypatch):
     """All are near the object; they differ by some per cent of its amplitude, as 1 % of noise leaves open."""
+    monkeypatch.setattr(Diffusion, "GIBBS_SWEEPS", 2)
+    monkeypatch.setattr(Diffusion, "REVERSE_CALLS", 2)
     problem = volume(number, sigma=0.01)
-    result = solve(Diffusion(search=150, evaluations=30, sweeps=2, inner=2), problem, starts=1, samples=2)
+    result = solve(Diffusion(search=150, evaluations=30), problem, starts=1, samples=2)
     assert result.samples.shape == (2, 32, 32, 32)
     assert all(align(x, problem.truth).correlation > 0.97 for x in result.samples)
     amplitude = np.abs(result.object)[problem.support].mean()
@@ -61,7 +63,7 @@ def test_dps_guides_in_3d():
 @pytest.mark.parametrize("number", OBJECTS)
 def test_the_unet_that_ships_inverts_a_volume(number):
     problem = volume(number)
-    alone, refined = (solve(UNet(refine=how), problem) for how in ("none", "cg"))
+    alone, refined = (solve(UNet(algorithm=how), problem) for how in ("none", "cg"))
     before, after = (align(result.object, problem.truth).correlation for result in (alone, refined))
     assert before > 0.6
     assert after > before

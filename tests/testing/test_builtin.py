@@ -27,7 +27,7 @@ SOLVERS = [
     Guided(population=2, generations=2, recipe=Recipe(recipe="4 hio + 2 er")),
     ConjugateGradient(iterations=10),
     find("solvers", "diffusion")(search=8, evaluations=3),
-    find("solvers", "unet")(refine="er", iterations=3),
+    find("solvers", "unet")(algorithm="er", iterations=3),
 ]
 OPERATORS = [
     FarField(SHAPE),

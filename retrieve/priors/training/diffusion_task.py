@@ -9,67 +9,44 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...errors import InputError
 from ..denoiser import SIGMA_DATA, Denoiser
-from ..patterns import broadcast_over, measure_pattern, network_input
-from ..windows import box_for, reach_of, window_of
-from .objects import Source, generator_for
+from ..patterns import measure_pattern, network_input
+from ..windows import box_for, broadcast_over, crop_or_pad, reach_of, to_complex, window_of
+from .objects import Source, generator_for, unit_rms
+from .task import Task, image_grid
 
 SIGMA_BINS = tuple(float(s) for s in np.geomspace(0.03, 10, 11))
 """Noise levels at which a denoiser is validated, in units of σ_data."""
 
-POOLED = 1 << 24
-"""Pixels of the objects that are sorted into boxes together."""
+POOL_PIXELS = 1 << 24
+"""Most pixels of the objects that are sorted into boxes together."""
+
+KIND_UNTOLD = 0.2
+"""Share of the objects whose kind a network is not told: without a kind it must work, too."""
 
 PATTERN_SCALING = "log(1 + |F|/rms), twice; zero where it was not measured"
-"""What the card tells of the pattern's channels."""
+"""How the card describes the channels of the pattern."""
 
 
-def unit_rms(x: Tensor) -> Tensor:
-    """Objects x (batch, 2, *window), each scaled to an rms of 1 over the window."""
-    power = x.square().sum(1, keepdim=True).flatten(1).mean(1)
-    return x / power.clamp(min=1e-12).sqrt().reshape(-1, *[1] * (x.ndim - 1))
-
-
-def crop_or_pad(x: Tensor, window: Sequence[int]) -> Tensor:
-    """The window in the middle of x (batch, channels, *shape), N//2 at its n//2, with zeros where x is the smaller."""
-    for axis, (n, w) in enumerate(zip(x.shape[2:], window, strict=True), 2):
-        before = w // 2 - n // 2
-        if before < 0:
-            x = x.narrow(axis, -before, n + before)
-        after = w - max(before, 0) - x.shape[axis]
-        if after < 0:
-            x, after = x.narrow(axis, 0, x.shape[axis] + after), 0
-        x = F.pad(x, [0, 0] * (x.ndim - 1 - axis) + [max(before, 0), after])
-    return x
-
-
-class DiffusionTask:
-    """Train `module` on a source of objects; see `Task`. Each batch is cut down to the box that holds its objects.
+class DiffusionTask(Task):
+    """Train a denoiser. Each batch is cut down to the box that holds its objects, unless the network is told patterns.
 
     unknown: share of the objects whose support the network is not told, and of those whose pattern it is not told.
-    untold: share of those whose kind it is not told, where it can be.
-    sigma: largest noise of the patterns that it is told, of the amplitude as a share of its maximum; drawn as sigma·u².
-    validation: objects to validate on, with patterns without noise, whose kind it is never told.
-    With patterns nothing is cut down.
-    Raises `InputError` where the window does not hold the objects and their twins, or is not the pattern's.
+    sigma: largest noise of the patterns that it is told, as a share of the largest amplitude; drawn as sigma·u².
+    validation: objects to validate on, with noiseless patterns; their kind is never told.
+    Raises `InputError` if the window does not hold the objects and their twins, or is not the pattern's.
     """
 
+    module: Denoiser
+
     def __init__(
-        self,
-        module: Denoiser,
-        source: Source,
-        *,
-        unknown: float = 0.15,
-        untold: float = 0.2,
-        sigma: float = 0.1,
-        validation: int = 256,
+        self, module: Denoiser, source: Source, *, unknown: float = 0.15, sigma: float = 0.1, validation: int = 256
     ) -> None:
         self.module, self.source, self.validation = module, source, validation
-        self.unknown, self.untold, self.sigma = unknown, untold, sigma
+        self.unknown, self.sigma = unknown, sigma
         reach, window = source.reach, module.window
         if module.pattern and tuple(source.shape) != window:
             raise InputError(
@@ -83,15 +60,12 @@ class DiffusionTask:
             )
 
     def prepared(self, x: Tensor, support: Tensor) -> tuple[Tensor, Tensor]:
-        """Objects (batch, 2, *shape) and supports (batch, *shape) as the network sees them.
-
-        In the window, objects of unit rms (batch, 2, *window), supports float32 (batch, 1, *window).
-        """
+        """Objects (batch, 2, *shape) and supports (batch, *shape) in the window: of unit rms, and float32 (batch, 1, *window)."""
         x, support = (crop_or_pad(a, self.module.window) for a in (x, support[:, None].float()))
         return unit_rms(x), support
 
     def batches(self, size: int, start: int, step: int) -> Iterator[tuple[Tensor, ...]]:
-        """Objects, what the network is told of them, and kinds; `unknown` of the supports are all ones, of the patterns zeros."""
+        """Objects, conditions and kinds; a share `unknown` of the supports is all ones, and of the patterns zeros."""
         for count, (x, support) in enumerate(self.source.batches(size, start, step)):
             x, support = self.prepared(x, support)
             j = start + count * step
@@ -105,45 +79,44 @@ class DiffusionTask:
             yield x, told, self.kinds_of(torch.arange(j * size, (j + 1) * size), generator_for(j, 3))
 
     def kinds_of(self, numbers: Tensor, rng: torch.Generator) -> Tensor:
-        """The kinds of the objects of these numbers as the network is told, float32 (objects, kinds); `untold` are all 0."""
+        """The kinds of the objects of these numbers, as the network is told them, float32 (objects, kinds)."""
         kinds = len(self.module.kinds)
-        told = torch.rand(len(numbers), generator=rng) >= self.untold
+        told = torch.rand(len(numbers), generator=rng) >= KIND_UNTOLD
         return told[:, None] * (numbers[:, None] % max(kinds, 1) == torch.arange(kinds)).float()
 
     def pool_size(self, size: int) -> int:
-        """At most 32, of up to `POOLED` pixels in all; 1 where nothing is cut down."""
-        return 1 if self.module.pattern else max(1, min(32, POOLED // (size * math.prod(self.module.window))))
+        """At most 32, of up to `POOL_PIXELS` pixels in all; 1 if nothing is cut down."""
+        return 1 if self.module.pattern else max(1, min(32, POOL_PIXELS // (size * math.prod(self.module.window))))
 
     def bucket_by_size(self, pool: Sequence[tuple[Tensor, ...]], number: int) -> list[tuple[Tensor, ...]]:
-        """The objects of several batches in as many, each of objects of about the same box, in an order drawn for `number`."""
+        """The objects of several batches in as many, each of objects of similar boxes, in an order drawn for `number`."""
         x, support, kind = (torch.cat(parts) for parts in zip(*pool, strict=True))
         parts = self.crop_to_support(support, len(pool[0][0]))
         order = torch.randperm(len(parts), generator=generator_for(number, 2)).tolist()
-
-        def cut(part: Tensor, box: tuple[slice, ...]) -> tuple[Tensor, ...]:
-            return (*(a[part][(slice(None), *box)].contiguous() for a in (x, support)), kind[part])
-
-        return [cut(*parts[k]) for k in order]
+        cut = [(part, (slice(None), *box)) for part, box in (parts[k] for k in order)]
+        return [(x[part][box].contiguous(), support[part][box].contiguous(), kind[part]) for part, box in cut]
 
     def crop_to_support(self, support: Tensor, size: int) -> list[tuple[Tensor, tuple[slice, ...]]]:
         """Which of the supports (objects, 1, *window) go together, `size` at a time, and the box (1, *axes) that holds them.
 
-        Boxes have equal sides: of each new shape a card's library has to think for seconds.
+        Boxes have equal sides: a card's library plans for seconds at each new shape.
         """
         window, multiple = self.module.window, self.module.multiple
         reach = reach_of(support[:, 0]).amax(1, keepdim=True).expand(-1, len(window))
         boxes = torch.tensor([window if self.module.pattern else box_for(r, window, multiple) for r in reach.tolist()])
         order = sorted(range(len(boxes)), key=lambda k: (int(boxes[k].prod()), *boxes[k].tolist(), k))
-        parts = torch.tensor(order).split(size)
-        return [(part, window_of(window, boxes[part].amax(0).tolist())) for part in parts]
+        return [(part, window_of(window, boxes[part].amax(0).tolist())) for part in torch.tensor(order).split(size)]
+
+    def held(self, count: int) -> tuple[Tensor, Tensor]:
+        """Validation objects (count, 2, *window), and their conditions: supports and noiseless patterns."""
+        x, support = self.prepared(*self.source.held(count))
+        return x, with_pattern(x, support, torch.zeros(len(x)), torch.Generator()) if self.module.pattern else support
 
     @torch.no_grad()
     def validate(self, module: nn.Module) -> dict[str, float]:
         """Mean squared error per pixel, in units of the object's mean square, at each noise level of `SIGMA_BINS`."""
-        x, support = self.prepared(*self.source.held(self.validation))
-        parts = self.crop_to_support(support, 32)
-        if self.module.pattern:
-            support = with_pattern(x, support, torch.zeros(len(x)), torch.Generator())
+        x, told = self.held(self.validation)
+        parts = [(part, (slice(None), *box)) for part, box in self.crop_to_support(told[:, :1], 32)]
         where = next(module.parameters()).device
         rng = torch.Generator().manual_seed(0)
         found = {}
@@ -151,40 +124,33 @@ class DiffusionTask:
             noise = torch.randn(x.shape, generator=rng)
             error = 0.0
             for part, box in parts:
-                clean, within = x[part][(slice(None), *box)], support[part][(slice(None), *box)]
-                noisy = (clean + level * SIGMA_DATA * noise[part][(slice(None), *box)]).to(where)
+                clean = x[part][box]
+                noisy = (clean + level * SIGMA_DATA * noise[part][box]).to(where)
                 sigma = torch.full((len(part),), level * SIGMA_DATA, device=where)
-                d = module.estimate(noisy, sigma, within.to(where)).cpu()  # type: ignore[operator]
+                d = module.estimate(noisy, sigma, told[part][box].to(where)).cpu()  # type: ignore[operator]
                 error += float((d - clean).square().sum())
             found[f"mse@{level:.3g}"] = error / (len(x) * math.prod(self.module.window))
         return found
 
     def picture(self, module: nn.Module, path: Path) -> None:
         """Eight objects drawn from the prior under the supports of validation objects, amplitude and phase."""
-        from .pictures import image_grid
-
-        x, support = self.prepared(*self.source.held(8))
-        if self.module.pattern:
-            support = with_pattern(x, support, torch.zeros(len(x)), torch.Generator())
-        x = sample(module, support.to(next(module.parameters()).device), steps=18, seed=0)  # type: ignore[arg-type]
+        _, told = self.held(8)
+        x = sample(module, told.to(next(module.parameters()).device), steps=18, seed=0)  # type: ignore[arg-type]
         image_grid(x.cpu().numpy(), path)
 
     def card(self) -> dict[str, Any]:
         """Architecture, scales, and the recipe and geometry of the objects."""
-        sigmas = self.module.sigmas
+        module, sigmas = self.module, self.module.sigmas
+        pattern = {"pattern": {"shown": PATTERN_SCALING, "unknown": self.unknown, "sigma": self.sigma}}
         return {
-            "architecture": self.module.settings,
+            "architecture": module.settings,
             "sigma_data": SIGMA_DATA,
             "sigma": [round(float(s), 5) for s in (sigmas[0], sigmas[-1])],
             "scale": "objects have an rms of 1 over the window; sigma is of the real and of the imaginary part",
             "symmetries": ["global phase", "twin"],
-            "support_unknown": self.unknown if self.module.conditioned else 1.0,
-            **(
-                {"pattern": {"shown": PATTERN_SCALING, "unknown": self.unknown, "sigma": self.sigma}}
-                if self.module.pattern
-                else {}
-            ),
-            **({"kind_untold": self.untold} if self.module.kinds else {}),
+            "support_unknown": self.unknown if module.conditioned else 1.0,
+            **(pattern if module.pattern else {}),
+            **({"kind_untold": KIND_UNTOLD} if module.kinds else {}),
             **self.source.card(),
         }
 
@@ -192,9 +158,7 @@ class DiffusionTask:
 def with_pattern(x: Tensor, support: Tensor, sigma: Tensor, rng: torch.Generator) -> Tensor:
     """The support (batch, 1, *window), and twice the pattern of x (batch, 2, *window) with noise sigma (batch,)."""
     zero = torch.zeros_like(sigma)
-    pattern = network_input(*measure_pattern(torch.view_as_complex(x.movedim(1, -1).contiguous()), sigma, zero, zero, rng))[
-        :, None
-    ]
+    pattern = network_input(*measure_pattern(to_complex(x), sigma, zero, zero, rng))[:, None]
     return torch.cat([support, pattern, pattern], dim=1)
 
 
@@ -214,4 +178,4 @@ def sample(module: Denoiser, told: Tensor, *, steps: int = 18, seed: int = 0, hi
         d = slope(x, now)
         ahead = x + (then - now) * d
         x = ahead if then == 0 else x + (then - now) * (d + slope(ahead, then)) / 2
-    return torch.view_as_complex(x.movedim(1, -1).contiguous())
+    return to_complex(x)

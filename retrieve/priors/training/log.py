@@ -1,4 +1,4 @@
-"""The log of a training: a CSV file, and TensorBoard where it is installed."""
+"""The log of a training: a CSV file, and TensorBoard if it is installed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from ...files import replacing
 
 
 class TrainingLog:
-    """Rows of numbers, one for each validation, in order of their `objects`.
+    """Rows of numbers, one per validation, in order of their `objects`.
 
-    A log that is gone on with loses the rows past `objects`, where the checkpoint is older than its end,
-    and any that cannot be read.
+    A log that is continued loses the rows past `objects`, if the checkpoint is older than its end, and unreadable rows.
     """
 
     def __init__(self, path: Path, objects: int) -> None:
@@ -28,7 +27,7 @@ class TrainingLog:
             self.board = None
 
     def write(self, row: Mapping[str, Any]) -> None:
-        """Add a row; it takes the place of one of as many objects. Raises `RetrieveError` where it cannot be written."""
+        """Add a row; it replaces a row of the same `objects`. Raises `RetrieveError` if it cannot be written."""
         self.rows = [kept for kept in self.rows if int(kept["objects"]) != row["objects"]] + [dict(row)]
         with replacing(self.path) as partial, partial.open("w", newline="") as file:
             writer = csv.DictWriter(file, list(row), restval="", extrasaction="ignore")
@@ -41,7 +40,7 @@ class TrainingLog:
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a log that tell their objects; none where there is no log."""
+    """The rows of a log that have their objects; empty if there is no log."""
     if not path.exists():
         return []
     with path.open(newline="", errors="replace") as file:

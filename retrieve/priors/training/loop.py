@@ -11,24 +11,23 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ...errors import InputError
 from ...numerics.arrays import cores
-from .files import lock_directory
+from ..precision import training_precision
 from .parallel import World
 from .settings import Training
-from .state import ProgressMessage, State, precision_of, trained_in
+from .state import ProgressMessage, State
 from .task import Task
-
-__all__ = ["Task", "ProgressMessage", "Training", "precision_of", "training_record", "train"]
 
 WORKERS = 16
 """The most processes that make objects for a card."""
@@ -42,12 +41,37 @@ def train(
     device: str = "cpu",
     on_step: Callable[[ProgressMessage], object] | None = None,
 ) -> nn.Module:
-    """Train `task.module`, or go on where the checkpoint in `folder` was left; returns it with averaged weights.
+    """Train a task's network, or continue from the checkpoint in `folder`.
 
-    on_step: hears of every step, and of the end; what it returns, if true, stops the training as an
-    interrupt does: the checkpoint is written, then KeyboardInterrupt raised. Writes ``checkpoint.pt``,
-    ``log.csv`` and pictures into `folder`. Raises `InputError` where the checkpoint there is of another
-    network or of other objects, `RetrieveError` where the loss is no longer finite.
+    Writes ``checkpoint.pt``, ``log.csv`` and pictures into the folder. Under ``torchrun`` all processes train together.
+
+    Parameters
+    ----------
+    task : Task
+        The network and its objects, such as ``DenoiserOptions().task(Simulated("films2d"))``.
+    settings : Training
+        How long and how fast.
+    folder : str or Path
+        Made if it does not exist; locked while the training runs.
+    device : str
+        "cpu" or "cuda".
+    on_step : callable, optional
+        Called with a `ProgressMessage` after each step and at the end. A true return value stops the training as an
+        interrupt does.
+
+    Returns
+    -------
+    torch.nn.Module
+        A copy of the network with averaged weights.
+
+    Raises
+    ------
+    InputError
+        If the checkpoint is of another network or other objects, or another process trains in the folder.
+    RetrieveError
+        If the loss is no longer finite.
+    KeyboardInterrupt
+        If the training was stopped; the checkpoint is written.
     """
     torch.manual_seed(settings.seed)
     if settings.compile and device == "cpu" and not shutil.which(os.environ.get("CXX", "c++")):
@@ -57,11 +81,12 @@ def train(
         state = State(task, settings, Path(folder), world)
         if settings.compile:
             getattr(task.module, "network", task.module).compile()
-        step = _stepping(state, world.wrapped(task.module))
-        batches = _batches(task, settings, state.objects, world)
+        torch.backends.cudnn.benchmark = world.device.type == "cuda" and pool_size(task, settings) == 1  # else shapes differ
+        module = world.data_parallel(task.module)
+        batches = batches_after(task, settings, state.objects, world)
         try:
             while state.progress < 1 and not state.asked:
-                step(next(batches))
+                take_step(state, module, next(batches))
                 state.after(on_step)
         except KeyboardInterrupt:
             if state.whole:
@@ -74,11 +99,28 @@ def train(
     world.leave()
     if state.asked:
         raise KeyboardInterrupt
-    return state.averaged()
+    return state.average
+
+
+@contextmanager
+def lock_directory(folder: Path) -> Iterator[None]:
+    """Make the folder, and keep other trainings out of it.
+
+    Raises `InputError` if it cannot be written, or while another process trains in it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock", blocking=False).acquire()
+    except Timeout:
+        raise InputError(f"another process is training in {folder}; wait for it, or choose another folder") from None
+    except OSError as error:
+        raise InputError(f"cannot write in {folder}: {error.strerror}; choose another folder") from error
+    with lock:
+        yield
 
 
 def training_record(settings: Training, told: ProgressMessage, module: nn.Module, device: str) -> dict[str, Any]:
-    """What a card tells of a training of `module` that has come to `told`."""
+    """The card's record of a training of `module` that has come to `told`."""
     where = torch.device(device)
     name = torch.cuda.get_device_name(where) if where.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     return {
@@ -88,7 +130,7 @@ def training_record(settings: Training, told: ProgressMessage, module: nn.Module
         "processes": int(os.environ.get("WORLD_SIZE", "1")),
         "rate": settings.rate,
         "ema": settings.ema,
-        "precision": str(trained_in(settings.precision, module, where)).removeprefix("torch."),
+        "precision": str(training_precision(settings.precision, module, where)).removeprefix("torch."),
         "seed": settings.seed,
         "device": name,
         "torch": torch.__version__,
@@ -97,36 +139,30 @@ def training_record(settings: Training, told: ProgressMessage, module: nn.Module
     }
 
 
-def _stepping(state: State, module: nn.Module) -> Callable[[Sequence[Tensor]], None]:
-    """A function that takes one step of the optimiser on a batch."""
-    settings, where, optimiser, scaler = state.settings, state.world.device, state.optimiser, state.scaler
-    torch.backends.cudnn.benchmark = where.type == "cuda" and _pool(state.task, settings) == 1  # else shapes differ
-
-    def step(batch: Sequence[Tensor]) -> None:
-        for group in optimiser.param_groups:
-            group["lr"] = settings.rate_at(state.progress)
-        batch = [part.to(where, non_blocking=True) for part in batch]
-        with state.autocast():
-            losses = module(*batch, state.rng())
-        optimiser.zero_grad(set_to_none=True)
-        scaler.scale(losses.mean()).backward()
-        scaler.unscale_(optimiser)
-        nn.utils.clip_grad_norm_(module.parameters(), settings.clip)
-        with state.changing(losses):
-            scaler.step(optimiser)
-            scaler.update()
-
-    return step
+def take_step(state: State, module: nn.Module, batch: Sequence[Tensor]) -> None:
+    """One step of the optimiser on a batch."""
+    for group in state.optimiser.param_groups:
+        group["lr"] = state.settings.rate_at(state.progress)
+    batch = [part.to(state.world.device, non_blocking=True) for part in batch]
+    with state.autocast():
+        losses = module(*batch, state.rng())
+    state.optimiser.zero_grad(set_to_none=True)
+    state.scaler.scale(losses.mean()).backward()
+    state.scaler.unscale_(state.optimiser)
+    nn.utils.clip_grad_norm_(module.parameters(), state.settings.clip)
+    with state.changing(losses):
+        state.scaler.step(state.optimiser)
+        state.scaler.update()
 
 
-class _Stream(IterableDataset[list[tuple[Tensor, ...]]]):
-    """A task's batches in pools, shared out among the workers so that they come in the same order whatever their number."""
+class Pools(IterableDataset[list[tuple[Tensor, ...]]]):
+    """A task's batches in pools, shared out among workers; their order does not depend on the number of workers."""
 
     def __init__(self, task: Task, size: int, pool: int, start: int, step: int) -> None:
         self.task, self.size, self.pool, self.start, self.step = task, size, pool, start, step
 
     def __iter__(self) -> Iterator[list[tuple[Tensor, ...]]]:
-        """Arranged pools without end."""
+        """Pools without end, their objects bucketed by size."""
         worker = get_worker_info()
         first, of = (0, 1) if worker is None else (worker.id, worker.num_workers)
         for number in itertools.count(self.start + first * self.pool * self.step, of * self.pool * self.step):
@@ -134,25 +170,25 @@ class _Stream(IterableDataset[list[tuple[Tensor, ...]]]):
             yield self.task.bucket_by_size(list(itertools.islice(made, self.pool)), number)
 
 
-def _batches(task: Task, settings: Training, done: int, world: World) -> Iterator[tuple[Tensor, ...]]:
+def batches_after(task: Task, settings: Training, done: int, world: World) -> Iterator[tuple[Tensor, ...]]:
     """The batches after so many objects, each process its own share."""
     card = world.device.type == "cuda"
     workers = settings.workers
     if workers is None:
         workers = min(WORKERS, max(1, cores() // world.size)) if card else 0
-    pool = _pool(task, settings)
+    pool = pool_size(task, settings)
     pools, skipped = divmod(-(-done // settings.batch) // world.size, pool)
-    stream = _Stream(task, settings.batch, pool, pools * pool * world.size + world.rank, world.size)
-    made = DataLoader(stream, batch_size=None, num_workers=workers, pin_memory=card, worker_init_fn=_undisturbed)
+    stream = Pools(task, settings.batch, pool, pools * pool * world.size + world.rank, world.size)
+    made = DataLoader(stream, batch_size=None, num_workers=workers, pin_memory=card, worker_init_fn=init_worker)
     return itertools.islice(itertools.chain.from_iterable(made), skipped, None)
 
 
-def _pool(task: Task, settings: Training) -> int:
-    """How many batches are arranged together; compiled, a network wants one shape."""
+def pool_size(task: Task, settings: Training) -> int:
+    """How many batches are bucketed together; a compiled network needs one shape."""
     return 1 if settings.compile else task.pool_size(settings.batch)
 
 
-def _undisturbed(worker: int) -> None:
-    """A worker leaves Ctrl-C to the process that trains, and other cores to other workers."""
+def init_worker(worker: int) -> None:
+    """Let a worker leave Ctrl-C to the process that trains, and other cores to other workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threadpool_limits(1)

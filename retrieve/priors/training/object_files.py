@@ -19,13 +19,13 @@ def read_objects(path: Path) -> tuple[NDArray[np.complex64], NDArray[np.bool_]]:
 
     npy: one 2D object, or a stack, of 2D objects in three axes and of 3D ones in four.
     npz: `objects`, a stack, or `truth` or `object`, one or the stack that `retrieve simulate` writes; with `support`.
-    cxi, h5: the truth, or a result's object.  Where no support is told it is what is not 0.
+    cxi, h5: the truth, or a result's object.  Without a support, it is where the object is not 0.
     Raises `InputError` for a file with no object, or one that is not complex, not finite or 0 everywhere.
     """
     try:
         x, support = {".npy": _npy, ".npz": _npz}.get(path.suffix.lower(), _measurement)(path)
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} cannot be read ({error!s:.100}); write it again or take it away") from error
+        raise InputError(f"{path} cannot be read ({error!s:.100}); write it again or remove it") from error
     if not np.iscomplexobj(x):
         raise InputError(f"the objects in {path} are {x.dtype}; complex ones are needed")
     if x.ndim not in (3, 4):
@@ -33,9 +33,10 @@ def read_objects(path: Path) -> tuple[NDArray[np.complex64], NDArray[np.bool_]]:
     x = x.astype(np.complex64)
     if support is None or support.shape != x.shape:
         support = x != 0
-    bad = ~np.isfinite(x).all(axis=tuple(range(1, x.ndim))) | ~(x * support).any(axis=tuple(range(1, x.ndim)))
+    axes = tuple(range(1, x.ndim))
+    bad = ~np.isfinite(x).all(axis=axes) | ~(x * support).any(axis=axes)
     if bad.any():
-        raise InputError(f"object {int(np.argmax(bad))} of {path} is not finite, or 0 everywhere; take it away")
+        raise InputError(f"object {int(np.argmax(bad))} of {path} is not finite, or 0 everywhere; remove it")
     return x * support, support.astype(bool)
 
 
@@ -70,8 +71,7 @@ def _measurement(path: Path) -> tuple[NDArray, NDArray | None]:
     x, support = measurement.truth, measurement.support
     if x is None:
         try:
-            result = read_result(path)
+            x, support = read_result(path).object, None
         except InputError:
-            raise InputError(f"{path} holds neither a truth nor a result of retrieve; take it away") from None
-        x, support = result.object, None
+            raise InputError(f"{path} holds neither a truth nor a result of retrieve; remove it") from None
     return np.asarray(x)[None], None if support is None else np.asarray(support)[None].astype(bool)

@@ -3,60 +3,77 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import InputError
 from ...plugins.options import values_of
 from ...simulate import TRAIN_SEED, ObjectSet, object_set
 from ...simulate.dataset import torch_dataset
+from ..symmetry import twin_of
+from ..windows import broadcast_over, reach_of, to_complex, to_pair
 from .object_files import SUFFIXES, read_objects
 
 SURVEYED = 256
-"""Held-back objects of a simulated set whose supports tell the geometry of all."""
+"""Held-back objects of a simulated set whose supports represent all."""
 
 
-class Source(Protocol):
+class Source(ABC):
     """Objects float32 (batch, 2, *shape) with their supports, bool (batch, *shape).
 
-    batches: endless, from number `start` on, every `step`-th; each object at a random global phase and every
-    other one as its twin, which no measurement tells apart.  held: at most `count` that are not trained on.
-    kinds: of the objects where there are several, in turn: object n is of ``kinds[n % len(kinds)]``.
-    reach: px that the objects' supports reach from N//2 along each axis.  card: `data`, the recipe, and `geometry`.
+    shape: of the arrays (px).  kinds: of the objects if there are several: object n is of ``kinds[n % len(kinds)]``.
     """
 
     shape: tuple[int, ...]
-    kinds: tuple[str, ...]
+    kinds: tuple[str, ...] = ()
+
+    @abstractmethod
+    def batches(self, size: int, start: int, step: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Endless objects to train on, from batch number `start` on, every `step`-th; see `augment`."""
+
+    @abstractmethod
+    def held(self, count: int) -> tuple[Tensor, Tensor]:
+        """At most `count` objects that are not trained on."""
+
+    @abstractmethod
+    def surveyed(self) -> Tensor:
+        """Supports (objects, *shape) that represent all."""
+
+    @abstractmethod
+    def card(self) -> dict[str, Any]:
+        """`data`, the recipe, and `geometry`."""
+
+    @cached_property
+    def _extent(self) -> tuple[Tensor, Tensor]:
+        support = self.surveyed()
+        return reach_of(support), support.flatten(1).double().mean(1)
 
     @property
     def reach(self) -> tuple[int, ...]:
-        """Px along each axis."""
-        ...
+        """How far the objects reach from N//2 along each axis, px."""
+        return tuple(self._extent[0].amax(0).tolist())
 
-    def batches(self, size: int, start: int, step: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Objects to train on."""
-        ...
-
-    def held(self, count: int) -> tuple[Tensor, Tensor]:
-        """Objects to validate on."""
-        ...
-
-    def card(self) -> dict[str, Any]:
-        """What to tell of the objects."""
-        ...
+    def geometry(self) -> dict[str, Any]:
+        """Array, smallest and largest reach of a support along any axis (px), smallest and largest share of the array."""
+        reach, fill = self._extent
+        return {
+            "shape": list(self.shape),
+            "reach": [int(n) for n in reach.amax(1).aminmax()],
+            "fill": [round(float(share), 4) for share in fill.aminmax()],
+        }
 
 
-class Simulated:
-    """A set's objects, each seen once; those held back are of the seed `held_seed`, by default the next one.
+class Simulated(Source):
+    """A simulated set, each object seen once; validation objects have the seed `held_seed`, by default the next one.
 
-    objects: a set, or its name.  name: what the card calls it.
+    objects: a set, or its name.  name: for the card.
     """
 
     def __init__(
@@ -81,25 +98,20 @@ class Simulated:
         made = torch_dataset(self.objects, seed=self.held_seed, batch=count).made(0)
         return made.x, made.support
 
-    @cached_property
-    def _extent(self) -> tuple[NDArray, NDArray]:
-        return measured_objects(self.objects.objects(SURVEYED, self.held_seed)[1])
-
-    @property
-    def reach(self) -> tuple[int, ...]:
-        """Px from N//2 along each axis, of the first objects held back."""
-        return tuple(int(r) for r in self._extent[0].max(axis=0))
+    def surveyed(self) -> Tensor:
+        """The first supports of the seed `held_seed`."""
+        return torch.from_numpy(self.objects.objects(SURVEYED, self.held_seed)[1])
 
     def card(self) -> dict[str, Any]:
         """The recipe, and the geometry of the supports."""
-        options = values_of(self.objects)
-        told = geometry(self.shape, *self._extent)
+        options, geometry = values_of(self.objects), self.geometry()
         if "domains" in options or "most" in options:
-            told["domains"] = [options.get("fewest", options.get("domains")), options.get("most", options.get("domains"))]
-        return {"data": {"set": self.name, "options": options, "seed": self.seed, "held_seed": self.held_seed}, "geometry": told}
+            geometry["domains"] = [options.get("fewest", options.get("domains")), options.get("most", options.get("domains"))]
+        data = {"set": self.name, "options": options, "seed": self.seed, "held_seed": self.held_seed}
+        return {"data": data, "geometry": geometry}
 
 
-class Folder:
+class Folder(Source):
     """Objects of a user's own, from every file of a folder; see `read_objects`. The last tenth, at least one, is held back.
 
     Raises `InputError` for a folder without objects, or with objects that cannot be used.
@@ -113,83 +125,54 @@ class Folder:
         found = [read_objects(f) for f in files]
         shapes = {x.shape[1:] for x, _ in found}
         if len(shapes) > 1:
-            told = ", ".join("×".join(map(str, shape)) for shape in sorted(shapes))
-            raise InputError(f"the objects in {self.folder} are of shapes {told}; they must be of one, crop or pad them")
-        x, support = (np.concatenate(parts) for parts in zip(*found, strict=True))
+            words = ", ".join("×".join(map(str, shape)) for shape in sorted(shapes))
+            raise InputError(f"the objects in {self.folder} are of shapes {words}; they must be of one, crop or pad them")
+        x, support = (torch.from_numpy(np.concatenate(parts)) for parts in zip(*found, strict=True))
         if len(x) < 2:
             raise InputError(f"{self.folder} holds {len(x)} object; at least two are needed, one of them to validate")
-        kept = max(1, len(x) // 10)
-        self.shape: tuple[int, ...] = x.shape[1:]
-        self.kinds: tuple[str, ...] = ()
-        self._extent = measured_objects(support)
-        self.x, self.support = (torch.from_numpy(a[:-kept]) for a in (x, support))
-        self.kept = pair(torch.from_numpy(x[-kept:])), torch.from_numpy(support[-kept:])
+        self.shape = tuple(x.shape[1:])
+        self.x, self.support = x, support
+        self.trained = len(x) - max(1, len(x) // 10)
 
     def batches(self, size: int, start: int, step: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Random draws, the same for each batch number."""
         j = start
         while True:
             rng = generator_for(j)
-            drawn = torch.randint(len(self.x), (size,), generator=rng)
-            yield augment(pair(self.x[drawn]), self.support[drawn], rng)
+            drawn = torch.randint(self.trained, (size,), generator=rng)
+            yield augment(to_pair(self.x[drawn]), self.support[drawn], rng)
             j += step
 
     def held(self, count: int) -> tuple[Tensor, Tensor]:
         """The objects held back, at most `count`."""
-        return self.kept[0][:count], self.kept[1][:count]
+        part = slice(self.trained, self.trained + count)
+        return to_pair(self.x[part]), self.support[part]
 
-    @property
-    def reach(self) -> tuple[int, ...]:
-        """Px from N//2 along each axis, of all objects."""
-        return tuple(int(r) for r in self._extent[0].max(axis=0))
+    def surveyed(self) -> Tensor:
+        """All supports."""
+        return self.support
 
     def card(self) -> dict[str, Any]:
-        """What was read, and the geometry of the supports."""
-        data = {"folder": self.folder.resolve().name, "objects": len(self.x), "held": len(self.kept[0])}
-        return {"data": data, "geometry": geometry(self.shape, *self._extent)}
+        """The folder, and the geometry of the supports."""
+        data = {"folder": self.folder.resolve().name, "objects": self.trained, "held": len(self.x) - self.trained}
+        return {"data": data, "geometry": self.geometry()}
 
 
 def generator_for(*numbers: int) -> torch.Generator:
-    """A generator for these numbers, whose draws have nothing to do with those for others."""
+    """A generator for these numbers, whose draws are independent of those for others."""
     return torch.Generator().manual_seed(int(np.random.SeedSequence(numbers).generate_state(1)[0]))
 
 
-def pair(x: Tensor) -> Tensor:
-    """Complex x (batch, *shape) as real and imaginary part (batch, 2, *shape)."""
-    return torch.view_as_real(x).movedim(-1, 1).contiguous()
-
-
 def augment(x: Tensor, support: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Each object x (batch, 2, *shape) and its support at a random global phase, every other one as its twin x*(−r)."""
-    shape = x.shape[2:]
-    each = (-1, *[1] * len(shape))
-    angle = (2 * math.pi * torch.rand(len(x), generator=rng)).reshape(each)
-    twin = (torch.rand(len(x), generator=rng) < 0.5).reshape(each)
-    shift, axes = [1 - n % 2 for n in shape], list(range(1, len(shape) + 1))
-
-    def flipped(a: Tensor) -> Tensor:
-        return torch.where(twin, a.flip(axes).roll(shift, axes), a)
-
-    re, im = flipped(x[:, 0]), flipped(x[:, 1])
-    im = torch.where(twin, -im, im)
-    return torch.stack([angle.cos() * re - angle.sin() * im, angle.sin() * re + angle.cos() * im], dim=1), flipped(support)
+    """Each object x (batch, 2, *shape) with its support at a random global phase, every second one as its twin."""
+    angle = 2 * math.pi * torch.rand(len(x), generator=rng)
+    twin = broadcast_over(torch.rand(len(x), generator=rng) < 0.5, support)
+    z = to_complex(x)
+    z = torch.where(twin, twin_of(z), z) * broadcast_over(torch.polar(torch.ones_like(angle), angle), z)
+    return to_pair(z), torch.where(twin, twin_of(support), support)
 
 
-def measured_objects(support: NDArray) -> tuple[NDArray, NDArray]:
-    """Of supports (objects, *shape): px from N//2 along each axis (objects, axes), and share of the array (objects,)."""
-    axes = range(1, support.ndim)
-    reach = [
-        (support.any(axis=tuple(a for a in axes if a != k)) * np.abs(np.arange(n) - n // 2)).max(axis=1)
-        for k, n in zip(axes, support.shape[1:], strict=True)
-    ]
-    return np.stack(reach, axis=1), support.mean(axis=tuple(axes))
-
-
-def geometry(shape: tuple[int, ...], reach: NDArray, fill: NDArray) -> dict[str, Any]:
-    """Arrays, least and largest reach of a support along an axis (px from N//2), least and largest share of the array."""
-    longest = reach.max(axis=1)
-    return {
-        "shape": list(shape),
-        "reach": [int(longest.min()), int(longest.max())],
-        "fill": [round(float(fill.min()), 4), round(float(fill.max()), 4)],
-    }
+def unit_rms(x: Tensor) -> Tensor:
+    """Objects x (batch, 2, *window), each scaled to an rms of 1 over the window."""
+    power = x.square().sum(1, keepdim=True).flatten(1).mean(1)
+    return x / broadcast_over(power.clamp(min=1e-12).sqrt(), x)

@@ -11,22 +11,22 @@ import torch
 from torch import distributed, nn
 
 BROADCAST_TIMEOUT = datetime.timedelta(days=1)
-"""How long the others wait while the first process validates, which takes as long as it takes."""
+"""How long the others wait while the first process validates."""
 
 
 def rank() -> int:
-    """This process's number, as torchrun tells; 0 without it."""
+    """This process's number under torchrun; 0 without it."""
     return int(os.environ.get("RANK", "0"))
 
 
 @dataclass(frozen=True)
 class World:
-    """How many processes train together, and which of them this is. The first one decides, writes and tells."""
+    """How many processes train together, and which of them this is. The first one decides and writes."""
 
     device: torch.device
     rank: int = 0
     size: int = 1
-    numbers: Any = None  # the group in which plain numbers are passed: by gloo, so that no card is waited for
+    numbers: Any = None  # a gloo group for plain numbers, which waits for no card
     ours: bool = False  # whether `leave` is to undo what `join` did
 
     @classmethod
@@ -47,23 +47,23 @@ class World:
 
     @property
     def first(self) -> bool:
-        """Whether this process is the one that decides."""
+        """Whether this process decides and writes."""
         return self.rank == 0
 
-    def wrapped(self, module: nn.Module) -> nn.Module:
+    def data_parallel(self, module: nn.Module) -> nn.Module:
         """The module with its gradients averaged over the processes, its weights those of the first."""
         return nn.parallel.DistributedDataParallel(module) if self.size > 1 else module
 
-    def shared(self, *numbers: float) -> tuple[float, ...]:
-        """The numbers of the first process: what depends on a clock would else differ."""
+    def broadcast(self, *numbers: float) -> tuple[float, ...]:
+        """The numbers of rank 0, so that clock-dependent values agree on all ranks."""
         if self.size == 1:
             return numbers
-        told = torch.tensor(numbers, dtype=torch.float64)
-        distributed.broadcast(told, 0, group=self.numbers)
-        return tuple(told.tolist())
+        values = torch.tensor(numbers, dtype=torch.float64)
+        distributed.broadcast(values, 0, group=self.numbers)
+        return tuple(values.tolist())
 
     def leave(self) -> None:
-        """Part from the others when all have come so far."""
+        """Wait for the others, and undo `join`."""
         if self.size > 1:
             distributed.barrier(group=self.numbers)
         if self.ours:

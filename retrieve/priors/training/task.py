@@ -1,50 +1,67 @@
-"""What the training loop asks of a task."""
+"""The interface of a training task, and pictures of its objects."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 
-class Task(Protocol):
-    """What is trained.
+class Task(ABC):
+    """A network to train, and the objects to train it on.
 
-    module: its forward gives the loss of each object of a batch, and takes a generator for its noise.
-    batches: endless, from batch number `start` on, every `step`-th.
-    pooled: how many batches of so many objects are arranged together; 1 where they stay as they are.
-    arranged: batches that follow each other, a pool of them, as many again in which the objects are shared out otherwise.
-    validate: losses by name of the given module on objects that are not trained on.
-    picture: write a PNG of what it can do.  card: what to tell of the weights: `architecture` and more.
+    Attributes
+    ----------
+    module : torch.nn.Module
+        Its forward takes a batch and a generator for its noise, and gives the loss of each object.
     """
 
-    @property
-    def module(self) -> nn.Module:
-        """The network with its loss."""
-        ...
+    module: Any
+
+    @abstractmethod
+    def batches(self, size: int, start: int, step: int) -> Iterator[tuple[Tensor, ...]]:
+        """Endless batches, from number `start` on, every `step`-th: the arguments of the module's forward but the generator."""
+
+    @abstractmethod
+    def validate(self, module: nn.Module) -> dict[str, float]:
+        """Losses of the given module by name, on objects that are not trained on."""
+
+    @abstractmethod
+    def picture(self, module: nn.Module, path: Path) -> None:
+        """Write a PNG of what the module can do."""
+
+    @abstractmethod
+    def card(self) -> dict[str, Any]:
+        """The card of the weights: `architecture`, `data` and more."""
 
     def pool_size(self, size: int) -> int:
-        """How many batches of `size` objects are arranged together."""
-        ...
-
-    def batches(self, size: int, start: int, step: int) -> Iterator[tuple[Tensor, ...]]:
-        """What the module's forward takes, but for the generator."""
-        ...
+        """How many batches of `size` objects `bucket_by_size` takes together."""
+        return 1
 
     def bucket_by_size(self, pool: Sequence[tuple[Tensor, ...]], number: int) -> list[tuple[Tensor, ...]]:
-        """The objects of a pool of batches, arranged; `number` is of its first batch."""
-        ...
+        """A pool of batches, the first of them `number`, as equally many batches with the objects shared out otherwise."""
+        return list(pool)
 
-    def validate(self, module: nn.Module) -> dict[str, float]:
-        """Losses by name."""
-        ...
 
-    def picture(self, module: nn.Module, path: Path) -> None:
-        """Write a PNG."""
-        ...
+def image_grid(x: NDArray, path: str | Path, *, columns: int = 4, zoom: int = 4) -> None:
+    """Write complex objects (count, *shape) as a PNG, in rows of `columns`: amplitude as brightness, phase as colour.
 
-    def card(self) -> dict[str, Any]:
-        """What to tell."""
-        ...
+    3D objects: the middle slice of the first axis.
+    """
+    from matplotlib.colors import hsv_to_rgb
+    from PIL import Image
+
+    x = x if x.ndim == 3 else x[:, x.shape[1] // 2]
+    amplitude = np.abs(x) / (np.abs(x).max(axis=(1, 2), keepdims=True) + 1e-12)
+    rgb = hsv_to_rgb(np.stack([np.angle(x) / (2 * np.pi) % 1, np.ones_like(amplitude), amplitude], axis=-1))
+    rows = -(-len(x) // columns)
+    tiles = np.ones((rows * columns, x.shape[1] + 1, x.shape[2] + 1, 3))
+    tiles[: len(x), :-1, :-1] = rgb
+    sheet = tiles.reshape(rows, columns, *tiles.shape[1:]).swapaxes(1, 2).reshape(rows * tiles.shape[1], -1, 3)
+    image = Image.fromarray((255 * sheet).astype(np.uint8))
+    image.resize((image.width * zoom, image.height * zoom), Image.Resampling.NEAREST).save(path)

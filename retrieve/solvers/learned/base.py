@@ -1,8 +1,9 @@
-"""What the solvers with a learned prior share: its weights, what it was trained for, and its units."""
+"""Solvers with a network: weights, check of the problem, and the prior's units."""
 
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
@@ -22,15 +23,16 @@ if TYPE_CHECKING:
 SCALE_TOLERANCE = 0.002
 """Share of the measured power that a right estimate of a learned prior may miss without noise."""
 
-HIDDEN = 4
-"""Largest amplitude, in units of its noise, below which a pattern holds nothing: of 10⁴ pixels noise alone reaches 4 in one."""
+HIDDEN_AMPLITUDE = 4
+"""Largest amplitude, in units of its noise, of a pattern that holds nothing: of 10⁴ pixels of noise one reaches 4."""
 
-PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+EXTENT_TOLERANCE = 1.1
+"""How much larger than the prior's window an object may be by its autocorrelation, whose edge is not sharp."""
 
 
 @dataclass(frozen=True)
 class PretrainedSolver(Solver):
-    """A solver that is a network, or has one; the manifest keeps which.
+    """A solver that is a network, or has one; the manifest keeps the SHA-256 of its weights.
 
     family: name of the weights that ship for it, with {} for the number of a problem's axes.
     """
@@ -40,9 +42,9 @@ class PretrainedSolver(Solver):
     weights: str
 
     def resolve_for(self, problem: Problem) -> Self:
-        """With the weights that ship for as many axes as the problem has, where they are left to it (`auto`).
+        """Replace `auto` by the weights that ship for as many axes as the problem has.
 
-        Raises `InputError` where there are none.
+        Raises `InputError` if none ship.
         """
         if self.weights != "auto":
             return self
@@ -57,7 +59,7 @@ class PretrainedSolver(Solver):
         return replace(self, weights=name)
 
     def network(self, kind: type, what: str, device: Any = "cpu") -> Any:
-        """The module of `weights`. Raises `InputError` where there is none, or it is not of `kind`, `what` in words."""
+        """The module of `weights`. Raises `InputError` if there is none, or it is not of `kind`, `what` in words."""
         from ...priors.weights import load_weights
 
         module = load_weights(self.weights, device)
@@ -67,7 +69,7 @@ class PretrainedSolver(Solver):
         return module
 
     def record(self) -> dict[str, Any]:
-        """The SHA-256 of the weights; of all that ship for it where the problem is to choose."""
+        """The SHA-256 of the weights; of `auto`, of all that ship for it."""
         from ...priors.weights import path_of, sha256, shipped
 
         if self.weights == "auto":
@@ -75,18 +77,36 @@ class PretrainedSolver(Solver):
             return {"weights_sha256": {name: sha256(shipped()[name]) for name in names if name in shipped()}}
         return {"weights_sha256": sha256(path_of(self.weights))}
 
+    def check(self, problem: Problem) -> None:
+        """Raise `InputError` if the network was not trained for such a problem."""
+        self.resolve_for(problem).check_geometry(problem)
+
+    @abstractmethod
+    def check_geometry(self, problem: Problem) -> None:
+        """Raise `InputError` if the network was not trained for the problem's shape, extent or operator."""
+
 
 @dataclass(frozen=True)
 class Learned(PretrainedSolver):
-    """A solver that has a denoiser as its prior."""
+    """A solver that has a denoiser as its prior. Derive from it to write another one.
+
+    Examples
+    --------
+    ``prior = self.prior_for(problem, x.device)`` is a `retrieve.priors.denoiser.Prior`, and
+    ``y, scale = normalise(problem, prior.window)`` the problem in its units. Multiply an estimate by `scale` to yield it.
+    """
 
     family: ClassVar[str] = "domains{}d"
     weights: str = option(
         "auto",
         "the prior: shipped weights or a plugin's prior by name (see `retrieve weights`), or a .safetensors file; "
-        "auto: domains2d or domains3d, as the problem has two axes or three",
+        "auto: domains2d or domains3d by the problem's axes",
     )
-    precision: str = option("auto", "of the network: bfloat16 where the machine computes in it", choices=PRECISIONS)
+    precision: str = option(
+        "auto",
+        "arithmetic of the network; auto: bfloat16 if the processor computes in it",
+        choices=("auto", "float32", "bfloat16", "float16"),
+    )
 
     def symmetric(self, prior: Any, problem: Problem, rng: Streams) -> Symmetric:
         """The prior's denoiser under the problem's support, averaged over its symmetries."""
@@ -97,7 +117,7 @@ class Learned(PretrainedSolver):
         return Symmetric(prior, problem.support, lambda: torch.from_numpy(rng.uniform((2,))), self.precision)
 
     def prior(self, device: Any = "cpu") -> Any:
-        """The denoiser of `weights`. Raises `InputError` where there is none, or the file is not one."""
+        """The denoiser of `weights`. Raises `InputError` if there is none, or the file holds another network."""
         from ...priors.denoiser import Denoiser
         from ...priors.registered import prior_of
 
@@ -105,12 +125,12 @@ class Learned(PretrainedSolver):
         return self.network(Denoiser, "a denoiser", device) if made is None else made
 
     def prior_for(self, problem: Problem, device: Any) -> Any:
-        """The prior; one that was trained with patterns is told the problem's."""
+        """The prior on a device. A prior that was trained with patterns is told the problem's."""
         prior = self.prior(device)
         return prior.given(problem.amplitude, problem.valid) if getattr(prior, "pattern", False) else prior
 
     def record(self) -> dict[str, Any]:
-        """The SHA-256 of the weights, and whether they are told the pattern; or the plugin of the prior."""
+        """The SHA-256 of the weights, and whether the prior is told the pattern; or the plugin of the prior."""
         from ...priors.registered import plugin_of
 
         if (plugin := plugin_of(self.weights)) is not None:
@@ -118,53 +138,48 @@ class Learned(PretrainedSolver):
         told = self.weights != "auto" and getattr(self.prior(), "pattern", False)
         return super().record() | ({"prior_is_told_the_pattern": True} if told else {})
 
-    def check(self, problem: Problem) -> None:
-        """Raise `InputError` where the prior was not trained for the problem's geometry."""
-        if self.weights == "auto":
-            self.resolve_for(problem).check(problem)
-            return
-        prior = self.prior()
+    def check_geometry(self, problem: Problem) -> None:
+        """Raise `InputError` if the prior was not trained for the problem's geometry, or the noise hides the pattern."""
+        prior, shape = self.prior(), problem.shape
         window = prior.window
-        told = f"weights {self.weights!r} are for objects within {shape_text(window)} px"
-        if len(problem.shape) != len(window):
-            raise InputError(f"{told}, the problem has {len(problem.shape)} axes; take a prior of as many, or a classical solver")
-        if any(n < w for n, w in zip(problem.shape, window, strict=True)):
+        trained = f"weights {self.weights!r} are for objects within {shape_text(window)} px"
+        if len(shape) != len(window):
+            raise InputError(f"{trained}, the problem has {len(shape)} axes; take a prior of as many, or a classical solver")
+        if exceeds(window, shape):
+            raise InputError(f"{trained}, the object's array has {shape_text(shape)}; pad the data, or train a smaller prior")
+        if getattr(prior, "pattern", False) and (tuple(shape) != window or not is_plain(problem)):
             raise InputError(
-                f"{told}, the object's array has {shape_text(problem.shape)}; pad the data, or train a smaller prior"
-            )
-        if getattr(prior, "pattern", False) and (tuple(problem.shape) != window or not is_plain(problem)):
-            raise InputError(
-                f"{told} and are told their far field of as many, the problem has {shape_text(problem.shape)} and an operator "
+                f"{trained} and are told their far field of as many, the problem has {shape_text(shape)} and an operator "
                 f"{type(problem.detector or problem.operator).__name__}; take a prior that is not told the pattern"
             )
-        if problem.support is None:
-            extent = problem.extent
-            if any(e > 1.1 * w for e, w in zip(extent, window, strict=True)):
-                raise InputError(
-                    f"{told}, the object spans about {shape_text(extent)} by its autocorrelation; bin or crop the data"
-                )
-        else:
-            extent = extent_of(to_numpy(problem.support))
-            if any(e > w for e, w in zip(extent, window, strict=True)):
-                raise InputError(
-                    f"{told}, the support spans {shape_text(extent)}; bin or crop the data to coarser pixels, "
-                    f"down to {shape_text(window)}, or train a prior of a larger window (`retrieve train diffusion --window`)"
-                )
+        extent, found, tolerance = problem.extent, "the object spans about {} by its autocorrelation", EXTENT_TOLERANCE
+        if problem.support is not None:
+            extent, found, tolerance = extent_of(to_numpy(problem.support)), "the support spans {}", 1.0
+        if exceeds(extent, window, tolerance):
+            raise InputError(
+                f"{trained}, {found.format(shape_text(extent))}; bin or crop the data to coarser pixels, "
+                f"down to {shape_text(window)}, or train a prior of a larger window (`retrieve train diffusion --window`)"
+            )
         check_signal_above_noise(problem)
 
 
 def check_signal_above_noise(problem: Problem) -> None:
-    """Raise `InputError` where the noise explains all that was measured, as that of counts does amplitudes scaled to 1."""
+    """Raise `InputError` if the noise explains every amplitude, as that of counts does amplitudes scaled to 1."""
     top, sigma = float(to_numpy(problem.amplitude)[to_numpy(problem.valid)].max(initial=0)), noise_of(problem)
-    if top < HIDDEN * sigma:
+    if top < HIDDEN_AMPLITUDE * sigma:
         raise InputError(
             f"no amplitude exceeds {top:.3g}, and noise of {sigma:.3g} (that of counts is 0.5) explains them all; say what the "
             f"noise is: --likelihood gaussian:σ, or Problem.replace(likelihood=Gaussian(σ)), in the units of √I"
         )
 
 
+def exceeds(extent: Sequence[float], window: Sequence[int], tolerance: float = 1.0) -> bool:
+    """Whether an extent is larger than a window along any axis, by more than the factor `tolerance`."""
+    return any(e > tolerance * w for e, w in zip(extent, window, strict=True))
+
+
 def extent_of(support: np.ndarray) -> tuple[int, ...]:
-    """The smallest centred box, px, that holds a support (*shape) whose middle is at N//2."""
+    """The smallest box, px, that holds a support (*shape) and has N//2 in its middle."""
     found = []
     for axis, n in enumerate(support.shape):
         used = np.flatnonzero(support.any(axis=tuple(a for a in range(support.ndim) if a != axis))) - n // 2
@@ -185,10 +200,24 @@ class Normalised(NamedTuple):
 
 
 def normalise(problem: Problem, window: tuple[int, ...]) -> Normalised:
-    """The problem in units in which the object, by its measured power, has an rms of 1 over the window.
+    """Scale a problem so that the object, by its measured power, has an rms of 1 over the prior's window.
 
-    The power is Σ(y² − σ²) over the measured pixels that are not zero, for noise of σ on the amplitude: where it is clipped
-    at zero, what is left of it has the mean square a² + σ² for a ≫ σ, and σ² for a = 0, too (at worst, for a = σ, 0.08 σ² more).
+    Parameters
+    ----------
+    problem : Problem
+        As it was measured.
+    window : tuple of int
+        The prior's, px.
+
+    Returns
+    -------
+    Normalised
+        The problem in the prior's units, and the factor by which an object in these units is multiplied to lead back.
+
+    Notes
+    -----
+    The power is Σ(y² − σ²) over the measured pixels that are not zero, for noise of σ on the amplitude. Where noise is clipped
+    at zero, the remaining mean square is a² + σ² for a ≫ σ and σ² for a = 0 (at worst, for a = σ, 0.08 σ² more).
     """
     y, valid = to_numpy(problem.amplitude), to_numpy(problem.valid)
     sigma = float(getattr(problem.likelihood, "sigma", 0.0))
@@ -209,8 +238,8 @@ def consistent_with_noise(problem: Problem, x: Array) -> Array:
     """Whether noise explains how far each x (batch, *shape) misses the measured amplitudes, bool (batch,).
 
     Normal noise of σ on an amplitude a that cannot fall below 0 misses a by σ²(Φ(t) − t φ(t)) + a² (1 − Φ(t)) in the mean
-    square, t = a/σ. Three standard errors of the mean over n pixels, 3·√(2/n), are allowed above it, and `SCALE_TOLERANCE` of
-    the power for what the prior itself gets wrong.
+    square, t = a/σ. Allowed above it are three standard errors of the mean over n pixels, 3·√(2/n), and `SCALE_TOLERANCE` of
+    the power for errors of the prior.
     """
     import torch
 
@@ -234,7 +263,7 @@ def optimal_scale(problem: Problem, x: Array) -> Array:
 
 
 def per_start(x: Array) -> tuple[int, ...]:
-    """The shape in which a number for each object of x (batch, *shape) multiplies it."""
+    """The shape in which one number per object of x (batch, *shape) multiplies it."""
     return (-1, *[1] * (x.ndim - 1))
 
 
@@ -245,5 +274,5 @@ def complex_normal(rng: Streams, shape: tuple[int, ...], x: Array) -> Array:
 
 
 def is_plain(problem: Problem) -> bool:
-    """Whether the object's far field is measured as it is."""
+    """Whether the detector sees the far field of the object itself, with no further operator."""
     return isinstance(problem.operator, FarField) and problem.detector is None

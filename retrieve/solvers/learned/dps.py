@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,20 +20,20 @@ from .refine import Refinement
 class DPS(Refinement, Learned):
     """Reverse diffusion of T steps, each followed by −ζ ∇ₓ[λ₁‖y − |A x̂₀|‖₁ + λ₂‖y − |A x̂₀|‖₂] through the network.
 
-    x̂₀ is the denoiser's estimate (Tweedie). Read where the paper leaves it open: the far field is the Fourier
-    transform of re + i·im (its eq. 8 has a factor 2π that eqs. 5 and 6 have not); losses are of each start by
-    itself; the object's scale follows from the measured power. A step costs three evaluations.
+    x̂₀ is the denoiser's estimate (Tweedie). One step costs three network evaluations. The paper leaves some points open. Here
+    the far field is the Fourier transform of re + i·im (its eq. 8 has a factor 2π that eqs. 5 and 6 lack), each start has a loss
+    of its own, and the object's scale follows from the measured power.
     """
 
     name: ClassVar[str] = "dps"
     batch: ClassVar[int] = 8
     source: ClassVar[str] = "Lee et al. 2026; Chung et al., ICLR 2023"
+    RENAMED: ClassVar[Mapping[str, str | None]] = {"norm": None}
     timesteps: int = option(500, "reverse steps T", ge=2, le=10_000)
-    step: float = option(0.5, "size of the guiding step ζ, against the norms as they stand", gt=0)
+    step: float = option(0.5, "size ζ of the guiding step", gt=0)
     l1: float = option(0.5, "weight λ₁ of the 1-norm, per √pixel", ge=0)
     l2: float = option(0.5, "weight λ₂ of the 2-norm", ge=0)
-    norm: str = option("plain", "the 2-norm as it stands, or its square", choices=("plain", "squared"))
-    schedule: str = option("linear", "of β: even from 0.1/T to 20/T, or the cosine of ᾱ", choices=("linear", "cosine"))
+    schedule: str = option("linear", "β from 0.1/T to 20/T, or the cosine of ᾱ", choices=("linear", "cosine"))
     variance: str = option("posterior", "of the reverse step: β̃, or the larger β", choices=("posterior", "beta"))
 
     @property
@@ -42,7 +42,7 @@ class DPS(Refinement, Learned):
         return self.timesteps + self.refine
 
     def alpha_bar(self) -> np.ndarray:
-        """ᾱ of t = 1 … T."""
+        """ᾱ of t = 1 … T (linear: Ho et al. 2020; cosine: Nichol & Dhariwal 2021, eq. 17)."""
         if self.schedule == "linear":
             beta = np.linspace(0.1, 20, self.timesteps) / self.timesteps
         else:
@@ -54,12 +54,13 @@ class DPS(Refinement, Learned):
         """Sample from pure noise (the start x only gives the shape); every step shows x̂₀."""
         import torch
 
-        from ...priors.symmetry import arithmetic
+        from ...priors.precision import arithmetic
+        from ...priors.windows import crop_or_pad
 
         prior = self.prior_for(problem, x.device)
         scaled, scale = normalise(problem, prior.window)
         y, valid = scaled.amplitude, scaled.valid
-        inside = _box(x, prior.window)
+        inside = crop_or_pad(torch.ones((1, *prior.window), device=x.device), x.shape[1:])
         support = None if problem.support is None else problem.support[None]
         bars = self.alpha_bar().tolist()[::-1]
         x = complex_normal(rng, x.shape[1:], x) * inside
@@ -69,9 +70,8 @@ class DPS(Refinement, Learned):
                 sigma = ((1 - bar) / bar) ** 0.5
                 with arithmetic(self.precision, x.device):
                     x0 = prior.denoise(x / bar**0.5, sigma, support)
-                flat = ((y - scaled.modulus(x0)) * valid).flatten(1)
-                l2 = flat.norm(dim=1) if self.norm == "plain" else flat.square().sum(1)
-                loss = self.l1 * flat.abs().sum(1) / y.numel() ** 0.5 + self.l2 * l2
+                residual = ((y - scaled.modulus(x0)) * valid).flatten(1)
+                loss = self.l1 * residual.abs().sum(1) / y.numel() ** 0.5 + self.l2 * residual.norm(dim=1)
                 (gradient,) = torch.autograd.grad(loss.sum(), x)
             with torch.no_grad():
                 alpha = bar / before
@@ -82,14 +82,3 @@ class DPS(Refinement, Learned):
                 x0 = x0.detach()
             yield Step(x0 * scale, evaluations=3, stage="dps")
         yield from self.refined(scaled, x0, scale)
-
-
-def _box(x: Array, window: tuple[int, ...]) -> Array:
-    """1 within the prior's window, 0 outside, (1, *shape)."""
-    import torch
-
-    from ...priors.windows import window_of
-
-    box = torch.zeros((1, *x.shape[1:]), device=x.device)
-    box[window_of(x.shape[1:], window)] = 1
-    return box

@@ -15,6 +15,9 @@ from ...problem import Problem
 from ..base import Streams
 from .base import complex_normal, noise_of, per_start
 
+MIN_SIGMA = 0.15
+"""Noise, in the prior's units, below which the coupling of a chain does not fall."""
+
 
 def posterior_field(problem: Problem, x: Array, rho: float, rng: Streams) -> Array:
     """z drawn from p(z | x, y) ∝ exp(−nll(z) − ‖A(z − x)‖²/2ρ²), for a field that is measured as it is.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -15,22 +16,23 @@ from ..base import Step
 
 PAPER = "Lee et al. 2026, end of section 4.6"
 
+SUPPORT_SHARE = 0.15
+"""Share of its maximum at which the Gaussian of an unknown support ends (Lee et al. 2026, end of section 4.6)."""
+
 
 @dataclass(frozen=True)
 class Refinement:
-    """x ← 1_S (x + η (P_M x − x)), steps down ½ Σ(|A x| − y)²: with η = 1 error reduction, with small η hardly a change."""
+    """x ← 1_S (x + η (P_M x − x)): steps down ½ Σ(|A x| − y)². η = 1 is error reduction; a small η hardly changes x."""
 
-    refine: int = option(0, "gradient steps on the data afterwards; the R_free tells whether they help", ge=0)
+    RENAMED: ClassVar[Mapping[str, str | None]] = {"refine_support": None}
+    refine: int = option(0, "gradient steps on the data at the end; compare R_free to see whether they help", ge=0)
     refine_step: float = option(1e-4, "size η of these steps; 1 is error reduction", gt=0, le=1, source=PAPER)
-    refine_support: float = option(
-        0.15, "where no support is known: where a Gaussian of the estimate's spread exceeds this share", gt=0, lt=1, source=PAPER
-    )
 
     def refined(self, problem: Problem, x: Array, scale: float) -> Iterator[Step]:
-        """From x (batch, *shape) in the units of the problem; steps show it `scale` times as large."""
+        """From x (batch, *shape) in the units of the problem; steps show it multiplied by `scale`."""
         if not self.refine:
             return
-        inside = gaussian_support(to_numpy(x), self.refine_support) if problem.support is None else to_numpy(problem.support)
+        inside = gaussian_support(to_numpy(x), SUPPORT_SHARE) if problem.support is None else to_numpy(problem.support)
         support = like(np.array(np.broadcast_to(inside, tuple(x.shape))), x)
         for _ in range(self.refine):
             x = (x + self.refine_step * (problem.fit_modulus(x) - x)) * support
@@ -40,7 +42,7 @@ class Refinement:
 def gaussian_support(x: np.ndarray, share: float) -> np.ndarray:
     """Where exp(−(r − r₀)ᵀ C⁻¹ (r − r₀)/4) exceeds `share`, bool like x (batch, *shape).
 
-    r₀ and C are the mean and the covariance of position under |x|²: of a Gaussian beam it is the beam's amplitude.
+    r₀ and C are the mean and the covariance of position under |x|². For a Gaussian beam the exponential is its amplitude.
     """
     r = pixels(x.shape[1:]).reshape(x.ndim - 1, -1)
     found = np.empty(x.shape, bool)

@@ -9,13 +9,13 @@ from retrieve.priors.denoiser import SIGMA_DATA
 from retrieve.priors.edm import EDM
 from retrieve.priors.epsilon import Epsilon
 from retrieve.priors.patterns import network_input
-from retrieve.priors.training.diffusion_task import SIGMA_BINS, DiffusionTask, crop_or_pad, sample, unit_rms, with_pattern
+from retrieve.priors.training.diffusion_task import SIGMA_BINS, DiffusionTask, sample, with_pattern
 from retrieve.priors.training.loop import train
-from retrieve.priors.training.objects import Simulated
-from retrieve.priors.training.pictures import image_grid
+from retrieve.priors.training.objects import Simulated, unit_rms
 from retrieve.priors.training.settings import DenoiserOptions
+from retrieve.priors.training.task import image_grid
 from retrieve.priors.weights import complete
-from retrieve.priors.windows import window_of
+from retrieve.priors.windows import crop_or_pad, window_of
 from retrieve.simulate import TRAIN_SEED, Domains2D, Domains3D
 
 
@@ -92,6 +92,7 @@ def test_some_patterns_are_not_told_and_some_are_noisy(told):
     assert (noisy - clean)[:, 1].abs().mean() > 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("volume", [False, True], ids=["2d", "3d"])
 def test_a_network_that_is_told_the_pattern_trains_goes_on_to_the_bit_and_samples(told, volume, brief, tmp_path, same):
     source = Simulated(Domains3D(domains=3, size=16)) if volume else None
@@ -109,6 +110,7 @@ def test_a_network_that_is_told_the_pattern_trains_goes_on_to_the_bit_and_sample
     assert drawn.isfinite().all()
 
 
+@pytest.mark.slow
 def test_a_network_learns_from_the_pattern(told):
     """At noise that hides everything, what is left of the error is less where the pattern is told."""
     made = told(unknown=0.0)
@@ -134,7 +136,7 @@ def test_the_card_tells_of_the_pattern(told):
     assert card["pattern"]["sigma"] == 0.05
     again = DenoiserOptions.of(card)
     assert again.pattern
-    assert again.task() == {"unknown": 0.15, "sigma": 0.05}
+    assert (again.unknown, again.sigma) == (0.15, 0.05)
     assert complete(again.architecture((16, 16), (5, 5))) == card["architecture"]
 
 

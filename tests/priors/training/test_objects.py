@@ -9,7 +9,8 @@ import torch
 from retrieve.errors import InputError
 from retrieve.io.result import write_problem
 from retrieve.priors.training.object_files import read_objects
-from retrieve.priors.training.objects import Folder, Simulated, augment, pair
+from retrieve.priors.training.objects import Folder, Simulated, augment
+from retrieve.priors.windows import to_pair
 from retrieve.simulate import TRAIN_SEED, Noise, object_set
 from retrieve.simulate.stack import write_stack
 
@@ -36,7 +37,7 @@ def test_batches_of_a_set_are_its_objects_turned(film):
     batches = list(itertools.islice(Simulated(film).batches(4, 0, 1), 3))
     x, support = film.objects(12, TRAIN_SEED)
     torch.testing.assert_close(
-        pattern(torch.cat([b[0] for b in batches])), pattern(pair(torch.from_numpy(x))), rtol=1e-4, atol=1e-4
+        pattern(torch.cat([b[0] for b in batches])), pattern(to_pair(torch.from_numpy(x))), rtol=1e-4, atol=1e-4
     )
     assert torch.cat([b[1] for b in batches]).sum() == support.sum()
 
@@ -51,7 +52,7 @@ def test_every_second_batch(film):
 def test_held_objects_are_of_another_seed(film):
     x, support = Simulated(film).held(3)
     expected = film.objects(3, TRAIN_SEED + 1)
-    assert torch.equal(x, pair(torch.from_numpy(expected[0])))
+    assert torch.equal(x, to_pair(torch.from_numpy(expected[0])))
     assert torch.equal(support, torch.from_numpy(expected[1]))
 
 
@@ -129,7 +130,7 @@ def test_a_folder(tmp_path):
     assert not torch.equal(one[0], next(folder.batches(5, 4, 1))[0])
     assert folder.reach == tuple(np.abs(np.argwhere((folder.x != 0).any(0).numpy()) - 32).max(axis=0))
     assert folder.card()["data"] == {"folder": tmp_path.name, "objects": 20, "held": 2}
-    norms = np.linalg.norm(folder.x.numpy(), axis=(1, 2))
+    norms = np.linalg.norm(folder.x[: folder.trained].numpy(), axis=(1, 2))
     got = np.linalg.norm(torch.view_as_complex(one[0].movedim(1, -1).contiguous()).numpy(), axis=(1, 2))
     assert all(np.isclose(norms, g, rtol=1e-5).any() for g in got)
 

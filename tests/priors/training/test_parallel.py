@@ -5,9 +5,10 @@ import os
 import subprocess
 import sys
 
+import pytest
 import torch
 
-from retrieve.priors.training.loop import _batches
+from retrieve.priors.training.loop import batches_after
 from retrieve.priors.training.parallel import World
 from retrieve.priors.training.state import read_checkpoint
 
@@ -15,7 +16,8 @@ from retrieve.priors.training.state import read_checkpoint
 def test_workers_make_the_same_objects(task, brief, same):
     world = World(torch.device("cpu"))
     for done in (0, 24):
-        plain, shared = (list(itertools.islice(_batches(task(), brief(workers=workers), done, world), 4)) for workers in (0, 2))
+        streams = (batches_after(task(), brief(workers=workers), done, world) for workers in (0, 2))
+        plain, shared = (list(itertools.islice(stream, 4)) for stream in streams)
         assert same(plain, shared)
 
 
@@ -27,17 +29,17 @@ def powers(batches):
 def test_each_process_has_its_own_objects(task, brief):
     pool = task().pool_size(8)
     worlds = [World(torch.device("cpu"), rank, 2) for rank in (0, 1)]
-    mine, theirs = (list(itertools.islice(_batches(task(), brief(), 0, world), pool)) for world in worlds)
-    alone = list(itertools.islice(_batches(task(), brief(), 0, World(torch.device("cpu"))), 2 * pool))
+    mine, theirs = (list(itertools.islice(batches_after(task(), brief(), 0, world), pool)) for world in worlds)
+    alone = list(itertools.islice(batches_after(task(), brief(), 0, World(torch.device("cpu"))), 2 * pool))
     torch.testing.assert_close(powers(mine + theirs), powers(alone))
     assert len(set(powers(mine).tolist()) & set(powers(theirs).tolist())) == 0
 
 
 def test_batches_go_on_within_a_pool(task, brief, same):
     world = World(torch.device("cpu"))
-    whole = list(itertools.islice(_batches(task(), brief(), 0, world), 40))
+    whole = list(itertools.islice(batches_after(task(), brief(), 0, world), 40))
     for done in (5, 32, 37):
-        rest = list(itertools.islice(_batches(task(), brief(), 8 * done, world), 40 - done))
+        rest = list(itertools.islice(batches_after(task(), brief(), 8 * done, world), 40 - done))
         assert same(rest, whole[done:])
 
 
@@ -48,7 +50,8 @@ from retrieve.priors.edm import EDM
 from retrieve.priors.training.diffusion_task import DiffusionTask
 from retrieve.priors.training.objects import Simulated
 from retrieve.priors.training.parallel import rank
-from retrieve.priors.training.loop import Training, train
+from retrieve.priors.training.loop import train
+from retrieve.priors.training.settings import Training
 from retrieve.simulate import Domains2D
 
 torch.manual_seed(rank())  # the weights of the first one hold
@@ -76,6 +79,7 @@ def run_two(folder, *words):
     assert done.returncode == 0, done.stderr[-3000:]
 
 
+@pytest.mark.slow
 def test_two_processes_end_with_the_same_weights(tmp_path, same, log_of):
     run_two(tmp_path, "none")
     one, other = (torch.load(tmp_path / f"rank-{k}.pt", weights_only=True) for k in (0, 1))
@@ -87,6 +91,7 @@ def test_two_processes_end_with_the_same_weights(tmp_path, same, log_of):
     assert rows[-1] == state["objects"] == 8 * state["step"]
 
 
+@pytest.mark.slow
 def test_two_processes_stop_together_and_go_on(tmp_path, same):
     (tmp_path / "straight").mkdir()
     run_two(tmp_path / "straight", "64")

@@ -6,11 +6,12 @@ import torch
 
 from retrieve.errors import InputError, RetrieveError
 from retrieve.priors.denoiser import SIGMA_DATA
+from retrieve.priors.precision import precision_of, training_precision
 from retrieve.priors.training.diffusion_task import SIGMA_BINS
 from retrieve.priors.training.loop import train, training_record
 from retrieve.priors.training.objects import Simulated
 from retrieve.priors.training.settings import Training
-from retrieve.priors.training.state import precision_of, read_checkpoint, trained_in
+from retrieve.priors.training.state import read_checkpoint
 from retrieve.simulate import Domains2D
 
 
@@ -19,7 +20,9 @@ def stopping(objects):
     return lambda told: told.objects >= objects
 
 
-@pytest.mark.parametrize("options", [{}, {"patch": 2, "attention": [0]}], ids=["plain", "folded"])
+@pytest.mark.parametrize(
+    "options", [{}, pytest.param({"patch": 2, "attention": [0]}, marks=pytest.mark.slow)], ids=["plain", "folded"]
+)
 def test_a_resumed_training_is_the_uninterrupted_one(tmp_path, task, brief, options, same):
     straight = train(task(**options), brief(), tmp_path / "straight")
     with pytest.raises(KeyboardInterrupt):
@@ -33,6 +36,7 @@ def test_a_resumed_training_is_the_uninterrupted_one(tmp_path, task, brief, opti
     assert one["validation"] == other["validation"]
 
 
+@pytest.mark.slow
 def test_half_of_the_way_is_not_the_end(tmp_path, task, brief, same):
     """What the test above would not see if training did nothing after the checkpoint."""
     with pytest.raises(KeyboardInterrupt):
@@ -43,6 +47,7 @@ def test_half_of_the_way_is_not_the_end(tmp_path, task, brief, same):
     assert not same(half["average"], list(half["module"].values()))
 
 
+@pytest.mark.slow
 def test_an_interrupt_anywhere_keeps_a_checkpoint_that_can_be_gone_on_with(tmp_path, task, brief, monkeypatch, same):
     straight = train(task(), brief(), tmp_path / "straight")
     made, forward = task(), type(task().module).forward
@@ -63,6 +68,7 @@ def test_an_interrupt_anywhere_keeps_a_checkpoint_that_can_be_gone_on_with(tmp_p
     assert same(dict(straight.state_dict()), dict(resumed.state_dict()))
 
 
+@pytest.mark.slow
 def test_a_finished_training_is_left_alone_and_a_longer_one_goes_on(tmp_path, task, brief, log_of):
     told = []
     train(task(), brief(), tmp_path)
@@ -78,6 +84,7 @@ def test_a_finished_training_is_left_alone_and_a_longer_one_goes_on(tmp_path, ta
     assert read_checkpoint(tmp_path)["step"] == 12
 
 
+@pytest.mark.slow
 def test_the_clock_goes_on_where_it_was_left(tmp_path, task, brief):
     with pytest.raises(KeyboardInterrupt):
         train(task(), brief(), tmp_path, on_step=stopping(32))
@@ -90,6 +97,7 @@ def test_the_clock_goes_on_where_it_was_left(tmp_path, task, brief):
     assert told[-1].objects < 2000
 
 
+@pytest.mark.slow
 def test_the_log_is_written_as_often_as_asked(tmp_path, task, brief, log_of):
     train(task(), brief(validate_every=1e-6), tmp_path)
     rows = log_of(tmp_path)
@@ -99,12 +107,14 @@ def test_the_log_is_written_as_often_as_asked(tmp_path, task, brief, log_of):
     assert [p.name for p in tmp_path.iterdir() if "partial" in p.name] == []
 
 
+@pytest.mark.slow
 def test_validation_does_not_touch_the_training(tmp_path, task, brief, same):
     often = train(task(), brief(validate_every=1e-6, checkpoint_every=1e-6), tmp_path / "often")
     never = train(task(), brief(), tmp_path / "never")
     assert same(dict(often.state_dict()), dict(never.state_dict()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("made", "message"),
     [
@@ -158,6 +168,7 @@ def test_a_loss_that_is_not_finite_stops_it_and_keeps_the_last_checkpoint(tmp_pa
     assert same(before["module"], read_checkpoint(tmp_path)["module"])
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, task, brief, monkeypatch):
     train(task(), brief(), tmp_path)
 
@@ -171,6 +182,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, task, brief, monkeypatc
     assert read_checkpoint(tmp_path)["objects"] == 64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_mixed_precision(tmp_path, task, brief, precision):
     module = train(task(), brief(precision=precision), tmp_path)
@@ -181,12 +193,13 @@ def test_volumes_are_trained_in_float32_unless_another_is_asked_for():
     """The gradient of a 3D convolution in bfloat16 is wrong on some processors."""
     film, volume = torch.nn.Conv2d(2, 2, 3), torch.nn.Conv3d(2, 2, 3)
     cpu, card = torch.device("cpu"), torch.device("meta")
-    assert trained_in("auto", volume, cpu) == torch.float32
-    assert trained_in("bfloat16", volume, cpu) == torch.bfloat16
-    assert trained_in("auto", film, cpu) == precision_of("auto", cpu)
-    assert trained_in("auto", volume, card) == precision_of("auto", card)
+    assert training_precision("auto", volume, cpu) == torch.float32
+    assert training_precision("bfloat16", volume, cpu) == torch.bfloat16
+    assert training_precision("auto", film, cpu) == precision_of("auto", cpu)
+    assert training_precision("auto", volume, card) == precision_of("auto", card)
 
 
+@pytest.mark.slow
 def test_it_learns(tmp_path, task):
     """A minute's version of benchmarks/train_prior.py: better than the best factor within the support, by far."""
     source = Simulated(Domains2D(size=16, domains=3, kind="blobs", fill=0.3))

@@ -11,6 +11,7 @@ from retrieve.priors.retriever import ComplexUNet, RealUNet
 from retrieve.priors.training.loop import train
 from retrieve.priors.training.objects import Simulated
 from retrieve.priors.training.unet_task import UNetTask
+from retrieve.priors.windows import crop_or_pad
 from retrieve.problem import Problem
 from retrieve.simulate import Domains3D
 
@@ -91,6 +92,7 @@ def test_some_supports_are_not_told(made):
     assert not first(made(unknown=0.0))[1].flatten(1).all(1).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [ComplexUNet, RealUNet])
 @pytest.mark.parametrize("supervision", [1.0, 0.5, 0.0])
 def test_a_batch_is_learned(made, kind, supervision):
@@ -108,6 +110,7 @@ def test_a_batch_is_learned(made, kind, supervision):
     assert losses[-1] < 0.5 * min(1.0, losses[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [ComplexUNet, RealUNet])
 def test_a_batch_of_volumes_is_learned(volumes, kind):
     task = volumes(kind, sigma=0.0, lost=0.0, stop=0.0)
@@ -135,6 +138,7 @@ def test_volumes_are_measured_with_noise_islands_and_stops(volumes):
     assert (~valid).sum((1, 2, 3)).tolist() == [7] * 4  # the pixels within 1 px of the middle
 
 
+@pytest.mark.slow
 def test_a_training_on_volumes_goes_on_to_the_bit(volumes, brief, tmp_path, same):
     settings = brief(objects=16, batch=4)
     straight = train(volumes(), settings, tmp_path / "straight")
@@ -168,7 +172,7 @@ class Answer(torch.nn.Module):
 def test_validation_agrees_with_the_metrics(made):
     task = made()
     t, support = task.prepared(*task.source.held(8))
-    truth = task.module.recentre_window(torch.complex(t[:, 0], t[:, 1]))
+    truth = crop_or_pad(torch.complex(t[:, 0], t[:, 1]), task.module.shape)
     rng = torch.Generator().manual_seed(3)
     x = (truth + 0.3 * torch.randn(truth.shape, dtype=truth.dtype, generator=rng) * support) * 1j
     flipped = torch.roll(x.flip((1, 2)), (1, 1), (1, 2)).conj()

@@ -13,6 +13,7 @@ import retrieve.solvers.learned.base as learned
 from retrieve import solve
 from retrieve.numerics.alignment import align
 from retrieve.numerics.grids import pixels
+from retrieve.plugins.options import build
 from retrieve.priors.symmetry import Symmetric, twin_of
 from retrieve.problem import Problem
 from retrieve.problem.likelihood import Gaussian, Poisson
@@ -22,6 +23,7 @@ from retrieve.solvers.learned.dps import DPS
 from retrieve.solvers.learned.gibbs import normalise_rms, posterior_field, reverse, von_mises
 from retrieve.solvers.learned.pixel_shifts import try_pixel_shifts
 from retrieve.solvers.learned.refine import gaussian_support
+from retrieve.solvers.learned.unet import UNet
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (32, 32, 32)])
@@ -37,16 +39,16 @@ def noisy(sigma, shape=(8, 8)):
 
 
 def test_the_noise_level_falls_slowly_and_then_quickly():
-    levels = Diffusion(evaluations=100, high=1.3, middle=0.7, low=0.1, anneal=0.2).levels(noisy(0.1))
+    levels = Diffusion(evaluations=100, sigma_max=1.3, sigma_mid=0.7, sigma_min=0.1).sigmas(noisy(0.1))
     assert len(levels) == 100
     assert np.all(np.diff(levels) < 0)
-    assert_allclose([levels[0], levels[79], levels[-1]], [1.3, 0.7, 0.1])
+    assert_allclose([levels[0], levels[84], levels[-1]], [1.3, 0.7, 0.1])
 
 
 def test_volumes_are_searched_at_larger_noise_unless_told_otherwise():
     films, volumes = noisy(0.1), noisy(0.1, (8, 8, 8))
-    assert Diffusion(evaluations=10).levels(volumes)[0] > Diffusion(evaluations=10).levels(films)[0]
-    told = Diffusion(high=2.0, middle=1.0, low=0.2)
+    assert Diffusion(evaluations=10).sigmas(volumes)[0] > Diffusion(evaluations=10).sigmas(films)[0]
+    told = Diffusion(sigma_max=2.0, sigma_mid=1.0, sigma_min=0.2)
     assert told.span(films) == told.span(volumes) == (2.0, 1.0, 0.2)
 
 
@@ -59,6 +61,38 @@ def test_the_noisier_the_data_the_larger_the_levels():
     assert_allclose(spans[-1], spans[-2])
     assert np.all(spans[:, 0] > spans[:, 1])
     assert np.all(spans[:, 1] > spans[:, 2])
+
+
+OLD = {
+    **{
+        "search": 50,
+        "heads": 4,
+        "trial": 6,
+        "evaluations": 20,
+        "rounds": 2,
+        "beta": 0.95,
+        "high": 1.3,
+        "middle": None,
+        "low": 0.2,
+    },
+    **{"anneal": 0.15, "trust": 1.0, "fit": 0.1, "nudge": 12, "sweeps": 12, "coupling": 0.4, "inner": 6},
+    **{"refine": 3, "refine_step": 0.1, "refine_support": 0.15},
+}
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize(
+    ("kind", "old", "new"),
+    [
+        (Diffusion, OLD, Diffusion(search=50, evaluations=20, sigma_max=1.3, sigma_min=0.2, refine=3, refine_step=0.1)),
+        (DPS, {"timesteps": 9, "norm": "plain", "refine_support": 0.15}, DPS(timesteps=9)),
+        (UNet, {"refine": "er", "iterations": 4}, UNet(algorithm="er", iterations=4)),
+    ],
+    ids=["diffusion", "dps", "unet"],
+)
+def test_options_of_an_older_manifest_are_understood(kind, old, new):
+    with pytest.warns(FutureWarning, match="option (high is now sigma_max|norm was dropped|refine is now algorithm)"):
+        assert build(kind, old) == new
 
 
 @pytest.mark.parametrize("name", ["linear", "cosine"])
@@ -177,16 +211,16 @@ def test_an_object_a_pixel_aside_is_rolled_back_and_one_in_its_place_stays():
         assert np.allclose(after, np.roll(before, [-s for s in shift], (0, 1)))
 
 
-def test_a_start_a_pixel_aside_ends_in_its_place_if_it_is_nudged():
+def test_a_start_a_pixel_aside_is_moved_to_its_place(constants):
     problem = object_set("domains2d-50-cells").problem(0, TUNE_SEED, Noise(sigma=0.05))
     begun = np.abs(problem.truth) * np.exp(1j * np.angle(np.roll(problem.truth, 1, 0)))
-    options = {"search": 0, "rounds": 1, "high": 0.2, "middle": 0.2, "evaluations": 4}
-    stayed, nudged = (
-        solve(Diffusion(**options, nudge=n), problem, starts=1, x0=begun[None].astype(np.complex64), device="cpu")
-        for n in (0, 12)
-    )
-    assert nudged.score.r < 0.97 * stayed.score.r
-    aside_by, in_place = (np.abs(align(result.object, problem.truth).shift).max() for result in (stayed, nudged))
+    solver, results = Diffusion(search=0, rounds=1, sigma_max=0.2, sigma_mid=0.2, evaluations=4), []
+    for calls in (0, 12):
+        constants(SHIFT_CALLS=calls)
+        results.append(solve(solver, problem, starts=1, x0=begun[None].astype(np.complex64), device="cpu"))
+    stayed, moved = results
+    assert moved.score.r < 0.97 * stayed.score.r
+    aside_by, in_place = (np.abs(align(result.object, problem.truth).shift).max() for result in (stayed, moved))
     assert in_place < 0.1 < 0.5 < aside_by
 
 

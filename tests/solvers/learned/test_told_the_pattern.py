@@ -15,7 +15,13 @@ from retrieve.solvers.learned.diffusion import Diffusion
 from retrieve.solvers.learned.dps import DPS
 
 SMALL = {"base": 8, "widths": [1, 2], "blocks": 1, "attention": [], "embedding": 16, "patch": 1}
-SOLVERS = [(Diffusion, {"search": 5, "heads": 1, "evaluations": 3}), (DPS, {"timesteps": 3})]
+SOLVERS = [(Diffusion, {"search": 5, "evaluations": 3}), (DPS, {"timesteps": 3})]
+
+
+@pytest.fixture(autouse=True)
+def short(constants):
+    """One candidate, and samples after one sweep."""
+    constants(CANDIDATES=1, GIBBS_SWEEPS=1, REVERSE_CALLS=2)
 
 
 @pytest.fixture
@@ -39,7 +45,7 @@ def posed(shape):
 
 
 @pytest.mark.parametrize(("kind", "options"), SOLVERS, ids=["diffusion", "dps"])
-@pytest.mark.parametrize("shape", [(32, 32), (16, 16, 16)], ids=["2d", "3d"])
+@pytest.mark.parametrize("shape", [(32, 32), pytest.param((16, 16, 16), marks=pytest.mark.slow)], ids=["2d", "3d"])
 def test_the_solvers_tell_it_the_problem_s_pattern(file, monkeypatch, kind, options, shape):
     told = []
     given = EDM.given
@@ -61,7 +67,7 @@ def test_the_solvers_tell_it_the_problem_s_pattern(file, monkeypatch, kind, opti
 
 
 def test_samples_and_the_same_seed(file):
-    solver = Diffusion(weights=file((32, 32), pattern=True), search=5, heads=1, evaluations=3, sweeps=1, inner=2)
+    solver = Diffusion(weights=file((32, 32), pattern=True), search=5, evaluations=3)
     one, two = (solve(solver, posed((32, 32)), starts=1, samples=2, seed=4) for _ in range(2))
     assert one.samples.shape == (2, 32, 32)
     np.testing.assert_array_equal(one.samples, two.samples)

@@ -62,18 +62,18 @@ def test_the_scale_is_the_one_that_fits_best(easy, file):
         assert best < min(problem.r_factor(found * np.float32(f))[0] for f in (0.9, 0.99, 1.01, 1.1))
 
 
-@pytest.mark.parametrize("refine", ["er", "hio", "raar", "cg"])
-def test_refinement_goes_on_from_there(easy, file, refine):
+@pytest.mark.parametrize("algorithm", ["er", "hio", "raar", "cg"])
+def test_refinement_goes_on_from_there(easy, file, algorithm):
     plain = solve(UNet(weights=file()), easy, hold_out=0)
     steps = []
     refined = solve(
-        UNet(weights=file(), refine=refine, iterations=30),
+        UNet(weights=file(), algorithm=algorithm, iterations=30),
         easy,
         hold_out=0,
         on_step=lambda p: steps.append((p.stage, p.total)) and None,
     )
     assert refined.score.r < 0.5 * plain.score.r
-    assert steps == [("network", 31)] + [(refine, 31)] * 30
+    assert steps == [("network", 31)] + [(algorithm, 31)] * 30
     assert refined.cost.network_evaluations == 1
     assert plain.cost.steps == 1
 
@@ -81,8 +81,8 @@ def test_refinement_goes_on_from_there(easy, file, refine):
 def test_without_a_support_and_with_lost_pixels(easy, file):
     hidden = np.random.default_rng(0).random(easy.shape) < 0.1
     problem = easy.replace(support=None, valid=easy.valid & ~hidden, amplitude=np.where(hidden, 0, easy.amplitude))
-    for refine in ("none", "er"):
-        result = solve(UNet(weights=file(), refine=refine), problem)
+    for algorithm in ("none", "er"):
+        result = solve(UNet(weights=file(), algorithm=algorithm), problem)
         assert np.isfinite(result.object).all()
         assert result.score.r < 1
 
@@ -90,11 +90,12 @@ def test_without_a_support_and_with_lost_pixels(easy, file):
 def test_three_axes(file):
     x, support = blobs((16, 16, 16), seed=1, fill=0.06)
     problem = Problem.from_arrays(intensity=measure(x), support=support)
-    result = solve(UNet(weights=file(shape=(16, 16, 16), window=(16, 16, 16)), refine="er", iterations=5), problem)
+    result = solve(UNet(weights=file(shape=(16, 16, 16), window=(16, 16, 16)), algorithm="er", iterations=5), problem)
     assert result.object.shape == (16, 16, 16)
     assert np.isfinite(result.object).all()
 
 
+@pytest.mark.slow
 def test_a_trained_network_finds_what_it_was_trained_on(easy, tmp_path):
     torch.manual_seed(0)
     module = ComplexUNet((32, 32), (24, 24), widths=(8, 16, 32))
@@ -152,8 +153,8 @@ def test_weights_that_are_not_there_or_of_another_kind(easy, tmp_path):
 
 
 def test_an_unknown_refinement():
-    with pytest.raises(OptionError, match="refine"):
-        UNet(refine="magic")
+    with pytest.raises(OptionError, match="algorithm"):
+        UNet(algorithm="magic")
 
 
 def test_the_weights_that_ship_are_chosen_by_the_number_of_axes(easy, tmp_path, monkeypatch):

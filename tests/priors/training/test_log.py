@@ -6,8 +6,8 @@ import pytest
 
 from retrieve.errors import RetrieveError
 from retrieve.files import replacing
-from retrieve.priors.training.files import lock_directory
 from retrieve.priors.training.log import TrainingLog
+from retrieve.priors.training.loop import lock_directory
 
 
 def rows(path):

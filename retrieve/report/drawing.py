@@ -11,13 +11,13 @@ import numpy as np
 from cycler import cycler
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, PathPatch
+from matplotlib.path import Path
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
@@ -136,8 +136,9 @@ def _draw_image(axes: Axes, panel: ImagePanel, ticks: bool) -> AxesImage:
     for outline in panel.outlines:
         if outline.inside.any() and not outline.inside.all():
             step = (right - left) / panel.values.shape[1], (bottom - top) / panel.values.shape[0]
-            lines = outline_lines(outline.inside) * step + (left, top)
-            axes.add_collection(LineCollection(list(lines), colors=outline.colour, linewidths=0.8), autolim=False)
+            ends = (outline_lines(outline.inside) * step + (left, top)).reshape(-1, 2)
+            path = Path(ends, np.tile([Path.MOVETO, Path.LINETO], len(ends) // 2))
+            axes.add_artist(PathPatch(path, fill=False, edgecolor=outline.colour, linewidth=0.8))
     return image
 
 

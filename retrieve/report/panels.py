@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .numbers import number
 
+MAX_OUTLINE_LINES = 20_000
+
 # images --------------------------------------------------------------------------------------------
 
 
@@ -91,13 +93,17 @@ class ImagePanel:
 
 
 def outline_lines(inside: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The pixels' edges (lines, 2 ends, xy) between what is inside (2D) and what is not; pixel k covers k to k + 1."""
+    """The pixels' edges (lines, 2 ends, xy) between what is inside (2D) and what is not; pixel k covers k to k + 1.
+
+    None of a mask so speckled that its outline would hide the image.
+    """
     padded = np.pad(np.asarray(inside, bool), 1)
     row, left, right = _runs((padded[1:] != padded[:-1])[:, 1:-1])
     column, top, bottom = _runs((padded[:, 1:] != padded[:, :-1])[1:-1].T)
     across = np.stack([np.stack([left, row], 1), np.stack([right, row], 1)], 1)
     down = np.stack([np.stack([column, top], 1), np.stack([column, bottom], 1)], 1)
-    return np.concatenate([across, down]).astype(float)
+    lines = np.concatenate([across, down]).astype(float)
+    return lines if len(lines) <= MAX_OUTLINE_LINES else lines[:0]
 
 
 def _runs(marked: NDArray[np.bool_]) -> tuple[NDArray, NDArray, NDArray]:

@@ -21,6 +21,8 @@ from .object_panels import object_grid, object_scales, phase_scale, spread_scale
 from .panels import ColourScale, DensityPanel, ImageGrid, ImagePanel, ImageRow, matrix_panel, spans_decades
 from .tables import Cell, Column, TablePanel, percent
 
+MODES_PIXELS = 65_536  # that modes are computed of at most; factorising them takes most of a large page
+
 
 class Agreement(NamedTuple):
     """What usable starts have in common.
@@ -115,29 +117,29 @@ def _distributions(title: str, values: Mapping[str, NDArray[np.float64]], alt: s
 
 
 def modes_of_starts(result: Result, agreement: Agreement, unit: str) -> ImageGrid:
-    """Mean, modes and spread of the aligned starts, in the box of the chosen one's object."""
+    """Mean, modes and spread of the aligned starts, in the box of the chosen one's object, in a large one thinned."""
     reference = result.chosen if result.chosen in agreement.starts else int(agreement.starts[0])
     x = agreement.aligned[list(agreement.starts).index(reference)]
     support = result.problem.support if result.supports is None else result.supports[reference]
     if support is not None:
         support = np.roll(np.asarray(support, bool), shift_to_centre(result.estimates[reference]), range(x.ndim))
-    box = _around_middle(crop_to(x, support), x.shape)
-    return modes_grid(shared_modes(agreement.aligned[(slice(None), *box)]), result.problem.meta, unit, "starts")
+    box, step = _around_middle(crop_to(x, support), x.shape)
+    return modes_grid(shared_modes(agreement.aligned[(slice(None), *box)]), result.problem.meta, unit, "starts", step)
 
 
-def _around_middle(crop: tuple[slice, ...], shape: tuple[int, ...]) -> tuple[slice, ...]:
-    """The smallest box that holds `crop` and whose own middle pixel is the array's."""
-    box = []
-    for cut, n in zip(crop, shape, strict=True):
-        half = min(max(n // 2 - cut.start, cut.stop - n // 2), n // 2)
-        box.append(slice(n // 2 - half, min(n, n // 2 + half + 1)))
-    return tuple(box)
+def _around_middle(crop: tuple[slice, ...], shape: tuple[int, ...]) -> tuple[tuple[slice, ...], int]:
+    """A box that holds `crop` and whose own middle pixel is the array's; one pixel in how many it takes along an axis."""
+    half = [min(max(n // 2 - cut.start, cut.stop - n // 2), n // 2) for cut, n in zip(crop, shape, strict=True)]
+    step = math.ceil((math.prod(2 * h + 1 for h in half) / MODES_PIXELS) ** (1 / len(shape)))
+    box = (slice(n // 2 - h // step * step, min(n, n // 2 + h + 1), step) for h, n in zip(half, shape, strict=True))
+    return tuple(box), step
 
 
-def modes_grid(found: SharedModes, meta: Mapping[str, Any], unit: str, who: str) -> ImageGrid:
-    """Mean, leading modes and spread of amplitude and phase; `who` is what they are of."""
+def modes_grid(found: SharedModes, meta: Mapping[str, Any], unit: str, who: str, step: int = 1) -> ImageGrid:
+    """Mean, leading modes and spread of amplitude and phase.  who: what they are of.  step: one pixel in so many is there."""
     amplitude, phase = found.amplitude, found.phase
     grid = object_grid(found.origin, meta)
+    grid = grid._replace(size=tuple(step * size for size in grid.size))
     mean = np.where(found.inside, amplitude.mean * np.exp(1j * np.nan_to_num(phase.mean)), 0)
     scales = object_scales([mean], None, unit)
     relative = ColourScale("viridis", 0.0, 1.0, "mode, relative to its maximum")
@@ -158,4 +160,5 @@ def modes_grid(found: SharedModes, meta: Mapping[str, Any], unit: str, who: str)
         f"Phase modes by circular SVD, with their shares of the variance. "
         f"The complex common mode (leading singular vector) holds {found.common:.1%} of the energy of the aligned {who}."
     )
-    return ImageGrid([ImageRow(amplitudes, "Amplitude"), ImageRow(phases, "Phase")], note)
+    thinned = f"One pixel in {step} along each axis. " * (step > 1)
+    return ImageGrid([ImageRow(amplitudes, "Amplitude"), ImageRow(phases, "Phase")], thinned + note)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from ..errors import InputError
 from ..evaluate.store import Store
@@ -14,6 +15,7 @@ from ..files import json_value, write_text
 from ..plugins.options import unknown
 from ..provenance import versions
 from ..report.figure import write_figure
+from ..report.tables import Column, TablePanel
 from .base import QUICK, Effort, Reproduction, line_record, paper
 
 __all__ = ["COMPARED", "FIGURES", "QUICK", "Effort", "reproduce", "write_overview"]
@@ -64,8 +66,26 @@ def reproduce(name: str, effort: Effort, folder: Path, command: str = "", store:
 
 def write_overview(folder: Path) -> Path:
     """The page of all figures that the folder holds, ``index.html``; returns its path."""
-    from ..report.page.of_reproduction import reproduction_page
+    from ..report.page.render import render
 
     contents = {name: json.loads(path.read_text("utf-8")) for name in FIGURES if (path := folder / f"{name}.json").exists()}
     pictures = {name: (folder / f"{name}.png").read_bytes() for name in contents if (folder / f"{name}.png").exists()}
-    return write_text(folder / "index.html", reproduction_page(contents, pictures))
+    figures = {name: (content, pictures.get(name), _table(name, content)) for name, content in contents.items()}
+    source = next((content["paper"] for content in contents.values()), "")
+    return write_text(folder / "index.html", render("reproduction.html", figures=figures, paper=source))
+
+
+def _table(name: str, content: Mapping[str, Any]) -> TablePanel:
+    """Our numbers beside the paper's."""
+    heads = {
+        "what": "what",
+        "ours": "here",
+        "paper": "paper",
+        "where": "where in the paper",
+        "why": "why they differ, or a remark",
+    }
+    columns = [
+        Column(head, [line[key] or None if key == "why" else line[key] for line in content["lines"]])
+        for key, head in heads.items()
+    ]
+    return TablePanel(f"{name}-table", f"{content['title']}: here and in the paper", columns)

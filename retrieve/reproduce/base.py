@@ -56,8 +56,8 @@ class Reproduction(NamedTuple):
 @lru_cache(maxsize=1)
 def paper() -> dict[str, Any]:
     """The paper's title, figures and numbers, with where each stands."""
-    told: dict[str, Any] = json.loads((files(__package__) / "paper.json").read_text("utf-8"))
-    return told
+    record: dict[str, Any] = json.loads((files(__package__) / "paper.json").read_text("utf-8"))
+    return record
 
 
 def line_record(line: Line) -> dict[str, Any]:

@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from itertools import chain
 from typing import NamedTuple
 
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 
 from ..driver.solve import solve
 from ..evaluate.benchmarks import BENCHMARK_NOISE, Benchmark
@@ -18,10 +16,12 @@ from ..evaluate.comparison import Comparison
 from ..evaluate.statistics import summarise
 from ..evaluate.store import Store
 from ..plugins.registry import find
+from ..report.drawing import draw_chart, new_figure, picture_style
+from ..report.panels import Curve, CurvePanel
 from ..simulate import TEST_SEED, Noise, object_set
 from ..solvers import HIO, Solver
 from .base import Effort, Line, Reproduction, paper
-from .gallery import DPI, OURS, STYLE, best, figure2, figure3
+from .gallery import OURS, best, figure2, figure3
 
 SETS = ("domains2d-50-cells", "domains2d-50-blobs")
 PAPER_METRICS = {
@@ -89,7 +89,7 @@ def compared(
     return Comparison(settings, known, rows, pictures)
 
 
-def told_of(whole: Comparison) -> dict[str, object]:
+def record_of(whole: Comparison) -> dict[str, object]:
     """Settings, success rates and the seconds that all runs took, of which workers share, for the JSON."""
     rates = [
         {"set": s.group, "noise": s.noise, "solver": s.solver, "best": s.best, "objects": s.objects}
@@ -121,8 +121,7 @@ def fig2(effort: Effort, store: Store | None = None) -> Reproduction:
         f"{effort.objects} objects of each set, test seed, no noise, support known; medians of the best by the free score "
         f"of {effort.starts} starts (HIO of 500 iterations, diffusion) or of one (U-Net, DPS of {effort.timesteps} steps)"
     )
-    with matplotlib.rc_context(STYLE):
-        return Reproduction(how, lines, figure2(whole, 0.0), told_of(whole))
+    return Reproduction(how, lines, figure2(whole, 0.0), record_of(whole))
 
 
 def fig3(effort: Effort, store: Store | None = None) -> Reproduction:
@@ -144,8 +143,7 @@ def fig3(effort: Effort, store: Store | None = None) -> Reproduction:
                 lying = float(np.median([row.metrics["raw_amplitude_correlation"] for row in rows] or [np.nan]))
                 lines.append(Line(f"median, amplitude correlation as it lies, σ = {level:g}, {group}", lying, key, MOVED))
     how = f"{effort.objects} objects of each set and level, test seed, support known; best of up to {effort.starts} starts"
-    with matplotlib.rc_context(STYLE):
-        return Reproduction(how, lines, figure3(whole, list(BENCHMARK_NOISE)), told_of(whole))
+    return Reproduction(how, lines, figure3(whole, list(BENCHMARK_NOISE)), record_of(whole))
 
 
 def speed(effort: Effort) -> Reproduction:
@@ -170,16 +168,14 @@ def speed(effort: Effort) -> Reproduction:
     lines = [Line(f"seconds, {names.get(label, label)}", value, keys[label], machine) for label, value in seconds.items()]
     ratio = f"by the paper's numbers {theirs[OURS] / theirs['hio']:.0f}"
     lines += [Line(f"{label} over hio, ratio", seconds[label] / seconds["hio"], None, ratio) for label in ("dps", OURS)]
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(6, 2.4), dpi=DPI, layout="constrained")
-        axes = figure.subplots()
-        place = np.arange(len(seconds))
-        axes.barh(place - 0.2, list(seconds.values()), 0.38, label="here")
-        axes.barh(place + 0.2, [theirs[label] for label in seconds], 0.38, label="paper", color="0.7")
-        axes.set_yticks(place, list(seconds))
-        axes.set_xscale("log")
-        axes.invert_yaxis()
-        axes.set_xlabel("seconds a reconstruction")
-        axes.legend(frameon=False)
+    places = range(len(seconds))
+    curves = [
+        Curve(0, places, list(seconds.values()), "here", marks=True, line=False),
+        Curve(1, places, [theirs[label] for label in seconds], "paper", marks=True, line=False),
+    ]
+    panel = CurvePanel("seconds a reconstruction", curves, None, "seconds", "seconds here", log=True, categories=list(seconds))
+    with picture_style():
+        figure = new_figure((6, 3))
+        draw_chart(figure.subplots(), panel)
     how = f"one start, median of {len(problems) - 1} films of 64² px, all cores"
     return Reproduction(how, lines, figure, {"seconds": seconds})

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from ..driver.solve import solve
 from ..evaluate.analysis_summary import summary
@@ -17,17 +18,23 @@ from ..evaluate.analyze import analyze
 from ..evaluate.metrics import amplitude_correlation, phase_similarity
 from ..io.result import Result
 from ..numerics.alignment import align
+from ..numerics.grids import crop_to
 from ..prepare import PreparedTrain, Pulses, frames_of, prepare_pulses, read_calibration
 from ..problem.likelihood import Poisson
 from ..report.analysis_picture import analysis_picture
+from ..report.drawing import draw_grid, new_figure, picture_style
+from ..report.object_panels import ObjectScales, amplitude_and_phase, object_grid, object_scales
+from ..report.panels import ColourScale, ImageGrid, ImagePanel, ImageRow
+from ..report.pattern_panels import detector_grid, measured_intensity
 from ..simulate import TEST_SEED, PulseTrain, Recording, object_set, record
 from ..simulate.pulses import write_recording
 from .base import Effort, Line, Reproduction
-from .gallery import DPI, STYLE
+from .gallery import PATTERN_SCALE
 from .simulated import ours
 
 TRAINING_SET = "domains2d-50-cells"
 RANGES = ":24,-55:"
+DIFFERENCE_SCALE = ColourScale("inferno", 0.0, 0.1, "|difference| of the amplitudes")
 SIMULATED = "a simulated train of known truth; the measured one is not public"
 
 
@@ -82,16 +89,15 @@ def fig4(effort: Effort) -> Reproduction:
         f"three samples each"
     )
     details = {"steps": list(prepared.steps), "scores": [dataclasses.asdict(r.scores[r.chosen]) for r in results]}
-    with matplotlib.rc_context(STYLE):
-        return Reproduction(how, lines, _figure4(made, results), details)
+    return Reproduction(how, lines, _figure4(made, results), details)
 
 
 def fig5(effort: Effort) -> Reproduction:
     """Likeness of pairs, errors and modes of posterior samples of data set 2."""
     result = sampled(1, effort, effort.samples)
     made = analyze([result], ["data set 2"], of="samples", modes=2)
-    told = summary(made)
-    pairs, errors, nmf, svd = told["pairwise"], told["errors"]["chi2_diffraction"], told["nmf"], told["circular_svd"]
+    figures = summary(made)
+    pairs, errors, nmf, svd = figures["pairwise"], figures["errors"]["chi2_diffraction"], figures["nmf"], figures["circular_svd"]
     narrow = "samples are of one posterior, whose width the counts set; the paper's also differ in the solution found"
     lines = [Line(f"median likeness of pairs, {name}", pairs[name]["median"], f"pairs {name}", narrow) for name in pairs]
     other = "depends on the data's noise and the scale of the normalisation to the maximum"
@@ -99,45 +105,43 @@ def fig5(effort: Effort) -> Reproduction:
         Line("diffraction error, 5 %", errors["from"], "error from", other),
         Line("diffraction error, 95 %", errors["to"], "error to", other),
         Line("NMF of two modes, energy explained", nmf["explained"], "nmf explained", narrow),
-        Line(
-            "NMF, share of the first mode",
-            nmf["fractions"][0],
-            "nmf first",
-            "NMF is seldom unique",
-        ),
+        Line("NMF, share of the first mode", nmf["fractions"][0], "nmf first", "NMF is seldom unique"),
         Line("NMF, share of the second mode", nmf["fractions"][1], "nmf second", ""),
         Line("circular SVD, variance of the first mode", svd["fractions"][0], "svd first", narrow),
     ]
     how = f"{effort.samples} posterior samples of data set 2 (the last 55 kept frames) of the train of Figure 4"
-    return Reproduction(how, lines, analysis_picture(made), {"analysis": told})
+    return Reproduction(how, lines, analysis_picture(made), {"analysis": figures})
 
 
 def _figure4(made: Recording, results: list[Result]) -> Figure:
     """Of each data set the pattern; of three samples amplitude, phase, pattern and its difference from the measured one."""
-    samples = [result.samples for result in results]
-    figure = Figure(figsize=(12, 7.2), dpi=DPI, layout="constrained")
-    grid = figure.subplots(6, 6, width_ratios=[1.2, 1, 1, 1, 1, 0.02])
-    for axes in grid.flat:
-        axes.set_axis_off()
-    r = np.argwhere(made.support)
-    window = tuple(slice(a, b + 1) for a, b in zip(r.min(axis=0), r.max(axis=0), strict=True))
-    for number, (result, drawn) in enumerate(zip(results, samples, strict=True)):
-        assert drawn is not None
-        problem = result.problem
-        y, valid = (np.fft.fftshift(np.asarray(a)) for a in (problem.amplitude, problem.valid))
-        y = np.where(valid, y, np.nan)
-        top = np.nanmax(y)
-        grid[3 * number, 0].imshow(np.log10(np.maximum(y / top, 1e-3)), cmap="magma", vmin=-3, vmax=0)
-        grid[3 * number, 0].set_title(f"data set {number + 1}", fontsize=9)
-        for k, one in enumerate(drawn[:3]):
-            row = grid[3 * number + k]
-            x = align(one, results[0].object, ramp=number > 0).object[window]
-            f = np.abs(np.fft.fftshift(np.fft.fftn(one, norm="ortho")))
-            row[1].imshow(np.abs(x), cmap="viridis")
-            row[2].imshow(np.where(made.support[window], np.angle(x), np.nan), cmap="twilight", vmin=-np.pi, vmax=np.pi)
-            row[3].imshow(np.log10(np.maximum(f / top, 1e-3)), cmap="magma", vmin=-3, vmax=0)
-            row[4].imshow(np.abs(f - y) / top, cmap="inferno", vmin=0, vmax=0.1)
-            if k == 0:
-                for axes, title in zip(row[1:], ("amplitude", "phase", "pattern", "|difference|, to 0.1"), strict=False):
-                    axes.set_title(title, fontsize=9)
+    crop = crop_to(made.support.astype(float), made.support)
+    with picture_style():
+        figure = new_figure((11, 10))
+        parts = figure.subfigures(len(results), 1, squeeze=False)[:, 0]
+        for number, (part, result) in enumerate(zip(parts, results, strict=True)):
+            assert result.samples is not None
+            aligned = [align(one, results[0].object, ramp=number > 0).object for one in result.samples[:3]]
+            measured = np.sqrt(measured_intensity(result.problem))
+            scales = object_scales([x[crop] for x in aligned], None)
+            rows = [_sample_row(x, crop, one, measured, scales) for x, one in zip(aligned, result.samples, strict=False)]
+            shown = ImagePanel("measured", measured / np.nanmax(measured), PATTERN_SCALE, detector_grid(measured.shape))
+            first, *others = [ImageRow([shown if k == 0 else None, *row], f"sample {k + 1}") for k, row in enumerate(rows)]
+            plain = [row._replace(panels=[panel and replace(panel, title="") for panel in row.panels]) for row in others]
+            part.suptitle(f"data set {number + 1}")
+            draw_grid(part, ImageGrid([first, *plain]), ticks=False)
     return figure
+
+
+def _sample_row(
+    x: NDArray, crop: tuple[slice, ...], sample: NDArray, measured: NDArray, scales: ObjectScales
+) -> list[ImagePanel]:
+    """Amplitude and phase of an aligned sample, the sample's pattern, and its difference from the measured one."""
+    top = np.nanmax(measured)
+    pattern = np.abs(np.fft.fftshift(np.fft.fftn(sample, norm="ortho")))
+    grid = detector_grid(pattern.shape)
+    return [
+        *amplitude_and_phase(x[crop], scales, object_grid([0, 0], {}), ""),
+        ImagePanel("pattern", pattern / top, PATTERN_SCALE, grid),
+        ImagePanel("difference", np.abs(pattern - measured) / top, DIFFERENCE_SCALE, grid),
+    ]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
 from ..evaluate.comparison import Picture
-from ..evaluate.metrics import truth_mask
 from ..evaluate.store import Store
+from ..numerics.grids import crop_to
+from ..report.drawing import draw_grid, new_figure, picture_style
+from ..report.object_panels import ObjectScales, amplitude_and_phase, error_panels, object_grid
+from ..report.panels import ColourScale, ImageGrid, ImagePanel, ImageRow
+from ..report.pattern_panels import detector_grid
 from ..solvers import HIO
 from .base import Effort, Line, Reproduction
-from .gallery import DPI, OURS, STYLE
-from .simulated import Entry, compared, median, ours, told_of
+from .gallery import OURS
+from .simulated import Entry, compared, median, ours, record_of
 
 VOLUME_SET = "domains3d-fits"
 
@@ -32,34 +35,30 @@ def fig6(effort: Effort, store: Store | None = None) -> Reproduction:
                 lines.append(Line(what, median(whole, VOLUME_SET, level, label, metric), key))
     how = f"{effort.volumes} objects of {VOLUME_SET}, test seed, support known, best of up to {starts} starts by the free score"
     shown = next(p for p in whole.pictures if p.row.solver == OURS and p.row.noise == 0.0)
-    with matplotlib.rc_context(STYLE):
-        return Reproduction(how, lines, _figure6(shown), told_of(whole))
+    return Reproduction(how, lines, _figure6(shown), record_of(whole))
 
 
 def _figure6(shown: Picture) -> Figure:
-    """The pattern, amplitude and phase of truth and estimate, and their differences, at the middle of each axis."""
-    truth, x = shown.truth, shown.estimate
-    assert truth is not None
-    inside, top = truth_mask(truth), float(np.abs(truth).max())
-    y = np.log10(np.maximum(shown.amplitude / shown.amplitude.max(), 1e-4))
-    rows = {
-        "pattern": (y, "magma", -4, 0),
-        "amplitude, truth": (np.abs(truth) / top, "viridis", 0, 1),
-        "amplitude": (np.abs(x) / top, "viridis", 0, 1),
-        "|difference|": (np.abs(np.abs(x) - np.abs(truth)) / top, "inferno", 0, 0.2),
-        "phase, truth": (np.where(inside, np.angle(truth), np.nan), "twilight", -np.pi, np.pi),
-        "phase": (np.where(inside, np.angle(x), np.nan), "twilight", -np.pi, np.pi),
-        "|difference| ": (np.where(inside, np.abs(np.angle(x * truth.conj())), np.nan), "inferno", 0, 0.5),
-    }
-    figure = Figure(figsize=(5.4, 11.5), dpi=DPI, layout="constrained")
-    grid = figure.subplots(len(rows), 3)
-    for line, (name, (values, cmap, low, high)) in zip(grid, rows.items(), strict=True):
-        for axis, axes in enumerate(line):
-            image = axes.imshow(np.take(values, values.shape[axis] // 2, axis), cmap=cmap, vmin=low, vmax=high)
-            axes.set_xticks([])
-            axes.set_yticks([])
-            if line is grid[0]:
-                axes.set_title(f"middle of axis {axis}", fontsize=9)
-        line[0].set_ylabel(name, fontsize=9)
-        figure.colorbar(image, ax=list(line), shrink=0.8)
+    """The pattern, truth and estimate, and their differences, by sections through the middle."""
+    assert shown.truth is not None
+    crop, top = crop_to(shown.truth, None), float(np.abs(shown.truth).max())
+    origin = [n // 2 - cut.start for n, cut in zip(shown.truth.shape, crop, strict=True)]
+    grid = object_grid(origin, {})
+    x, truth = shown.estimate[crop] / top, shown.truth[crop] / top
+    scales = ObjectScales(
+        ColourScale("viridis", 0.0, 1.0, "amplitude"),
+        ColourScale("twilight", -np.pi, np.pi, "phase (rad)"),
+        ColourScale("inferno", 0.0, 0.2, "|difference|"),
+        ColourScale("inferno", 0.0, 0.5, "|difference| (rad)"),
+    )
+    intensity = ColourScale("magma", 1e-4, 1.0, "amplitude", log=True)
+    pattern = ImagePanel("pattern", shown.amplitude / shown.amplitude.max(), intensity, detector_grid(shown.amplitude.shape))
+    known, found = (amplitude_and_phase(a, scales, grid, "") for a in (truth, x))
+    wrong = error_panels(x, truth, scales, grid, "")
+    names = ("pattern", "amplitude,\ntruth", "amplitude", "difference", "phase,\ntruth", "phase", "difference")
+    panels = [pattern, known[0], found[0], wrong[0], known[1], found[1], wrong[1]]
+    rows = [ImageRow(panel.sections(), name) for panel, name in zip(panels, names, strict=True)]
+    with picture_style():
+        figure = new_figure((6.5, 12.5))
+        draw_grid(figure, ImageGrid(rows), ticks=False)
     return figure

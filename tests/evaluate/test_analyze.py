@@ -141,7 +141,7 @@ def test_picture_and_page(ensemble, shape, tmp_path):
     analysis_picture(made, tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 30_000
     html = page(made)
-    for title in ("Likeness of pairs", "Diffraction errors", "Solutions", "Spread and modes", "Resolution"):
+    for title in ("Likeness of pairs", "Fit to the data", "Solutions", "Spread and modes", "Resolution"):
         assert f">{title}</h2>" in html
     assert made.verdict in html
     assert "<a>" not in html

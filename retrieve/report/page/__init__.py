@@ -16,31 +16,57 @@ __all__ = ["page", "write_page"]
 
 
 def page(content: Result | Comparison | Analysis) -> str:
-    """The HTML document of a result, a comparison or an analysis.
+    """Make the HTML document of a result, a comparison or an analysis.
 
-    Everything is in it: pictures as PNG data, charts as SVG, style and script; a content security policy
+    The document holds its pictures as PNG data, its charts as SVG, its style and its script. A content security policy
     forbids it to fetch anything. The same content gives the same text.
+
+    Parameters
+    ----------
+    content : Result, Comparison or Analysis
+        As `solve`, `compare` or `analyze` returns it.
+
+    Returns
+    -------
+    str
+        The HTML.
     """
     from ...evaluate.analyze import Analysis
     from ...evaluate.comparison import Comparison
+    from .render import render
 
     if isinstance(content, Analysis):
-        from .of_analysis import analysis_page
+        from ..analysis_panels import analysis_page
 
-        return analysis_page(content)
+        return render("analysis.html", **analysis_page(content))
     if isinstance(content, Comparison):
-        from .of_comparison import comparison_page
+        from ..comparison_panels import comparison_page
 
-        return comparison_page(content)
-    from .of_result import result_page
+        return render("comparison.html", **comparison_page(content))
+    from ..result_panels import result_page
 
-    return result_page(content)
+    return render("result.html", **result_page(content))
 
 
 def write_page(content: Result | Comparison | Analysis, path: str | Path) -> Path:
-    """Write the page of a result, a comparison or an analysis; returns the path.
+    """Write the page of a result, a comparison or an analysis.
 
-    The file is written beside its place and renamed. Raises `InputError` when the place cannot be written.
+    Parameters
+    ----------
+    content : Result, Comparison or Analysis
+        As `solve`, `compare` or `analyze` returns it.
+    path : str or Path
+        The file, which is written beside its place and renamed.
+
+    Returns
+    -------
+    Path
+        The same path.
+
+    Raises
+    ------
+    InputError
+        When the place cannot be written.
     """
     check_writable(path)
     return write_text(path, page(content))

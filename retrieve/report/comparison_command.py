@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from ...errors import RetrieveError
-from ...evaluate.comparison import Comparison
-from ...plugins.options import options_of
-from ...plugins.registry import find
+from ..errors import RetrieveError
+from ..evaluate.comparison import Comparison
+from ..plugins.options import options_of
+from ..plugins.registry import find
 
 
 def command_of(comparison: Comparison) -> str | None:
@@ -31,12 +31,12 @@ def command_of(comparison: Comparison) -> str | None:
     for name, value in given.items():
         parts += [] if value is None else [f"--{name}", str(value)]
     parts += ["--ramp"] if settings.get("ramp") else []
-    for label, entrant in comparison.solvers.items():
-        options = entrant.get("options", {})
-        if entrant.get("name") in ("external", "foreign"):  # the latter in older files
+    for label, competitor in comparison.solvers.items():
+        options = competitor.get("options", {})
+        if competitor.get("name") in ("external", "foreign"):  # the latter in older files
             parts += ["--result", f"{label}={options.get('file')}:{options.get('convention')}"]
         else:
-            parts += ["--solver", spec_of(label, str(entrant.get("name")), options)]
+            parts += ["--solver", spec_of(label, str(competitor.get("name")), options)]
     return shlex.join(parts)
 
 

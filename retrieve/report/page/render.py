@@ -1,0 +1,79 @@
+"""Templates filled in, everything escaped that is not markup."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from ...provenance import versions
+from ..numbers import NONE, number
+from ..panels import ImagePanel, outline_lines
+from ..tables import percent
+from .images import atlas_of, bar_end, bar_stops, png_of, thinned
+from .svg import chart_svg, numbered, swatch
+
+SHORT_CELL = 28  # characters up to which a cell is kept on one line
+
+
+def render(template: str, **content: Any) -> str:
+    """The HTML document of a template, which holds its style, script, pictures and charts."""
+    folder = files(__package__)
+    style, script = (Markup((folder / f"page.{kind}").read_text("utf-8")) for kind in ("css", "js"))
+    made = f"retrieve {versions().get('retrieve-phase', '')}".strip()
+    html = _environment().get_template(template).render(style=style, script=script, made=made, **content)
+    return numbered(html.lstrip())
+
+
+@cache
+def _environment() -> Environment:
+    """The templates with their filters."""
+    made = Environment(
+        loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    made.filters |= {
+        "number": number,
+        "percent": percent,
+        "plural": lambda n, name: f"{number(n)} {name}" + "s" * (n != 1),
+        "slug": lambda title: "".join(c if c.isalnum() else "-" for c in title.lower()),
+        "headings": lambda page: [map(Markup, found) for found in re.findall(r'<h2 id="([^"]*)">(.*?)</h2>', page)],
+        "fact": _fact,
+        "json": _json,
+        "base64": lambda data: base64.b64encode(data).decode(),
+        "svg": chart_svg,
+        "labelled": lambda panel: [curve for curve in getattr(panel, "curves", ()) if curve.label],
+        "png": png_of,
+        "atlas": atlas_of,
+        "end": bar_end,
+        "stops": bar_stops,
+        "thinned": thinned,
+        "outline": _outline_path,
+    }
+    made.globals |= {"swatch": swatch, "SHORT_CELL": SHORT_CELL}
+    made.tests["image"] = lambda panel: isinstance(panel, ImagePanel)
+    return made
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, Mapping) and not any(isinstance(v, (Mapping, list, tuple)) for v in value.values()):
+        return ", ".join(f"{k} {_fact(v)}" for k, v in value.items()) or NONE
+    if isinstance(value, (Mapping, list, tuple)):
+        return json.dumps(value, default=str, ensure_ascii=False)
+    return NONE if value is None else str(value)
+
+
+def _json(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(dict(value), indent=2, default=str, ensure_ascii=False)
+
+
+def _outline_path(inside: Any) -> str:
+    """The outline of pixels (2D) as SVG path data, in pixels."""
+    ends = outline_lines(inside).astype(int)
+    return "".join(f"M{a} {b}" + (f"H{c}" if b == d else f"V{d}") for (a, b), (c, d) in ends)

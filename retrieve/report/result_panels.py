@@ -1,0 +1,169 @@
+"""The panels of one result, and the content of its page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..evaluate.support_agreement import SupportAgreement, moved, support_agreement
+from ..evaluate.verdict import account_lines
+from ..io.result import Result
+from ..numerics.alignment import Aligned, align, shift_to_centre
+from ..numerics.grids import crop_to
+from .object_panels import (
+    amplitude_and_phase,
+    error_panels,
+    flattened,
+    object_grid,
+    object_scales,
+    spread_scale,
+    without_ramp,
+)
+from .panels import ColourScale, Curve, CurvePanel, ImageGrid, ImagePanel, ImageRow, Outline, PixelGrid
+from .pattern_panels import amplitude_unit, coarser, diffraction_panels, intensity_unit
+from .starts_panels import agreement_of, modes_of_starts, ratio_of, starts_charts, starts_table
+
+HEALTHY_RATIO = 1.5  # R_free / R up to which a fit is not called over-fitted
+
+
+def result_page(result: Result) -> dict[str, Any]:
+    """The content of `result.html`."""
+    agreement, supports = agreement_of(result), support_agreement(result)
+    truth = None if result.problem.truth is None else np.asarray(result.problem.truth)
+    known = align(np.nan_to_num(result.object), truth, ramp=True, scale=True) if truth is not None and truth.any() else None
+    diffraction = diffraction_panels(result)
+    unit = amplitude_unit(intensity_unit(diffraction[0].values))
+    return {
+        "result": result,
+        "name_of_input": PurePath(str(result.manifest.get("input", {}).get("path") or "")).name,
+        "ratio": ratio_of(result.score),
+        "HEALTHY_RATIO": HEALTHY_RATIO,
+        "held": 0.0 if result.held is None else float(np.mean(result.held)),
+        "agreement": agreement,
+        "support": support_of(result),
+        "supports": supports,
+        "known": known,
+        "object": _object_grid(result, known, supports, unit),
+        "diffraction": _diffraction_grid(diffraction),
+        "history": history_panel(result),
+        "starts_table": starts_table(result, agreement),
+        "starts_charts": starts_charts(result, agreement) if agreement else [],
+        "modes": modes_of_starts(result, agreement, unit) if agreement else None,
+        "facts": _facts(result),
+        "account": account_lines(result),
+    }
+
+
+def _facts(result: Result) -> dict[str, Any]:
+    """The settings that a reader asks for first."""
+    facts = {name: result.manifest.get(name) for name in ("solver", "options", "seed", "device", "versions")}
+    if result.held is not None:
+        facts["held out"] = f"{np.mean(result.held):.2%} of the pixels"
+    return {name: value for name, value in facts.items() if value}
+
+
+# the object ----------------------------------------------------------------------------------------
+
+
+class PlacedObject(NamedTuple):
+    """A result's object in its box, without phase ramp and offset.
+
+    x: complex (*box).  support: bool, of the chosen start or known.  spread: of the amplitude.  share: of the agreeing
+    starts whose support holds a pixel.  truth: beside which x lies.  All None where there is none.
+    """
+
+    x: NDArray
+    support: NDArray[np.bool_] | None
+    spread: NDArray | None
+    share: NDArray | None
+    truth: NDArray | None
+    grid: PixelGrid
+
+
+def place(result: Result, supports: SupportAgreement | None, known: Aligned | None = None) -> PlacedObject:
+    """The object with its centre of mass in the middle or, as aligned to it in `known`, upon the truth."""
+    x, truth = np.nan_to_num(result.object), None
+    layers: dict[str, Any] = {"support": support_of(result), "spread": result.spread, "share": supports and supports.share}
+    layers = {name: np.nan_to_num(values) for name, values in layers.items() if values is not None}
+    if known is None:
+        roll = shift_to_centre(x)
+        layers = {name: np.roll(values, roll, range(x.ndim)) for name, values in layers.items()}
+        x = without_ramp(np.roll(x, roll, range(x.ndim)))
+        crop = crop_to(x, layers.get("support"))
+    else:
+        layers = {name: moved(values, known) for name, values in layers.items()}
+        x, truth = flattened([known.object, np.asarray(result.problem.truth)], np.asarray(result.problem.truth))
+        crop = crop_to(truth, None)
+        truth = truth[crop]
+    layers = {name: values[crop] for name, values in layers.items()}
+    grid = object_grid([n // 2 - cut.start for n, cut in zip(x.shape, crop, strict=True)], result.problem.meta)
+    support = layers["support"] > 0.5 if "support" in layers else None
+    return PlacedObject(x[crop], support, layers.get("spread"), layers.get("share"), truth, grid)
+
+
+def support_of(result: Result) -> NDArray[np.bool_] | None:
+    """The support (*shape) that the chosen start ended with, or that was known beforehand."""
+    support = result.problem.support if result.support is None else result.support
+    return None if support is None else np.asarray(support, bool)
+
+
+def spread_panel(placed: PlacedObject, supports: SupportAgreement | None, unit: str) -> list[ImagePanel]:
+    """The spread over several starts, with outlines of the pixels that all agreeing supports hold and that any does."""
+    if placed.spread is None:
+        return []
+    outlines = [] if placed.support is None else [Outline(placed.support, "white")]
+    if supports is not None and placed.share is not None:
+        outlines.append(Outline(placed.share == 1, "cyan", f"in the support of all {supports.starts} that agree"))
+        outlines.append(Outline(placed.share > 0, "lime", "in the support of any of them"))
+    scale = spread_scale(placed.spread, f"std of amplitude ({unit})")
+    return [ImagePanel("spread", placed.spread, scale, placed.grid, "spread over the starts", tuple(outlines))]
+
+
+def _object_grid(result: Result, known: Aligned | None, supports: SupportAgreement | None, unit: str) -> ImageGrid:
+    """The object alone or beside the truth, and the share of supports that hold each pixel."""
+    placed = place(result, supports, known)
+    x, truth, grid = placed.x, placed.truth, placed.grid
+    scales = object_scales([x], truth, unit)
+    panels: list[ImagePanel] = amplitude_and_phase(x, scales, grid, "retrieved", placed.support)
+    if truth is not None:
+        panels += error_panels(x, truth, scales, grid, "retrieved")
+    if placed.share is not None:
+        scale = ColourScale("cividis", 0.0, 1.0, "share of the agreeing starts whose support holds it")
+        panels.append(
+            ImagePanel("support", np.where(placed.share > 0, placed.share, np.nan), scale, grid, "support, of the starts")
+        )
+    rows = [ImageRow(panels, "Retrieved" if truth is not None else "")]
+    if truth is not None:
+        shown = amplitude_and_phase(truth, scales, grid, "truth")
+        rows.append(ImageRow([*shown, *[None] * (len(panels) - len(shown))], "Truth"))
+    note = "Cropped to the object; phase ramp and offset removed; phases below a tenth of the largest amplitude are left out."
+    return ImageGrid(rows, note)
+
+
+# diffraction and fit -------------------------------------------------------------------------------
+
+
+def _diffraction_grid(panels: Sequence[ImagePanel]) -> ImageGrid:
+    rows = [ImageRow([coarser(panel) for panel in row]) for row in zip(*(panel.sections() for panel in panels), strict=True)]
+    through = "The whole detector" + ", cut through the peak" * (len(rows) > 1) + ", zero frequency in the middle."
+    return ImageGrid(rows, through + " Grey: not measured." * bool(np.isnan(panels[0].values).any()))
+
+
+def history_panel(result: Result) -> CurvePanel:
+    """R and R_free of every start against the step, the chosen one on top."""
+    curves = []
+    for k in sorted(range(len(result.history)), key=lambda k: k == result.chosen):
+        for series, (key, name) in enumerate((("r", "R"), ("r_free", "R_free"))):
+            values = np.array(result.history[k].get(key, []), float)
+            if np.any(values[np.isfinite(values)] > 0):
+                label = f"{name}, start {k}" + " (chosen)" * (result.averaging is None) if k == result.chosen else ""
+                steps = result.history[k]["step"]
+                curves.append(Curve(series, steps, values, label, dashed=key == "r_free", pale=k != result.chosen))
+    note = "Pale: the other starts." * (len(result.history) > 1)
+    return CurvePanel(
+        "R against the step", curves, "step", "R", "R and R_free of each start against the step", note, log=True, wide=True
+    )

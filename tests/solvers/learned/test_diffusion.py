@@ -16,7 +16,7 @@ from retrieve.numerics.alignment import align
 from retrieve.problem import Problem
 from retrieve.problem.likelihood import Gaussian
 from retrieve.simulate import Noise, blobs, measure
-from retrieve.simulate.noise import problem as simulated
+from retrieve.simulate.noise import simulated_problem as simulated
 from retrieve.solvers.learned.diffusion import Diffusion
 from retrieve.solvers.learned.dps import DPS
 

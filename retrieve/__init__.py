@@ -37,13 +37,14 @@ if TYPE_CHECKING:
     from .report.result_picture import result_picture as picture
     from .simulate import example
     from .solvers.base import Solver, Step, Streams
+    from .solvers.coefficients import Coefficients
     from .solvers.constraint import Constraint
-    from .solvers.iterative import Coefficients, Iterative, first_support
+    from .solvers.iterative import Iterative, first_support
 
 _WHERE = {
     "Array": ("numerics.arrays", "Array"),
     "Budget": ("driver.solve", "Budget"),
-    "Coefficients": ("solvers.iterative", "Coefficients"),
+    "Coefficients": ("solvers.coefficients", "Coefficients"),
     "Constraint": ("solvers.constraint", "Constraint"),
     "Cost": ("io.result", "Cost"),
     "Device": ("numerics.arrays", "Device"),

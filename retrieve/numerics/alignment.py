@@ -1,7 +1,7 @@
-"""Compare objects after removing what a diffraction pattern cannot tell: global phase, position, twin, phase ramp.
+"""Alignment of objects: global phase, position, twin and phase ramp, which a diffraction pattern does not determine.
 
-Arrays are NumPy objects of any number of axes, centred at N//2.  Nothing here looks at data or solvers,
-so that every solver is judged by the same few lines.
+Objects are NumPy arrays of any number of axes, centred at N//2. Nothing here sees data or solvers, so that every solver is
+compared by the same few lines.
 """
 
 from __future__ import annotations
@@ -21,18 +21,27 @@ from .registration import MANY, PeakSearch
 ComplexArray = NDArray[np.complexfloating]
 Shift = tuple[float, ...]
 
-POINTS_AT_ONCE = 1 << 17  # of so many at once a stack is aligned
+POINTS_AT_ONCE = 1 << 17
+"""Points of the part of a stack that is aligned at once."""
 
 
 class Aligned(NamedTuple):
-    """An object brought onto a reference.
+    """An object that `align` brought onto a reference.
 
-    object: complex (*shape), the aligned copy.
-    shift: px per axis by which it was moved, after inversion if `twin`.
-    twin: whether it was inverted and conjugated.
-    phase: rad, the global phase it was multiplied by.
-    correlation: |⟨x,t⟩|/(‖x‖‖t‖) of the aligned copy with the reference, 0 to 1.
-    scale: the positive factor it was multiplied by, 1 unless asked for.
+    Attributes
+    ----------
+    object : ndarray
+        complex (*shape), the aligned copy.
+    shift : tuple of float
+        How far it was moved along each axis, pixels, after the inversion of a twin.
+    twin : bool
+        Whether it was conjugated and inverted.
+    phase : float
+        Global phase that it was multiplied by, rad.
+    correlation : float
+        |⟨x, t⟩|/(‖x‖‖t‖) of the aligned copy and the reference, 0 to 1.
+    scale : float
+        Positive factor that it was multiplied by; 1 unless asked for.
     """
 
     object: ComplexArray
@@ -44,7 +53,7 @@ class Aligned(NamedTuple):
 
 
 class AlignedStack(NamedTuple):
-    """A stack brought onto one reference: `Aligned` without its scale, each field with a first axis (n,)."""
+    """A stack that `align_stack` brought onto one reference: the fields of `Aligned`, each with a first axis (n,)."""
 
     objects: ComplexArray
     shifts: NDArray[np.float64]
@@ -53,23 +62,45 @@ class AlignedStack(NamedTuple):
     correlations: NDArray[np.float64]
 
     def part(self, some: slice) -> AlignedStack:
-        """A view of some of it."""
+        """A view of these elements."""
         return AlignedStack(self.objects[some], self.shifts[some], self.twins[some], self.phases[some], self.correlations[some])
 
 
 def align(
     x: ArrayLike, reference: ArrayLike, *, twin: bool = True, subpixel: int = 10, ramp: bool = False, scale: bool = False
 ) -> Aligned:
-    """Bring `x` onto `reference` by shift, global phase and, if allowed, conjugate inversion.
+    """Bring an object onto a reference by shift, global phase and, if allowed, conjugate inversion.
 
-    The peak modulus of the complex cross-correlation decides.  It is found to a whole pixel by FFT, to
-    1/`subpixel` by a matrix-multiply DFT around the peak (Guizar-Sicairos, Thurman & Fienup 2008, Opt.
-    Lett. 33, 156) and then polished by Newton steps.  `subpixel=1` stays at whole pixels and moves by an
-    exact roll.  `ramp=True` also removes a phase ramp of x against the reference, as fits measured data
-    whose centre is known to a pixel or so; the copy gets the reference's own ramp, and its correlation is
-    never below that without.  `scale=True` also multiplies by the s > 0 that minimises ‖s·x − reference‖.
+    The peak modulus of the complex cross-correlation decides. It is found to a whole pixel by FFT, to 1/`subpixel` by a
+    matrix-multiply DFT around that pixel, and then by Newton steps.
 
-    x, reference: complex or real (*shape).  Raises InputError when shapes differ or a value is not finite.
+    Parameters
+    ----------
+    x, reference : array_like
+        Real or complex (*shape).
+    twin : bool
+        Allow conjugate inversion.
+    subpixel : int
+        Steps per pixel. 1 stays at whole pixels and moves x by an exact roll.
+    ramp : bool
+        Also remove a phase ramp of x against the reference, as a pattern has whose centre is known to a pixel or so. The
+        correlation is never below that without.
+    scale : bool
+        Also multiply by the s > 0 that minimises ‖s·x − reference‖.
+
+    Returns
+    -------
+    Aligned
+        The aligned copy and what was done to it.
+
+    Raises
+    ------
+    InputError
+        If shapes differ or a value is not finite.
+
+    References
+    ----------
+    Guizar-Sicairos, Thurman & Fienup, Opt. Lett. 33, 156 (2008).
     """
     x, reference = _checked(x, reference, subpixel, 0)
     found = (_register_ramp if ramp else _register_one)(x, reference, twin, subpixel)
@@ -80,9 +111,26 @@ def align(
 
 
 def align_stack(stack: ArrayLike, reference: ArrayLike, *, twin: bool = True, subpixel: int = 10) -> AlignedStack:
-    """`align` of each of a stack (n, *shape) to one reference (*shape), together: about as it is one by one, and sooner.
+    """Bring each object of a stack onto one reference, as `align` does one by one, faster.
 
-    Raises InputError when shapes differ or a value is not finite.
+    Parameters
+    ----------
+    stack : array_like
+        Real or complex (n, *shape).
+    reference : array_like
+        Real or complex (*shape).
+    twin, subpixel
+        As in `align`.
+
+    Returns
+    -------
+    AlignedStack
+        The fields of `Aligned`, each with a first axis (n,).
+
+    Raises
+    ------
+    InputError
+        If shapes differ or a value is not finite.
     """
     stack, reference = _checked(stack, reference, subpixel, 1)
     n, axes, shape = len(stack), reference.ndim, reference.shape
@@ -97,7 +145,7 @@ def align_stack(stack: ArrayLike, reference: ArrayLike, *, twin: bool = True, su
 
 
 def _checked(x: ArrayLike, reference: ArrayLike, subpixel: int, first: int) -> tuple[ComplexArray, ComplexArray]:
-    """The two as complex arrays, x with `first` axes more than the reference's."""
+    """Both as complex arrays; x has `first` more axes than the reference."""
     x, reference = as_object("x", x), as_object("reference", reference)
     if x.shape[first:] != reference.shape:
         shape = x.shape[first:]
@@ -110,9 +158,9 @@ def _checked(x: ArrayLike, reference: ArrayLike, subpixel: int, first: int) -> t
 def _register(
     x: ComplexArray, far: ComplexArray, turn: ComplexArray | None, norm: float, search: PeakSearch, to: AlignedStack
 ) -> None:
-    """The stack x (n, *shape) by shift, phase and, with `turn`, twin, into `to`.
+    """Align the stack x (n, *shape) into `to`.
 
-    far: the reference's spectrum times √N; norm: ‖reference‖.  A twin's spectrum is the conjugate one times conj `turn`.
+    far: the reference's spectrum times √N. norm: ‖reference‖. turn: a twin's spectrum is conj(spectrum · turn); None: no twins.
     """
     shape, f = far.shape, search.transform(x)
     which, to.shifts[:], peak = search.highest([far * np.conj(f)] if turn is None else [far * np.conj(f), f * (far * turn)])
@@ -142,7 +190,7 @@ def _register_one(x: ComplexArray, reference: ComplexArray, twin: bool, subpixel
 
 
 def _register_ramp(x: ComplexArray, reference: ComplexArray, twin: bool, subpixel: int) -> Aligned:
-    """`align` with a ramp: shift and ramp in turn, from the better of two starts, x as it is or both without own ramps."""
+    """`align` with a ramp: shift, ramp, shift. It begins with x as it is or with both ramps removed, whichever fits better."""
     plain = _register_one(x, reference, twin, subpixel)
     source, target = remove_ramp(x), remove_ramp(reference)
     first = _register_one(source, target, twin, subpixel)
@@ -156,7 +204,7 @@ def _register_ramp(x: ComplexArray, reference: ComplexArray, twin: bool, subpixe
 
 
 def translate(x: ComplexArray, shift: Sequence[float]) -> ComplexArray:
-    """Move `x` (*shape) by `shift` px per axis, around the edges: whole px by a roll, exactly, else by a Fourier ramp."""
+    """Move x (*shape) periodically by `shift` pixels along each axis: by a roll if all are whole, else by a Fourier ramp."""
     if all(float(s).is_integer() for s in shift):
         return np.roll(x, [int(s) for s in shift], axis=range(x.ndim))
     far = fft.fftn(x)
@@ -166,13 +214,13 @@ def translate(x: ComplexArray, shift: Sequence[float]) -> ComplexArray:
 
 
 def conjugate_inverse(x: ComplexArray) -> ComplexArray:
-    """The twin of `x` (*shape): conjugated and inverted about N//2, which has the same diffraction pattern."""
+    """The twin of x (*shape): conjugated and inverted about N//2. It has the same diffraction pattern."""
     even = [axis for axis, n in enumerate(x.shape) if n % 2 == 0]
     return np.roll(np.conj(np.flip(x)), 1, axis=even)  # flip alone inverts about (N-1)/2
 
 
 def shift_to_centre(x: NDArray) -> tuple[int, ...]:
-    """Whole pixels by which to roll x (*shape) so that its centre of mass, on the torus, is at N//2; none of an empty one."""
+    """Whole pixels by which to roll x (*shape) so that its periodic centre of mass lies at N//2; 0 for an empty array."""
     weight = np.abs(x) ** 2
     shift = []
     for axis, n in enumerate(x.shape):
@@ -183,17 +231,17 @@ def shift_to_centre(x: NDArray) -> tuple[int, ...]:
 
 
 def ramp_of(x: ArrayLike) -> NDArray[np.float64]:
-    """The mean phase gradient of `x` (*shape) per axis, rad/px, weighted by amplitude.
+    """The mean phase gradient of x (*shape) along each axis, rad per pixel, weighted by amplitude.
 
-    angle Σ x[n+1] conj x[n] is the circular centre of mass of the far-field intensity (by the
-    autocorrelation theorem), so it needs neither unwrapping nor a support and is 0 for an empty array.
+    It is angle Σ x[n+1] conj(x[n]), the circular centre of mass of the far-field intensity. So it needs neither unwrapping nor a
+    support, and is 0 for an empty array.
     """
     x = np.asarray(x)
     return np.array([np.angle(np.vdot(x, np.roll(x, -1, axis))) for axis in range(x.ndim)])
 
 
 def tilt(x: ArrayLike, gradient: ArrayLike) -> ComplexArray:
-    """Multiply `x` (*shape) by a phase ramp of `gradient` rad/px per axis that is 0 at N//2."""
+    """x (*shape) times a phase ramp of `gradient` rad per pixel along each axis, which is 0 at N//2."""
     x = np.array(x, dtype=np.result_type(np.asarray(x).dtype, np.complex64))
     for axis, (g, n) in enumerate(zip(np.asarray(gradient), x.shape, strict=True)):
         x *= _along(np.exp(1j * g * (np.arange(n) - n // 2)), axis, x.ndim)
@@ -201,15 +249,15 @@ def tilt(x: ArrayLike, gradient: ArrayLike) -> ComplexArray:
 
 
 def remove_ramp(x: ArrayLike) -> ComplexArray:
-    """Take the phase ramp out of `x` (*shape): its far field's centre of mass moves to zero frequency."""
+    """x (*shape) without its phase ramp: the centre of mass of its far field moves to zero frequency."""
     return tilt(x, -ramp_of(x))
 
 
 def relative_ramp(x: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
-    """The phase ramp, rad/px per axis, that brings aligned `x` (*shape) best onto `reference`.
+    """The phase ramp, rad per pixel along each axis, that brings aligned x (*shape) best onto `reference`.
 
-    Registration with real space and detector exchanged: the g that maximises |Σ x·conj(reference)·exp(i g·r)|.
-    The two objects' own ramps (`ramp_of`) differ by their noise; this does not.
+    It is the g that maximises |Σ x·conj(reference)·exp(i g·r)|, a registration with real space and detector exchanged. The
+    difference of both objects' own ramps (`ramp_of`) would suffer from their noise.
     """
     overlap = np.asarray(x) * np.conj(np.asarray(reference))
     _, pixels, _ = PeakSearch(10).highest([fft.ifftshift(overlap)[None]])
@@ -217,14 +265,14 @@ def relative_ramp(x: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
 
 
 def correlation(a: ArrayLike, b: ArrayLike) -> float:
-    """|⟨a,b⟩|/(‖a‖‖b‖), 0 to 1, of two arrays of one shape as they lie; 0 when either is empty of signal."""
+    """|⟨a, b⟩|/(‖a‖‖b‖), 0 to 1, of two arrays of one shape without alignment; 0 if either is zero."""
     a, b = np.asarray(a), np.asarray(b)
     norms = float(np.linalg.norm(a)) * float(np.linalg.norm(b))
     return min(1.0, float(np.abs(np.vdot(a, b))) / norms) if norms else 0.0
 
 
 def pearson(a: ArrayLike, b: ArrayLike) -> float:
-    """Pearson correlation, −1 to 1, of the amplitudes of two arrays of one shape; 0 when either is flat."""
+    """Pearson correlation, −1 to 1, of the amplitudes of two arrays of one shape; 0 if either is flat."""
     u, v = (np.abs(np.asarray(array)).astype(float).ravel() for array in (a, b))
     u, v = u - u.mean(), v - v.mean()
     norms = float(np.linalg.norm(u)) * float(np.linalg.norm(v))
@@ -242,7 +290,7 @@ def _along(values: NDArray, axis: int, ndim: int) -> NDArray:
 
 
 def as_object(name: str, x: ArrayLike) -> ComplexArray:
-    """`x` as a complex array of its precision.  Raises InputError, which names it, when a value is not finite."""
+    """x as a complex array of its precision. Raises InputError, with the name, if a value is not finite."""
     x = np.asarray(x)
     if not np.all(np.isfinite(x)):
         raise InputError(f"{name} holds NaN or infinity; leave failed starts out before comparing")

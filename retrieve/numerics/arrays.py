@@ -1,6 +1,6 @@
 """The only module that knows array libraries: namespace, device, conversion, transform.
 
-Everything iterative is written against the Python array API; which library runs it is decided here.
+All iterative code is written against the Python array API. This module decides which library runs it.
 """
 
 from __future__ import annotations
@@ -18,16 +18,19 @@ from array_api_compat import device as _device_of
 from ..errors import InputError
 from . import fast
 
-try:  # scipy.fft's dispatch and checks cost a third of a 64² transform; its compiled core is called without them
+try:  # the compiled core of scipy.fft: without its dispatch and checks a 64² transform takes a third less
     from scipy.fft._pocketfft.pypocketfft import c2c as _c2c
 except ImportError:
     _c2c = None
+
+ORTHO = 1
+"""The core's code for orthonormal transforms."""
 
 Array = Any
 """An array of any library of the array API (NumPy, CuPy, torch, array-api-strict)."""
 
 TINY = 1e-20
-"""Added to moduli before dividing: far below any data, and its inverse times any data fits float32."""
+"""Added to moduli before a division: far below any data, and its inverse times any data fits float32."""
 
 
 @lru_cache(maxsize=64)
@@ -40,13 +43,19 @@ def _namespace_of(kind: type) -> Any:
 
 
 def namespace(x: Array) -> Any:
-    """The array API namespace of `x` (its functions, whichever library `x` comes from)."""
+    """Return the array library of x, as a module with the functions of the array API.
+
+    Parameters
+    ----------
+    x : Array
+        An array of NumPy, CuPy, torch or array-api-strict.
+    """
     kind: Any = type(x)
     return _namespace_of(kind) or array_namespace(x)
 
 
 def like(a: Any, x: Array) -> Array:
-    """`a` (an array of any library) as an array of the library and on the device of `x`."""
+    """Return `a`, an array of any library or None, as an array of x's library on x's device."""
     xp = namespace(x)
     if a is None or isinstance(a, type(x)):
         return a
@@ -55,7 +64,7 @@ def like(a: Any, x: Array) -> Array:
 
 
 def to_numpy(x: Array) -> np.ndarray:
-    """`x` as a NumPy array on the host."""
+    """Return x, an array of any library, as a NumPy array on the host."""
     if is_numpy_array(x):
         return x
     if is_cupy_array(x):
@@ -66,19 +75,29 @@ def to_numpy(x: Array) -> np.ndarray:
 
 
 class Device(NamedTuple):
-    """Where a solve runs: an array namespace and the device in that library's own terms."""
+    """The place where a solve runs.
+
+    Attributes
+    ----------
+    name : str
+        As `find_device` takes it, such as "cpu" or "cuda:1".
+    xp : module
+        The array library.
+    handle : object
+        The device in that library's own terms.
+    """
 
     name: str
     xp: Any
     handle: Any
 
     def describe(self) -> str:
-        """The library and, on a CPU, the threads it may use."""
+        """Return the library's name and, on a CPU, the threads that it may use."""
         library = self.xp.__name__.rpartition(".")[2]
         return f"{library}, {cores()} thread(s)" if self.name == "cpu" else library
 
     def put(self, x: Any) -> Array:
-        """`x` on this device, passed by DLPack where both sides can."""
+        """Return x on this device, by DLPack where both libraries can. None and numbers are returned as they are."""
         if x is None:
             return None
         if type(x) in (bool, int, float, complex):
@@ -92,10 +111,19 @@ class Device(NamedTuple):
 
 
 def find_device(name: str = "auto", library: str = "any") -> Device:
-    """The device called `name`: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``torch``, ``torch:cuda:1``, ``strict``.
+    """Return a device by its name.
 
-    ``auto`` takes a CUDA card through CuPy where both are there, else the CPU. A solver whose `library`
-    is ``torch`` gets the same device in torch. Raises `InputError` when the device is not to be had.
+    Parameters
+    ----------
+    name : str
+        auto, cpu, cuda, cuda:N, torch, torch:cuda:N or strict. auto takes a CUDA card if CuPy finds one, else the CPU.
+    library : str
+        A solver's `library`. "torch" gives the same device in torch.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown, or the device is not there.
     """
     if name == "auto":
         name = "cuda" if _cuda_devices() else "cpu"
@@ -145,53 +173,55 @@ def _cuda_devices() -> int:
 
 
 def cores() -> int:
-    """The processors that this process may use; the variable RETRIEVE_THREADS lowers it."""
+    """The number of processors that this process may use; the environment variable RETRIEVE_THREADS lowers it."""
     have = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     asked = os.environ.get("RETRIEVE_THREADS", "")
     return min(have, int(asked)) if asked.isdigit() and int(asked) > 0 else have
 
 
 def threads_for(size: int) -> int:
-    """Threads for a transform of `size` points: one below half a million, where two are slower than one."""
+    """Threads for a transform of `size` points: one below half a million points, where two are slower."""
     return 1 if size < 500_000 else cores()
 
 
 def fftn(x: Array, ndim: int, workers: int = 1) -> Array:
     """Orthonormal Fourier transform exp(−2πi qr) over the last `ndim` axes."""
-    if type(x) is np.ndarray:
-        if (fftw := _fftw(x, ndim)) is not None:
-            out = np.empty_like(x)
-            fftw.fftn(x, out, ndim, workers)
-            return out
-        if _c2c is not None and x.dtype.kind == "c":
-            return _c2c(x, _AXES[ndim], True, _ORTHO, None, workers)
-        return scipy.fft.fftn(x, axes=_AXES[ndim], norm="ortho", workers=workers)
-    return namespace(x).fft.fftn(x, axes=tuple(range(x.ndim - ndim, x.ndim)), norm="ortho")
+    return _transform(x, ndim, workers, forward=True)
 
 
 def ifftn(x: Array, ndim: int, workers: int = 1) -> Array:
     """The inverse of `fftn`."""
-    if type(x) is np.ndarray:
-        if (fftw := _fftw(x, ndim)) is not None:
-            out = np.empty_like(x)
-            fftw.ifftn(x, out, ndim, workers)
-            return out
-        if _c2c is not None and x.dtype.kind == "c":
-            return _c2c(x, _AXES[ndim], False, _ORTHO, None, workers)
-        return scipy.fft.ifftn(x, axes=_AXES[ndim], norm="ortho", workers=workers)
-    return namespace(x).fft.ifftn(x, axes=tuple(range(x.ndim - ndim, x.ndim)), norm="ortho")
+    return _transform(x, ndim, workers, forward=False)
 
 
-def _fftw(x: np.ndarray, ndim: int) -> Any:
-    """The planned transform, where it takes x."""
-    return fast.planned(x.shape[-ndim:]) if x.dtype == np.complex64 and x.ndim >= ndim and x.flags.c_contiguous else None
+def _transform(x: Array, ndim: int, workers: int, forward: bool) -> Array:
+    name, axes = "fftn" if forward else "ifftn", tuple(range(x.ndim - ndim, x.ndim))
+    if type(x) is not np.ndarray:
+        return getattr(namespace(x).fft, name)(x, axes=axes, norm="ortho")
+    able = x.dtype == np.complex64 and x.ndim >= ndim and x.flags.c_contiguous
+    fftw = fast.planned(x.shape[-ndim:]) if able else None
+    if fftw is not None:
+        out = np.empty_like(x)
+        getattr(fftw, name)(x, out, ndim, workers)
+        return out
+    if _c2c is not None and x.dtype.kind == "c":
+        return _c2c(x, axes, forward, ORTHO, None, workers)
+    return getattr(scipy.fft, name)(x, axes=axes, norm="ortho", workers=workers)
 
 
 def convolve(a: Array, transfer: Array, line: np.ndarray | None = None, out: Array | None = None) -> Array:
-    """Real `a` (batch, *shape), convolved (periodic) by the half spectrum `transfer`, (*half) or (batch, *half).
+    """Convolve periodically by a kernel that is given as its spectrum.
 
-    That of complex `a` is whole. With `line` (shape[0],), float32 on the host, the spectrum is that along the first axis
-    times `transfer`, which has a first axis of 1. `out`, which may be `a`, is where the result may be put.
+    Parameters
+    ----------
+    a : Array
+        Real or complex (batch, *shape).
+    transfer : Array
+        The kernel's spectrum (*shape) or (batch, *shape), for a real `a` the half that `rfftn` gives.
+    line : ndarray, optional
+        float32 (shape[0],) on the host: the spectrum is this along the first axis times `transfer`, whose first axis is 1.
+    out : Array, optional
+        Memory that may be written to, such as `a`.
     """
     shape = tuple(a.shape[1:])
     if type(a) is np.ndarray:
@@ -209,19 +239,15 @@ def convolve(a: Array, transfer: Array, line: np.ndarray | None = None, out: Arr
 
 
 def select(inside: Array, x: Array | None, y: Array, out: Array | None = None) -> Array:
-    """x (batch, *shape), 0 for None, where `inside` (batch or 1, *shape), else y; in the place of `out` where that can be."""
+    """x (batch, *shape), or 0 for None, where `inside` (batch or 1, *shape), else y. `out` is memory that may be written to."""
     if (found := fast.select(inside, x, y, out)) is not None:
         return found
     xp = namespace(y)
     return xp.where(inside, xp.zeros_like(y) if x is None else x, y)
 
 
-_ORTHO = 1  # pocketfft's code of the norm
-_AXES = {n: tuple(range(-n, 0)) for n in range(1, 9)}
-
-
 def synchronise(device: Device) -> None:
-    """Wait until the device has done what it was given; a CPU has."""
+    """Wait until the device has finished its work; a CPU always has."""
     if device.name.startswith("cuda"):
         device.xp.cuda.get_current_stream().synchronize()
     elif device.name.startswith("torch:cuda"):

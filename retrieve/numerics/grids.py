@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-SHOWN = 0.1  # share of the maximum amplitude below which a phase is noise and is left white
+SHOWN = 0.1
+"""Share of the maximum amplitude below which a phase is noise and is left white."""
 
 
 def pixels(shape: tuple[int, ...]) -> NDArray:
@@ -14,7 +15,7 @@ def pixels(shape: tuple[int, ...]) -> NDArray:
 
 
 def crop_to(x: NDArray, support: NDArray[np.bool_] | None) -> tuple[slice, ...]:
-    """The box around the support or, without one, around what is seen of x (*shape), with a margin."""
+    """The box around the support or, without one, around the visible part of x (*shape), with a margin."""
     seen = np.abs(x) > SHOWN * np.abs(x).max() if support is None or not support.any() else support
     seen = seen if seen.any() else np.ones_like(seen)
     crop = []

@@ -1,9 +1,8 @@
-"""Where cross-correlations are highest, to a fraction of a pixel, for many pairs at once.
+"""Peaks of cross-correlations to a fraction of a pixel, for many pairs at once.
 
-A product is the spectrum of one object times the conjugate of another's, (…, *shape); its orthonormal inverse transform
-c(s) = Σ_k product_k exp(2πi k·s)/√N is their cross-correlation.  The peak of |c| is found to a whole pixel by FFT, on a
-finer grid around it by a matrix-multiply DFT (Guizar-Sicairos, Thurman & Fienup 2008, Opt. Lett. 33, 156), and then by
-Newton steps.
+A product is the spectrum of one object times the conjugate spectrum of another, (…, *shape). Its orthonormal inverse transform
+c(s) = Σ_k product_k exp(2πi k·s)/√N is their cross-correlation. The peak of |c| is found to a whole pixel by FFT, on a finer
+grid by a matrix-multiply DFT (Guizar-Sicairos, Thurman & Fienup, Opt. Lett. 33, 156 (2008)), and then by Newton steps.
 """
 
 from __future__ import annotations
@@ -22,13 +21,16 @@ from .arrays import fftn, ifftn
 Complex = NDArray[np.complexfloating]
 Floats = NDArray[np.float64]
 
-SNAP = 1e-3  # px: below this a shift counts as whole, and a roll does not blur
-NEAR_PEAK = 0.95  # of the best peak on the fine grid: a candidate above it may still win after the polish
-MANY = 8  # from so many transforms of one shape on it pays to have them planned
+SNAP = 1e-3
+"""Pixels: a shift that is so near a whole one counts as whole, so that the object moves by a roll."""
+NEAR_PEAK = 0.95
+"""Share of the best peak on the fine grid above which a candidate may still win after the Newton steps."""
+MANY = 8
+"""Transforms of one shape from which on planning them pays."""
 
 
 class PeakSearch(NamedTuple):
-    """How peaks are looked for: to 1/`subpixel` px and then by Newton steps, 1 for whole pixels; by planned transforms or not."""
+    """A search for peaks: to 1/`subpixel` pixel and then by Newton steps, to whole pixels if that is 1."""
 
     subpixel: int
     planned: bool = False
@@ -42,7 +44,7 @@ class PeakSearch(NamedTuple):
         return ifftn(f, f.ndim - 1) if self.planned else scipy.fft.ifftn(f, axes=range(1, f.ndim), norm="ortho")
 
     def highest(self, products: Sequence[Complex]) -> tuple[NDArray[np.intp], Floats, Complex]:
-        """Which of the candidates, each (n, *shape), peaks highest: (n,) its number, (n, axes) its s in px, and (n,) c(s)."""
+        """For each of n: the number of the product (n, *shape) that peaks highest (n,), its s in pixels (n, axes), c(s) (n,)."""
         found = [self._whole(product) for product in products]
         if self.subpixel > 1:
             grid = [_fine(product, s, self.subpixel) for product, (s, _) in zip(products, found, strict=True)]
@@ -66,7 +68,7 @@ class PeakSearch(NamedTuple):
 
 
 def _fine(product: Complex, s: Floats, subpixel: int) -> tuple[Floats, Floats]:
-    """The peaks of |c| on a grid of 1/`subpixel` px around whole pixels, and their heights."""
+    """The peaks of |c| on a grid of 1/`subpixel` pixel around whole pixels, and their heights."""
     reach, shape = _reach(subpixel), product.shape[1:]
     waves = [_fractions(n, subpixel) * np.exp(_ik(n)[1] * s_j[:, None, None]) for s_j, n in zip(s.T, shape, strict=True)]
     window = np.abs(_contract(product, waves))
@@ -77,7 +79,7 @@ def _fine(product: Complex, s: Floats, subpixel: int) -> tuple[Floats, Floats]:
 
 
 def _polish(product: Complex, s: Floats, reach: float) -> tuple[Floats, Complex]:
-    """Newton steps on |c(s)|² from the derivatives of c, never further than `reach` (px) from the start."""
+    """Newton steps on |c(s)|² from the derivatives of c, at most `reach` pixels from the start."""
     start, axes = s, s.shape[1]
     first = 3 ** np.arange(axes)[::-1]  # where ∂/∂s_j is in a flat jet
     for _ in range(3):
@@ -107,7 +109,7 @@ def _ik(n: int) -> Complex:
 
 
 def _reach(subpixel: int) -> Floats:
-    """The steps of 1/`subpixel` px in the 1.5 px that Guizar-Sicairos et al. look at."""
+    """The steps of 1/`subpixel` pixel within the 1.5 pixels that Guizar-Sicairos et al. search."""
     return np.arange(-(3 * subpixel // 4), 3 * subpixel // 4 + 1) / subpixel
 
 
@@ -119,7 +121,7 @@ def _fractions(n: int, subpixel: int) -> Complex:
 
 
 def _contract(product: Complex, waves: Sequence[Complex]) -> Complex:
-    """Orthonormal inverse DFT of each with one small matrix (points, N) an axis, (n, points, N), not the full transform."""
+    """Orthonormal inverse DFT of each at a few points, by one small matrix (n, points, N) along each axis."""
     shape, points = [len(product), *(wave.shape[1] for wave in waves)], math.prod(product.shape[1:])
     for wave in waves:  # takes the first axis, appends the new one
         product = product.reshape(len(product), wave.shape[2], -1).swapaxes(1, 2) @ wave.astype(product.dtype).swapaxes(1, 2)

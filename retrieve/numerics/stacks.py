@@ -1,4 +1,4 @@
-"""Stacks of estimates, complex64 (starts, *shape), centred at N//2, all finite: brought onto one start, and their spread."""
+"""Stacks of estimates, complex64 (starts, *shape), centred at N//2, all finite: alignment to one start, and spread."""
 
 from __future__ import annotations
 

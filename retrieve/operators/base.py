@@ -1,4 +1,4 @@
-"""Linear operators: what happens to the object, and to the intensity, before it is measured."""
+"""Linear operators of the measurement: on the object's field, and on the intensity."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class Operator(ABC):
 
     @abstractmethod
     def forward(self, x: Array) -> Array:
-        """A x."""
+        """Return A x for x (batch, *in_shape)."""
 
     @abstractmethod
     def adjoint(self, y: Array) -> Array:
-        """Aᴴ y, with ⟨A x, y⟩ = ⟨x, Aᴴ y⟩."""
+        """Return Aᴴ y for y (batch, *out_shape), with ⟨A x, y⟩ = ⟨x, Aᴴ y⟩."""
 
     def distribute(self, ratio: Array) -> Array:
-        """For an operator on intensities: the ratio measured/expected of each pixel, at each of its samples."""
+        """Return the ratio measured/expected of each pixel at each of its samples, for an operator on intensities."""
         return self.adjoint(ratio)
 
     def spend(self, transforms: int) -> None:  # noqa: B027
@@ -53,15 +53,15 @@ class Operator(ABC):
         """
 
     def to(self, device: Device) -> Operator:
-        """The same operator with its arrays on `device`; one without arrays is itself."""
+        """Return the operator with its arrays on `device`; itself, if it has none."""
         return self
 
     def middle(self, shape: tuple[int, ...]) -> Operator | None:
-        """The operator of the middle `shape` of the pattern, on fewer and larger pixels; None where there is none."""
+        """Return the operator of the middle `shape` of the pattern, whose object has larger pixels; None if there is none."""
         return None
 
     def __matmul__(self, inner: Operator) -> Operator:
-        """`self @ inner`: first `inner`, then `self`. Raises ValueError when their shapes do not meet."""
+        """Return `self @ inner`: first `inner`, then `self`. Raises ValueError if their shapes do not meet."""
         return Composed(self, inner)
 
     @property
@@ -71,7 +71,13 @@ class Operator(ABC):
 
 
 class Composed(Operator):
-    """outer ∘ inner."""
+    """outer ∘ inner, as `outer @ inner` makes it.
+
+    Parameters
+    ----------
+    outer, inner : Operator
+        `inner` acts first.
+    """
 
     def __init__(self, outer: Operator, inner: Operator) -> None:
         if tuple(outer.in_shape) != tuple(inner.out_shape):
@@ -83,17 +89,17 @@ class Composed(Operator):
         self.transforms = inner.transforms + outer.transforms
 
     def forward(self, x: Array) -> Array:
-        """Outer(inner(x))."""
+        """Return outer(inner(x))."""
         return self.outer.forward(self.inner.forward(x))
 
     def adjoint(self, y: Array) -> Array:
-        """innerᴴ(outerᴴ(y))."""
+        """Return innerᴴ(outerᴴ(y))."""
         return self.inner.adjoint(self.outer.adjoint(y))
 
     def distribute(self, ratio: Array) -> Array:
-        """Through the outer, then the inner operator."""
+        """Distribute through the outer, then the inner operator."""
         return self.inner.distribute(self.outer.distribute(ratio))
 
     def to(self, device: Device) -> Operator:
-        """Both parts on `device`."""
+        """Return the operator with both parts on `device`."""
         return Composed(self.outer.to(device), self.inner.to(device))

@@ -11,8 +11,15 @@ from .base import Operator
 class FarField(Operator):
     """Fraunhofer diffraction: the orthonormal Fourier transform over the trailing axes.
 
-    The object is centred at N//2, zero frequency comes at index 0. No shift is applied, so each
-    amplitude carries the phase of that half-array translation; moduli are unaffected.
+    The object is centred at N//2, and zero frequency is at index 0. No shift is applied, so each amplitude carries the phase of
+    that translation by half an array. Moduli are unaffected.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the object and of its far field.
+    workers : int, optional
+        Threads; as many as pay for this size, if not given.
     """
 
     isometry = True
@@ -22,20 +29,26 @@ class FarField(Operator):
         self.fourier = self.workers = threads_for(self.size) if workers is None else workers
 
     def forward(self, x: Array) -> Array:
-        """Σ x exp(−2πi qr)/√N."""
+        """Return Σ x exp(−2πi qr)/√N for x (batch, *shape)."""
         return fftn(x, len(self.in_shape), self.workers)
 
     def adjoint(self, y: Array) -> Array:
-        """Σ y exp(+2πi qr)/√N, which is also the inverse."""
+        """Return Σ y exp(+2πi qr)/√N for y (batch, *shape), which is also the inverse."""
         return ifftn(y, len(self.in_shape), self.workers)
 
     def middle(self, shape: tuple[int, ...]) -> FarField:
-        """The far field of `shape`."""
+        """Return the far field of `shape`."""
         return FarField(shape)
 
 
 class Pad(Operator):
-    """Zeros around a centred array, so that N//2 stays the centre; its adjoint crops."""
+    """Zeros around a centred array, whose centre stays N//2. Its adjoint crops.
+
+    Parameters
+    ----------
+    in_shape, out_shape : tuple of int
+        Shapes before and after, of as many axes. Raises ValueError if an axis shrinks.
+    """
 
     isometry = True
 
@@ -46,19 +59,25 @@ class Pad(Operator):
         self.window = tuple(slice(o // 2 - i // 2, o // 2 - i // 2 + i) for i, o in zip(in_shape, out_shape, strict=True))
 
     def forward(self, x: Array) -> Array:
-        """`x` in the middle of zeros."""
+        """Return x (batch, *in_shape) in the middle of zeros."""
         xp = namespace(x)
         y = xp.zeros((x.shape[0], *self.out_shape), dtype=x.dtype, device=x.device)
         y[(slice(None), *self.window)] = x
         return y
 
     def adjoint(self, y: Array) -> Array:
-        """The middle of `y`."""
+        """Return the middle of y (batch, *out_shape)."""
         return y[(slice(None), *self.window)]
 
 
 class Crop(Pad):
-    """The middle of a centred array; its adjoint pads. Not an isometry."""
+    """The middle of a centred array. Its adjoint pads. Not an isometry.
+
+    Parameters
+    ----------
+    in_shape, out_shape : tuple of int
+        Shapes before and after, of as many axes. Raises ValueError if an axis grows.
+    """
 
     isometry = False
 
@@ -67,11 +86,11 @@ class Crop(Pad):
         self.in_shape, self.out_shape = self.out_shape, self.in_shape
 
     def forward(self, x: Array) -> Array:
-        """The middle of `x`."""
+        """Return the middle of x (batch, *in_shape)."""
         return x[(slice(None), *self.window)]
 
     def adjoint(self, y: Array) -> Array:
-        """`y` in the middle of zeros."""
+        """Return y (batch, *out_shape) in the middle of zeros."""
         xp = namespace(y)
         x = xp.zeros((y.shape[0], *self.in_shape), dtype=y.dtype, device=y.device)
         x[(slice(None), *self.window)] = y
@@ -79,7 +98,13 @@ class Crop(Pad):
 
 
 class Mask(Operator):
-    """Multiplication by a real array, such as a support or a known illumination; its own adjoint."""
+    """Multiplication by a real array, such as a support or a known illumination. It is its own adjoint.
+
+    Parameters
+    ----------
+    mask : Array
+        bool or real (*shape).
+    """
 
     def __init__(self, mask: Any) -> None:
         self.mask = mask
@@ -87,14 +112,14 @@ class Mask(Operator):
         self.in_shape = self.out_shape = tuple(mask.shape)
 
     def forward(self, x: Array) -> Array:
-        """Mask · x."""
+        """Return mask · x for x (batch, *shape)."""
         xp = namespace(x)
         return xp.where(self.mask, x, xp.zeros_like(x)) if self._binary else x * self.mask
 
     def adjoint(self, y: Array) -> Array:
-        """The same: the mask is real."""
+        """Return mask · y, because the mask is real."""
         return self.forward(y)
 
     def to(self, device: Device) -> Operator:
-        """With the mask on `device`."""
+        """Return the operator with its mask on `device`."""
         return Mask(device.put(self.mask))

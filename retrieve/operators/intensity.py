@@ -1,7 +1,7 @@
-"""Operators on the intensity, after the modulus is squared: detector binning and partial coherence.
+"""Operators on the intensity |A x|²: detector binning and partial coherence.
 
-They are linear maps of non-negative real arrays with zero frequency at index 0; a `Problem` holds one
-as its `detector`, and the measured intensity is detector.forward(|A x|²).
+They are linear maps of real, non-negative arrays with zero frequency at index 0. A `Problem` holds one as its `detector`, and
+the measured intensity is detector.forward(|A x|²).
 """
 
 from __future__ import annotations
@@ -16,10 +16,16 @@ from .base import Operator
 
 
 class Binning(Operator):
-    """Detector pixels that each sum a block of `factor` finer samples of the intensity.
+    """Detector pixels that each sum a block of finer samples of the intensity.
 
-    With zero frequency at index 0 the block is centred as a binned, centred detector centres it:
-    `in_shape` is a multiple of `factor` and the centre N//2 of both grids falls in the same block.
+    Blocks lie as those of a centred detector: the centre N//2 of both grids falls in the same block.
+
+    Parameters
+    ----------
+    in_shape : tuple of int
+        Shape of the fine samples, a multiple of `factor`; else ValueError is raised.
+    factor : int or sequence of int
+        Samples per pixel, one number for all axes or one for each.
     """
 
     intensity = True
@@ -32,18 +38,18 @@ class Binning(Operator):
         self.out_shape = tuple(n // f for n, f in zip(in_shape, self.factor, strict=True))
         self._blocks = tuple(k for pair in zip(self.out_shape, self.factor, strict=True) for k in pair)
         self._inner = tuple(range(2, 2 * len(in_shape) + 1, 2))
-        # block k of the centred grid starts at k·f; moved so that the block holding N//2 comes first
+        # block k of the centred grid starts at k·f; the shift brings the block with N//2 to the front
         self._shift = tuple(n // 2 - (n // f // 2) * f for n, f in zip(in_shape, self.factor, strict=True))
 
     def forward(self, x: Array) -> Array:
-        """Sum over each block."""
+        """Return the sum over each block, (batch, *out_shape)."""
         xp = namespace(x)
         axes = tuple(range(1, x.ndim))
         x = xp.roll(x, self._shift, axis=axes)
         return xp.sum(xp.reshape(x, (x.shape[0], *self._blocks)), axis=self._inner)
 
     def adjoint(self, y: Array) -> Array:
-        """Each pixel's value in all samples of its block."""
+        """Return each pixel's value in all samples of its block, (batch, *in_shape)."""
         xp = namespace(y)
         for axis, f in enumerate(self.factor, start=1):
             y = xp.repeat(y, f, axis=axis)
@@ -51,10 +57,18 @@ class Binning(Operator):
 
 
 class PartialCoherence(Operator):
-    """The intensity convolved with a kernel of sum 1: the Fourier transform of the mutual coherence.
+    """The intensity convolved with a kernel of sum 1, the Fourier transform of the mutual coherence.
 
-    kernel: real, non-negative, (*shape) or one for each of a batch, its centre at index 0.
-    Source: Clark et al., Nat. Commun. 3, 993 (2012).
+    Parameters
+    ----------
+    kernel : Array
+        Real and non-negative (*shape), or (batch, *shape) for a kernel of each start; its centre is at index 0.
+    shape : tuple of int, optional
+        Shape of the pattern; the kernel's, if not given.
+
+    References
+    ----------
+    Clark et al., Nat. Commun. 3, 993 (2012).
     """
 
     intensity = True
@@ -67,7 +81,7 @@ class PartialCoherence(Operator):
 
     @classmethod
     def gaussian(cls, shape: tuple[int, ...], sigma: float | Sequence[float]) -> PartialCoherence:
-        """A Gaussian kernel of standard deviation `sigma` detector pixels (one, or one an axis)."""
+        """Return a Gaussian kernel of standard deviation `sigma`, detector pixels: one number, or one for each axis."""
         sigmas = (sigma,) * len(shape) if isinstance(sigma, (int, float)) else tuple(sigma)
         kernel = np.ones((1,) * len(shape))
         for axis, (n, s) in enumerate(zip(shape, sigmas, strict=True)):
@@ -78,7 +92,7 @@ class PartialCoherence(Operator):
 
     @property
     def widths(self) -> tuple[float, ...]:
-        """The standard deviation of a single kernel along each axis, detector pixels."""
+        """Standard deviation of a single kernel along each axis, detector pixels."""
         found, kernel = [], to_numpy(self.kernel)
         for axis, n in enumerate(kernel.shape):
             line = kernel.sum(axis=tuple(a for a in range(kernel.ndim) if a != axis), dtype=float)
@@ -88,38 +102,54 @@ class PartialCoherence(Operator):
         return tuple(found)
 
     def forward(self, x: Array) -> Array:
-        """Kernel ⊗ x for x ≥ 0, kept above the kernel's centre times x, which rounding may fall below; x for a point."""
+        """Return kernel ⊗ x for x ≥ 0. Rounding cannot take it below the kernel's centre times x; a point kernel gives x."""
         xp = namespace(x)
         centre = self.kernel[(..., *[slice(0, 1)] * len(self.in_shape))]
-        return xp.where(centre == 1, x, xp.maximum(self._convolve(x, self._transfer), centre * x))
+        return xp.where(centre == 1, x, xp.maximum(convolve(x, self._transfer), centre * x))
 
     def adjoint(self, y: Array) -> Array:
-        """Kernel ⋆ y (correlation)."""
+        """Return the correlation kernel ⋆ y."""
         xp = namespace(y)
-        return self._convolve(y, xp.conj(self._transfer))
+        return convolve(y, xp.conj(self._transfer))
 
     def distribute(self, ratio: Array) -> Array:
-        """Each sample is scaled by its own pixel's ratio, as Clark et al. do."""
+        """Return the ratio itself: each sample is scaled by its own pixel's, as Clark et al. do."""
         return ratio
 
     def to(self, device: Device) -> Operator:
-        """With the kernel on `device`."""
+        """Return the operator with its kernel on `device`."""
         return PartialCoherence(device.put(self.kernel), self.in_shape)
-
-    def _convolve(self, x: Array, transfer: Array) -> Array:
-        return convolve(x, transfer)
 
 
 def richardson_lucy(
     kernel: Array, coherent: Array, measured: Array, valid: Array, iterations: int, window: Array | None = None
 ) -> Array:
-    """Kernel that blurs `coherent` into `measured`, by Richardson–Lucy steps from `kernel`.
+    """Find the kernel that blurs one intensity into another, by Richardson-Lucy steps.
 
-    γ ← γ · (I_c ⋆ (valid·I_m/(I_c⊗γ))) / (I_c ⋆ valid), then Σγ = 1. `coherent` is (batch, *shape), the
-    others (*shape) or (batch, *shape), all with zero frequency at index 0; unmeasured pixels have no
-    say. `window` (bool) bounds the kernel's extent. Returns (batch, *shape).
-    It costs 2 + 2·`iterations` convolutions of real arrays, so many transforms (`Operator.spend`).
-    Source: Clark et al., Nat. Commun. 3, 993 (2012); Richardson 1972, Lucy 1974.
+    γ ← γ · (I_c ⋆ (valid·I_m/(I_c⊗γ))) / (I_c ⋆ valid), then Σγ = 1. With the transform of the result it costs as much as
+    2 + 2·`iterations` convolutions of real arrays (`Operator.spend`).
+
+    Parameters
+    ----------
+    kernel : Array
+        γ to begin with, (*shape) or (batch, *shape). Zero frequency of every array is at index 0.
+    coherent : Array
+        I_c (batch, *shape), the intensity without a blur.
+    measured, valid : Array
+        I_m and bool, (*shape) or (batch, *shape). Pixels that are not valid have no influence.
+    iterations : int
+        Number of steps.
+    window : Array, optional
+        bool (*shape): the largest extent of the kernel.
+
+    Returns
+    -------
+    Array
+        The kernel of each start (batch, *shape).
+
+    References
+    ----------
+    Clark et al., Nat. Commun. 3, 993 (2012); Richardson, J. Opt. Soc. Am. 62, 55 (1972); Lucy, Astron. J. 79, 745 (1974).
     """
     xp = namespace(coherent)
     axes = tuple(range(1, coherent.ndim))

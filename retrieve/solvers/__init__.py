@@ -2,11 +2,12 @@
 
 from .base import Solver, Step, Streams
 from .blind.auto import Auto
+from .coefficients import Coefficients
 from .coherence import Coherence
 from .constraint import Constraint
 from .gradient import ConjugateGradient
 from .guided import Guided
-from .iterative import Coefficients, Iterative, first_support
+from .iterative import Iterative, first_support
 from .projections import ALGORITHMS, ASR, DM, ER, HIO, HPR, OSS, PCHIO, RAAR, RRR, SF
 from .recipe import Recipe
 from .shrinkwrap import ShrinkWrap

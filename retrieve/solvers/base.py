@@ -62,21 +62,27 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Streams:
-    """Random numbers for a batch: every start has its own generator, so a batch equals its starts one by one."""
+    """Random numbers for a batch. Every start has its own generator, so that a batch equals its starts one by one.
+
+    Parameters
+    ----------
+    generators : sequence of numpy.random.Generator
+        One for each start of the batch.
+    """
 
     generators: Sequence[np.random.Generator]
 
     @classmethod
     def of(cls, seed: int, starts: Sequence[int]) -> Streams:
-        """One generator for each start number, seeded by (seed, start)."""
+        """Return one generator for each of the start numbers, seeded by (seed, start)."""
         return cls([np.random.default_rng([seed, 1 + start]) for start in starts])
 
     def normal(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Standard normal float32 (batch, *shape), on the host."""
+        """Draw standard normal float32 (batch, *shape), on the host."""
         return np.stack([g.standard_normal(shape, dtype=np.float32) for g in self.generators])
 
     def uniform(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Uniform on [0, 1), float32 (batch, *shape), on the host."""
+        """Draw float32 (batch, *shape) uniform on [0, 1), on the host."""
         return np.stack([g.random(shape, dtype=np.float32) for g in self.generators])
 
     def __len__(self) -> int:
@@ -85,11 +91,22 @@ class Streams:
 
 @dataclass(frozen=True)
 class Solver(ABC):
-    """Hyper-parameters and nothing else; subclasses are frozen dataclasses of `option` fields.
+    """A solver: its options, and a generator of steps. Subclasses are frozen dataclasses of `option` fields.
 
-    name: how the command line calls it.  library: "any" for array-API code, "torch" for networks.
-    source: the paper.  starts: how many it is best given.  batch: how many it likes to run in one array.
-    agree: correlation of the best starts at which more are not worth their while, 0 for never.
+    Attributes
+    ----------
+    name : str
+        Name on the command line.
+    library : str
+        "any" for array-API code, "torch" for networks.
+    source : str
+        The paper.
+    starts : int
+        Default number of starts.
+    batch : int
+        Number of starts to run in one array.
+    agree : float
+        Correlation of the best starts at which no more are run; 0: all are run.
     """
 
     name: ClassVar[str] = ""
@@ -104,49 +121,62 @@ class Solver(ABC):
 
     @abstractmethod
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
-        """Improve the start `x` (batch, *shape), yielding after each iteration.
+        """Improve the starts x, and yield after each iteration.
 
-        Never writes into `problem`, prints or stops itself early but by its own options.
+        It never writes into `problem` and never prints. Only its options may end it early.
+
+        Parameters
+        ----------
+        problem : Problem
+            What was measured, without the held-out pixels and the truth.
+        x : Array
+            The starts (batch, *shape), as `start` gives them.
+        rng : Streams
+            The only source of random numbers.
+
+        Yields
+        ------
+        Step
+            The object after an iteration.
         """
 
     def resolve_for(self, problem: Problem) -> Self:
-        """This solver with what its options leave to the problem decided; the manifest keeps it so."""
+        """Return this solver with every option decided that depends on the problem; the manifest records that solver."""
         return self
 
     def check(self, problem: Problem) -> None:  # noqa: B027
-        """Raise `InputError` where this solver cannot do the problem; called before any work."""
+        """Raise `InputError` if this solver cannot solve the problem; called before any work."""
 
     def starts_for(self, problem: Problem) -> int:
-        """How many starts it is best given on this problem."""
+        """Return the default number of starts on this problem."""
         return self.starts
 
     def batch_for(self, problem: Problem) -> int:
-        """How many starts it likes to run in one array on this problem; as `batch` says for any."""
+        """Return the number of starts to run in one array on this problem."""
         return self.batch
 
     def record(self) -> dict[str, Any]:
-        """What a manifest keeps besides the options, such as the SHA-256 of weights."""
+        """Return what a manifest records besides the options, such as the SHA-256 of weights."""
         return {}
 
     def start(self, problem: Problem, rng: Streams) -> Array:
-        """The first x, on the host: the measured amplitudes with random phases, transformed back."""
+        """Return the starts (batch, *shape): the measured amplitudes with random phases, transformed back."""
         return random_phases(problem, rng)
 
     def samples(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
-        """Chains from estimates x (batch, *shape) whose last step is a sample each of the posterior, where a solver has them."""
+        """Yield the steps of chains from estimates x (batch, *shape); the last is one sample of each posterior."""
         raise NotImplementedError(f"{self.name} draws no posterior samples")
 
     @property
     def total(self) -> int | None:
-        """The number of steps it will take, where that is known."""
+        """The number of steps at most; None if unknown."""
         return None
 
 
 def random_phases(problem: Problem, rng: Streams) -> Array:
-    """The measured amplitudes under random phases, transformed back: complex64 (batch, *shape).
+    """The measured amplitudes with random phases, transformed back: complex64 (batch, *shape).
 
-    Unmeasured pixels take their neighbours' amplitude. With a detector operator the amplitudes are
-    spread over its finer samples.
+    Unmeasured pixels get their neighbours' amplitude. A detector operator spreads the amplitudes over its finer samples.
     """
     xp = namespace(problem.amplitude)
     amplitude = fill_unmeasured(to_numpy(problem.amplitude), to_numpy(problem.valid))

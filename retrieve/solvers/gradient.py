@@ -16,9 +16,9 @@ from .iterative import Descent, iterate
 
 @dataclass(frozen=True)
 class ConjugateGradient(Descent):
-    """min nll(x) inside the support, x ← x + α d, d ← −g + β d with Polak and Ribière's β, restarted at β < 0.
+    """Minimise nll(x) inside the support: x ← x + α d, d ← −g + β d, with Polak and Ribière's β, restarted if β < 0.
 
-    The far field of a step is A x + α A d, so that a line search costs no transform: two an iteration.
+    The far field of a step is A x + α A d. So the line search costs no transform, and an iteration costs two.
     """
 
     name: ClassVar[str] = "cg"
@@ -29,7 +29,7 @@ class ConjugateGradient(Descent):
     newton: int = option(2, "Newton steps of the line search", ge=1)
 
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
-        """Descend from x within the support; a support is guessed where the problem has none."""
+        """Descend from x within the support, or within a guess if the problem has none."""
         return iterate([self], problem, x)
 
     def descend(self, problem: Problem, x: Array, support: Array) -> Iterator[Step]:

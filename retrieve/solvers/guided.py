@@ -1,4 +1,4 @@
-"""Guided phasing: generations of starts bred with the best. Source: Chen, Miao, Wang & Lee, PRB 76, 064113 (2007)."""
+"""Guided phasing: generations of starts, each averaged with the best. Source: Chen et al., PRB 76, 064113 (2007)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .recipe import Recipe
 
 @dataclass(frozen=True)
 class Guided(Solver):
-    """A population runs the recipe; each member is then bred with the best, and the next generation runs.
+    """Run a population through the recipe, average each member with the best, and run the next generation.
 
-    x_k ← √(x_best · x_k) pixel by pixel after alignment: the geometric mean of the amplitudes, the mean
-    of the phases. Each member keeps to its own recipe and support; the best is yielded at the end.
+    x_k ← √(x_best · x_k) pixel by pixel after alignment: the geometric mean of the amplitudes and the mean of the phases. Each
+    member runs with a support of its own. The last step is the best.
     """
 
     name: ClassVar[str] = "guided"
@@ -32,37 +32,37 @@ class Guided(Solver):
     recipe: Recipe = Recipe()
 
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
-        """All members of each generation in turn; `x` is the first member, the others start at random."""
+        """Run all members of each generation in turn; x is the first member, the others start at random."""
         members = [x] + [self.start(problem, rng) for _ in range(self.population - 1)]
-        grown: list[Step] = []  # the members of this generation, and the best so far
+        ends: list[Step] = []  # of the members of this generation, and the best so far
         for generation in range(self.generations):
             if generation:
-                champion = self._best(problem, grown)
-                members = self._breed([to_numpy(step.estimate) for step in grown[: self.population]], champion, x)
-                grown = [champion]
+                champion = self._best(problem, ends)
+                members = self._breed([to_numpy(step.estimate) for step in ends[: self.population]], champion, x)
+                ends = [champion]
             for k, member in enumerate(members):
                 step = Step(member)
                 for step in self.recipe.steps(problem, member, rng):
                     yield step._replace(stage=f"generation {generation + 1} member {k + 1}", total=None)
-                grown.insert(k, step._replace(x=step.estimate))
-        yield self._best(problem, grown)
+                ends.insert(k, step._replace(x=step.estimate))
+        yield self._best(problem, ends)
 
-    def _best(self, problem: Problem, grown: list[Step]) -> Step:
+    def _best(self, problem: Problem, ends: list[Step]) -> Step:
         """The best of the steps, for each start of the batch."""
-        xp = namespace(grown[0].x)
-        axes = tuple(range(1, grown[0].x.ndim))
+        xp = namespace(ends[0].x)
+        axes = tuple(range(1, ends[0].x.ndim))
 
         def value(step: Step) -> Array:
             if self.criterion == "r":
                 return problem.replace(detector=step.detector or problem.detector).r_factor(step.estimate)
             return xp.sum(xp.abs(step.estimate) ** 4, axis=axes)
 
-        values = np.stack([to_numpy(value(step)) for step in grown])
+        values = np.stack([to_numpy(value(step)) for step in ends])
         best = np.argmin(np.where(np.isnan(values), np.inf, values), axis=0)  # a member that failed is not the best
-        x = xp.stack([grown[chosen].x[b, ...] for b, chosen in enumerate(best)])
-        supports = [xp.broadcast_to(step.support, x.shape) for step in grown]
+        x = xp.stack([ends[chosen].x[b, ...] for b, chosen in enumerate(best)])
+        supports = [xp.broadcast_to(step.support, x.shape) for step in ends]
         support = xp.stack([supports[chosen][b, ...] for b, chosen in enumerate(best)])
-        return grown[int(best[0])]._replace(x=x, support=support)
+        return ends[int(best[0])]._replace(x=x, support=support)
 
     @staticmethod
     def _breed(members: list[np.ndarray], champion: Step, x: Array) -> list[Array]:
@@ -76,5 +76,5 @@ class Guided(Solver):
 
     @property
     def total(self) -> int | None:
-        """Steps of all members of all generations, and the last that names the best."""
+        """Steps of all members of all generations, and the last step, which is the best."""
         return None if self.recipe.total is None else self.population * self.generations * self.recipe.total + 1

@@ -1,4 +1,4 @@
-"""The engine of the projection algorithms: declared coefficients, options, and one loop.
+"""The engine of the projection algorithms: options, and one loop.
 
 The algorithms themselves, each under its formula, are in `projections`.
 """
@@ -9,9 +9,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
-
-import numpy as np
+from typing import ClassVar
 
 from ..errors import OptionError
 from ..numerics import fast
@@ -22,6 +20,7 @@ from ..plugins.options import option
 from ..problem import Problem
 from ..problem.autocorrelation import ellipsoid
 from .base import Solver, Step, Streams
+from .coefficients import Coefficients
 from .coherence import Coherence
 from .constraint import Constraint
 from .convergence import PATIENCE, TOLERANCE, Convergence
@@ -30,63 +29,12 @@ from .shrinkwrap import ShrinkWrap
 TWIN_CUT = "iteration after which half the array is set to zero once, to break the symmetry of object and twin"
 
 
-class Coefficients(NamedTuple):
-    """The five numbers of an update x⁺ = a·x + b·m + e·P_S(c·x + d·m), with m = P_M x.
-
-    Parameters
-    ----------
-    a, b : float
-        Weights of x and m.
-    c, d : float
-        Weights of x and m in the point that P_S projects.
-    e : float
-        Weight of that projection.
-    """
-
-    a: float
-    b: float
-    c: float
-    d: float
-    e: float
-
-    def update(self, x: Array, m: Array, project: Constraint) -> Array:
-        """Return x⁺. A weight that two terms share is applied to their sum, which saves a pass over the arrays."""
-        a, b, c, d, e = self
-        s = project(_weighted((d, m), (c, x)))
-        if a == e:
-            return _weighted((e, x + s), (b, m))
-        if b == -e:
-            return _weighted((a, x), (e, s - m))
-        return _weighted((a, x), (e, s), (b, m))
-
-    def pixelwise(self) -> PixelStep:
-        """Return the same update for the compiled pass: one pair of weights inside the constraint, another outside."""
-        a, b, c, d, e = (np.float32(number) for number in self)
-        return PixelStep(inside=(a + e * c, b + e * d), outside=(a, b), tested=(c, d), constraint_weight=e)
-
-
-def _weighted(*terms: tuple[float, Array]) -> Array:
-    """The sum of number · array; zeros are left out, and ±1 costs no multiplication."""
-    total: Any = None
-    for number, array in terms:
-        if number == 0:
-            continue
-        term = array if abs(number) == 1 else abs(number) * array
-        if total is None:
-            total = term if number > 0 else -term
-        elif number > 0:
-            total = total + term
-        else:
-            total = total - term
-    return total
-
-
 class Descent(Solver):
     """A solver that can be a part of a recipe by descending from any x within any support."""
 
     iterations: int
-    tolerance: float
-    patience: int
+    tolerance: float = 0.0
+    patience: int = 100
 
     @abstractmethod
     def descend(self, problem: Problem, x: Array, support: Array) -> Iterator[Step]:
@@ -152,7 +100,7 @@ class Iterative(Solver):
         return iterate([self], problem, x)
 
     def batch_for(self, problem: Problem) -> int:
-        """As many as are faster than one by one."""
+        """Return as many starts as are faster together than one by one."""
         return batch_for(problem, self.tolerance)
 
     def constrain(self, support: Array) -> Constraint:
@@ -167,8 +115,8 @@ class Iterative(Solver):
 
 
 def batch_for(problem: Problem, tolerance: float) -> int:
-    """As many starts as are faster together than one by one; one if each may end by itself."""
-    return 1 if tolerance else fast.together(tuple(problem.shape))
+    """As many starts as are faster together than one by one; 1 if each may end by itself."""
+    return 1 if tolerance else fast.preferred_batch(tuple(problem.shape))
 
 
 def iterate(
@@ -195,7 +143,8 @@ def iterate(
             for k, made in enumerate(part.descend(problem, x, support), start=1):
                 n, x = n + 1, made.x
                 over = watch is not None and watch.reached(k, problem, made.estimate)
-                total -= part.iterations - k if over else 0
+                if over:
+                    total -= part.iterations - k
                 yield made._replace(detector=detector, stage=part.name, total=total if over else None)
                 if over:
                     break
@@ -205,39 +154,55 @@ def iterate(
         wrap = part.shrink_wrap
         wrapping = wrap.when == "always" or (wrap.when == "auto" and blind)
         project = part.constrain(support)
-        plain = not part.positivity and project.phase is None
         step = part.compiled()
-        quick = None if step is None else loop_for(x, problem, step, project)
+        loop = (None if step is None else loop_for(x, problem, step, project)) or _AsWritten(part)
         blurred = part.coherence.first(problem, total)
+        finishing = part.finish_transforms * x.shape[0]
+        cuts = [at - 1 for at in (part.twin_cut, None if twin_cut is None else twin_cut - n) if at is not None]
         for k in range(part.iterations):
             n += 1
-            m = problem.fit_modulus(x) if quick is None else quick.modulus(problem, x)
-            m = _real(m) if part.positivity and quick is None else m
+            m = loop.modulus(problem, x)
             if wrapping and n % wrap.every == 0:
                 share = min(1.0, n / total)
                 support = wrap.update(m, support, share)
                 problem.operator.spend(wrap.transforms(share) * x.shape[0])
                 project = part.constrain(support)
-            t = k / part.iterations
-            if quick is None:
-                x, m = _signed(x, m, support) if part.positivity else (x, m)
-                x, m = part.update(x, m, project, problem, t), m if plain else project(m)
-            else:
-                x, m = quick.update(x, m, project, problem)
-            x = part.finish(x, support, t)
-            if part.finish_transforms:
-                problem.operator.spend(part.finish_transforms * x.shape[0])
-            if n == twin_cut or k + 1 == part.twin_cut:
+            x, m = loop.update(x, m, project, problem)
+            x = part.finish(x, support, k / part.iterations)
+            if finishing:
+                problem.operator.spend(finishing)
+            if k in cuts:
                 x = cut_half(x)
             if n >= blurred and n % part.coherence.every == 0:
                 problem = part.coherence.refine(problem, project(m))
                 detector = problem.detector
             over = watch is not None and watch.reached(k + 1, problem, Step(m, support).estimate)
-            total -= part.iterations - k - 1 if over else 0
+            if over:
+                total -= part.iterations - k - 1
             yield Step(m, support, detector, part.name, total if over else None, more=n < total)
             del m
             if over:
                 break
+
+
+class _AsWritten:
+    """The iterations of an algorithm by its `update`, with the two methods of `fast.loops.Loop`."""
+
+    def __init__(self, part: Iterative) -> None:
+        self.part, self.done = part, 0
+
+    def modulus(self, problem: Problem, x: Array) -> Array:
+        """P_M x, its real part if the object is positive."""
+        m = problem.fit_modulus(x)
+        return _real(m) if self.part.positivity else m
+
+    def update(self, x: Array, m: Array, project: Constraint, problem: Problem) -> tuple[Array, Array]:
+        """The next x, and m, or P_S m if the constraint is more than a support."""
+        t, self.done = self.done / self.part.iterations, self.done + 1
+        if project.positive:
+            x, m = _signed(x, m, project.support)
+        plain = not project.positive and project.phase is None
+        return self.part.update(x, m, project, problem, t), m if plain else project(m)
 
 
 def _real(x: Array) -> Array:

@@ -14,8 +14,9 @@ from ..numerics.arrays import Array, namespace, select
 from ..numerics.fast.loops import PixelStep, SecondProjection
 from ..plugins.options import option
 from ..problem import Problem
+from .coefficients import Coefficients
 from .constraint import Constraint
-from .iterative import Coefficients, Iterative
+from .iterative import Iterative
 from .shrinkwrap import blur
 
 P = Problem

@@ -1,4 +1,4 @@
-"""Recipes: algorithms one after the other, written as beamline users write them."""
+"""Recipes: algorithms in sequence, written as beamline users write them."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ PARTS: dict[str, type[Iterative | Descent]] = {**ALGORITHMS, ConjugateGradient.n
 
 
 def parse(text: str, shared: dict[str, Any]) -> list[Iterative | Descent]:
-    """The algorithms of a recipe such as ``3*(180 hio(beta=0.8) + 20 er) + 20 er``, in the order they run.
+    """The algorithms of a recipe such as ``3*(180 hio(beta=0.8) + 20 er) + 20 er``, in the order in which they run.
 
     Grammar: sum = term ('+' term)*; term = N '*' '(' sum ')' | N name ['(' option=value, … ')'].
-    `shared` options hold for each part that does not state its own. Raises `OptionError`.
+    `shared` options hold for each part that does not state its own. Raises `OptionError` for any other text.
     """
     parts, rest = _sum(text, text, shared)
     if rest.strip():
@@ -74,12 +74,12 @@ def _error(text: str, what: str) -> OptionError:
 
 @dataclass(frozen=True)
 class Recipe(Solver):
-    """Projection algorithms in sequence, the support shrink-wrapped all along."""
+    """Run projection algorithms in sequence, with shrink-wrap throughout."""
 
     name: ClassVar[str] = "recipe"
     source: ClassVar[str] = "Robinson & Harder, Nat. Mater. 8, 291 (2009); Marchesini et al., PRB 68, 140101 (2003)"
     recipe: str = option("20 er + 3*(180 hio + 40 er) + 20 cg", "the algorithms and their iterations")
-    beta: float | None = option(None, "relaxation of every part that states none; none: each algorithm's own", ge=-2, le=2)
+    beta: float | None = option(None, "relaxation of every part that states none; none: the algorithm's own", ge=-2, le=2)
     positivity: bool = option(False, "the object is real and non-negative")
     phase_min: float | None = option(None, "lowest phase of the object, rad; with phase_max", ge=-3.2, le=3.2)
     phase_max: float | None = option(None, "highest phase of the object, rad; with phase_min", ge=-3.2, le=3.2)
@@ -94,7 +94,7 @@ class Recipe(Solver):
         self.parts()
 
     def parts(self) -> list[Iterative | Descent]:
-        """The algorithms in the order they run."""
+        """Return the algorithms in the order in which they run."""
         shared = {k: v for k, v in values_of(self).items() if k not in ("recipe", "twin_cut")}
         return parse(self.recipe, shared)
 
@@ -103,7 +103,7 @@ class Recipe(Solver):
         return iterate(self.parts(), problem, x, twin_cut=self.twin_cut)
 
     def batch_for(self, problem: Problem) -> int:
-        """As many as are faster than one by one."""
+        """Return as many starts as are faster together than one by one."""
         return batch_for(problem, max(part.tolerance for part in self.parts()))
 
     @property

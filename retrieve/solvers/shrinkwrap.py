@@ -16,10 +16,10 @@ from ..plugins.options import option, validate
 
 @dataclass(frozen=True)
 class ShrinkWrap:
-    """Blur |x|, keep what is above a threshold.
+    """Update the support from the object: blur |x| and keep the pixels above a threshold.
 
-    σ falls geometrically from `sigma` to `sigma_end` over the run. The threshold is relative to the
-    maximum or to the rms inside the support; with `area` it is whatever leaves that share of the array.
+    The blur's σ falls geometrically from `sigma` to `sigma_end` over the run. The threshold is relative to the maximum or to the
+    rms inside the support. With `area` it is the one that leaves that share of the array.
     """
 
     when: str = option("auto", "auto: only where the data file gives no support", choices=("auto", "always", "never"))
@@ -47,7 +47,22 @@ class ShrinkWrap:
         return int(self.width(t) > 0)
 
     def update(self, x: Array, support: Array, t: float) -> Array:
-        """The new support of x (batch, *shape) at the share t of the run; bool (batch, *shape)."""
+        """Return the support after an update.
+
+        Parameters
+        ----------
+        x : Array
+            The object (batch, *shape).
+        support : Array
+            bool (batch or 1, *shape), the support so far. An update that would leave no pixel keeps it.
+        t : float
+            Share of the run, 0 to 1.
+
+        Returns
+        -------
+        Array
+            bool (batch, *shape).
+        """
         xp = namespace(x)
         axes = tuple(range(1, x.ndim))
         a = blur(xp.abs(x), self.width(t), spent=True)
@@ -69,7 +84,7 @@ class ShrinkWrap:
             new = new if bool(xp.all(size == allowed)) else _largest(a, allowed)
         if self.parts is not None or self.fill:
             new = _on_host(self._tidy, new)
-        return xp.where(xp.any(new, axis=axes, keepdims=True), new, support)  # never an empty one
+        return xp.where(xp.any(new, axis=axes, keepdims=True), new, support)
 
     def _tidy(self, inside: np.ndarray) -> np.ndarray:
         """Keep the largest connected parts and fill holes, for one bool array (*shape)."""
@@ -82,7 +97,7 @@ class ShrinkWrap:
 
 
 def blur(a: Array, sigma: float, spent: bool = False) -> Array:
-    """`a` (batch, *shape) convolved with a Gaussian of `sigma` pixels (periodic), in its place where it is `spent`."""
+    """`a` (batch, *shape) convolved periodically with a Gaussian of `sigma` pixels; `spent`: its memory may be reused."""
     if sigma <= 0:
         return a
     first, transfer = _gaussian(tuple(a.shape[1:]), sigma, namespace(a).isdtype(a.dtype, "real floating"))
@@ -91,7 +106,7 @@ def blur(a: Array, sigma: float, spent: bool = False) -> Array:
 
 @lru_cache(maxsize=4)
 def _gaussian(shape: tuple[int, ...], sigma: float, half: bool) -> tuple[np.ndarray, np.ndarray]:
-    """The spectrum of a Gaussian, float32, along the first axis and over the others, (1, *rest), half of it for real arrays."""
+    """The float32 spectrum of a Gaussian along the first axis, and over the others (1, *rest); the half of a real array's."""
     ends = [np.fft.fftfreq(n) for n in shape[:-1]] + [np.fft.rfftfreq(shape[-1]) if half else np.fft.fftfreq(shape[-1])]
     first, *lines = (np.exp(-2 * (math.pi * sigma * q) ** 2).astype(np.float32) for q in ends)
     return first, reduce(np.multiply.outer, lines)[None]

@@ -43,28 +43,28 @@ def test_neither_batch_nor_threads_nor_plans_made_anew_change_a_bit(shape):
 def test_plans_are_remembered_and_the_first_to_measure_wins(tmp_path, monkeypatch):
     fftw = fast.part("fftw")
     monkeypatch.setenv("RETRIEVE_CACHE", str(tmp_path))
-    fftw.remembered.cache_clear()
-    wisdom = fftw.remembered((40, 44))
+    fftw.wisdom_for.cache_clear()
+    wisdom = fftw.wisdom_for((40, 44))
     kept = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert [file.name for file in kept] == ["40x44"]
     kept[0].write_bytes(wisdom + b" ")
-    fftw.remembered.cache_clear()
-    assert fftw.remembered((40, 44)) == wisdom + b" "
-    fftw.remembered.cache_clear()
+    fftw.wisdom_for.cache_clear()
+    assert fftw.wisdom_for((40, 44)) == wisdom + b" "
+    fftw.wisdom_for.cache_clear()
 
 
 @needs["fftw"]
 def test_where_nothing_can_be_remembered_scipy_transforms(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("RETRIEVE_CACHE", str(tmp_path / "file" / "folder"))
-    fast.part("fftw").remembered.cache_clear()
+    fast.part("fftw").wisdom_for.cache_clear()
     fast.planned.cache_clear()
     try:
         assert fast.planned((40, 46)) is None
         assert fast.describe((40, 46)).startswith("scipy")
         assert_array_equal(arrays.fftn(noise(1, 40, 46), 2), scipy.fft.fftn(noise(1, 40, 46), axes=(1, 2), norm="ortho"))
     finally:
-        fast.part("fftw").remembered.cache_clear()
+        fast.part("fftw").wisdom_for.cache_clear()
         fast.planned.cache_clear()
 
 
@@ -74,8 +74,8 @@ def test_fit_modulus_is_the_reference(shape, off, monkeypatch):
     data, x = problem(shape), noise(2, *shape)
     x[0, 0] = 0
     calls = []
-    through = fast.part("fftw").through
-    monkeypatch.setattr(fast.part("fftw"), "through", lambda *a: calls.append(1) or through(*a))
+    through = fast.part("fftw").transform_and_back
+    monkeypatch.setattr(fast.part("fftw"), "transform_and_back", lambda *a: calls.append(1) or through(*a))
     m = data.fit_modulus(x)
     assert calls
     off()
@@ -163,10 +163,22 @@ def test_an_iteration_is_one_pass_through_the_far_field_and_one_over_the_object(
 
         monkeypatch.setattr(module, name, call)
 
-    for module, name in ((fftw, "through"), (fftw, "look"), (fftw, "fftn"), (fftw, "ifftn"), (passes, "mix")):
+    for module, name in (
+        (fftw, "transform_and_back"),
+        (fftw, "inspect_spectrum"),
+        (fftw, "fftn"),
+        (fftw, "ifftn"),
+        (passes, "mix"),
+    ):
         counted(module, name)
     rt.solve(HIO(iterations=100), problem((64, 64)), score_every=50)
-    assert counts == {"through": 100, "mix": 100, "look": 2, "fftn": 1, "ifftn": 1}  # the start, and the likelihood of the end
+    assert counts == {
+        "transform_and_back": 100,
+        "mix": 100,
+        "inspect_spectrum": 2,
+        "fftn": 1,
+        "ifftn": 1,
+    }  # the start, and the likelihood of the end
 
 
 @needs_both

@@ -1,7 +1,7 @@
-"""The accelerated path, for complex64: on a CPU planned transforms (FFTW) and compiled passes (numba), the extra `fast`; `card`.
+"""The accelerated path, for complex64: planned transforms (FFTW) and compiled passes (numba) on a CPU, CuPy on a CUDA card.
 
-Each function does what array-API code elsewhere does, which is its reference and its test. Where one of the two
-packages is missing the other is used alone; without both nothing here is. On a CUDA card CuPy does both.
+The extra `fast` installs FFTW and numba; if one is missing, the other is used alone. Each function does the same as array-API
+code elsewhere, which is its reference in the tests. It returns None for arrays that it does not take.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CUDA = 2
 
 @lru_cache(maxsize=3)
 def part(name: str) -> Any:
-    """The module `fftw`, `passes` or `card`, None where its package is not installed; RETRIEVE_FAST=0 leaves all alone."""
+    """The module `fftw`, `passes` or `card`; None if its package is not installed, or the variable RETRIEVE_FAST is 0."""
     if os.environ.get("RETRIEVE_FAST", "1") == "0":
         return None
     try:
@@ -33,30 +33,31 @@ def part(name: str) -> Any:
 
 
 def passes_for(x: Any) -> Any:
-    """The compiled passes, for a complex64 NumPy array; None where there are none."""
+    """The compiled passes, for a complex64 NumPy array; else None."""
     return part("passes") if type(x) is np.ndarray and x.dtype == np.complex64 else None
 
 
 @lru_cache(maxsize=64)
 def planned(shape: tuple[int, ...]) -> Any:
-    """The module `fftw`, where it does transforms of this shape; else None."""
+    """The module `fftw`, if it transforms arrays of this shape; else None."""
     fftw = part("fftw")
-    return fftw if fftw is not None and fftw.able(shape) else None
+    return fftw if fftw is not None and fftw.supported(shape) else None
 
 
-def together(shape: tuple[int, ...]) -> int:
-    """How many arrays of this shape are best done at once: up to 128² calls cost as much as the work, beyond the cache counts."""
+def preferred_batch(shape: tuple[int, ...]) -> int:
+    """Starts to run in one array of this shape: 8 up to 128², where a call costs as much as its work, else 1, for the cache."""
     return 8 if math.prod(shape) <= 1 << 14 and planned(shape) is not None else 1
 
 
 def describe(shape: tuple[int, ...]) -> str:
-    """What transforms complex64 arrays of this shape and what passes over them, for a manifest."""
+    """The libraries that work on complex64 arrays of this shape, in words for a manifest."""
     fftw = planned(shape)
-    return ("scipy" if fftw is None else f"fftw {fftw.known(shape)}") + ("" if part("passes") is None else ", compiled passes")
+    transform = "scipy" if fftw is None else f"fftw {fftw.describe_plans(shape)}"
+    return transform if part("passes") is None else f"{transform}, compiled passes"
 
 
 def fit_modulus(x: np.ndarray, amplitude: np.ndarray, valid: np.ndarray, threads: int) -> np.ndarray | None:
-    """`Problem.fit_modulus` of x (batch, *shape) on a plain far field; None where it cannot be done here."""
+    """`Problem.fit_modulus` of x (batch, *shape) on a plain far field."""
     passes = passes_for(x)
     fftw = passes and planned(x.shape[1:])
     if not fftw or not x.flags.c_contiguous or amplitude.dtype != np.float32:
@@ -69,23 +70,23 @@ def fit_modulus(x: np.ndarray, amplitude: np.ndarray, valid: np.ndarray, threads
     def set_modulus(block: np.ndarray, columns: slice) -> None:
         passes.set_modulus(block, columns.start, y, known, factor, free)
 
-    fftw.through(x, out, set_modulus, x.ndim - 1, threads)
+    fftw.transform_and_back(x, out, set_modulus, x.ndim - 1, threads)
     return out
 
 
-def rows(x: np.ndarray) -> np.ndarray:
-    """The batch, flat."""
+def flat(x: np.ndarray) -> np.ndarray:
+    """x (batch, *shape) as (batch, points)."""
     return x.reshape(len(x), -1)
 
 
 def mix(x: np.ndarray, m: np.ndarray, support: np.ndarray, inside: Pair, outside: Pair, out: np.ndarray) -> np.ndarray:
     """a·x + b·m into `out`, which may be x: one pair (a, b) inside the support, another outside."""
-    part("passes").mix(rows(x), rows(m), rows(support), inside, outside, rows(out))
+    part("passes").mix(flat(x), flat(m), flat(support), inside, outside, flat(out))
     return out
 
 
 def select(inside: Any, x: Any, y: Any, out: Any) -> np.ndarray | None:
-    """`retrieve.numerics.arrays.select` of complex64; None where it cannot be done here."""
+    """`retrieve.numerics.arrays.select` of complex64."""
     given = y if x is None else x
     if passes_for(given) is None or type(inside) is not np.ndarray:
         return None
@@ -97,7 +98,7 @@ def select(inside: Any, x: Any, y: Any, out: Any) -> np.ndarray | None:
 def misfits(
     x: np.ndarray, support: np.ndarray | None, amplitude: np.ndarray, work: np.ndarray, held: np.ndarray, threads: int
 ) -> np.ndarray | None:
-    """Σ(|F x| − y)² over the working and the held-out pixels, x counting inside the support; float64 (batch, 2), or None."""
+    """Σ(|F x| − y)² over the working and the held-out pixels, of x inside the support; float64 (batch, 2)."""
     passes = passes_for(x)
     fftw = passes and planned(x.shape[1:])
     if not fftw or amplitude.dtype != np.float32:
@@ -113,18 +114,18 @@ def misfits(
             blocks[columns.start] = np.zeros(2)
             passes.misfits(block, columns.start, y, seen, left, factor, blocks[columns.start])
 
-        fftw.look(one, measure, one.ndim, threads)
-        total[:] = sum(blocks[start] for start in sorted(blocks))  # in one order, whatever the threads
+        fftw.inspect_spectrum(one, measure, one.ndim, threads)
+        total[:] = sum(blocks[start] for start in sorted(blocks))  # in one order, so that threads change no bit
     return sums
 
 
 def convolve(a: np.ndarray, transfer: np.ndarray, line: np.ndarray, out: np.ndarray | None, threads: int) -> np.ndarray | None:
-    """`arrays.convolve` of float32 or complex64 a, into `out`, which may be a; None where it cannot be done here."""
+    """`retrieve.numerics.arrays.convolve` of float32 or complex64 `a`, into `out`, which may be `a`."""
     able = type(a) is np.ndarray and a.dtype in (np.float32, np.complex64) and a.flags.c_contiguous
     fftw = planned(a.shape[1:]) if able else None
     if fftw is None:
         return None
-    out = np.empty_like(a) if out is None or a.dtype.kind == "c" else out  # half spectra have a place of their own
+    out = np.empty_like(a) if out is None or a.dtype.kind == "c" else out  # half spectra need memory of their own
     first, passes = line * np.float32(1 / a[0].size), part("passes")
     tables = transfer.reshape(*transfer.shape[: 2 - a.ndim], -1)
     tables = tables.reshape(-1, *tables.shape[-2:])
@@ -137,5 +138,5 @@ def convolve(a: np.ndarray, transfer: np.ndarray, line: np.ndarray, out: np.ndar
             else:
                 passes.scale(block, columns.start, table, first)
 
-        fftw.through(one, into, multiply, one.ndim, threads)
+        fftw.transform_and_back(one, into, multiply, one.ndim, threads)
     return out

@@ -1,7 +1,7 @@
-"""The accelerated path on a CUDA card, for complex64 of CuPy or torch: cuFFT planned once, fused passes, recorded launches.
+"""The accelerated path on a CUDA card, for complex64 of CuPy or torch: one plan of cuFFT, fused passes, recorded launches.
 
-An iteration is recorded as two CUDA graphs, up to m = P_M x and from there to the next x, so that a small array costs two
-launches and no Python between them. Nothing here waits for the card. cuFFT, CuPy and torch run in the caller's stream.
+An iteration is two CUDA graphs: up to m = P_M x, and from there to the next x. So a small array costs two launches and no
+Python between them. Nothing here waits for the card. cuFFT, CuPy and torch run in the caller's stream.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cupy.cuda import cufft
 from cupyx.scipy.fft import get_fft_plan
 
 CARD_POINTS = 1 << 31
-"""Arrays of fewer points than this: the passes count in 32 bits."""
+"""Bound of an array's points: the passes count in 32 bits."""
 
 set_modulus = cupy.ElementwiseKernel(
     "raw float32 wanted, uint32 points, float32 other",
@@ -32,7 +32,7 @@ set_modulus = cupy.ElementwiseKernel(
     """,
     "retrieve_set_modulus",
 )
-"""f ← f·wanted/|f|, and f·other where `wanted` is negative; `wanted` (points,) is that of every element of the batch."""
+"""f ← f·wanted/|f|, or f·other where `wanted` is negative; `wanted` (points,) holds for every element of the batch."""
 
 mix = cupy.ElementwiseKernel(
     "complex64 m, uint8 inside, float32 a, float32 b, float32 c, float32 d",
@@ -47,9 +47,9 @@ mix = cupy.ElementwiseKernel(
 
 
 class CardLoop:
-    """The iterations x ← a·x + b·m of one run: its x and m, written over by each iteration, and the launches.
+    """The iterations x ← a·x + b·m of one run: x and m, which each iteration overwrites, and the launches.
 
-    `modulus` and `update` are those of `retrieve.numerics.fast.loops.Loop`; both return arrays of the library that x came from.
+    `modulus` and `update` are those of `retrieve.numerics.fast.loops.Loop`; both return arrays of x's library.
     """
 
     def __init__(self, x: Any, problem: Any, step: Any) -> None:
@@ -74,7 +74,7 @@ class CardLoop:
 
     @staticmethod
     def able(x: Any, problem: Any) -> bool:
-        """Whether iterations of x (batch, *shape) are done here: a plain far field in single precision, on the current card."""
+        """Whether it iterates x (batch, *shape): a plain far field in single precision, on the current card."""
         single = str(x.dtype).endswith("complex64") and str(problem.amplitude.dtype).endswith("float32")
         here = x.__dlpack_device__()[1] == cupy.cuda.runtime.getDevice()
         return bool(single and here and 0 < math.prod(x.shape) < CARD_POINTS and problem.operator.fourier is not None)
@@ -90,7 +90,7 @@ class CardLoop:
         return self.m
 
     def update(self, x: Any, m: Any, project: Any, problem: Any) -> tuple[Any, Any]:
-        """The next x, a·x + b·m with one pair (a, b) inside the support and another outside, and m."""
+        """The next x, with one pair of weights inside the support and another outside, and m."""
         if x is not self.x:
             self.x[...] = x
         if m is not self.m:
@@ -103,12 +103,12 @@ class CardLoop:
 
 
 def _view(x: Any) -> Any:
-    """An array of either library as CuPy's, of the same memory."""
+    """An array of either library as a CuPy array of the same memory."""
     return x if is_cupy_array(x) else cupy.from_dlpack(x)
 
 
 def _stream(x: Any) -> Any:
-    """The stream in which the library of x works now."""
+    """The current stream of x's library."""
     if is_cupy_array(x):
         return cupy.cuda.get_current_stream()
     import torch
@@ -118,13 +118,13 @@ def _stream(x: Any) -> Any:
 
 
 def recorded(work: Callable[[], None], stream: Any) -> Callable[[], None]:
-    """The launch of `work` in the stream, as a CUDA graph; kernel by kernel, with a warning, where it cannot be recorded."""
+    """The launch of `work` in the stream as a CUDA graph; kernel by kernel, with a warning, if it cannot be recorded."""
 
     def plain() -> None:
         with stream:
             work()
 
-    plain()  # compiles and loads what a recording may not
+    plain()  # compiles and loads, which a recording must not
     apart = cupy.cuda.Stream(non_blocking=True)
     try:
         with apart:
@@ -140,5 +140,5 @@ def recorded(work: Callable[[], None], stream: Any) -> Callable[[], None]:
 
 
 def _launch(graph: Any, stream: Any, work: Callable[[], None]) -> None:
-    """Replay a graph; `work` is kept with it, for it holds the plan and the arrays that the graph reads."""
+    """Replay a graph. `work` is kept with it, because it holds the plan and the arrays that the graph reads."""
     graph.launch(stream)

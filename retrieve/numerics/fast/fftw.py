@@ -1,9 +1,9 @@
-"""FFTW in pieces that fit the cache, each measured once, remembered, and the same ever after.
+"""FFTW in pieces that fit the cache. Each piece is measured once, and its plan is kept on disk.
 
-A transform of (n0, *rest) is done slab by slab over the trailing axes and, through a small buffer, column block by
-column block over the first; `through` works on a spectrum while it is in that buffer. Measuring a piece takes
-milliseconds and is not upset by other processes, where measuring a large transform as a whole takes seconds and is.
-The pieces do not depend on the threads that share them, nor on the batch: neither changes a bit of a result.
+A transform of (n0, *rest) goes slab by slab over the trailing axes. It then goes block of columns by block of columns over the
+first axis, through a small buffer; `transform_and_back` works on the spectrum while it is in that buffer. Other processes
+do not disturb the measurement of a piece, which takes milliseconds. They do disturb that of a large transform, which takes
+seconds. The pieces depend on neither threads nor batch, so neither changes a bit of a result.
 """
 
 from __future__ import annotations
@@ -23,19 +23,18 @@ import numpy as np
 import pyfftw
 
 WHOLE = 1 << 17
-"""Up to so many points a transform is one piece."""
+"""Points up to which a transform is one piece."""
 PIECE = 1 << 16
-"""Points of a piece of a larger one: 512 kB, about what a core's second cache holds."""
-
+"""Points of a piece of a larger transform: 512 kB, about a core's second cache."""
 PATIENT = 1 << 13
-"""From so many points on one piece is worth seconds of FFTW's patience, once: a quarter of the time at 256²."""
+"""Points from which on a single piece is measured with FFTW's patience, for seconds: it saves a quarter of the time at 256²."""
 
 Between = Callable[[np.ndarray, slice], object]
-"""Works in place on a block (n0, width) of a spectrum, not normalised; the slice tells its columns of the trailing axes, flat."""
+"""Works in place on a block (n0, width) of a spectrum without its factor; the slice: its columns of the flat trailing axes."""
 
 
 class TransformPlan:
-    """One of FFTW's plans, and the arrays of its own that it goes back to, so that it keeps no others alive."""
+    """A plan of FFTW, with arrays of its own to hold between calls, so that it keeps no others alive."""
 
     def __init__(self, x: np.ndarray, y: np.ndarray, axes: Sequence[int], direction: str, rigour: str = "FFTW_MEASURE") -> None:
         spent = () if x is y or direction == "FFTW_FORWARD" else ("FFTW_DESTROY_INPUT",)
@@ -44,7 +43,7 @@ class TransformPlan:
         self.execute = self.plan.execute
 
     def __call__(self, x: np.ndarray, y: np.ndarray) -> None:
-        """From x to y, which may be x; through copies where a slab of an odd number of points is not aligned."""
+        """Transform x into y, which may be x; through copies if a slab of an odd number of points is not aligned."""
         try:
             self.plan.update_arrays(x, y)
             self.execute()
@@ -61,19 +60,22 @@ class TransformPlan:
 
 
 class Pieces(NamedTuple):
-    """Plans of one shape: slabs of the first axis, and column blocks of the trailing axes, flat."""
+    """Plans of one shape.
+
+    slabs: of the first axis.  columns: blocks of the flat trailing axes.
+    there, back: by a slab's thickness, forward and backward over the trailing axes.
+    lead: by a block's width, its buffer, and forward and backward over the first axis; empty for a transform of one piece.
+    """
 
     slabs: list[slice]
     columns: list[slice]
-    there: dict[int, TransformPlan]  # by thickness: over the trailing axes, forward and backward
+    there: dict[int, TransformPlan]
     back: dict[int, TransformPlan]
-    lead: dict[
-        int, tuple[np.ndarray, TransformPlan, TransformPlan]
-    ]  # by width: buffer, over the first axis forward and backward; none: one piece
+    lead: dict[int, tuple[np.ndarray, TransformPlan, TransformPlan]]
 
 
 def cache_folder() -> Path:
-    """Where plans are remembered: RETRIEVE_CACHE, or `retrieve` in the user's cache folder."""
+    """The folder of the plans: the variable RETRIEVE_CACHE, or `retrieve` in the user's cache folder."""
     asked = os.environ.get("RETRIEVE_CACHE")
     base = os.environ.get("XDG_CACHE_HOME") or (os.environ.get("LOCALAPPDATA") if os.name == "nt" else None)
     return Path(asked) if asked else (Path(base) if base else Path.home() / ".cache") / "retrieve"
@@ -89,8 +91,8 @@ def _file(shape: tuple[int, ...], real: bool) -> Path:
 
 
 @lru_cache(maxsize=256)
-def remembered(shape: tuple[int, ...], real: bool = False) -> bytes | None:
-    """FFTW's wisdom on the pieces of this shape; measured where there is none yet, None where it cannot be kept."""
+def wisdom_for(shape: tuple[int, ...], real: bool = False) -> bytes | None:
+    """FFTW's wisdom on the pieces of this shape, measured at the first call ever; None if it cannot be kept on disk."""
     file = _file(shape, real)
     if not file.exists():
         try:
@@ -98,7 +100,7 @@ def remembered(shape: tuple[int, ...], real: bool = False) -> bytes | None:
             mine = file.with_name(f"{file.name}.{os.getpid()}.{threading.get_ident()}")
             mine.write_bytes(_make(shape, real, None)[1])
             try:
-                os.link(mine, file)  # the first to measure is the one that is remembered
+                os.link(mine, file)  # the first process to measure wins
             except FileExistsError:
                 pass
             finally:
@@ -108,15 +110,15 @@ def remembered(shape: tuple[int, ...], real: bool = False) -> bytes | None:
     return file.read_bytes()
 
 
-def known(shape: tuple[int, ...]) -> str:
-    """What a manifest keeps of the plans."""
-    wisdom = remembered(shape)
+def describe_plans(shape: tuple[int, ...]) -> str:
+    """FFTW's version and a hash of the plans of this shape, for a manifest."""
+    wisdom = wisdom_for(shape)
     return "" if wisdom is None else f"{pyfftw.fftw_version}, plans {hashlib.sha256(wisdom).hexdigest()[:12]}"
 
 
-def able(shape: tuple[int, ...]) -> bool:
-    """Whether this shape is done here: a plan must be kept to be the same again."""
-    return math.prod(shape) > 1 and remembered(shape) is not None
+def supported(shape: tuple[int, ...]) -> bool:
+    """Whether arrays of this shape are transformed here: their plans can be kept, so that the next run has the same."""
+    return math.prod(shape) > 1 and wisdom_for(shape) is not None
 
 
 _LOCK = threading.RLock()  # FFTW plans with global state
@@ -131,12 +133,12 @@ def _plans(shape: tuple[int, ...], real: bool) -> Pieces:
         kept = _LOCAL.__dict__.setdefault("plans", {})
         if len(kept) >= 8:
             kept.pop(next(iter(kept)))
-        pieces = kept[shape, real] = _make(shape, real, remembered(shape, real))[0]
+        pieces = kept[shape, real] = _make(shape, real, wisdom_for(shape, real))[0]
     return pieces
 
 
 def _make(shape: tuple[int, ...], real: bool, wisdom: bytes | None) -> tuple[Pieces, bytes]:
-    """Plans of a shape and FFTW's wisdom on them; what others in this process planned is neither used nor lost."""
+    """Plans of a shape and FFTW's wisdom on them; other wisdom of this process is neither used nor lost."""
     with _LOCK:
         others = pyfftw.export_wisdom()
         pyfftw.forget_wisdom()
@@ -183,7 +185,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 def _share(work: Callable[[Sequence[slice]], None], pieces: list[slice], threads: int) -> None:
-    """Do the work on all pieces, in so many threads."""
+    """Work on all pieces, in this number of threads."""
     if threads == 1 or len(pieces) == 1:
         work(pieces)
     else:
@@ -218,8 +220,8 @@ def _scaling(points: int) -> Between:
     return scaled
 
 
-def through(x: np.ndarray, out: np.ndarray, between: Between, ndim: int, threads: int) -> None:
-    """F⁻¹ between(F x), transforms without a factor, into `out`, another array; complex64 or, with half spectra, float32."""
+def transform_and_back(x: np.ndarray, out: np.ndarray, between: Between, ndim: int, threads: int) -> None:
+    """F⁻¹ between(F x) into `out`, another array, transforms without a factor; complex64, or float32 by half spectra."""
     real = x.dtype.kind == "f"
     pieces = _plans(x.shape[x.ndim - ndim :], real)
     for one, y in zip(_flat(x, ndim), _flat(out, ndim), strict=True):
@@ -234,8 +236,8 @@ def through(x: np.ndarray, out: np.ndarray, between: Between, ndim: int, threads
         _slabs(f, y, False, real, threads)
 
 
-def look(x: np.ndarray, between: Between, ndim: int, threads: int) -> None:
-    """`between` on every block of F x; x is spent."""
+def inspect_spectrum(x: np.ndarray, between: Between, ndim: int, threads: int) -> None:
+    """Call `between` on every block of F x; x is overwritten."""
     for one in _flat(x, ndim):
         _slabs(one, one, True, False, threads)
         _columns(one, None, between, (True, False), threads)
@@ -273,7 +275,7 @@ def _columns(
     threads: int,
     real: tuple[int, ...] | None = None,
 ) -> None:
-    """Over the first axis forward, between, and backward, as `ways` tells, from f to out; `real`: the shape that f is half of."""
+    """Over the first axis, from f to out: forward and backward, as `ways` says, with `between`. real: the shape if f is half."""
     shape, there, back = real or f.shape, *ways
     pieces = _plans(shape, real is not None)
     flat = f.reshape(f.shape[0], -1)

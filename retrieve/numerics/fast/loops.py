@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import CUDA, Number, Pair, mix, part, passes_for, planned, rows
+from .. import fast
+from . import Number, Pair, flat
 
 
 class SecondProjection(NamedTuple):
@@ -77,10 +78,10 @@ class Loop:
         """The next x, from the second call on in x's memory, and m."""
         x, to, step, second = self._mine(x), project.support, self.step, self.step.second_projection
         if second is None:
-            return mix(x, m, to, step.inside, step.outside, x), m
+            return fast.mix(x, m, to, step.inside, step.outside, x), m
         self.spare = np.empty_like(x) if self.spare is None else self.spare
-        n = problem.fit_modulus(mix(x, m, to, second.inside, second.outside, self.spare))
-        part("passes").mix_second(rows(x), rows(m), rows(n), rows(to), step.inside, step.outside, second.weights)
+        n = problem.fit_modulus(fast.mix(x, m, to, second.inside, second.outside, self.spare))
+        fast.part("passes").mix_second(flat(x), flat(m), flat(n), flat(to), step.inside, step.outside, second.weights)
         return x, m
 
     def _mine(self, x: np.ndarray) -> np.ndarray:
@@ -99,7 +100,7 @@ class Phased(Loop):
         wedge = tuple(np.float32(f(angle)) for angle in (middle, half) for f in (math.cos, math.sin))
         x, step = self._mine(x), self.step
         pairs = (step.inside, step.outside, step.tested)
-        part("passes").mix_phased(rows(x), rows(m), rows(project.support), *pairs, step.constraint_weight, wedge)
+        fast.part("passes").mix_phased(flat(x), flat(m), flat(project.support), *pairs, step.constraint_weight, wedge)
         return x, m
 
 
@@ -111,8 +112,8 @@ class Positive(Loop):
     def modulus(self, problem: Any, x: np.ndarray) -> np.ndarray:
         """Re P_M x: of a real x, its spectrum times the mean of the gains at q and at −q."""
         threads = problem.operator.fourier
-        fast = threads is not None and problem.detector is None and problem.amplitude.dtype == np.float32
-        if not fast or planned(x.shape[1:]) is None:
+        plain = threads is not None and problem.detector is None and problem.amplitude.dtype == np.float32
+        if not plain or fast.planned(x.shape[1:]) is None:
             return np.array(problem.fit_modulus(x.astype(np.complex64)).real)
         if self.known is None or self.known[0] is not problem:
             y, free = np.where(problem.valid, problem.amplitude, 0), ~problem.valid
@@ -122,18 +123,18 @@ class Positive(Loop):
         m, n = np.empty_like(x), x[0].size
 
         def gain(block: np.ndarray, columns: slice) -> None:
-            part("passes").gain(block, columns.start, y, free, np.float32(1 / math.sqrt(n)), np.float32(1 / n))
+            fast.part("passes").gain(block, columns.start, y, free, np.float32(1 / math.sqrt(n)), np.float32(1 / n))
 
-        part("fftw").through(x, m, gain, x.ndim - 1, threads)
+        fast.part("fftw").transform_and_back(x, m, gain, x.ndim - 1, threads)
         problem.operator.spend(2 * len(x))
         return m
 
     def update(self, x: np.ndarray, m: np.ndarray, project: Any, problem: Any) -> tuple[np.ndarray, np.ndarray]:
         """The next x, and P_S m, both with the sign that makes m positive inside the support."""
-        x, passes, step = self._mine(x.real), part("passes"), self.step
+        x, passes, step = self._mine(x.real), fast.part("passes"), self.step
         shown = np.empty(x.shape, np.complex64)
         pairs = (step.inside, step.outside, step.tested)
-        passes.mix_positive(rows(x), rows(m), rows(project.support), *pairs, rows(shown))
+        passes.mix_positive(flat(x), flat(m), flat(project.support), *pairs, flat(shown))
         return x, shown
 
 
@@ -146,10 +147,10 @@ def _half(a: np.ndarray) -> np.ndarray:
 def loop_for(x: Any, problem: Any, step: PixelStep, project: Any) -> Any:
     """The loop that iterates x (batch, *shape) by this step under the constraint `project`; None if there is none."""
     constrained = project.positive or project.phase is not None
-    if x.__dlpack_device__()[0] == CUDA:
-        card = part("card")
+    if x.__dlpack_device__()[0] == fast.CUDA:
+        card = fast.part("card")
         able = card is not None and not constrained and step.second_projection is None and card.CardLoop.able(x, problem)
         return card.CardLoop(x, problem, step) if able else None
-    if passes_for(x) is None or (constrained and step.tested is None):
+    if fast.passes_for(x) is None or (constrained and step.tested is None):
         return None
     return (Positive if project.positive else Phased if constrained else Loop)(step.single())

@@ -1,6 +1,6 @@
-"""Elementwise work in single passes, compiled at first use and kept on disk; arrays have rows first.
+"""Elementwise work in single passes, compiled at first use and kept on disk. The first axis of every array is its rows.
 
-A division by zero gives what it gives in NumPy, without which no loop would be vectorised; NaN stays NaN.
+A division by zero behaves as in NumPy, which lets the compiler vectorise the loops; NaN stays NaN.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ZERO, TINY = np.float32(0), np.float32(1e-20)
 
 @compiled
 def times(gain, z):  # type: ignore[no-untyped-def]
-    """A real number times a complex one; compiled as it is written it would be made complex first."""
+    """A real number times a complex one. The compiler would make the real one complex first."""
     return complex(gain * z.real, gain * z.imag)
 
 
@@ -29,7 +29,7 @@ def sum_of(a, u, b, v):  # type: ignore[no-untyped-def]
 
 @compiled
 def set_modulus(f, first, y, valid, factor, free):  # type: ignore[no-untyped-def]
-    """f ← f·factor·y/|f| where measured, f·free elsewhere; f is a block (n0, width) of columns, from `first` on, of y."""
+    """f ← f·factor·y/|f| where measured, f·free elsewhere; f (n0, width) is a block of the columns of y, from `first` on."""
     for i in range(f.shape[0]):
         row, modulus, known = f[i], y[i, first : first + f.shape[1]], valid[i, first : first + f.shape[1]]
         for k in range(row.shape[0]):
@@ -40,7 +40,7 @@ def set_modulus(f, first, y, valid, factor, free):  # type: ignore[no-untyped-de
 
 @compiled
 def gain(f, first, y, free, factor, other):  # type: ignore[no-untyped-def]
-    """f ← f·(factor·y/|f| + other·free); f is a block (n0, width) of columns, from `first` on, of y and of free."""
+    """f ← f·(factor·y/|f| + other·free); f (n0, width) is a block of the columns of y and free, from `first` on."""
     for i in range(f.shape[0]):
         row, modulus, left = f[i], y[i, first : first + f.shape[1]], free[i, first : first + f.shape[1]]
         for k in range(row.shape[0]):
@@ -72,9 +72,9 @@ def mix_second(x, m, n, support, inside, outside, weights):  # type: ignore[no-u
 
 @compiled
 def mix_positive(x, m, support, inside, outside, tested, shown):  # type: ignore[no-untyped-def]
-    """`mix` of real x and m, where a pixel with p·x + q·m < 0 is outside; shown ← P_S m, complex.
+    """`mix` of real x and m; a pixel with p·x + q·m < 0 counts as outside. shown ← P_S m, complex.
 
-    First both are given the sign with which m is positive inside the support on the whole.
+    Both first get the sign with which the sum of m inside the support is positive.
     """
     (a, b), (c, d), (p, q) = inside, outside, tested
     for i in range(x.shape[0]):
@@ -100,7 +100,10 @@ def nearest(z, wedge, weight):  # type: ignore[no-untyped-def]
 
 @compiled
 def mix_phased(x, m, support, inside, outside, tested, weight, wedge):  # type: ignore[no-untyped-def]
-    """`mix` under a range of phases: outside it p·x + q·m counts as outside, plus `weight` times its nearest; m ← P_S m."""
+    """`mix` under a range of phases; a pixel with p·x + q·m out of range counts as outside.
+
+    There `weight` times the nearest allowed value is added. m ← P_S m.
+    """
     (a, b), (c, d), (p, q), one = inside, outside, tested, np.float32(1)
     for i in range(x.shape[0]):
         here, there, s = x[i], m[i], support[i % support.shape[0]]
@@ -114,7 +117,7 @@ def mix_phased(x, m, support, inside, outside, tested, weight, wedge):  # type: 
 
 @compiled
 def scale(f, first, table, line):  # type: ignore[no-untyped-def]
-    """f ← f·table·line, `line` (n0,) along the first axis; f is a block (n0, width) of columns, from `first` on, of the table."""
+    """f ← f·table·line, `line` (n0,) along the first axis; f (n0, width) is a block of the table's columns, from `first` on."""
     for i in range(f.shape[0]):
         row, factors, one = f[i], table[i % table.shape[0], first : first + f.shape[1]], line[i]
         for k in range(row.shape[0]):
@@ -123,7 +126,7 @@ def scale(f, first, table, line):  # type: ignore[no-untyped-def]
 
 @compiled
 def misfits(f, first, y, work, held, factor, sums):  # type: ignore[no-untyped-def]
-    """Adds Σ(factor·|f| − y)² over the working and over the held-out pixels of a block to `sums`, float64 (2,)."""
+    """Add Σ(factor·|f| − y)² over the working and over the held-out pixels of a block to `sums`, float64 (2,)."""
     for i in range(f.shape[0]):
         row, modulus = f[i], y[i, first : first + f.shape[1]]
         seen, left = work[i, first : first + f.shape[1]], held[i, first : first + f.shape[1]]

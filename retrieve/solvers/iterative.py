@@ -163,9 +163,8 @@ def iterate(
             n += 1
             m = loop.modulus(problem, x)
             if wrapping and n % wrap.every == 0:
-                share = min(1.0, n / total)
-                support = wrap.update(m, support, share)
-                problem.operator.spend(wrap.transforms(share) * x.shape[0])
+                support = wrap.update(m, support, min(1.0, n / total))
+                problem.operator.spend(x.shape[0])
                 project = part.constrain(support)
             x, m = loop.update(x, m, project, problem)
             x = part.finish(x, support, k / part.iterations)

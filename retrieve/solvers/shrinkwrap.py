@@ -19,7 +19,8 @@ class ShrinkWrap:
     """Update the support from the object: blur |x| and keep the pixels above a threshold.
 
     The blur's σ falls geometrically from `sigma` to `sigma_end` over the run. The threshold is relative to the maximum or to the
-    rms inside the support. With `area` it is the one that leaves that share of the array.
+    rms inside the support. With `area` it is the one that leaves that share of the array. An update counts as one transform of
+    each start, for the blur of its real numbers (`Operator.spend`).
     """
 
     when: str = option("auto", "auto: only where the data file gives no support", choices=("auto", "always", "never"))
@@ -36,15 +37,6 @@ class ShrinkWrap:
 
     def __post_init__(self) -> None:
         validate(self)
-
-    def width(self, t: float) -> float:
-        """Return σ at the share t of the run, pixels."""
-        fall = (self.sigma_end / self.sigma) ** t if self.sigma and self.sigma_end else 1 - t
-        return self.sigma * fall
-
-    def transforms(self, t: float) -> int:
-        """Return the cost of an update for each start: the blur of real arrays counts as one (`Operator.spend`)."""
-        return int(self.width(t) > 0)
 
     def update(self, x: Array, support: Array, t: float) -> Array:
         """Return the support after an update.
@@ -65,7 +57,8 @@ class ShrinkWrap:
         """
         xp = namespace(x)
         axes = tuple(range(1, x.ndim))
-        a = blur(xp.abs(x), self.width(t), spent=True)
+        fall = (self.sigma_end / self.sigma) ** t if self.sigma and self.sigma_end else 1 - t
+        a = blur(xp.abs(x), self.sigma * fall, spent=True)
         if self.area is not None:
             first = self.area if self.area_start is None else self.area_start
             size = first * (self.area / first) ** min(1.0, 2 * t) * math.prod(a.shape[1:])

@@ -16,15 +16,7 @@ from . import Number, Pair, flat
 
 
 class SecondProjection(NamedTuple):
-    """A second P_M within a step, taken of a·x + b·m.
-
-    Parameters
-    ----------
-    inside, outside : pair of float
-        (a, b) where the support is, and elsewhere.
-    weights : pair of float
-        Its weight in the next x, inside and outside the support.
-    """
+    """A second P_M within a step, of a·x + b·m: the pairs (a, b) inside and outside the support, and its weight in the next x."""
 
     inside: Pair
     outside: Pair
@@ -34,16 +26,10 @@ class SecondProjection(NamedTuple):
 class PixelStep(NamedTuple):
     """A step that makes each pixel of the next x from the same pixel of x and of m = P_M x.
 
-    Parameters
-    ----------
-    inside, outside : pair of float
-        (a, b) of a·x + b·m where the pixel satisfies the constraint, and where it does not.
-    tested : pair of float, optional
-        (c, d): the pixel satisfies the constraint if c·x + d·m does. None: the step is good for a plain support only.
-    constraint_weight : float
-        Weight of P_S(c·x + d·m), added inside the support where the constraint is not satisfied.
-    second_projection : SecondProjection, optional
-        A second P_M that is added.
+    inside, outside: (a, b) of a·x + b·m where the pixel satisfies the constraint, and where it does not.
+    tested: (c, d), the pixel satisfies the constraint if c·x + d·m does; None: the step holds under a plain support only.
+    constraint_weight: the weight of P_S(c·x + d·m) inside the support where the constraint is not satisfied.
+    second_projection: a second P_M that is added.
     """
 
     inside: Pair

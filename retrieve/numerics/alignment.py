@@ -119,8 +119,10 @@ def align_stack(stack: ArrayLike, reference: ArrayLike, *, twin: bool = True, su
         Real or complex (n, *shape).
     reference : array_like
         Real or complex (*shape).
-    twin, subpixel
-        As in `align`.
+    twin : bool
+        Allow conjugate inversion.
+    subpixel : int
+        Steps per pixel.
 
     Returns
     -------

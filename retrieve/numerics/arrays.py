@@ -49,6 +49,11 @@ def namespace(x: Array) -> Any:
     ----------
     x : Array
         An array of NumPy, CuPy, torch or array-api-strict.
+
+    Returns
+    -------
+    module
+        Such as array_api_compat.numpy.
     """
     kind: Any = type(x)
     return _namespace_of(kind) or array_namespace(x)
@@ -116,9 +121,14 @@ def find_device(name: str = "auto", library: str = "any") -> Device:
     Parameters
     ----------
     name : str
-        auto, cpu, cuda, cuda:N, torch, torch:cuda:N or strict. auto takes a CUDA card if CuPy finds one, else the CPU.
+        One of auto, cpu, cuda, cuda:N, torch, torch:cuda:N and strict. auto takes a CUDA card if CuPy finds one, else the CPU.
     library : str
         A solver's `library`. "torch" gives the same device in torch.
+
+    Returns
+    -------
+    Device
+        The library and its device.
 
     Raises
     ------
@@ -219,9 +229,14 @@ def convolve(a: Array, transfer: Array, line: np.ndarray | None = None, out: Arr
     transfer : Array
         The kernel's spectrum (*shape) or (batch, *shape), for a real `a` the half that `rfftn` gives.
     line : ndarray, optional
-        float32 (shape[0],) on the host: the spectrum is this along the first axis times `transfer`, whose first axis is 1.
+        On the host, float32 (shape[0],): the spectrum is this along the first axis times `transfer`, whose first axis is 1.
     out : Array, optional
         Memory that may be written to, such as `a`.
+
+    Returns
+    -------
+    Array
+        The convolution (batch, *shape).
     """
     shape = tuple(a.shape[1:])
     if type(a) is np.ndarray:

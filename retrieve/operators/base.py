@@ -71,7 +71,7 @@ class Operator(ABC):
 
 
 class Composed(Operator):
-    """outer ∘ inner, as `outer @ inner` makes it.
+    """The product outer ∘ inner, as `outer @ inner` makes it.
 
     Parameters
     ----------

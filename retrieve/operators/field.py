@@ -103,7 +103,7 @@ class Mask(Operator):
     Parameters
     ----------
     mask : Array
-        bool or real (*shape).
+        Factors (*shape), bool or real.
     """
 
     def __init__(self, mask: Any) -> None:

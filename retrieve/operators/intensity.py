@@ -132,7 +132,7 @@ def richardson_lucy(
     Parameters
     ----------
     kernel : Array
-        γ to begin with, (*shape) or (batch, *shape). Zero frequency of every array is at index 0.
+        The first γ, (*shape) or (batch, *shape). Zero frequency of every array is at index 0.
     coherent : Array
         I_c (batch, *shape), the intensity without a blur.
     measured, valid : Array
@@ -140,7 +140,7 @@ def richardson_lucy(
     iterations : int
         Number of steps.
     window : Array, optional
-        bool (*shape): the largest extent of the kernel.
+        The largest extent of the kernel, bool (*shape).
 
     Returns
     -------

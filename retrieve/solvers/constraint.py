@@ -14,7 +14,7 @@ class Constraint(NamedTuple):
     Parameters
     ----------
     support : Array
-        bool (batch or 1, *shape); the object is zero outside.
+        The pixels of the object, bool (batch or 1, *shape); it is zero outside.
     positive : bool
         The object is real and non-negative.
     phase : tuple of float, optional

@@ -232,7 +232,7 @@ def first_support(problem: Problem, x: Array) -> tuple[Array, bool]:
     Returns
     -------
     support : Array
-        bool (1, *shape).
+        The support, bool (1, *shape).
     guess : bool
         True if the problem has no support.
     """

@@ -7,7 +7,7 @@ from exact_prior import White, on_torch, streams
 from numpy.testing import assert_allclose
 
 import retrieve.solvers.learned.base as learned
-from retrieve.driver import batch
+from retrieve.driver import parallel
 from retrieve.driver.solve import Budget, solve
 from retrieve.errors import InputError
 from retrieve.numerics.alignment import align
@@ -35,7 +35,7 @@ def test_a_start_is_the_same_whatever_the_batch(white):
 def test_starts_are_shared_out_among_the_cores(white, monkeypatch, constants, cores):
     """A batch in parts side by side gives what it gives in one, and tells of its steps once."""
     threads = torch.get_num_threads()
-    monkeypatch.setattr(batch, "cores", lambda: cores)
+    monkeypatch.setattr(parallel, "cores", lambda: cores)
     told = []
     constants(CANDIDATES=2, TRIAL_CALLS=2, SHIFT_CALLS=0)
     solver = Diffusion(search=4, rounds=1, evaluations=2)
@@ -51,7 +51,7 @@ def test_starts_are_shared_out_among_the_cores(white, monkeypatch, constants, co
 
 @pytest.mark.parametrize("cores", [1, 3])
 def test_a_shared_out_batch_is_stopped_as_one(white, monkeypatch, cores):
-    monkeypatch.setattr(batch, "cores", lambda: cores)
+    monkeypatch.setattr(parallel, "cores", lambda: cores)
     result = solve(Diffusion(search=0, evaluations=5000), white, starts=3, batch=3, agree=0, on_step=lambda t: t.step == 4)
     assert result.interrupted
     assert len(result.estimates) == 3
@@ -60,15 +60,15 @@ def test_a_shared_out_batch_is_stopped_as_one(white, monkeypatch, cores):
 
 @pytest.mark.parametrize("wrong", [0, 2])
 def test_an_error_in_one_part_ends_the_others(white, monkeypatch, wrong):
-    monkeypatch.setattr(batch, "cores", lambda: 3)
-    inner = batch.run_batch
+    monkeypatch.setattr(parallel, "cores", lambda: 3)
+    inner = parallel.run_batch
 
     def run(solver, plan, numbers, x0=None):
         if wrong in numbers:
             raise ValueError("this part is broken")
         return inner(solver, plan, numbers, x0)
 
-    monkeypatch.setattr(batch, "run_batch", run)
+    monkeypatch.setattr(parallel, "run_batch", run)
     with pytest.raises(ValueError, match="this part is broken"):
         solve(Diffusion(search=10**9, evaluations=5000), white, starts=3, batch=3, agree=0)
 

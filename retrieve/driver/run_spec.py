@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..plugins.options import build, unknown, values_of
+from ..plugins.options import build, values_of
 from ..plugins.registry import find
 from ..problem import Problem
-from ..problem.likelihood import Likelihood
+from ..problem.likelihood import Likelihood, stored_likelihood
 from ..provenance import sha256_of_array
 from ..solvers.base import Solver
 
@@ -169,7 +169,7 @@ class RunSpec:
             "options": values_of(self.solver),
             "record": self.solver.record(),
             "budget": dataclasses.asdict(self.budget),
-            "likelihood": self.likelihood and {"name": _name(type(self.likelihood)), **values_of(self.likelihood)},
+            "likelihood": self.likelihood and self.likelihood.record(),
             "input": dict(self.input),
             "stopped": _with_text(self.stopped),
             "samples_stopped": _with_text(self.samples_stopped),
@@ -215,20 +215,9 @@ def _with_numbers(stops: Mapping[str, int | None] | None) -> Stops | None:
     return None if stops is None else {int(start): step for start, step in stops.items()}
 
 
-def _likelihood(stored: Mapping[str, Any]) -> Likelihood:
+def _likelihood(record: Mapping[str, Any]) -> Likelihood:
     """The likelihood of a record: ours, or that of a plugin that is loaded."""
-    known = {_name(kind): kind for kind in _kinds(Likelihood)}
-    name = stored["name"]
-    if name not in known:
-        raise InputError(unknown("likelihood", name, known) + "; import the module that defines it")
-    made: Likelihood = build(known[name], {option: value for option, value in stored.items() if option != "name"})
-    return made
-
-
-def _name(kind: type) -> str:
-    return kind.__name__.lower()
-
-
-def _kinds(kind: type) -> list[type]:
-    children: list[type] = kind.__subclasses__()
-    return [found for child in children for found in (child, *_kinds(child))]
+    found = stored_likelihood(record)
+    if found is None:
+        raise InputError(f"the likelihood {record['name']!r} is unknown here; import the module that defines it")
+    return found

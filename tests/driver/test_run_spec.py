@@ -155,7 +155,7 @@ def test_a_likelihood_of_a_plugin_comes_back_or_is_named(hard):
     result = solve(HIO(iterations=3), hard.replace(likelihood=Uneven(sigma=0.7)))
     assert RunSpec.from_record(result.manifest).likelihood == Uneven(sigma=0.7)
     unknown = {**result.manifest, "likelihood": {"name": "lorentz", "width": 2.0}}
-    with pytest.raises(InputError, match="unknown likelihood 'lorentz'.*import the module that defines it"):
+    with pytest.raises(InputError, match="the likelihood 'lorentz' is unknown here; import the module that defines it"):
         RunSpec.from_record(unknown)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from retrieve import InputError, hookimpl
-from retrieve.driver.processes import one_thread_each
+from retrieve.driver.processes import THREADS
 
 T = TypeVar("T")
 PATIENCE = 10
@@ -93,10 +94,25 @@ def dask(where: str, workers: int) -> Iterator[Executor]:
         with _connected(where) as executor:
             yield executor
         return
-    with one_thread_each():
+    with _one_thread_each():
         cluster = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
     with cluster, _connected(cluster) as executor:
         yield executor
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes started in here use one thread each."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextmanager

@@ -22,18 +22,18 @@ class LikelihoodType(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The likelihood."""
         from ..errors import OptionError
-        from ..plugins.options import build
-        from ..problem.likelihood import Gaussian, Poisson
+        from ..plugins.options import build, options_of
+        from ..problem.likelihood import LIKELIHOODS
 
         if not isinstance(value, str) or value == "auto":
             return None if value == "auto" else value
-        kind, colon, number = value.partition(":")
-        known = {"gaussian": (Gaussian, "sigma"), "poisson": (Poisson, "scale")}
-        if kind not in known:
-            self.fail(f"{value!r} is none of auto, {', '.join(known)}; write it like gaussian:0.05", param, ctx)
-        cls, option = known[kind]
+        name, colon, number = value.partition(":")
+        if name not in LIKELIHOODS:
+            self.fail(f"{value!r} is none of auto, {', '.join(LIKELIHOODS)}; write it like gaussian:0.05", param, ctx)
+        kind = LIKELIHOODS[name]
+        [option] = options_of(kind)
         try:
-            return build(cls, {option: number} if colon else {})
+            return build(kind, {option.name: number} if colon else {})
         except OptionError as error:
             self.fail(f"{value!r}: {error}", param, ctx)
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import SolverError
+from ..errors import InputError, SolverError
 from ..io.result import Cost
 from ..numerics.alignment import shift_to_centre
 from ..numerics.arrays import Array, Device, find_device, synchronise, to_numpy
 from ..problem import Problem
 from ..problem.scoring import Score, Scorer
+from ..provenance import sha256_of_array
 from ..solvers.base import Solver, Step, Streams
 from .counting import CountingOperator
 from .run_spec import Budget, RunSpec, Stops
@@ -47,6 +48,30 @@ class Progress(NamedTuple):
     stage: str
     r: float
     r_free: float
+
+
+def resolve(spec: RunSpec, problem: Problem, x0: np.ndarray | None = None) -> RunSpec:
+    """Take what a run leaves open from its solver and the problem, and check it.
+
+    Raises `InputError` for a value out of range, an x0 of the wrong shape or not the recorded one, or a problem that the
+    solver cannot do.
+    """
+    solver = spec.solver.resolve_for(problem)
+    resolved = replace(
+        spec,
+        solver=solver,
+        starts=solver.starts_for(problem) if spec.starts is None else spec.starts,
+        batch=solver.batch_for(problem) if spec.batch is None else spec.batch,
+        agree=solver.agree if spec.agree is None else spec.agree,
+        likelihood=problem.likelihood if spec.likelihood is None else spec.likelihood,
+        input=spec.input or dict(problem.meta.get("input", {})),
+        x0=None if x0 is None else sha256_of_array(x0),
+    )
+    resolved.check(tuple(problem.shape), None if x0 is None else x0.shape)
+    if spec.x0 not in (None, resolved.x0):
+        raise InputError(f"the run began with an array x0 of SHA-256 {spec.x0[:12]}…; give that array as x0")
+    solver.check(problem)
+    return resolved
 
 
 @dataclass

@@ -21,8 +21,8 @@ from .run_spec import RunSpec, Stops
 
 
 def run_in_threads(solver: Solver, context: RunContext, numbers: Sequence[int], x0: np.ndarray | None = None) -> Batch:
-    """`run_batch`; on torch's CPU in parts side by side, each on one core, since layers so small gain little from two."""
-    parts = min(cores(), len(numbers)) if context.where.name == "torch:cpu" else 1
+    """`run_batch` on torch's CPU, in parts side by side, each on one core: layers of this size gain little from two."""
+    parts = min(cores(), len(numbers))
     if parts == 1:
         return run_batch(solver, context, numbers, x0)
     import torch

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from ..errors import InputError
-from ..plugins.options import build, unknown, values_of
+from ..plugins.options import build, values_of
 from ..plugins.registry import find
-from ..problem import Problem
-from ..problem.likelihood import Likelihood
-from ..provenance import sha256_of_array
+from ..problem.likelihood import Likelihood, stored_likelihood
 from ..solvers.base import Solver
 
 Stops = Mapping[int, int | None]
@@ -118,33 +114,8 @@ class RunSpec:
     stopped: Stops | None = None
     samples_stopped: Stops | None = None
 
-    def resolve_for(self, problem: Problem, x0: np.ndarray | None = None) -> RunSpec:
-        """Take what is left open from the solver and the problem, and check it.
-
-        Raises
-        ------
-        InputError
-            For a value out of range, an `x0` of the wrong shape or not the recorded one, or a problem that the solver
-            cannot do.
-        """
-        solver = self.solver.resolve_for(problem)
-        spec = replace(
-            self,
-            solver=solver,
-            starts=solver.starts_for(problem) if self.starts is None else self.starts,
-            batch=solver.batch_for(problem) if self.batch is None else self.batch,
-            agree=solver.agree if self.agree is None else self.agree,
-            likelihood=problem.likelihood if self.likelihood is None else self.likelihood,
-            input=self.input or dict(problem.meta.get("input", {})),
-            x0=None if x0 is None else sha256_of_array(x0),
-        )
-        spec._check(tuple(problem.shape), None if x0 is None else x0.shape)
-        if self.x0 not in (None, spec.x0):
-            raise InputError(f"the run began with an array x0 of SHA-256 {self.x0[:12]}…; give that array as x0")
-        solver.check(problem)
-        return spec
-
-    def _check(self, shape: tuple[int, ...], given: tuple[int, ...] | None) -> None:
+    def check(self, shape: tuple[int, ...], given: tuple[int, ...] | None) -> None:
+        """Raise `InputError` for a value out of range. shape: of the object.  given: the shape of x0, if there is one."""
         least = {"starts": 1, "seed": 0, "batch": 1, "score_every": 1, "samples": 0}
         for name, low in least.items():
             value = getattr(self, name)
@@ -169,7 +140,7 @@ class RunSpec:
             "options": values_of(self.solver),
             "record": self.solver.record(),
             "budget": dataclasses.asdict(self.budget),
-            "likelihood": self.likelihood and {"name": _name(type(self.likelihood)), **values_of(self.likelihood)},
+            "likelihood": self.likelihood and self.likelihood.record(),
             "input": dict(self.input),
             "stopped": _with_text(self.stopped),
             "samples_stopped": _with_text(self.samples_stopped),
@@ -215,20 +186,9 @@ def _with_numbers(stops: Mapping[str, int | None] | None) -> Stops | None:
     return None if stops is None else {int(start): step for start, step in stops.items()}
 
 
-def _likelihood(stored: Mapping[str, Any]) -> Likelihood:
+def _likelihood(record: Mapping[str, Any]) -> Likelihood:
     """The likelihood of a record: ours, or that of a plugin that is loaded."""
-    known = {_name(kind): kind for kind in _kinds(Likelihood)}
-    name = stored["name"]
-    if name not in known:
-        raise InputError(unknown("likelihood", name, known) + "; import the module that defines it")
-    made: Likelihood = build(known[name], {option: value for option, value in stored.items() if option != "name"})
-    return made
-
-
-def _name(kind: type) -> str:
-    return kind.__name__.lower()
-
-
-def _kinds(kind: type) -> list[type]:
-    children: list[type] = kind.__subclasses__()
-    return [found for child in children for found in (child, *_kinds(child))]
+    found = stored_likelihood(record)
+    if found is None:
+        raise InputError(f"the likelihood {record['name']!r} is unknown here; import the module that defines it")
+    return found

@@ -22,7 +22,7 @@ from ..problem import Problem
 from ..problem.scoring import same_support, select_start, standard_error
 from ..provenance import versions
 from ..solvers.base import Solver, Step, Streams
-from .batch import Batch, Progress, RunContext, union
+from .batch import Batch, Progress, RunContext, resolve, run_batch, union
 from .parallel import StartTask, run_in_threads, run_in_workers
 from .rescore import rescored
 from .run_spec import Budget, RunSpec, Stops
@@ -128,7 +128,7 @@ def run(
 ) -> Result:
     """Run a `RunSpec`. Arguments, returns and errors are those of `solve`; the result is not averaged."""
     executor = executor or ("processes" if workers > 1 else "serial" if spec.separate else None)
-    spec = replace(spec, separate=executor is not None).resolve_for(problem, x0)
+    spec = resolve(replace(spec, separate=executor is not None), problem, x0)
     problem = problem.replace(likelihood=spec.likelihood)
     context = RunContext.of(spec, problem.replace(truth=None), on_step)
     starts = spec.starts or 1
@@ -177,8 +177,9 @@ def _batches(
 
         yield from run_in_workers(context, groups, task, executor, workers)
         return
+    run_group = run_in_threads if context.where.name == "torch:cpu" else run_batch
     for group in groups:
-        done = run_in_threads(solver, context, group, begin(group))
+        done = run_group(solver, context, group, begin(group))
         yield done
         if done.interrupted:
             return

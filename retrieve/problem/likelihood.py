@@ -123,8 +123,14 @@ LIKELIHOODS: Mapping[str, type[Likelihood]] = {"gaussian": Gaussian, "poisson": 
 
 
 def stored_likelihood(record: Any) -> Likelihood | None:
-    """The likelihood of a `Likelihood.record`; None for anything else."""
-    if not isinstance(record, Mapping) or record.get("name") not in LIKELIHOODS:
+    """The likelihood of a `Likelihood.record`, also one that a loaded plugin defines; None for anything else."""
+    known = {kind.__name__.lower(): kind for kind in _kinds(Likelihood)}
+    if not isinstance(record, Mapping) or record.get("name") not in known:
         return None
-    made: Likelihood = build(LIKELIHOODS[record["name"]], {k: v for k, v in record.items() if k != "name"})
+    made: Likelihood = build(known[record["name"]], {k: v for k, v in record.items() if k != "name"})
     return made
+
+
+def _kinds(kind: type) -> list[type]:
+    children: list[type] = kind.__subclasses__()
+    return [found for child in children for found in (child, *_kinds(child))]

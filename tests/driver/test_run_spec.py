@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from retrieve.driver.batch import resolve
 from retrieve.driver.run_spec import Budget, RunSpec
 from retrieve.driver.solve import run, solve
 from retrieve.errors import InputError
@@ -49,9 +50,9 @@ def test_a_record_is_read_back_whole(hard):
         samples_stopped={},
     )
     assert RunSpec.from_record(json.loads(json.dumps(spec.record()))) == spec
-    resolved = RunSpec(HIO()).resolve_for(hard)
+    resolved = resolve(RunSpec(HIO()), hard)
     assert None not in (resolved.starts, resolved.batch, resolved.agree, resolved.likelihood)
-    assert resolved.resolve_for(hard) == resolved
+    assert resolve(resolved, hard) == resolved
 
 
 def test_the_manifest_of_an_older_file_is_read():
@@ -155,7 +156,7 @@ def test_a_likelihood_of_a_plugin_comes_back_or_is_named(hard):
     result = solve(HIO(iterations=3), hard.replace(likelihood=Uneven(sigma=0.7)))
     assert RunSpec.from_record(result.manifest).likelihood == Uneven(sigma=0.7)
     unknown = {**result.manifest, "likelihood": {"name": "lorentz", "width": 2.0}}
-    with pytest.raises(InputError, match="unknown likelihood 'lorentz'.*import the module that defines it"):
+    with pytest.raises(InputError, match="the likelihood 'lorentz' is unknown here; import the module that defines it"):
         RunSpec.from_record(unknown)
 
 

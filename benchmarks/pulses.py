@@ -41,8 +41,8 @@ def prepared(made: Recording, options: Pulses) -> PreparedTrain:
     with tempfile.TemporaryDirectory() as folder:
         path = write_recording(made, Path(folder) / "train.h5")
         with frames_of([path]) as frames:
-            calibration, said = read_calibration(frames.shape, frames.always, **{role: f"{path}:/{role}" for role in ROLES})
-            return prepare_pulses(frames, options, calibration, said=said)
+            calibration = read_calibration(frames.shape, frames.always, **{role: f"{path}:/{role}" for role in ROLES})
+            return prepare_pulses(frames, options, calibration)
 
 
 def selection(train: PreparedTrain, made: Recording) -> dict[str, float]:
@@ -110,7 +110,7 @@ def crystal() -> dict[str, Any]:
         np.save(Path(folder) / "frames.npy", raw["intensity"])
         np.save(Path(folder) / "mask.npy", raw["mask"].any(axis=0))
         with frames_of([Path(folder) / "frames.npy"]) as frames:
-            calibration, _ = read_calibration(frames.shape, mask=Path(folder) / "mask.npy")
+            calibration = read_calibration(frames.shape, mask=Path(folder) / "mask.npy")
             made = prepare_scan(frames, Scan(size="192,256,256", bin="1,2,2", threshold=2.0), calibration)
     by_hand = rt.read(DATA / "aps34idc_s0054_prepared.npz")
     score = rt.solve(rt.solvers.Recipe(), made.problem, seed=0).score

@@ -82,13 +82,13 @@ def pulses(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     count = len(options.slices())
     targets, picture = _targets(files, given, count)
     with _opened(files, given, console, quiet) as (frames, settings):
-        calibration, said = read_calibration(frames.shape, frames.always, **_calibration(given))
-        train = prepare_pulses(frames, options, calibration, said=said, **settings)
+        calibration = read_calibration(frames.shape, frames.always, **_calibration(given))
+        train = prepare_pulses(frames, options, calibration, **settings)
     for problem, target in zip(train.problems, targets, strict=True):
         _write(problem, target)
     if picture is not None:
         train_picture(train, picture)
-    _told((*said, *train.steps), [*targets, picture], console)
+    _told(train.steps, [*targets, picture], console)
     for problem, target in zip(train.problems, targets, strict=True):
         console.print(f"{target}: {_facts(problem)}", markup=False)
 
@@ -111,12 +111,12 @@ def scan(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     options: Scan = build(Scan, given_flags(given))
     [target], picture = _targets(files, given, 1)
     with _opened(files, given, console, quiet) as (frames, settings):
-        calibration, said = read_calibration(frames.shape, frames.ever, **_calibration(given))
-        made = prepare_scan(frames, options, calibration, said=said, **settings)
+        calibration = read_calibration(frames.shape, frames.ever, **_calibration(given))
+        made = prepare_scan(frames, options, calibration, **settings)
     _write(made.problem, target)
     if picture is not None:
         scan_picture(made, picture)
-    _told((*said, *made.steps), [target, picture], console)
+    _told(made.steps, [target, picture], console)
     console.print(f"{target}: {_facts(made.problem)}", markup=False)
 
 

@@ -1,19 +1,21 @@
-"""What turns a detector's raw units into counts: dark, gain, flat field, background, and the mask of its pixels."""
+"""Calibration of a detector: dark, gain, flat field, background and mask turn raw units into counts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..io.conventions import measured_mask
+from ..io.counts import ratio_text
 from ..io.registry import companion
 
 ROLES = ("dark", "gain", "flat", "background")
-WEAK = 3  # standard deviations below its mean at which a flat field's pixel counts as dead
+WEAK_DEVIATIONS = 3  # standard deviations below its mean at which a flat field's pixel counts as dead
 Image = NDArray[np.float32]
 
 
@@ -21,8 +23,20 @@ Image = NDArray[np.float32]
 class Calibration:
     """counts = (raw − dark)/(gain · flat) − background, on the pixels of the mask.
 
-    All (rows, columns) or None.  dark: raw units.  gain: raw units a count.  flat: relative response; divided by
-    its mean over good pixels.  background: counts of a frame without object.  mask: bool, True = measured.
+    Parameters
+    ----------
+    dark : float32 (rows, columns)
+        Raw units without light.
+    gain : float32 (rows, columns)
+        Raw units a count.
+    flat : float32 (rows, columns)
+        Relative response, divided by its mean over good pixels.
+    background : float32 (rows, columns)
+        Counts of a frame without object.
+    mask : bool (rows, columns)
+        True = measured.
+    notes
+        What was found in the calibration's files.
     """
 
     dark: Image | None = None
@@ -30,16 +44,17 @@ class Calibration:
     flat: Image | None = None
     background: Image | None = None
     mask: NDArray[np.bool_] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def steps(self) -> tuple[str, ...]:
-        """What it does, in words."""
-        told = {"dark": "dark subtracted", "gain": "divided by the gain", "flat": "divided by the flat field"}
-        told["background"] = "background subtracted"
-        return tuple(text for name, text in told.items() if getattr(self, name) is not None)
+        """The notes and the steps of `apply`, in words."""
+        texts = {"dark": "dark subtracted", "gain": "divided by the gain", "flat": "divided by the flat field"}
+        texts["background"] = "background subtracted"
+        return (*self.notes, *(text for name, text in texts.items() if getattr(self, name) is not None))
 
     def apply(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Counts (…, rows, columns) of raw frames, NaN where the mask is False."""
+        """The counts (…, rows, columns) of raw frames, NaN where the mask is False."""
         counts = raw if self.dark is None else raw - self.dark
         for factor in (self.gain, self.flat):
             counts = counts if factor is None else counts / factor
@@ -49,34 +64,48 @@ class Calibration:
 
 def read_calibration(
     shape: tuple[int, int, int], own: NDArray[np.bool_] | None = None, **files: str | Path | None
-) -> tuple[Calibration, tuple[str, ...]]:
-    """The calibration in files, for frames (frames, rows, columns), and what was found of it in words.
+) -> Calibration:
+    """Read a calibration from files.
 
-    own: the mask in the frames' file.  files: dark, gain, flat, background and mask; a stack of one of the first four
-    is averaged.  A pixel without gain, or of a flat field that is not above 0 or `WEAK` deviations below its mean,
-    is not measured.  Raises InputError for a file that is missing or of another shape than the frames.
+    Pixels without gain become unmeasured. So do pixels whose flat field is not above 0, or is `WEAK_DEVIATIONS` standard
+    deviations below its mean.
+
+    Parameters
+    ----------
+    shape
+        Frames, rows, columns.
+    own
+        The mask in the frames' file, bool (rows, columns).
+    **files
+        ``dark``, ``gain``, ``flat``, ``background`` and ``mask``, as FILE or ``file.h5:/dataset``. Stacks are averaged.
+
+    Raises
+    ------
+    InputError
+        For a file that is missing, or that has another shape than the frames.
     """
-    parts, said = {}, []
+    parts: dict[str, Any] = {}
+    notes = []
     for role in ROLES:
         if (spec := files.get(role)) is not None:
             values = companion(spec, role)[1].astype(np.float32)
             image = values.mean(axis=0) if values.ndim == 3 else values
-            said += [f"{role} from {spec}" + (f", mean of {len(values)} frames" if values.ndim == 3 else "")]
-            parts[role] = _fitting(image, role, spec, shape)
-    good = np.ones(shape[1:], bool) if own is None else _fitting(own, "mask", "the file", shape)
+            notes += [f"{role} from {spec}" + (f", mean of {len(values)} frames" if values.ndim == 3 else "")]
+            parts[role] = _checked_shape(image, role, spec, shape)
+    good = np.ones(shape[1:], bool) if own is None else _checked_shape(own, "mask", "the file", shape)
     if (spec := files.get("mask")) is not None:
-        valid, told = measured_mask(*companion(spec, "mask"))
-        good = good & _fitting(valid, "mask", spec, shape)
-        said += [f"{told}, from {spec}"]
+        valid, note = measured_mask(*companion(spec, "mask"))
+        good = good & _checked_shape(valid, "mask", spec, shape)
+        notes += [f"{note}, from {spec}"]
     made = Calibration(**parts)
     if made.flat is not None:
         seen = made.flat[good]
         mean = seen.mean(dtype=float)
-        below = max(WEAK * seen.std(dtype=float), 1e-3 * mean)  # a uniform field has no deviation
+        below = max(WEAK_DEVIATIONS * seen.std(dtype=float), 1e-3 * mean)  # a uniform field has no deviation
         weak = ~(made.flat > max(0.0, mean - below))
         good &= ~weak
         made = replace(made, flat=np.where(weak, 1, made.flat / made.flat[good].mean(dtype=float)).astype(np.float32))
-        said += [f"{int(weak.sum())} pixels of the flat field are dead or weak: not measured"] * bool(weak.any())
+        notes += [f"{int(weak.sum())} pixels of the flat field are dead or weak: not measured"] * bool(weak.any())
     if made.gain is not None:
         none = ~(np.isfinite(made.gain) & (made.gain != 0))
         good &= ~none
@@ -86,18 +115,17 @@ def read_calibration(
             good &= np.isfinite(image)
     if not good.any():
         raise InputError("the calibration leaves no measured pixel; check mask, gain and flat field")
-    return replace(made, mask=None if good.all() else good), tuple(said)
+    return replace(made, mask=None if good.all() else good, notes=tuple(notes))
 
 
-def _fitting(image: NDArray, role: str, spec: str | Path, shape: tuple[int, int, int]) -> NDArray:
-    """The image, if it has the frames' shape (frames, rows, columns); else an error that looks for the axis."""
+def _checked_shape(image: NDArray, role: str, spec: str | Path, shape: tuple[int, int, int]) -> NDArray:
+    """The image, if it fits frames of `shape` (frames, rows, columns). Raises `InputError` that names a likely --axis."""
     if image.shape == shape[1:]:
         return image
-    wanted, has = "×".join(map(str, shape[1:])), "×".join(map(str, image.shape))
-    said = f"{role} of {spec} is {has}, the frames are {wanted}"
+    shapes = f"{role} of {spec} is {ratio_text(image.shape)}, the frames are {ratio_text(shape[1:])}"
     if len(image.shape) == 2 and sorted(image.shape) == sorted(shape[1:]):
-        raise InputError(f"{said}: rows and columns are exchanged; transpose one of them")
+        raise InputError(f"{shapes}: rows and columns are exchanged; transpose one of them")
     for axis in (1, 2):
         if image.shape == tuple(n for a, n in enumerate(shape) if a != axis):
-            raise InputError(f"{said}: the frames seem to lie along axis {axis} of their array; give --axis {axis}")
-    raise InputError(f"{said}; give one of the frames' shape")
+            raise InputError(f"{shapes}: the frames seem to lie along axis {axis} of their array; give --axis {axis}")
+    raise InputError(f"{shapes}; give one of the frames' shape")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..io.conventions import flagged, measured_mask
+from ..io.counts import ratio_text
 from ..io.dataset_selection import parse_meta, resolve, select_dataset
 from ..io.hdf5 import arrays_of, default_signal, open_hdf5, readable
 from ..io.records import Stored
@@ -24,7 +25,7 @@ FRAMES_AT_ONCE = 32 * 2**20  # bytes of float32 that are read at once
 
 
 class FrameStack(NamedTuple):
-    """Frames of one array: `read` gives some of them, (frames, rows, columns), as they are stored."""
+    """Frames of one array; `read` returns a slice of them, (frames, rows, columns), as they are stored."""
 
     source: str
     shape: tuple[int, ...]
@@ -39,8 +40,14 @@ class FrameStack(NamedTuple):
 class Frames:
     """Frames of one shape (rows, columns) from one or several arrays, numbered through.
 
-    mask: bool (rows, columns) or (frames, rows, columns), True = measured, where a file holds one.
-    meta: what the first file says of itself.
+    Parameters
+    ----------
+    stacks
+        The arrays.
+    mask : bool (rows, columns) or (frames, rows, columns)
+        True = measured, if a file holds one.
+    meta
+        What the first file says of itself.
     """
 
     stacks: tuple[FrameStack, ...]
@@ -54,21 +61,21 @@ class Frames:
 
     @property
     def always(self) -> NDArray[np.bool_] | None:
-        """The mask of pixels that are measured in all frames, (rows, columns)."""
+        """True for pixels that are measured in all frames, (rows, columns)."""
         return np.asarray(self.mask.all(axis=0)) if self.mask is not None and self.mask.ndim == 3 else self.mask
 
     @property
     def ever(self) -> NDArray[np.bool_] | None:
-        """The mask of pixels that are measured in any frame, (rows, columns)."""
+        """True for pixels that are measured in any frame, (rows, columns)."""
         return np.asarray(self.mask.any(axis=0)) if self.mask is not None and self.mask.ndim == 3 else self.mask
 
     @property
     def source(self) -> str:
-        """Where they are from, in words."""
+        """The name of the first array, and the number of the others."""
         return self.stacks[0].source + (f" and {len(self.stacks) - 1} more" if len(self.stacks) > 1 else "")
 
     def blocks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        """The frames in order: which they are, and their values, float32 (block, rows, columns), NaN where flagged."""
+        """The frames block by block: their numbers, and their values, float32 (block, rows, columns), NaN where flagged."""
         first = 0
         for stack in self.stacks:
             size = 4 * stack.shape[1] * stack.shape[2]
@@ -76,11 +83,11 @@ class Frames:
             step = step // stack.chunk * stack.chunk if step > stack.chunk else step
             for start in range(0, stack.shape[0], step):
                 stop = min(start + step, stack.shape[0])
-                yield slice(first + start, first + stop), _values(stack.read(slice(start, stop)))
+                yield slice(first + start, first + stop), _flags_to_nan(stack.read(slice(start, stop)))
             first += stack.shape[0]
 
 
-def _values(block: NDArray[Any]) -> NDArray[np.float32]:
+def _flags_to_nan(block: NDArray[Any]) -> NDArray[np.float32]:
     flags, _ = flagged(block, detector=True)
     values = block.astype(np.float32)
     if flags is not None:
@@ -90,44 +97,53 @@ def _values(block: NDArray[Any]) -> NDArray[np.float32]:
 
 @contextmanager
 def frames_of(paths: Sequence[str | Path], key: str | None = None, axis: int = 0) -> Iterator[Frames]:
-    """Open the frames of files, each a stack or a single frame; they are read when asked for.
+    """Open the frames of files, each a stack or a single frame. HDF5 and npy files may be larger than the memory.
 
-    axis: which axis of a stack counts the frames.  HDF5 files are read in slices and npy files mapped; other
-    formats are read whole.  Raises InputError for files that cannot be read, or frames of different shapes.
+    Parameters
+    ----------
+    paths
+        The files, in order.
+    key
+        Name of the array in each file.
+    axis
+        The axis of a stack that counts the frames.
+
+    Raises
+    ------
+    InputError
+        For files that cannot be read, or frames of different shapes.
     """
     with ExitStack() as files:
         stacks = [stack for path in paths for stack in _stacks(path, key, axis, files)]
         first = stacks[0]
         for stack in stacks[1:]:
             if stack.shape[1:] != first.shape[1:]:
+                this, other = ratio_text(stack.shape[1:]), ratio_text(first.shape[1:])
                 raise InputError(
-                    f"{stack.source} has frames of {_by(stack.shape[1:])}, {first.source} of {_by(first.shape[1:])}; "
+                    f"{stack.source} has frames of {this}, {first.source} of {other}; "
                     "frames of one shape are needed: leave some files out, or crop them"
                 )
         yield Frames(tuple(stacks), _mask_of(stacks), first.meta)
 
 
 def _mask_of(stacks: Sequence[FrameStack]) -> NDArray[np.bool_] | None:
-    """One mask for all frames where each file has one for all of its own, else one a frame."""
+    """One mask for all frames if no file has more than one, else one mask a frame."""
     masks = [stack.mask for stack in stacks if stack.mask is not None]
     for stack in stacks:
         if stack.mask is not None and stack.mask.shape not in (stack.shape, stack.shape[1:]):
-            raise InputError(_misfit(stack))
+            raise InputError(_mask_mismatch(stack))
     if not masks or all(mask.ndim == 2 for mask in masks):
         return np.logical_and.reduce(masks) if masks else None
     return np.concatenate([np.broadcast_to(True if s.mask is None else s.mask, s.shape) for s in stacks])
 
 
-def _misfit(stack: FrameStack) -> str:
+def _mask_mismatch(stack: FrameStack) -> str:
     mask = () if stack.mask is None else stack.mask.shape
+    found = f"{stack.source}: its mask is {ratio_text(mask)}"
     for axis in (1, 2):
         if mask == tuple(n for a, n in enumerate(stack.shape) if a != axis):
-            return (
-                f"{stack.source}: its mask is {_by(mask)}: frames seem to lie along axis {axis} of the array; give --axis {axis}"
-            )
-    return (
-        f"{stack.source}: its mask is {_by(mask)}, the frames {_by(stack.shape[1:])}; they must agree: name the frames with --key"
-    )
+            return f"{found}: frames seem to lie along axis {axis} of the array; give --axis {axis}"
+    return f"{found}, the frames {ratio_text(stack.shape[1:])}; they must agree: name the frames with --key"
 
 
 def _stacks(path: str | Path, key: str | None, axis: int, files: ExitStack) -> Iterator[FrameStack]:
@@ -192,10 +208,10 @@ def _stack(source: str, data: Any, axis: int, chunk: int, mask: NDArray[np.bool_
         return FrameStack(source, (1, *data.shape), data.dtype, lambda part: np.asarray(data)[None][part], 1, mask, meta)
     if data.ndim != 3:
         raise InputError(
-            f"{source} has {data.ndim} axes, {_by(data.shape)}; frames are a stack of three: reshape it, or name another"
+            f"{source} has {data.ndim} axes, {ratio_text(data.shape)}; frames are a stack of three: reshape it, or name another"
         )
     if not 0 <= axis < 3:
-        raise InputError(f"axis={axis} counts no frames of {_by(data.shape)}; give 0, 1 or 2 with --axis")
+        raise InputError(f"axis={axis} counts no frames of {ratio_text(data.shape)}; give 0, 1 or 2 with --axis")
     if mask is not None and mask.ndim == 3:
         mask = np.moveaxis(mask, axis, 0) if mask.shape == data.shape else mask
     shape = (data.shape[axis], *(n for a, n in enumerate(data.shape) if a != axis))
@@ -205,7 +221,3 @@ def _stack(source: str, data: Any, axis: int, chunk: int, mask: NDArray[np.bool_
         return np.moveaxis(np.asarray(data[where]), axis, 0)
 
     return FrameStack(source, shape, data.dtype, read, chunk, mask, meta)
-
-
-def _by(shape: Sequence[int]) -> str:
-    return "×".join(map(str, shape))

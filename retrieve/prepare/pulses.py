@@ -1,4 +1,4 @@
-"""A pulse train: frames chosen by their likeness to the mean, summed in groups, made square.
+"""A pulse train: frames are selected by their correlation with the mean, summed in groups and made square.
 
 Source: Lee, Yu, Lin, Yoo & Robinson 2026, section 4.3.
 """
@@ -19,7 +19,7 @@ from ..plugins.options import option, validate, values_of
 from ..problem import Problem
 from .calibration import Calibration
 from .frames import Frames
-from .survey import FrameSurvey, corrected, survey_frames
+from .survey import FrameSurvey, calibrated_blocks, survey_frames
 
 OnBlock = Callable[[str, int, int], Any]
 PULSE_SOURCE = "Lee et al. 2026, section 4.3"
@@ -57,7 +57,7 @@ class Pulses:
         self.slices()
 
     def slices(self) -> list[slice]:
-        """The ranges. Raises InputError for what is none."""
+        """The ranges as slices. Raises `InputError` for text that is no range."""
         made = []
         for text in self.ranges.split(","):
             ends = text.strip().split(":")
@@ -70,7 +70,10 @@ class Pulses:
 
 
 class Selection(NamedTuple):
-    """correlation: (frames,), of each with the mean, NaN where it was left out before.  kept: bool (frames,)."""
+    """The frames of a train that are kept.
+
+    correlation: (frames,), of each with the mean, NaN for frames without values.  kept: bool (frames,).
+    """
 
     correlation: NDArray[np.float64]
     kept: NDArray[np.bool_]
@@ -79,8 +82,8 @@ class Selection(NamedTuple):
 class PreparedTrain(NamedTuple):
     """A prepared train.
 
-    problems: one a range, centred patterns.  members: of each, the numbers of its frames.  selection: of all frames.
-    mean: (rows, columns), of all frames that could be read, NaN where not measured.  steps: what was done, in words.
+    problems: one for each range.  members: the numbers of the frames of each.  selection: of all frames.
+    mean: (rows, columns), of all frames with values, NaN where not measured.  steps: what was done, in words.
     """
 
     problems: tuple[Problem, ...]
@@ -97,17 +100,30 @@ def prepare_pulses(
     *,
     bad_pixels: str = "error",
     check_axes: bool = True,
-    said: Sequence[str] = (),
     on_block: OnBlock = lambda stage, done, total: None,
 ) -> PreparedTrain:
-    """Choose and sum the frames of a train; they are read in blocks, 2 + `rounds` times, and never held all at once.
+    """Select and sum the frames of a train. They are read in blocks, 2 + `rounds` times, and never held all at once.
 
-    bad_pixels: what to do with frames that hold NaN where others do not: "error", or "mask": frames of nothing but
-    NaN are left out, other such pixels count as not measured in all frames.  check_axes: refuse a stack whose frames
-    seem to lie along another axis.  said: steps taken before.
-    on_block: told the stage, and how many of how many frames are done.
+    Parameters
+    ----------
+    frames
+        The frames, from `frames_of`.
+    options
+        The steps; by default those of the paper's data.
+    calibration
+        From `read_calibration`.
+    bad_pixels
+        For NaN in some frames only: "error" raises. "mask" leaves out frames of nothing but NaN, and makes other such
+        pixels unmeasured in all frames.
+    check_axes
+        Refuse a stack whose frames seem to lie along another axis.
+    on_block
+        Called with the stage, the number of frames done, and their total.
 
-    Raises InputError for NaN that is not to be masked, a train of which no frame is kept, or an empty range.
+    Raises
+    ------
+    InputError
+        For NaN that may not be masked, a train without a frame that is kept, or an empty range.
     """
     options, calibration = options or Pulses(), calibration or Calibration(mask=frames.always)
     found = survey_frames(frames, calibration, options.border, bad_pixels, check_axes, on_block)
@@ -118,12 +134,12 @@ def prepare_pulses(
         if not own.size:
             raise InputError(f"range {part!r} of the {chosen.size} kept frames is empty; give other --ranges")
     sums = _sums(frames, calibration, options.border, members, found, on_block)
-    common = (*calibration.steps, *found.steps, *_told(options, selection))
+    common = (*calibration.steps, *found.steps, *_selection_steps(options, selection))
     patterns = [_pattern(total, own, found.valid, options) for total, own in zip(sums, members, strict=True)]
     problems = []
     for (counts, own_steps), own in zip(patterns, members, strict=True):
         about = {"prepare": {"kind": "pulses", **values_of(options)}, "frames": own.tolist(), "source_file": frames.source}
-        steps = [*frames.meta.get("steps", ()), *said, *common, *own_steps]
+        steps = [*frames.meta.get("steps", ()), *common, *own_steps]
         meta = {**frames.meta, **about, "steps": steps}
         problems.append(Problem.from_arrays(intensity=counts.values, mask=counts.valid, meta=meta))
     mean = np.where(found.valid, found.mean, np.nan).astype(np.float32)
@@ -132,14 +148,14 @@ def prepare_pulses(
 
 
 def _select(frames: Frames, calibration: Calibration, options: Pulses, found: FrameSurvey, on_block: OnBlock) -> Selection:
-    """Pearson correlation of each frame with the mean on the valid pixels, and whether it reaches the threshold."""
+    """The Pearson correlation of each frame with the mean on the valid pixels, and whether it reaches the threshold."""
     mean = found.mean
     for k in range(options.rounds):
         correlation = np.full(frames.shape[0], np.nan)
         total, kept = np.zeros(frames.shape[1:]), np.zeros(frames.shape[0], bool)
-        m = _shape_of(mean[None].astype(np.float32), found.valid, options.detail)[0]
-        for where, block in corrected(frames, calibration, options.border):
-            alike = _shape_of(block, found.valid, options.detail) @ m
+        m = _normalised(mean[None].astype(np.float32), found.valid, options.detail)[0]
+        for where, block in calibrated_blocks(frames, calibration, options.border):
+            alike = _normalised(block, found.valid, options.detail) @ m
             correlation[where] = np.where(found.usable[where], alike, np.nan)
             kept[where] = correlation[where] >= options.threshold
             if k + 1 < options.rounds:
@@ -151,7 +167,7 @@ def _select(frames: Frames, calibration: Calibration, options: Pulses, found: Fr
     return Selection(correlation, kept)
 
 
-def _shape_of(block: NDArray[np.float32], valid: NDArray[np.bool_], detail: float) -> NDArray[np.float32]:
+def _normalised(block: NDArray[np.float32], valid: NDArray[np.bool_], detail: float) -> NDArray[np.float32]:
     """The valid pixels (frames, pixels) of each frame with mean 0 and norm 1, those of a flat frame 0.
 
     detail: px, of the Gaussian whose mean over the valid pixels around is taken off first; 0 for none.
@@ -185,7 +201,7 @@ def _sums(
 ) -> list[NDArray[np.float64]]:
     """The sum of each group of frames, (rows, columns), 0 where not measured."""
     sums = [np.zeros(frames.shape[1:]) for _ in members]
-    for where, block in corrected(frames, calibration, border):
+    for where, block in calibrated_blocks(frames, calibration, border):
         for total, own in zip(sums, members, strict=True):
             inside = own[(own >= where.start) & (own < where.stop)] - where.start
             if inside.size:
@@ -197,33 +213,33 @@ def _sums(
 def _pattern(
     total: NDArray[np.float64], own: NDArray[np.intp], valid: NDArray[np.bool_], options: Pulses
 ) -> tuple[Counts, list[str]]:
-    """The pattern of one sum, clipped, padded and downsampled, and what was done to it."""
-    said = [f"{own.size} frames summed, numbers {own[0]} to {own[-1]}"]
+    """The pattern of one sum, clipped, padded and downsampled, and the steps in words."""
+    steps = [f"{own.size} frames summed, numbers {own[0]} to {own[-1]}"]
     counts = Counts(total.astype(np.float32), valid)
     if options.clip == "first":
-        counts = _clipped(counts, said)
+        counts = _clipped(counts, steps)
     side = max(total.shape)
     shape = [-(-(side if options.square else n) // options.bin) * options.bin for n in total.shape]
     if tuple(shape) != total.shape:
-        said.append(f"padded from {ratio_text(total.shape)} to {ratio_text(shape)}, what was added is not measured")
+        steps.append(f"padded from {ratio_text(total.shape)} to {ratio_text(shape)}, what was added is not measured")
         counts = place_in(counts, [n // 2 for n in total.shape], shape)
     if options.bin > 1:
         counts = binned(counts, (options.bin,) * 2)
-        said.append(f"summed over {options.bin}×{options.bin} pixels, bins of which half is missing are not measured")
-    counts = _clipped(counts, said) if options.clip == "last" else counts
-    return counts, said
+        steps.append(f"summed over {options.bin}×{options.bin} pixels, bins of which half is missing are not measured")
+    counts = _clipped(counts, steps) if options.clip == "last" else counts
+    return counts, steps
 
 
-def _clipped(counts: Counts, said: list[str]) -> Counts:
-    """The counts without negative values; how many there were is added to `said`."""
+def _clipped(counts: Counts, steps: list[str]) -> Counts:
+    """The counts without negative values; a step tells their number."""
     negative = counts.valid & (counts.values < 0)
-    said.append(f"{int(negative.sum())} negative sums set to zero, {-counts.values[negative].sum():.3g} counts in all")
+    steps.append(f"{int(negative.sum())} negative sums set to zero, {-counts.values[negative].sum():.3g} counts in all")
     return Counts(np.maximum(counts.values, 0), counts.valid)
 
 
-def _told(options: Pulses, selection: Selection) -> list[str]:
+def _selection_steps(options: Pulses, selection: Selection) -> list[str]:
     kept, total = int(selection.kept.sum()), selection.kept.size
-    said = [f"from each frame its mean over a border of {options.border} px subtracted"] * bool(options.border)
+    border = [f"from each frame its mean over a border of {options.border} px subtracted"] * bool(options.border)
     how = f" in what is finer than {options.detail:g} px" * bool(options.detail)
     again = f", the mean taken {options.rounds} times" * (options.rounds > 1)
-    return [*said, f"{kept} of {total} frames kept, which correlate with the mean{how} by {options.threshold:g} or more{again}"]
+    return [*border, f"{kept} of {total} frames kept, which correlate with the mean{how} by {options.threshold:g} or more{again}"]

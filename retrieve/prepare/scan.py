@@ -18,8 +18,8 @@ from ..plugins.options import option, validate, values_of
 from ..problem import Problem
 from .calibration import Calibration
 from .frames import Frames
-from .spots import Spot, aliens, hot_and_dead, spikes
-from .survey import nan_found
+from .spots import Spot, find_aliens, hot_and_dead, spikes
+from .survey import nan_message
 
 EDGE_DISTANCE = 0.05  # share of an axis, from its end, within which a peak touches the edge
 SIZES = ("crop", "pad")
@@ -53,7 +53,7 @@ class Scan:
 
     @property
     def factors(self) -> tuple[int, ...]:
-        """Of the binning, one an axis."""
+        """The factors of the binning, one an axis."""
         return _numbers("bin", self.bin)
 
 
@@ -70,9 +70,8 @@ def _numbers(name: str, text: str) -> tuple[int, ...]:
 class RockingScan(NamedTuple):
     """A prepared scan.
 
-    problem: the centred pattern.  before: the calibrated counts, NaN where not measured.  peak: the voxel that was
-    put in the middle.  spots: what was masked as alien.  removed: bool, voxels that were masked as hot, dead or alien.
-    steps: what was done, in words.
+    problem: the centred pattern.  before: the calibrated counts, NaN where not measured.  peak: the voxel in the middle.
+    spots: the masked alien spots.  removed: bool, voxels that were masked as hot, dead or alien.  steps: in words.
     """
 
     problem: Problem
@@ -90,16 +89,34 @@ def prepare_scan(
     *,
     bad_pixels: str = "error",
     check_axes: bool = True,
-    said: Sequence[str] = (),
     on_block: Callable[[str, int, int], Any] = lambda stage, done, total: None,
 ) -> RockingScan:
-    """Clean, centre, cut and bin a rocking scan, which is held in memory.
+    """Clean, centre, cut and bin a rocking scan. It is held in memory.
 
-    bad_pixels: what to do with NaN that is not in all frames of a pixel: "error", or "mask" to take it as not measured.
-    check_axes: refuse a stack of which another axis would give square frames.  said: steps taken before.  on_block: told
-    the stage, and how many of how many frames are read.
+    Parameters
+    ----------
+    frames
+        The frames, from `frames_of`.
+    options
+        The steps.
+    calibration
+        From `read_calibration`.
+    bad_pixels
+        For a pixel that is NaN in some frames only: "error" raises, "mask" makes it unmeasured there.
+    check_axes
+        Refuse a stack that would have square frames along another axis.
+    on_block
+        Called with the stage, the number of frames read, and their total.
 
-    Raises InputError for NaN that is not to be masked, or a scan without counts.  Warns of a peak that touches the edge.
+    Raises
+    ------
+    InputError
+        For NaN that may not be masked, or a scan without counts.
+
+    Warns
+    -----
+    UserWarning
+        If the peak touches the edge.
     """
     options, calibration = options or Scan(), calibration or Calibration()
     if check_axes:
@@ -107,18 +124,18 @@ def prepare_scan(
     before = _read(frames, calibration, bad_pixels, on_block)
     valid = np.isfinite(before)
     values = np.where(valid, before, 0)
-    steps = [*calibration.steps, *_negative(values)]
+    steps = [*calibration.steps, *_clip_negative(values)]
     if not values.any():
         raise InputError(f"{frames.source} has no counts on its measured pixels; check the file, --key and the calibration")
-    removed = _outliers(values, valid, options, steps)
+    removed = _hot_and_dead(values, valid, options, steps)
     peak = find_peak(values, valid & ~removed) if options.centre == "peak" else _numbers("centre", options.centre)
     _check_edge(peak, before.shape, steps)
-    spots = _aliens(values, valid, removed, peak, options, steps)
+    spots = _mask_aliens(values, valid, removed, peak, options, steps)
     steps.append(f"voxel {peak} put in the middle" + ", the peak" * (options.centre == "peak"))
     counts = Counts(np.where(removed, 0, values).astype(np.float32), valid & ~removed)
-    counts = _finished(counts, peak, options, steps)
+    counts = _cut_and_bin(counts, peak, options, steps)
     about = {"prepare": {"kind": "scan", **values_of(options)}, "peak": list(peak), "source_file": frames.source}
-    meta = {**frames.meta, **about, "steps": [*frames.meta.get("steps", ()), *said, *steps]}
+    meta = {**frames.meta, **about, "steps": [*frames.meta.get("steps", ()), *steps]}
     problem = Problem.from_arrays(intensity=counts.values, mask=counts.valid, meta=meta)
     return RockingScan(problem, before, peak, tuple(spots), removed, tuple(steps))
 
@@ -153,21 +170,21 @@ def _read(
         whole[empty] = True
         torn = bad[~whole]
         numbers = np.flatnonzero(~whole)[torn.any(axis=(1, 2))]
-        raise InputError(nan_found(frames, empty[bad[empty].any(axis=(1, 2))], numbers, int(torn.any(axis=0).sum())))
+        raise InputError(nan_message(frames, empty[bad[empty].any(axis=(1, 2))], numbers, int(torn.any(axis=0).sum())))
     volume[np.broadcast_to(masked, volume.shape)] = np.nan
     return np.where(np.isfinite(volume), calibration.apply(volume), np.float32(np.nan))
 
 
-def _negative(values: NDArray[np.float32]) -> list[str]:
-    """Negative counts set to zero, in place: what dark and background leave of pixels without light."""
+def _clip_negative(values: NDArray[np.float32]) -> list[str]:
+    """Set negative counts to zero, in place. Dark and background leave them on pixels without light."""
     negative = values < 0
     total = -float(values[negative].sum(dtype=float))
     values[negative] = 0
     return [f"{int(negative.sum())} negative values set to zero, {total:.3g} counts in all"] if negative.any() else []
 
 
-def _outliers(values: NDArray[np.float32], valid: NDArray[np.bool_], options: Scan, steps: list[str]) -> NDArray[np.bool_]:
-    """Voxels of hot and dead pixels, and single hot voxels."""
+def _hot_and_dead(values: NDArray[np.float32], valid: NDArray[np.bool_], options: Scan, steps: list[str]) -> NDArray[np.bool_]:
+    """The voxels of hot and dead pixels, and single hot voxels."""
     once = np.zeros(values.shape, bool) if options.hot is None else spikes(values, valid, 2 * options.hot)
     hot, dead = hot_and_dead(values, valid & ~once, options.hot or 1e30)
     removed = once.copy()
@@ -180,7 +197,7 @@ def _outliers(values: NDArray[np.float32], valid: NDArray[np.bool_], options: Sc
     return removed & valid
 
 
-def _aliens(
+def _mask_aliens(
     values: NDArray[np.float32],
     valid: NDArray[np.bool_],
     removed: NDArray[np.bool_],
@@ -188,10 +205,10 @@ def _aliens(
     options: Scan,
     steps: list[str],
 ) -> list[Spot]:
-    """Alien spots, added to what is `removed`."""
+    """Find alien spots, and add their voxels to `removed`."""
     if options.aliens is None:
         return []
-    where, spots = aliens(
+    where, spots = find_aliens(
         values,
         valid & ~removed,
         peak,
@@ -201,8 +218,8 @@ def _aliens(
         grow=options.alien_grow,
     )
     removed |= where & valid
-    told = [f"{s.counts:.0f} counts at {_box(s)} with {s.opposite:.0f} opposite" for s in spots]
-    steps.append(f"{len(spots)} alien spots masked" + f": {'; '.join(told)}" * bool(told))
+    lines = [f"{s.counts:.0f} counts at {_box(s)} with {s.opposite:.0f} opposite" for s in spots]
+    steps.append(f"{len(spots)} alien spots masked" + f": {'; '.join(lines)}" * bool(lines))
     return spots
 
 
@@ -216,17 +233,17 @@ def _check_edge(peak: Sequence[int], shape: Sequence[int], steps: list[str]) -> 
     for axis, (p, n) in enumerate(zip(peak, shape, strict=True)):
         distance = min(p, n - 1 - p)
         if distance < max(2, EDGE_DISTANCE * n):
-            said = (
+            warning = (
                 f"the peak at {tuple(peak)} touches the edge, {distance} px from the end of axis {axis} (0 to {n - 1}): "
                 "half of the pattern is missing and is taken as not measured; measure again with the peak in the middle"
             )
-            warnings.warn(said, stacklevel=3)
-            steps.append(said)
+            warnings.warn(warning, stacklevel=3)
+            steps.append(warning)
 
 
-def _finished(counts: Counts, peak: Sequence[int], options: Scan, steps: list[str]) -> Counts:
+def _cut_and_bin(counts: Counts, peak: Sequence[int], options: Scan, steps: list[str]) -> Counts:
     """Cut or padded around the peak, binned, and without what is at or below the threshold."""
-    shape = _size(counts.values.shape, peak, options)
+    shape = _window_shape(counts.values.shape, peak, options)
     lost = float(counts.values.sum(dtype=float))
     counts = place_in(counts, peak, shape)
     lost -= float(counts.values.sum(dtype=float))
@@ -243,8 +260,8 @@ def _finished(counts: Counts, peak: Sequence[int], options: Scan, steps: list[st
     return counts
 
 
-def _size(shape: Sequence[int], peak: Sequence[int], options: Scan) -> tuple[int, ...]:
-    """The voxels of the window: given, quick and as large as the scan, or quick and with all of it around the peak."""
+def _window_shape(shape: Sequence[int], peak: Sequence[int], options: Scan) -> tuple[int, ...]:
+    """The shape of the window: given, or a quick size, either within the scan or around all of it."""
     if options.size not in SIZES:
         size = _numbers("size", options.size)
         if any(n < 4 * f or n % f for n, f in zip(size, options.factors, strict=True)):
@@ -255,10 +272,10 @@ def _size(shape: Sequence[int], peak: Sequence[int], options: Scan) -> tuple[int
     if options.size == "pad":
         needed = [2 * max(p, n - p) for p, n in zip(peak, shape, strict=True)]
         return tuple(fast_size(n, f) for n, f in zip(needed, options.factors, strict=True))
-    return tuple(_quick_below(n, f) for n, f in zip(shape, options.factors, strict=True))
+    return tuple(fast_size_below(n, f) for n, f in zip(shape, options.factors, strict=True))
 
 
-def _quick_below(n: int, factor: int) -> int:
+def fast_size_below(n: int, factor: int) -> int:
     """The largest N ≤ n (or the least above 4 bins) that is a multiple of `factor` with N/factor even and quick to transform."""
     m = max(4, n // factor)
     while m > 4 and (m % 2 or scipy.fft.next_fast_len(m) != m):

@@ -1,4 +1,4 @@
-"""What does not belong to a Bragg peak: hot and dead pixels of the detector, spikes, and spots of other grains."""
+"""Outliers beside a Bragg peak: hot and dead pixels of the detector, spikes, and spots of other grains."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from scipy import ndimage
 Volume = NDArray[np.float32]
 SpotMask = NDArray[np.bool_]
 
-SURE = 20.0  # counts that a dead pixel's neighbours must have had in the scan on average: a live one has none once in e²⁰
+MIN_NEIGHBOUR_COUNTS = 20.0
+"""Mean counts of a dead pixel's neighbours over the scan. A live pixel has none once in e²⁰ then."""
 
 
 class Spot(NamedTuple):
-    """An alien spot.  box: of its voxels.  counts: in it.  opposite: counts at the place inverted about the peak."""
+    """An alien spot.  box: its voxels.  counts: their sum.  opposite: the sum at the place inverted about the peak."""
 
     box: tuple[slice, ...]
     counts: float
@@ -24,10 +25,10 @@ class Spot(NamedTuple):
 
 
 def hot_and_dead(values: Volume, valid: SpotMask, ratio: float) -> tuple[SpotMask, SpotMask]:
-    """Detector pixels (rows, columns) of a scan (frames, rows, columns) that are hot, and those that are dead.
+    """The hot and the dead detector pixels (rows, columns) of a scan (frames, rows, columns).
 
     Hot: over the scan on average `ratio` times as bright as the brightest of the eight neighbours, and brighter by
-    more than counting noise.  Dead: never a count, where the neighbours had `SURE` each.
+    more than counting noise.  Dead: never a count, where the neighbours had `MIN_NEIGHBOUR_COUNTS` each.
     """
     frames = valid.sum(axis=0)
     total = np.where(valid, values, 0).sum(axis=0, dtype=float)
@@ -36,28 +37,28 @@ def hot_and_dead(values: Volume, valid: SpotMask, ratio: float) -> tuple[SpotMas
     ring = np.ones((3, 3), bool)
     ring[1, 1] = False
     brightest = ndimage.maximum_filter(around, footprint=ring, mode="constant")
-    hot = seen & (total > ratio * brightest + 5 * np.sqrt(np.maximum(brightest, 1)) + SURE)
+    hot = seen & (total > ratio * brightest + 5 * np.sqrt(np.maximum(brightest, 1)) + MIN_NEIGHBOUR_COUNTS)
     near = ndimage.convolve(np.where(hot, 0, around), ring.astype(float), mode="constant")
     count = ndimage.convolve((seen & ~hot).astype(float), ring.astype(float), mode="constant")
-    dead = seen & (total == 0) & (near > SURE * np.maximum(count, 1))
+    dead = seen & (total == 0) & (near > MIN_NEIGHBOUR_COUNTS * np.maximum(count, 1))
     return hot, dead
 
 
 def spikes(values: Volume, valid: SpotMask, ratio: float) -> SpotMask:
-    """Voxels `ratio` times as bright as the brightest of their 26 neighbours, and above `SURE` counts: cosmic rays."""
+    """Cosmic rays: voxels `ratio` times as bright as the brightest of their 26 neighbours, above `MIN_NEIGHBOUR_COUNTS`."""
     ring = np.ones((3,) * values.ndim, bool)
     ring[(1,) * values.ndim] = False
     level = np.where(valid, values, 0)
-    bright = level > SURE
+    bright = level > MIN_NEIGHBOUR_COUNTS
     if not bright.any():
         return bright
     return np.asarray(bright & (level > ratio * ndimage.maximum_filter(level, footprint=ring, mode="constant")))
 
 
-def aliens(
+def find_aliens(
     values: Volume, valid: SpotMask, peak: Sequence[int], *, ratio: float, level: float, least: float, grow: int
 ) -> tuple[SpotMask, list[Spot]]:
-    """Clusters apart from the peak that have no like on its other side, (*shape), and what they are.
+    """Find clusters apart from the peak without a partner on its other side: their voxels (*shape), and the spots.
 
     Clusters are voxels whose mean over 3 px along each axis exceeds `level` counts, joined through faces, edges and
     corners.  |F(q)|² of a weakly strained crystal is nearly that at −q; a spot of another grain has no such

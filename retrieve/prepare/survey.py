@@ -1,4 +1,4 @@
-"""A first pass over the frames: their mean, what is measured in all of them, and whether they are frames at all."""
+"""A first pass over the frames: their mean, their common pixels, and whether they lie along the axis given."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from ..errors import InputError
 from .calibration import Calibration
 from .frames import Frames
 
-SMOOTH, ROUGH = 0.3, 0.7  # roughness of a profile below which it is no row of pulses, above which it may be
+MAX_SMOOTH_ROUGHNESS = 0.3  # roughness of a profile, below which it is no row of pulses
+MIN_PULSE_ROUGHNESS = 0.7  # roughness of a profile, above which it may be a row of pulses
 
 
 @dataclass(frozen=True, eq=False)
 class FrameSurvey:
-    """What a first look at the frames found.
+    """The facts of a first pass over the frames.
 
     mean: (rows, columns) over usable frames.  valid: bool, measured in all of them.  usable: bool (frames,).  steps: in words.
     """
@@ -29,7 +30,7 @@ class FrameSurvey:
     steps: tuple[str, ...]
 
 
-def corrected(frames: Frames, calibration: Calibration, border: int) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+def calibrated_blocks(frames: Frames, calibration: Calibration, border: int) -> Iterator[tuple[slice, NDArray[np.float32]]]:
     """The calibrated frames block by block, each less its mean over a `border` (px), NaN where not measured."""
     rows, columns = frames.shape[1:]
     if 2 * border >= min(rows, columns):
@@ -56,13 +57,13 @@ def survey_frames(
 ) -> FrameSurvey:
     """Read all frames once; with `check_axes` refuse a stack whose frames seem to lie along another axis.
 
-    A pixel that is NaN in every frame is a gap and not measured.  Raises InputError for NaN in some frames only,
-    unless ``bad_pixels="mask"`` (see `prepare_pulses`), or where nothing is left to be measured.
+    A pixel that is NaN in every frame is a gap. Raises `InputError` for NaN in some frames only, unless
+    ``bad_pixels="mask"`` (see `prepare_pulses`), and where no pixel is left.
     """
     n, *shape = frames.shape
     total, count = np.zeros(shape), np.zeros(shape, np.int64)
     known, brightness = np.zeros(n, np.int64), np.zeros(n)
-    for where, block in corrected(frames, calibration, border):
+    for where, block in calibrated_blocks(frames, calibration, border):
         finite = np.isfinite(block)
         block[~finite] = 0
         total += block.sum(axis=0, dtype=float)
@@ -77,7 +78,7 @@ def survey_frames(
     steps = []
     if empty.size or torn:
         if bad_pixels != "mask":
-            raise InputError(nan_found(frames, empty, np.flatnonzero(usable & (known < known.max())), torn))
+            raise InputError(nan_message(frames, empty, np.flatnonzero(usable & (known < known.max())), torn))
         steps = [f"{empty.size} frames of nothing but NaN left out, {torn} pixels that are NaN in some frames not measured"]
     if not valid.any():
         raise InputError(f"no pixel of {frames.source} is measured in all frames; leave bad frames out")
@@ -92,12 +93,12 @@ def _check_axes(frames: Frames, mean: NDArray[np.float64], valid: NDArray[np.boo
 
     Pulses fluctuate independently of each other, neighbouring rows of a pattern do not.
     """
-    if _roughness(brightness) >= SMOOTH:
+    if _roughness(brightness) >= MAX_SMOOTH_ROUGHNESS:
         return
     for axis in (1, 2):
         along = valid.sum(axis=2 - axis)
         profile = np.where(valid, mean, 0).sum(axis=2 - axis)[along > 0] / along[along > 0]
-        if _roughness(profile) > ROUGH:
+        if _roughness(profile) > MIN_PULSE_ROUGHNESS:
             raise InputError(
                 f"{frames.source}: along axis 0 the {frames.shape[0]} frames of {frames.shape[1]}×{frames.shape[2]} follow each "
                 f"other smoothly, along axis {axis} they fluctuate like pulses; give --axis {axis}, or --axis 0 if it is right"
@@ -113,8 +114,8 @@ def _roughness(values: NDArray[np.float64]) -> float:
     return float(np.mean(np.diff(values) ** 2)) / (2 * variance) if variance else 0.5
 
 
-def nan_found(frames: Frames, empty: NDArray, torn_in: NDArray, torn: int) -> str:
-    """What to say of NaN: frames (numbers) of nothing else, and so many torn pixels, which are NaN in other frames only."""
+def nan_message(frames: Frames, empty: NDArray, torn_in: NDArray, torn: int) -> str:
+    """The message for NaN. empty: numbers of frames of nothing else.  torn: pixels that are NaN in other frames only."""
     parts = [f"{len(empty)} of {frames.shape[0]} frames are NaN on every pixel ({_some(empty)})"] if len(empty) else []
     parts += [f"{torn} pixels are NaN in some frames only ({_some(torn_in)})"] if torn else []
     return f"{frames.source}: {', '.join(parts)}; leave them out with --bad-pixels mask, or mask them in the file"

@@ -41,6 +41,12 @@ class Likelihood(ABC):
     def scaled(self, factor: float) -> Likelihood:
         """The same noise for amplitudes y·factor."""
 
+    def total(self, p: Array, y: Array, valid: Array) -> Array:
+        """Σ −log L over the valid pixels, one value for each element of the batch p (batch, *shape)."""
+        xp = namespace(p)
+        nll = self.nll(xp.clip(p, min=0), xp.where(valid, y, xp.zeros_like(y)))
+        return xp.sum(xp.where(valid, nll, xp.zeros_like(nll)), axis=tuple(range(1, p.ndim)))
+
     def record(self) -> dict[str, Any]:
         """The name and the options, for a file; `stored_likelihood` reads them back."""
         return {"name": type(self).__name__.lower(), **values_of(self)}

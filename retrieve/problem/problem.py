@@ -1,4 +1,4 @@
-"""The problem: what was measured, and what is known of the object and of the measurement."""
+"""The problem: the measurement, and prior knowledge of the object."""
 
 from __future__ import annotations
 
@@ -17,24 +17,35 @@ from ..numerics import fast
 from ..numerics.arrays import TINY, Array, Device, like, namespace, to_numpy
 from ..operators import FarField, Operator
 from .autocorrelation import extent, islands, widths
+from .checks import checked, checked_support
 from .likelihood import Gaussian, Likelihood
 
 NLL_POINTS = 1 << 18
-"""Points of which the negative log-likelihood is taken at once."""
+"""Points whose negative log-likelihood is taken at once."""
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
     """Find x with |A x|² ≈ amplitude² on the valid pixels.
 
-    amplitude: float32 (*shape), √ of the measured intensity, zero frequency at index 0; 0 where not valid.
-    valid: bool (*shape), True where measured.
-    operator: A, from the object (batch, *in_shape) to the far field.
-    likelihood: the noise.
-    support: bool (*in_shape) or None when unknown; the object is centred at N//2.
-    truth: complex64 (*in_shape) or None. No solver looks at it.
-    meta: wavelength, voxel size, source, steps taken.
-    detector: linear map of |A x|² to the measured intensity (binning, partial coherence), None for none.
+    Parameters
+    ----------
+    amplitude : float32 (*shape)
+        √ of the measured intensity, zero frequency at index 0; 0 where not valid.
+    valid : bool (*shape)
+        True where measured.
+    operator
+        A, from objects (batch, *in_shape) to far fields.
+    likelihood
+        The noise.
+    support : bool (*in_shape) or None
+        True where the object may be; None if unknown. The object is centred at N//2.
+    truth : complex64 (*in_shape) or None
+        The known object. No solver looks at it.
+    meta
+        Wavelength, voxel size, source, steps taken.
+    detector
+        Linear map of |A x|² to the measured intensity (binning, partial coherence), or None.
     """
 
     amplitude: Array
@@ -60,23 +71,35 @@ class Problem:
         centred: bool = True,
         bad_pixels: str = "error",
     ) -> Problem:
-        """A far-field problem from arrays (*shape) of two or three axes.
+        """Make a far-field problem from arrays (*shape) of two or three axes.
 
-        Give `intensity` or `amplitude`. `mask` is True (1) where measured. With `centred`, as on disk, the
-        peak is at N//2; otherwise zero frequency is at index 0. NaN, infinite and negative values on
-        measured pixels raise `InputError`, or become unmeasured with ``bad_pixels="mask"``.
+        Parameters
+        ----------
+        intensity, amplitude
+            The measurement I or √I: one of them.
+        mask
+            True (1) where measured. By default every pixel is.
+        support, truth, meta, likelihood
+            As in the class. The noise is `Gaussian` by default.
+        centred
+            True if the peak is at N//2, as on disk; False if zero frequency is at index 0.
+        bad_pixels
+            "mask" makes NaN, infinite and negative values unmeasured; "error" raises.
+
+        Raises
+        ------
+        InputError
+            For values that are no measurement, and for shapes that differ.
         """
         if (intensity is None) == (amplitude is None):
             raise InputError("give either intensity= or amplitude=, one of them")
         name = "amplitude" if intensity is None else "intensity"
         data = np.asarray(amplitude if intensity is None else intensity)
         if data.dtype.kind not in "fiub":
-            what = "complex" if data.dtype.kind == "c" else str(data.dtype)
-            raise InputError(f"{name} is {what}; a measurement is real and non-negative: pass the intensity |F|²")
+            raise InputError(f"{name} is {data.dtype}; a measurement is real and non-negative: pass the intensity |F|²")
         if data.ndim not in (2, 3) or min(data.shape) < 4:
             raise InputError(f"{name} has shape {data.shape}; two or three axes of at least 4 pixels are needed")
-        valid = _shaped(mask, data.shape, "mask")
-        valid = np.ones(data.shape, bool) if valid is None else valid.astype(bool)
+        valid = np.ones(data.shape, bool) if mask is None else checked(mask, data.shape, "mask", bool)
         bad = valid & ~(np.isfinite(data) & (data >= 0))
         if bad.any() and bad_pixels != "mask":
             nan, negative = int((bad & ~np.isfinite(data)).sum()), int((bad & (data < 0)).sum())
@@ -89,23 +112,13 @@ class Problem:
         if not data.any():
             raise InputError(f"{name} is zero on all {int(valid.sum())} measured pixels; check the file, key and mask")
         y = np.sqrt(data) if intensity is not None else data
-        inside = _shaped(support, data.shape, "support")
-        if inside is not None:
-            inside = inside.astype(bool)
-            share = float(inside.mean())
-            if not 0 < share <= 0.5:
-                raise InputError(
-                    f"support fills {share:.1%} of the array; it must be above 0 and at most 50 %, "
-                    "beyond which the pattern is not oversampled: check the support or pad the data"
-                )
-        known = _shaped(truth, data.shape, "truth")
         return cls(
             amplitude=np.fft.ifftshift(y) if centred else y,
             valid=np.fft.ifftshift(valid) if centred else valid,
             operator=FarField(data.shape),
             likelihood=likelihood or Gaussian(),
-            support=inside,
-            truth=None if known is None else known.astype(np.complex64),
+            support=None if support is None else checked_support(support, data.shape),
+            truth=None if truth is None else checked(truth, data.shape, "truth", np.complex64),
             meta=dict(meta or {}),
         )
 
@@ -117,19 +130,18 @@ class Problem:
     @cached_property
     def power(self) -> Array:
         """Σ of the measured intensity over the valid pixels, a 0-d array."""
-        xp = namespace(self.amplitude)
-        return xp.sum(self._measured**2)
+        return namespace(self.amplitude).sum(self._measured**2)
 
     @cached_property
     def extent(self) -> tuple[float, ...]:
-        """The object's extent in pixels along each axis: the support's, or half the autocorrelation's."""
+        """The object's extent along each axis, pixels: the support's, or half the autocorrelation's."""
         if self.support is not None:
             return tuple(float(width) for width in widths(to_numpy(self.support)))
         return extent(to_numpy(self.amplitude), to_numpy(self.valid))
 
     @property
     def speckle_size(self) -> tuple[float, ...]:
-        """Width of a speckle in detector pixels along each axis: array over object extent, also the oversampling."""
+        """The width of a speckle along each axis, detector pixels: array over object extent, also the oversampling."""
         return tuple(n / size for n, size in zip(self.amplitude.shape, self.extent, strict=True))
 
     @cached_property
@@ -148,7 +160,7 @@ class Problem:
         return 1 - self._weight if not bool(namespace(self.valid).all(self.valid)) else None
 
     def intensity(self, x: Array) -> Array:
-        """The intensity that x (batch, *in_shape) would give on the detector."""
+        """The intensity P (batch, *shape) of x (batch, *in_shape) on the detector."""
         return self._detect(self.operator.forward(x))
 
     def _detect(self, field_: Array) -> Array:
@@ -159,7 +171,7 @@ class Problem:
         return self.detector.forward(p)
 
     def modulus(self, x: Array) -> Array:
-        """√P (batch, *shape), the amplitude that x (batch, *in_shape) would give on the detector."""
+        """The amplitude √P (batch, *shape) of x (batch, *in_shape) on the detector."""
         return self._modulus(self.operator.forward(x))
 
     def _modulus(self, f: Array) -> Array:
@@ -168,11 +180,10 @@ class Problem:
         return xp.abs(f) if self.detector is None else xp.sqrt(xp.clip(self._detect(f), min=0))
 
     def fit_modulus(self, x: Array) -> Array:
-        """The modulus projection: x with its measured amplitudes set right, phases kept.
+        """Project x (batch, *in_shape) on the measured modulus. Phases and unmeasured pixels keep the model's values.
 
-        Unmeasured pixels keep the model's value. Without a detector operator it is x − ∇ of
-        ½Σ_valid(|A x| − y)², exactly; for an isometric A that gradient step lands on the constraint.
-        With one, the field is scaled by √(measured/expected), which keeps its amplitude bounded.
+        Without a detector operator the projection is x − ∇ ½Σ_valid(|A x| − y)². With one, the field is scaled by
+        √(measured/expected), which keeps its amplitude bounded.
         """
         threads = self.operator.fourier
         if threads is not None and self.detector is None:
@@ -181,60 +192,50 @@ class Problem:
                 self.operator.spend(2 * len(x))
                 return m
         f = self.operator.forward(x)
-        if self.operator.isometry:
-            f *= self._gain(f)
-            return self.operator.adjoint(f)
-        return x + self.operator.adjoint(f * (self._gain(f) - 1))
-
-    def _gain(self, f: Array) -> Array:
-        """The factor y/√P of the field, 1 where unmeasured; a detector operator hands it to its samples."""
         modulus = self._modulus(f)
         modulus += TINY
         ratio = self._measured / modulus
         if self._free is not None:
             ratio += self._free
-        return ratio if self.detector is None else self.detector.distribute(ratio)
+        return self._scaled(x, f, ratio)
 
     def proximal(self, x: Array, r: Array | float) -> Array:
-        """argmin over z of nll(z) + ‖A(z − x)‖²/2r², pixel by pixel: `fit_modulus` tempered by the noise.
+        """Find argmin over z of nll(z) + ‖A(z − x)‖²/2r²: `fit_modulus` tempered by the noise.
 
-        r: how far x may be off, in units of the amplitude, a number or (batch, 1, …); r → ∞ gives
-        `fit_modulus`. Phases and unmeasured pixels are kept. With a detector operator the field is scaled by
-        the ratio of the moduli.
+        r is the uncertainty of x in units of the amplitude, a number or (batch, 1, …); r → ∞ gives `fit_modulus`.
         """
         f = self.operator.forward(x)
         modulus = self._modulus(f) + TINY
         ratio = self.likelihood.proximal(modulus, self._measured, r) / modulus
         if self._free is not None:
             ratio = ratio * self._weight + self._free
+        return self._scaled(x, f, ratio)
+
+    def _scaled(self, x: Array, f: Array, ratio: Array) -> Array:
+        """The object x with its far field f scaled by a ratio on the detector; f is overwritten."""
         gain = ratio if self.detector is None else self.detector.distribute(ratio)
         if self.operator.isometry:
-            return self.operator.adjoint(f * gain)
+            f *= gain
+            return self.operator.adjoint(f)
         return x + self.operator.adjoint(f * (gain - 1))
 
     def nll(self, x: Array) -> Array:
-        """Negative log-likelihood of x (batch, *in_shape), one value an element of the batch."""
+        """The negative log-likelihood (batch,) of x (batch, *in_shape)."""
         return self.nll_of(self.operator.forward(x))
 
     def nll_of(self, f: Array) -> Array:
-        """The same from the far field f = A x."""
+        """The negative log-likelihood (batch,) of the far field f = A x."""
         if self.detector is not None:
-            return self._nll(self._detect(f), self.amplitude, self.valid)
+            return self.likelihood.total(self._detect(f), self.amplitude, self.valid)
         total, thickness = 0.0, max(1, NLL_POINTS * f.shape[1] // math.prod(f.shape[1:]))
-        for first in range(0, f.shape[1], thickness):  # in parts: a likelihood makes many arrays of the size it is given
-            part = slice(first, min(first + thickness, f.shape[1]))
-            total = total + self._nll(self._detect(f[:, part, ...]), self.amplitude[part, ...], self.valid[part, ...])
+        for first in range(0, f.shape[1], thickness):  # a likelihood makes many arrays of the size of its argument
+            part = slice(first, first + thickness)
+            total = total + self.likelihood.total(self._detect(f[:, part, ...]), self.amplitude[part, ...], self.valid[part, ...])
         return total
 
-    def _nll(self, p: Array, y: Array, valid: Array) -> Array:
-        xp = namespace(p)
-        nll = self.likelihood.nll(xp.clip(p, min=0), xp.where(valid, y, xp.zeros_like(y)))
-        return xp.sum(xp.where(valid, nll, xp.zeros_like(nll)), axis=tuple(range(1, p.ndim)))
-
     def nll_gradient(self, x: Array) -> Array:
-        """∂nll/∂Re x + i ∂nll/∂Im x, of the shape of x."""
-        f = self.operator.forward(x)
-        return self.operator.adjoint(self.field_gradient(f))
+        """∂nll/∂Re x + i ∂nll/∂Im x, of the shape of x (batch, *in_shape)."""
+        return self.operator.adjoint(self.field_gradient(self.operator.forward(x)))
 
     def field_gradient(self, f: Array) -> Array:
         """The gradient with respect to the far field f = A x: 2 f·Dᵀ(valid·∂nll/∂P)."""
@@ -246,26 +247,38 @@ class Problem:
         return f * (2 * slope)
 
     def misfit(self, x: Array) -> Array:
-        """(√P − √I)² for each pixel and each x of the batch; meaningless where not valid."""
+        """(√P − √I)² of each pixel (batch, *shape) for x (batch, *in_shape); meaningless where not valid."""
         misfit = self._modulus(self.operator.forward(x)) - self._measured
         misfit *= misfit
         return misfit
 
     def r_factor(self, x: Array) -> Array:
-        """R = Σ_valid(√P − √I)²/Σ_valid I, one value an element of the batch."""
+        """The R factor Σ_valid(√P − √I)²/Σ_valid I, (batch,), of x (batch, *in_shape)."""
         misfit = self.misfit(x) * self._weight
         return namespace(x).sum(misfit, axis=tuple(range(1, misfit.ndim))) / self.power
 
     def hold_out(self, fraction: float, rng: np.random.Generator) -> tuple[Problem, Array]:
-        """The problem with islands of a speckle's size made unmeasured, and the mask of what was left out.
+        """Make islands of a speckle's size unmeasured, for a test of the fit on pixels that it never saw.
 
-        `fraction` of the valid pixels is left out; their amplitudes are erased from the new problem.
+        Parameters
+        ----------
+        fraction
+            Share of the valid pixels.
+        rng
+            Draws the islands.
+
+        Returns
+        -------
+        Problem
+            With the amplitudes of these pixels erased.
+        bool (*shape)
+            The held-out pixels.
         """
         held = islands(to_numpy(self.valid), self.speckle_size, fraction, rng)
         return self.without(held), like(held, self.valid)
 
     def without(self, pixels: NDArray[np.bool_]) -> Problem:
-        """The problem with these pixels, bool (*detector), zero frequency first, unmeasured and their amplitudes erased."""
+        """The problem with these pixels, bool (*shape), zero frequency first, unmeasured and their amplitudes erased."""
         xp, keep = namespace(self.amplitude), self.valid & like(~pixels, self.valid)
         return self.replace(valid=keep, amplitude=xp.where(keep, self.amplitude, xp.zeros_like(self.amplitude)))
 
@@ -283,12 +296,3 @@ class Problem:
             detector=self.detector and self.detector.to(device),
             truth=None,
         )
-
-
-def _shaped(array: ArrayLike | None, shape: tuple[int, ...], name: str) -> NDArray | None:
-    if array is None:
-        return None
-    array = np.asarray(array)
-    if array.shape != shape:
-        raise InputError(f"{name} has shape {array.shape}, the data {shape}; they must agree")
-    return array

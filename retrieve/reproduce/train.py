@@ -46,8 +46,8 @@ def short_training() -> tuple[Recording, PreparedTrain]:
         path = write_recording(made, Path(folder) / "train.h5")
         with frames_of([path]) as frames:
             roles = {role: f"{path}:/{role}" for role in ("dark", "gain", "flat", "background")}
-            calibration, said = read_calibration(frames.shape, frames.always, **roles)
-            return made, prepare_pulses(frames, Pulses(ranges=RANGES), calibration, said=said)
+            calibration = read_calibration(frames.shape, frames.always, **roles)
+            return made, prepare_pulses(frames, Pulses(ranges=RANGES), calibration)
 
 
 @lru_cache(maxsize=4)

@@ -20,8 +20,8 @@ from retrieve.solvers import Recipe
 def prepared(path, options=None, **arguments):
     with frames_of([path]) as frames:
         roles = {role: f"{path}:/{role}" for role in ("dark", "gain", "flat", "background")}
-        calibration, said = read_calibration(frames.shape, frames.always, **roles)
-        return prepare_pulses(frames, options, calibration, said=said, **arguments)
+        calibration = read_calibration(frames.shape, frames.always, **roles)
+        return prepare_pulses(frames, options, calibration, **arguments)
 
 
 def stack_of(array):
@@ -133,8 +133,8 @@ def test_steps_follow_those_that_the_file_tells_of(recording, frames_file):
     meta = json.dumps({"steps": ["cooled"], "energy_keV": 8.8})
     path = frames_file(frames=recording.frames, dark=recording.dark, gain=recording.gain, mask=recording.mask, meta=meta)
     with frames_of([path]) as frames:
-        calibration, said = read_calibration(frames.shape, frames.always, dark=f"{path}:/dark")
-        train = prepare_pulses(frames, Pulses(border=2, detail=4), calibration, said=said)
+        calibration = read_calibration(frames.shape, frames.always, dark=f"{path}:/dark")
+        train = prepare_pulses(frames, Pulses(border=2, detail=4), calibration)
     steps = train.problems[0].meta["steps"]
     assert steps[:3] == ["cooled", f"dark from {path}:/dark", "dark subtracted"]
     assert tuple(steps[2:]) == train.steps

@@ -8,7 +8,7 @@ import retrieve as rt
 from retrieve.errors import InputError
 from retrieve.prepare import Scan, prepare_scan, read_calibration
 from retrieve.prepare.frames import Frames, FrameStack
-from retrieve.prepare.spots import aliens, hot_and_dead
+from retrieve.prepare.spots import find_aliens, hot_and_dead
 
 
 def stack_of(array, mask=None):
@@ -80,7 +80,7 @@ def test_a_spot_whose_partner_was_not_measured_stays(peak):
     scan, valid = peak(), np.ones((40, 64, 64), bool)
     scan += peak(middle=(20, 12, 50), top=40, width=(2, 2, 2), seed=1)
     valid[:, 44:60, 6:24] = False
-    found = aliens(scan, valid, (20, 32, 32), ratio=6, level=0.5, least=100, grow=3)
+    found = find_aliens(scan, valid, (20, 32, 32), ratio=6, level=0.5, least=100, grow=3)
     assert not found[1]
 
 
@@ -96,8 +96,8 @@ def test_flat_field_and_its_weak_pixels(peak, frames_file, rng):
     flat = rng.normal(1000, 30, scan.shape[1:]).astype(np.float32)
     flat[5, 6] = 0
     path = frames_file(flat=flat, dark=np.full(scan.shape[1:], 2, np.float32))
-    calibration, said = read_calibration(scan.shape, flat=f"{path}:/flat", dark=f"{path}:/dark")
-    made = prepare_scan(stack_of(scan * flat / 1000 + 2), Scan(centre="20,32,32"), calibration, said=said)
+    calibration = read_calibration(scan.shape, flat=f"{path}:/flat", dark=f"{path}:/dark")
+    made = prepare_scan(stack_of(scan * flat / 1000 + 2), Scan(centre="20,32,32"), calibration)
     assert not valid_of(made)[:, 5, 6].any()
     bright = valid_of(made) & (scan > 50)
     assert_allclose(counts_of(made)[bright], scan[bright] * flat[flat > 0].mean() / 1000, rtol=0.001)

@@ -221,7 +221,7 @@ def test_what_is_stored_on_unmeasured_pixels_has_no_say(random_complex, detector
     broken = honest.replace(amplitude=np.where(VALID, honest.amplitude, np.nan))
     x = random_complex(2, *shape)
     for other in (lying, broken):
-        for name in ("fit_modulus", "nll", "nll_gradient", "r"):
+        for name in ("fit_modulus", "nll", "nll_gradient", "r_factor"):
             assert_array_equal(getattr(other, name)(x), getattr(honest, name)(x), err_msg=name)
         assert_array_equal(other.misfit(x)[:, VALID], honest.misfit(x)[:, VALID])
         assert other.power == honest.power
@@ -297,6 +297,6 @@ def test_on_another_device_it_is_the_same_without_its_truth(hard, random_complex
     there = hard.to(where)
     assert there.truth is None
     x = random_complex(2, *hard.shape).astype(np.complex64)
-    for name in ("fit_modulus", "nll", "nll_gradient", "r"):
+    for name in ("fit_modulus", "nll", "nll_gradient", "r_factor"):
         here = getattr(hard, name)(x)
         assert_allclose(to_numpy(getattr(there, name)(where.put(x))), here, rtol=1e-3, atol=1e-4 * np.abs(here).max())

@@ -26,7 +26,7 @@ from retrieve.numerics.alignment import align
 from retrieve.provenance import versions
 from retrieve.simulate import TEST_SEED, TUNE_SEED, Noise, object_set
 from retrieve.simulate.crystals import Crystals, crystal
-from retrieve.simulate.noise import problem as measured
+from retrieve.simulate.noise import simulated_problem as measured
 from retrieve.simulate.seeds import stream
 from retrieve.solvers import Recipe
 from retrieve.solvers.blind.auto import Auto

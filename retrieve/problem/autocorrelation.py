@@ -1,6 +1,6 @@
-"""What the autocorrelation tells before any phasing: extent, speckle size, oversampling, a first support.
+"""The autocorrelation of a pattern: extent, speckle size, oversampling and a first support, before any phasing.
 
-NumPy on the host: this is done once, before the iterations.
+This runs once, before the iterations, in NumPy on the host.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..numerics.arrays import threads_for
 
 
 def fill_unmeasured(values: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """`values` with the pixels that are not valid interpolated from their valid neighbours (periodic).
+    """Interpolate the pixels that are not valid from their valid neighbours (periodic).
 
     Normalised convolution with a Gaussian that widens until every gap is closed.
     """
@@ -70,7 +70,7 @@ def _main_part(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def islands(valid: NDArray[np.bool_], size: tuple[float, ...], fraction: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Ellipsoids of diameters `size` scattered over the valid pixels until they cover `fraction` of them."""
+    """Scatter ellipsoids of diameters `size` (px) over the valid pixels until they cover `fraction` of them."""
     wanted = fraction * valid.sum()
     held = np.zeros(valid.shape, bool)
     radii = [max(s / 2, 0.5) for s in size]
@@ -88,10 +88,10 @@ def islands(valid: NDArray[np.bool_], size: tuple[float, ...], fraction: float, 
 
 
 def ellipsoid(shape: tuple[int, ...], size: tuple[float, ...]) -> NDArray[np.bool_]:
-    """A support to begin with, bool (*shape): the ellipsoid a little wider than an object of extent `size`.
+    """A first support, bool (*shape): the ellipsoid a little wider than an object of extent `size`, px.
 
-    Half the autocorrelation itself would fit convex objects only; what the ellipsoid holds too much is
-    for shrink-wrap to trim. Source: Fienup, Crimmins & Holsztynski, J. Opt. Soc. Am. 72, 610 (1982).
+    Half the autocorrelation itself would fit convex objects only. Shrink-wrap trims the excess of the ellipsoid.
+    Source: Fienup, Crimmins & Holsztynski, J. Opt. Soc. Am. 72, 610 (1982).
     """
     radii = [0.55 * e for e in size]
     grid = np.meshgrid(*(np.arange(n) - n // 2 for n in shape), indexing="ij", sparse=True)

@@ -1,4 +1,4 @@
-"""What a measurement lets one expect, told before phasing."""
+"""Facts and warnings about a measurement, before phasing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .problem import Problem
 
 
 def facts(problem: Problem) -> dict[str, str]:
-    """Shape, counts, masked share, dynamic range and oversampling of a problem, in words."""
+    """Describe a problem: shape, counts, masked share, dynamic range and oversampling, in words by name."""
     y, valid = to_numpy(problem.amplitude), to_numpy(problem.valid)
     intensity = y[valid].astype(np.float64) ** 2
     positive = intensity[intensity > 0]
@@ -30,7 +30,7 @@ def facts(problem: Problem) -> dict[str, str]:
 
 
 def diagnose(problem: Problem) -> list[str]:
-    """What is likely to spoil the phasing, each with its remedy."""
+    """List faults that may spoil the phasing, each with its remedy."""
     y, valid = to_numpy(problem.amplitude), to_numpy(problem.valid)
     found = []
     for axis, (n, e) in enumerate(zip(y.shape, problem.extent, strict=True)):

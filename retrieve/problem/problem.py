@@ -17,7 +17,7 @@ from ..numerics import fast
 from ..numerics.arrays import TINY, Array, Device, like, namespace, to_numpy
 from ..operators import FarField, Operator
 from .autocorrelation import extent, islands, widths
-from .checks import checked, checked_support
+from .checks import checked_array, checked_support
 from .likelihood import Gaussian, Likelihood
 
 NLL_POINTS = 1 << 18
@@ -99,7 +99,7 @@ class Problem:
             raise InputError(f"{name} is {data.dtype}; a measurement is real and non-negative: pass the intensity |F|²")
         if data.ndim not in (2, 3) or min(data.shape) < 4:
             raise InputError(f"{name} has shape {data.shape}; two or three axes of at least 4 pixels are needed")
-        valid = np.ones(data.shape, bool) if mask is None else checked(mask, data.shape, "mask", bool)
+        valid = np.ones(data.shape, bool) if mask is None else checked_array(mask, data.shape, "mask", bool)
         bad = valid & ~(np.isfinite(data) & (data >= 0))
         if bad.any() and bad_pixels != "mask":
             nan, negative = int((bad & ~np.isfinite(data)).sum()), int((bad & (data < 0)).sum())
@@ -118,7 +118,7 @@ class Problem:
             operator=FarField(data.shape),
             likelihood=likelihood or Gaussian(),
             support=None if support is None else checked_support(support, data.shape),
-            truth=None if truth is None else checked(truth, data.shape, "truth", np.complex64),
+            truth=None if truth is None else checked_array(truth, data.shape, "truth", np.complex64),
             meta=dict(meta or {}),
         )
 

@@ -1,4 +1,4 @@
-"""How well an object explains the pixels the solver saw, and those it did not."""
+"""R factors of an object on working and on held-out pixels, and the choice of a start by them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,19 @@ from .problem import Problem
 
 @dataclass(frozen=True)
 class Score:
-    """How well one start explains the data. Lower is better everywhere.
+    """The fit of one start. Lower is better.
 
-    r: the amplitude R factor Σ(|F|−√I)²/ΣI over the pixels that the solver saw.
-    r_free: the same on the held-out pixels, per pixel relative to the working pixels' mean intensity;
-        None when nothing was held out.
-    nll: negative log-likelihood per working pixel.
-    failure: why this start has no usable estimate, else None.
+    Parameters
+    ----------
+    r
+        Amplitude R factor Σ(|F|−√I)²/ΣI over the working pixels.
+    r_free
+        The same on the held-out pixels, per pixel relative to the working pixels' mean intensity; None if no pixel was
+        held out.
+    nll
+        Negative log-likelihood per working pixel.
+    failure
+        The reason why this start has no usable estimate, or None.
     """
 
     r: float
@@ -46,18 +52,17 @@ class Score:
 
     @property
     def rank(self) -> float:
-        """What starts are ordered by: the free score where there is one."""
+        """The number that orders the starts: R_free if there is one, else R; infinite for a failed start."""
         value = self.r if self.r_free is None else self.r_free
         return float("inf") if self.failure or value != value else value
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """R on the working and on the held-out pixels, from one transform.
+    """R and R_free from one transform.
 
-    R = Σ_w(√P − √I)²/Σ_w I over the working pixels w. The free one is the mean of (√P − √I)² over the
-    held-out pixels, over the mean of I on the working ones: it equals R when held-out pixels are
-    predicted as well as fitted ones, whatever speckles happened to be held out.
+    R = Σ_w(√P − √I)²/Σ_w I over the working pixels w. R_free is the mean of (√P − √I)² over the held-out pixels, divided by
+    the mean of I over the working pixels. R_free = R if held-out pixels are predicted as well as fitted ones.
     """
 
     problem: Problem
@@ -66,9 +71,9 @@ class Scorer:
 
     @classmethod
     def of(cls, problem: Problem, held: Array | None, device: Device | None = None, work: Array | None = None) -> Scorer:
-        """For a problem with all its measured pixels, and the mask of those held out (zero frequency first).
+        """Make the scorer of a problem with all its measured pixels, and the mask of held-out pixels (zero frequency first).
 
-        work: the mask of the measured pixels that are not held out, where it is at hand.
+        work: the mask of the measured pixels that are not held out, if the caller has it.
         """
         device = device or find_device("cpu")
         valid = to_numpy(problem.valid)
@@ -100,9 +105,9 @@ class Scorer:
         return namespace(mask).astype(mask, self.problem.amplitude.dtype)
 
     def __call__(self, x: Array, detector: Operator | None = None, support: Array | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """R and R_free of each x (batch, *shape), on the host; the second NaN when nothing is held out.
+        """R and R_free (batch,) of x (batch, *shape), on the host; R_free is NaN if no pixel is held out.
 
-        With a `support`, bool (batch or 1, *shape), x counts inside it alone.
+        With a `support`, bool (batch or 1, *shape), x is zero outside it.
         """
         xp = namespace(x)
         problem = self.problem if detector is None else self.problem.replace(detector=detector)
@@ -119,23 +124,33 @@ class Scorer:
 
 
 def standard_error(pixels: int) -> float:
-    """Of a R of so many pixels, as a share of itself: √(2/n)."""
+    """The relative standard error √(2/n) of R on n pixels."""
     return math.sqrt(2 / pixels)
 
 
 def same_support(problem: Problem, supports: np.ndarray | None) -> bool:
-    """Whether all starts were held to one known support, and so had the same freedom to fit."""
+    """Whether all starts kept to one known support, which gives them the same freedom to fit."""
     return problem.support is not None and (supports is None or bool((supports == supports[:1]).all()))
 
 
 def select_start(scores: Sequence[Score], held: int, alike: bool) -> int:
-    """The start to show: of the lowest free score.
+    """The number of the start to show: that of the lowest R_free.
 
-    The standard error of a free score is large where a pattern is small. Of starts within that of the lowest, the one of the
-    lowest working R is taken, if they are alike in their freedom to fit (`same_support`): the one-standard-error rule
-    (Breiman, Friedman, Olshen & Stone 1984).
+    On a small pattern the standard error of R_free is large. If the starts have the same freedom to fit, the one of the lowest
+    R is chosen among those within one standard error of the lowest R_free [1]_. Failed starts are not chosen.
 
-    held: the number of held-out pixels.  Failed starts are not chosen; the first of equals is.
+    Parameters
+    ----------
+    scores
+        One score a start.
+    held
+        Number of held-out pixels.
+    alike
+        Whether the starts have the same freedom to fit; see `same_support`.
+
+    References
+    ----------
+    .. [1] Breiman, Friedman, Olshen & Stone, Classification and Regression Trees (1984): the one-standard-error rule.
     """
     ranks = [score.rank for score in scores]
     lowest = min(ranks)

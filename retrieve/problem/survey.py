@@ -1,4 +1,4 @@
-"""What a pattern tells of its object before any phasing: how large it is at most, whether it is real, what is missing."""
+"""Facts about an object from its pattern alone: its largest size, whether it is real, and missing pixels."""
 
 from __future__ import annotations
 
@@ -13,27 +13,31 @@ from ..numerics.arrays import to_numpy
 from .autocorrelation import fill_unmeasured
 from .problem import Problem
 
-RAYLEIGH = 0.459
+RAYLEIGH_QUANTILE = 0.459
 """The 10 % quantile of the modulus of complex noise, in units of its standard deviation a component."""
 
-SHARP = 1e-4
+SHARP_EDGE_LEVEL = 1e-4
 """Below this level the autocorrelation's edge is taken as it is; above, weak edge pixels are lost and half of it is widened."""
 
-NEARLY_REAL = 0.018
+MAX_REAL_ASYMMETRY = 0.018
 """Asymmetry up to which a real object is one of the guesses."""
 
-LOWEST = 16
+THRESHOLD_VALUES = 16
 """Values above zero that show how far apart intensities lie."""
 
 
 class Survey(NamedTuple):
     """The facts that decide how to phase.
 
-    volume: pixels, an upper bound of the support's size.  half: bool (*shape), the autocorrelation's support
-    shrunk by two, which is the support itself where that is convex and centrosymmetric; None where it cannot be told.
-    level: where the autocorrelation was cut, relative to its maximum.  asymmetry: Σ(√I(q) − √I(−q))²/2ΣI, 0 for a
-    real object.  real: whether the asymmetry is so small that the object may be.  centre: whether zero frequency was measured.
-    threshold: the intensity below which it was cut to zero, 0 where it was not.  words: the same as sentences.
+    volume: upper bound of the support's size, pixels.
+    half: bool (*shape), the autocorrelation's support shrunk by two. This is the support itself if the support is convex and
+        centrosymmetric. None if the autocorrelation is too noisy.
+    level: the level of the autocorrelation's edge, relative to its maximum.
+    asymmetry: Σ(√I(q) − √I(−q))²/2ΣI, 0 for a real object.
+    real: whether the asymmetry is small enough for a real object.
+    centre: whether zero frequency was measured.
+    threshold: the intensity below which the pattern was cut to zero, 0 if it was not.
+    words: the same as sentences.
     """
 
     volume: float
@@ -47,7 +51,7 @@ class Survey(NamedTuple):
 
 
 def survey(problem: Problem) -> Survey:
-    """Look at a problem's pattern.
+    """Survey a problem's pattern.
 
     The autocorrelation A of an object on a set S lives on S − S, whose volume is at least 2^d times that of S (Brunn and
     Minkowski). It is cut at five standard deviations of its noise, measured where |A| is smallest, but never above 0.02.
@@ -55,20 +59,20 @@ def survey(problem: Problem) -> Survey:
     valid = to_numpy(problem.valid)
     centre = bool(valid[(0,) * valid.ndim])
     intensity = fill_unmeasured(to_numpy(problem.amplitude), valid).astype(float) ** 2
-    inside, level, sure = _support_of(intensity)
+    inside, level, sure = _autocorrelation_support(intensity)
     for _ in range(0 if valid.all() or not centre else 4):
-        intensity = _completed(intensity, valid, ndimage.binary_dilation(inside, iterations=2))
-        inside, level, sure = _support_of(intensity)
+        intensity = _fill_outside_zero(intensity, valid, ndimage.binary_dilation(inside, iterations=2))
+        inside, level, sure = _autocorrelation_support(intensity)
     volume = float(inside.sum()) / 2**valid.ndim
     sure &= centre
     half = None
     if sure:
-        half = _halved(inside) if level < SHARP else ndimage.binary_dilation(_halved(inside))
-        half = _fitted(half, tuple(problem.shape))
+        half = _half_size(inside) if level < SHARP_EDGE_LEVEL else ndimage.binary_dilation(_half_size(inside))
+        half = _crop_or_pad(half, tuple(problem.shape))
     if not centre:
         volume *= 3  # without its lowest frequencies the autocorrelation looks smaller than it is
     asymmetry = _asymmetry(problem)
-    real = asymmetry < NEARLY_REAL
+    real = asymmetry < MAX_REAL_ASYMMETRY
     volume = min(volume, 0.25 * valid.size)
     threshold = _threshold(problem)
     words = (
@@ -82,20 +86,20 @@ def survey(problem: Problem) -> Survey:
     return Survey(volume, half, level, asymmetry, real, centre, threshold, words)
 
 
-def _support_of(intensity: NDArray[np.floating]) -> tuple[NDArray[np.bool_], float, bool]:
-    """Where the autocorrelation of an intensity stands out of its noise, bool centred at N//2; at what level; whether surely."""
+def _autocorrelation_support(intensity: NDArray[np.floating]) -> tuple[NDArray[np.bool_], float, bool]:
+    """The autocorrelation's support, bool centred at N//2; the level of its edge; and whether the level is safe."""
     a = np.abs(np.fft.fftshift(scipy.fft.ifftn(intensity)))
-    noise = float(np.quantile(a, 0.1) / a.max()) / RAYLEIGH
+    noise = float(np.quantile(a, 0.1) / a.max()) / RAYLEIGH_QUANTILE
     level = min(max(5 * noise, 1e-6), 0.02)
     labels, _ = ndimage.label(a > level * a.max())
     inside = ndimage.binary_fill_holes(labels == labels[tuple(n // 2 for n in a.shape)])
     return inside, level, 5 * noise < 0.02 and inside.mean() < 0.8
 
 
-def _completed(
+def _fill_outside_zero(
     intensity: NDArray[np.floating], valid: NDArray[np.bool_], inside: NDArray[np.bool_], iterations: int = 60
 ) -> NDArray[np.floating]:
-    """The intensity with its unmeasured pixels such that the autocorrelation vanishes outside `inside`.
+    """Fill in unmeasured intensities such that the autocorrelation vanishes outside `inside`.
 
     Conjugate gradients on the missing values alone. Source: Papoulis, IEEE Trans. Circuits Syst. 22, 735 (1975).
     """
@@ -119,7 +123,7 @@ def _completed(
     return np.where(missing, np.maximum(intensity + added, 0), intensity)
 
 
-def _halved(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _half_size(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """{r: 2r in `inside`} about N//2."""
     found = np.ones(inside.shape, bool)
     at = []
@@ -130,8 +134,8 @@ def _halved(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return found & inside[np.ix_(*at)]
 
 
-def _fitted(inside: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """The middle of `inside`, or `inside` in the middle of nothing, as the object's array asks: bool (*shape)."""
+def _crop_or_pad(inside: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Crop or pad `inside` about its middle to the object's array, bool (*shape)."""
     for axis, (have, want) in enumerate(zip(inside.shape, shape, strict=True)):
         lost = have // 2 - want // 2
         inside = np.take(inside, np.arange(max(lost, 0), max(lost, 0) + min(have, want)), axis)
@@ -151,13 +155,13 @@ def _asymmetry(problem: Problem) -> float:
 
 
 def _threshold(problem: Problem) -> float:
-    """The lowest measured intensity above zero, where there are zeros and the values above it lie much closer than it does to 0.
+    """The threshold of a pattern that was cut: its lowest intensity above zero, 0 if it was not cut.
 
-    Counts lie one apart from zero on, and are not taken for cut.
+    A cut pattern has zeros, and values that lie much closer to each other than the lowest lies to 0. Counts lie one apart.
     """
     intensity = to_numpy(problem.amplitude)[to_numpy(problem.valid)].astype(float) ** 2
     if not intensity.any() or (intensity == 0).mean() < 0.01:
         return 0.0
     lowest = float(intensity[intensity > 0].min())
     values = np.unique(np.round(intensity[intensity > 0] / lowest, 3))
-    return lowest if len(values) > LOWEST and values[LOWEST] - 1 < LOWEST / 3 else 0.0
+    return lowest if len(values) > THRESHOLD_VALUES and values[THRESHOLD_VALUES] - 1 < THRESHOLD_VALUES / 3 else 0.0

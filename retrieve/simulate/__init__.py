@@ -1,9 +1,9 @@
-"""Seeded objects with known truth, and what a detector would measure of them.
+"""Seeded objects with known truth, and their simulated measurements.
 
 ::
 
-    from retrieve.simulate import Noise, TEST_SEED, named
-    film = named("domains2d-50-cells")
+    from retrieve.simulate import Noise, TEST_SEED, object_set
+    film = object_set("domains2d-50-cells")
     x, support = film.objects(1000, TEST_SEED)
     problem = film.problem(7, TEST_SEED, Noise(sigma=0.05, beam_stop=2))
 
@@ -21,7 +21,7 @@ from .crystals import Crystals, crystal
 from .domains import Domains2D, Domains3D
 from .examples import EXAMPLES, Example, example
 from .mixtures import blobs
-from .noise import Noise, beam_stop, measure, problem
+from .noise import Noise, beam_stop, measure, simulated_problem
 from .pulses import PulseTrain, Recording, record
 from .seeds import TEST_SEED, TRAIN_SEED, TUNE_SEED
 
@@ -50,7 +50,7 @@ __all__ = [
     "measure",
     "object_set",
     "set_names",
-    "problem",
+    "simulated_problem",
     "record",
     "torch_dataset",
 ]

@@ -1,7 +1,6 @@
-"""The sets that have a name.
+"""The named sets.
 
-A name always means the same objects: benchmarks and published figures take theirs from a named set
-under seeds from `TEST_SEED` on.
+A name always means the same objects. Benchmarks and published figures use named sets under seeds from `TEST_SEED` on.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from ..numerics.alignment import remove_ramp
 from ..numerics.grids import pixels
 from ..plugins.options import option
 from .base import ObjectSet
-from .geometry import checked, rotation, unit_vectors
+from .geometry import object_shape, rotation, unit_vectors
 from .seeds import stream
 
 
@@ -55,14 +55,29 @@ def crystal(
     phase: float = 1.0,
     strong: bool = False,
 ) -> NDArray[np.complex64]:
-    """A facetted Bragg crystal (*shape): flat faces, amplitude near 1, displacement phase.
+    """Make a facetted Bragg crystal: flat faces, amplitude near 1, displacement phase.
 
-    fill: the crystal's extent relative to the array's edge, at most 0.5 so that the pattern is oversampled.
-    facets: number of half-spaces that bound it, at least two an axis; 6 in 2D and 14 in 3D unless given.
-    phase: rad, peak to valley of the smooth phase.
-    strong: add a dislocation (phase once around a line) and a wall across which the phase jumps by 2 to 3 rad.
+    Parameters
+    ----------
+    shape
+        Pixels along two or three axes.
+    seed
+        Seed of the crystal, or a generator.
+    fill
+        Extent relative to the array's edge, at most 0.5, which oversamples the pattern.
+    facets
+        Number of faces, at least two an axis; by default 6 in 2D and 14 in 3D.
+    phase
+        Smooth phase, peak to valley, rad.
+    strong
+        Add a dislocation (2π around a line) and a wall across which the phase jumps by 2 to 3 rad.
+
+    Returns
+    -------
+    complex64 (*shape)
+        The crystal, centred at N//2.
     """
-    shape = checked(shape)
+    shape = object_shape(shape)
     if not 0 < fill <= 0.5:
         raise InputError(f"fill={fill} is out of range; give the crystal's share of the array's edge, in (0, 0.5]")
     rng = np.random.default_rng(seed)

@@ -14,16 +14,16 @@ from torch.utils.data import IterableDataset, get_worker_info
 from ..errors import InputError
 from .base import ObjectSet
 from .noise import Noise, expose
-from .seeds import NOISE, TRAIN_SEED, stream
+from .seeds import NOISE_STREAM, TRAIN_SEED, stream
 
 
 class ObjectBatch(NamedTuple):
-    """Objects and, where noise was given, what was measured of them.
+    """Objects and, if noise was given, their measurements.
 
     x: float32 (batch, 2, *shape), real and imaginary part, centred at N//2.
     support: bool (batch, *shape).
-    amplitude: float32 (batch, *shape), in the units of x, zero frequency at index 0, 0 where not valid; or None.
-    valid: bool (batch, *shape), True where measured; or None.
+    amplitude: float32 (batch, *shape) or None, in the units of x, zero frequency at index 0; 0 where not valid.
+    valid: bool (batch, *shape) or None, True where measured.
     """
 
     x: Tensor
@@ -35,8 +35,7 @@ class ObjectBatch(NamedTuple):
 class Stream(IterableDataset[ObjectBatch]):
     """Batch j holds objects j·batch to (j + 1)·batch − 1 of the seed.
 
-    Worker w of W makes batches w, w + W, …, which a DataLoader hands out in order: the stream is the
-    same whatever the number of workers.
+    Worker w of W makes batches w, w + W, …, and a DataLoader returns them in order. The stream does not depend on W.
     """
 
     def __init__(self, objects: ObjectSet, noise: Noise | None, seed: int, batch: int, start: int) -> None:
@@ -57,7 +56,7 @@ class Stream(IterableDataset[ObjectBatch]):
         axes = tuple(range(1, x.ndim))
         amplitude, valid = np.empty(x.shape, np.float32), np.empty(x.shape, bool)
         for k, one in enumerate(x):
-            seen = expose(one, self.noise, stream(self.seed, j * self.batch + k, NOISE))
+            seen = expose(one, self.noise, stream(self.seed, j * self.batch + k, NOISE_STREAM))
             amplitude[k], valid[k] = seen.amplitude * seen.valid / seen.scale, seen.valid
         measured = (torch.from_numpy(np.fft.ifftshift(a, axes)) for a in (amplitude, valid))
         return ObjectBatch(pair, torch.from_numpy(support), *measured)
@@ -66,11 +65,25 @@ class Stream(IterableDataset[ObjectBatch]):
 def torch_dataset(
     objects: ObjectSet, noise: Noise | None = None, *, seed: int = TRAIN_SEED, batch: int = 100, start: int = 0
 ) -> Stream:
-    """Batches of a set's objects without end, made as they are asked for; each is a `ObjectBatch`.
+    """Make an endless dataset of `ObjectBatch`. Give it to a DataLoader with ``batch_size=None`` and any number of workers.
 
-    noise: also measure them so.  batch: objects in a batch.  start: number of the first batch, to go on
-    where a stream was left.  Give it to a DataLoader with ``batch_size=None``, any number of workers.
-    Raises InputError for batch < 1 or start < 0.
+    Parameters
+    ----------
+    objects
+        The set.
+    noise
+        Measures the objects, too.
+    seed
+        Seed of objects and noise.
+    batch
+        Objects in a batch.
+    start
+        Number of the first batch; resumes a stream.
+
+    Raises
+    ------
+    InputError
+        For batch < 1 or start < 0.
     """
     if batch < 1 or start < 0:
         raise InputError(f"batch={batch}, start={start}: give batch >= 1 and start >= 0")

@@ -24,10 +24,10 @@ from .seeds import uniforms
 SOFT_EDGE = 0.15
 """Where the paper cuts its Gaussian beam off, relative to the middle."""
 
-TOP = 5
+PEAK_DEVIATIONS = 5
 """The maximum of ten thousand objects of 50 blobs, in standard deviations of their field."""
 
-GEOMETRY = 3  # uniform numbers at the head of each object's stream: orientation, aspect, fill
+GEOMETRY_NUMBERS = 3  # uniform numbers at the head of each object's stream: orientation, aspect, fill
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Domains(ObjectSet):
     def _draw(self, seed: int, numbers: range) -> tuple[Ellipse, NDArray[np.float64], NDArray[np.float32]]:
         """The ellipse, the domains' middles in its unit ball (objects, domains, axes), their phases (objects, domains)."""
         d = len(self.shape)
-        drawn = uniforms(seed, numbers, GEOMETRY + self.domains * (d + 1))
-        u = drawn[:, GEOMETRY:].reshape(len(numbers), self.domains, d + 1)
-        return self.ellipse(drawn[:, :GEOMETRY]), in_ball(u[..., :d]), (2 * np.pi * u[..., d]).astype(np.float32)
+        drawn = uniforms(seed, numbers, GEOMETRY_NUMBERS + self.domains * (d + 1))
+        u = drawn[:, GEOMETRY_NUMBERS:].reshape(len(numbers), self.domains, d + 1)
+        return self.ellipse(drawn[:, :GEOMETRY_NUMBERS]), in_ball(u[..., :d]), (2 * np.pi * u[..., d]).astype(np.float32)
 
     def _blobs(self, ellipse: Ellipse, middles: NDArray, phases: NDArray) -> NDArray[np.complex64]:
         """Σ exp(iφ) exp(−|r − r₀|²/2w²), divided by TOP times its standard deviation.
@@ -62,7 +62,7 @@ class Domains(ObjectSet):
             np.exp(-((np.arange(n) - n // 2 - r0[..., None]) ** 2) / (2 * w[:, None, None] ** 2), dtype=np.float32)
             for n, r0 in zip(self.shape, np.moveaxis(ellipse.place(middles), 2, 0), strict=True)
         )
-        parts = np.stack([np.cos(phases), np.sin(phases)], axis=1) / np.float32(TOP * deviation)
+        parts = np.stack([np.cos(phases), np.sin(phases)], axis=1) / np.float32(PEAK_DEVIATIONS * deviation)
         for profile in profiles:  # (objects, ..., domains) gains an axis of the array
             parts = (parts[:, :, None] * profile.swapaxes(1, 2)[:, None]).reshape(objects, -1, self.domains)
         real, imaginary = np.moveaxis((parts @ last).reshape(objects, 2, *self.shape), 1, 0)

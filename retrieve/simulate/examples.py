@@ -15,7 +15,7 @@ from .noise import measure
 
 @dataclass(frozen=True)
 class Example:
-    """A crystal and its exposure, by which demonstrations and tests are named."""
+    """A crystal and its exposure."""
 
     shape: tuple[int, ...]
     photons: float
@@ -30,9 +30,17 @@ EXAMPLES = {
 
 
 def example(name: str) -> Problem:
-    """The problem of a named example, with its truth and without its support.
+    """Make the problem of a named example, with its truth and without its support.
 
-    The truth is scaled to the photons of the pattern.  Raises InputError for an unknown name.
+    Parameters
+    ----------
+    name
+        "crystal2d" or "crystal3d".
+
+    Raises
+    ------
+    InputError
+        For an unknown name.
     """
     if name not in EXAMPLES:
         raise InputError(unknown("example", name, EXAMPLES))

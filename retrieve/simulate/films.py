@@ -1,4 +1,4 @@
-"""Films of any number of domains under beams of any shape: what a prior is trained on."""
+"""Films of any number of domains under beams of any shape, to train priors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .seeds import stream
 
 OBJECTS_AT_ONCE = 8
 """Neighbouring objects that have the same number of domains."""
-DOMAINS = 2  # the part of a stream that draws it
+DOMAINS_STREAM = 2  # the part of a stream that draws it
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Varied(ObjectSet):
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Those of the sets that it is made of."""
+        """The kinds of the sets that it consists of."""
         return self._of(self.most).kinds
 
     @abstractmethod
     def _of(self, domains: int) -> Domains:
-        """The set of so many domains."""
+        """The set with this number of domains."""
 
     def _order(self, rng: np.random.Generator) -> tuple[int, ...]:
         """Axes of a block's objects (objects, *shape), in the order in which they are laid into the array."""
@@ -53,7 +53,7 @@ class Varied(ObjectSet):
         at = numbers.start
         while at < numbers.stop:
             end = min(at - at % OBJECTS_AT_ONCE + OBJECTS_AT_ONCE, numbers.stop)
-            rng = stream(seed, at // OBJECTS_AT_ONCE, DOMAINS)
+            rng = stream(seed, at // OBJECTS_AT_ONCE, DOMAINS_STREAM)
             domains = round(self.fewest * (self.most / self.fewest) ** rng.random())
             order = self._order(rng)
             part = slice(at - numbers.start, end - numbers.start)

@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..numerics.grids import pixels
 
 
-def checked(shape: Sequence[int]) -> tuple[int, ...]:
+def object_shape(shape: Sequence[int]) -> tuple[int, ...]:
     """The shape, if an object can be made in it. Raises InputError otherwise."""
     if len(shape) not in (2, 3) or min(shape) < 8:
         raise InputError(f"shape={tuple(shape)} cannot hold an object; give two or three axes of at least 8 pixels")
@@ -50,8 +50,8 @@ def in_ball(u: NDArray) -> NDArray:
 class Ellipse(NamedTuple):
     """Ellipses or ellipsoids in the middle of an array, one for each object or one for all of them.
 
-    semi: px, semi-axes (objects or 1, axes).
-    angle: rad, (objects or 1), by which they are turned from the first axis of the array to the second.
+    semi: semi-axes, px (objects or 1, axes).
+    angle: rotation from the first axis of the array to the second, rad (objects or 1).
     """
 
     semi: NDArray[np.float64]
@@ -65,13 +65,13 @@ class Ellipse(NamedTuple):
         return np.stack([np.hypot(a * c, b * s), np.hypot(a * s, b * c), *self.semi[:, 2:].T], axis=1)
 
     def inside(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        """The pixels as points of the unit ball that the ellipse stretches, (axes, objects or 1, *shape)."""
+        """Map the pixels into the unit ball that the ellipse stretches, (axes, objects or 1, *shape)."""
         semi, c, s = (v.reshape(*v.shape, *[1] * len(shape)) for v in (self.semi.T, np.cos(self.angle), np.sin(self.angle)))
         x, y, *rest = (np.broadcast_to(r, (len(self.semi), *shape)) for r in pixels(shape))
         return np.stack([c * x + s * y, c * y - s * x, *rest]) / semi
 
     def place(self, points: NDArray) -> NDArray:
-        """Points (objects, points, axes) of the unit ball where the ellipse puts them, px from the centre."""
+        """Map points (objects, points, axes) of the unit ball into the ellipse, px from the centre."""
         c, s = np.cos(self.angle)[:, None], np.sin(self.angle)[:, None]
         x, y, *rest = np.moveaxis(points * self.semi[:, None], 2, 0)
         return np.stack([c * x - s * y, s * x + c * y, *rest], axis=2)

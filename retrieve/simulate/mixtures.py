@@ -9,19 +9,36 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..numerics.grids import pixels
-from .geometry import ball_volume, checked, rotation, unit_vectors
+from .geometry import ball_volume, object_shape, rotation, unit_vectors
 
 
 def blobs(
     shape: Sequence[int], *, seed: int, number: int = 50, sigma: float = 2.0, fill: float = 0.17
 ) -> tuple[NDArray[np.complex64], NDArray[np.bool_]]:
-    """A sum of Gaussian blobs of random place and phase in an ellipse: the object (*shape) and its support (*shape).
+    """Make a sum of Gaussian blobs of random place and phase in an ellipse.
 
-    number: how many.  sigma: px, their standard deviation.
-    fill: share of the array that the randomly turned ellipse (ellipsoid) fills, at most 0.3; at 0.17 a
-    2D pattern is oversampled about twice an axis.
+    Parameters
+    ----------
+    shape
+        Pixels along two or three axes.
+    seed
+        Seed of the object.
+    number
+        Number of blobs.
+    sigma
+        Their standard deviation, px.
+    fill
+        Share of the array in the randomly turned ellipse (ellipsoid), at most 0.3. At 0.17 a 2D pattern is oversampled
+        about twice an axis.
+
+    Returns
+    -------
+    complex64 (*shape)
+        The object, centred at N//2.
+    bool (*shape)
+        Its support.
     """
-    shape = checked(shape)
+    shape = object_shape(shape)
     if not 0 < fill <= 0.3 or number < 1 or sigma <= 0:
         raise InputError(f"number={number}, sigma={sigma}, fill={fill}: give number >= 1, sigma > 0 and fill in (0, 0.3]")
     rng = np.random.default_rng(seed)

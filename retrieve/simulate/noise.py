@@ -1,4 +1,4 @@
-"""What a detector measures of an object: counting and readout noise, missing pixels, partial coherence."""
+"""Simulated measurements: counting and readout noise, missing pixels, partial coherence."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ from ..operators import PartialCoherence
 from ..plugins.options import option, validate, values_of
 from ..problem import Problem
 from ..problem.likelihood import Gaussian
-from .seeds import NOISE, stream
+from .seeds import NOISE_STREAM, stream
 
-NOISELESS = 1e-3
+NOISELESS_SIGMA = 1e-3
 """Standard deviation that the likelihood of a noiseless amplitude is given, as a share of its maximum."""
 
 
 @dataclass(frozen=True)
 class Noise:
-    """Everything between the object and the file; by default nothing.
+    """The imperfections of a measurement; by default none.
 
-    In order: the intensity is blurred (`coherence`), counted (`photons`), its amplitude gets `sigma`,
-    and pixels are lost.  In 3D, gaps and dead pixels belong to the detector, which spans the last two
-    axes, and so go through all frames.
+    In order: the intensity is blurred (`coherence`) and counted (`photons`), its amplitude gets noise (`sigma`), and pixels
+    are lost. In 3D the detector spans the last two axes; gaps and dead pixels are the same in all frames.
     """
 
     sigma: float = option(
@@ -62,10 +61,9 @@ class Exposure(NamedTuple):
 def expose(x: NDArray, noise: Noise, rng: np.random.Generator) -> Exposure:
     """Measure an object (*shape).
 
-    `scale` · x is the object whose far field has the amplitude's units: with photons, Σ|scale · x|² is
-    their expected number.  `sigma` is the known noise of the amplitude: the Gaussian part and, for
-    counts, ½ of each √count (Anscombe 1948); for a noiseless pattern a thousandth of the maximum.
-    Raises InputError for an object without signal and for missing pixels that leave none of it.
+    `scale` · x is the object in the amplitude's units; with photons, Σ|scale · x|² is their expected number. `sigma` is the
+    known noise of the amplitude: the Gaussian part, and ½ for counts (Anscombe 1948). A noiseless pattern has
+    `NOISELESS_SIGMA` of its maximum. Raises `InputError` for an object without signal, and if no signal is left.
     """
     valid = _valid(x.shape, noise, rng)  # drawn first, so that the same pixels are lost at every noise
     expected = _intensity(x)
@@ -82,11 +80,11 @@ def expose(x: NDArray, noise: Noise, rng: np.random.Generator) -> Exposure:
         amplitude = np.maximum(amplitude + noise.sigma * top * rng.normal(size=x.shape), 0)
     if not amplitude[valid].any():
         raise InputError(f"nothing was measured on the {valid.sum()} pixels left by {noise}; give more photons or mask less")
-    sigma = float(np.hypot(noise.sigma * top, 0 if noise.photons is None else 0.5)) or NOISELESS * top
+    sigma = float(np.hypot(noise.sigma * top, 0 if noise.photons is None else 0.5)) or NOISELESS_SIGMA * top
     return Exposure(amplitude, valid, sigma, float(scale))
 
 
-def problem(
+def simulated_problem(
     x: NDArray,
     support: NDArray | None = None,
     noise: Noise | None = None,
@@ -95,14 +93,28 @@ def problem(
     number: int = 0,
     meta: Mapping[str, Any] | None = None,
 ) -> Problem:
-    """The problem of finding x (*shape) again from one measurement of it, which it holds as its truth.
+    """Measure an object once, and make the problem of finding it again.
 
-    seed, number: the object's; its noise is drawn from another stream of the same key.
-    The likelihood is Gaussian with the known noise, the truth is in the units of the amplitude, and
-    `meta` tells seed, object and noise beside what is given.  Raises InputError as `expose` does.
+    Parameters
+    ----------
+    x : complex (*shape)
+        The object. The problem holds it as its truth, in the units of the amplitude.
+    support : bool (*shape)
+        Its support.
+    noise
+        The imperfections. The problem's likelihood is Gaussian with their known σ.
+    seed, number
+        Those of the object. Its noise comes from another stream of the same key.
+    meta
+        Added to the problem's meta, beside seed, object and noise.
+
+    Raises
+    ------
+    InputError
+        For an object without signal, and if no signal is left.
     """
     noise = noise or Noise()
-    made = expose(x, noise, stream(seed, number, NOISE))
+    made = expose(x, noise, stream(seed, number, NOISE_STREAM))
     return Problem.from_arrays(
         amplitude=made.amplitude,
         mask=made.valid,
@@ -114,10 +126,26 @@ def problem(
 
 
 def measure(x: NDArray, *, photons: float | None = None, seed: int = 0) -> NDArray[np.float32]:
-    """The centred far-field intensity (*shape) of an object, float32.
+    """Compute the centred far-field intensity of an object.
 
-    photons: expected number of photons in the whole pattern, drawn as Poisson counts; None for the
-    noiseless |F x|² (orthonormal).  Raises InputError for an object without signal.
+    Parameters
+    ----------
+    x : complex (*shape)
+        The object.
+    photons
+        Expected photons in the whole pattern, drawn as Poisson counts. None gives |F x|² (orthonormal) without noise.
+    seed
+        Seed of the counts.
+
+    Returns
+    -------
+    float32 (*shape)
+        The intensity.
+
+    Raises
+    ------
+    InputError
+        For an object without signal.
     """
     intensity = _intensity(x)
     if photons is None:
@@ -126,7 +154,7 @@ def measure(x: NDArray, *, photons: float | None = None, seed: int = 0) -> NDArr
 
 
 def beam_stop(shape: Sequence[int], radius: float) -> NDArray[np.bool_]:
-    """The mask (*shape), True where measured, of a beam stop of `radius` px over the centred pattern's peak."""
+    """The mask, bool (*shape), False under a beam stop of `radius` px over the centred pattern's peak."""
     return np.sum(pixels(tuple(shape)) ** 2, axis=0) > radius**2
 
 

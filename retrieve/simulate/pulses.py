@@ -13,19 +13,19 @@ from ..errors import InputError
 from ..numerics.grids import pixels
 from ..plugins.options import option, validate, values_of
 from .base import ObjectSet
-from .noise import NOISE, measure
-from .seeds import stream
+from .noise import measure
+from .seeds import NOISE_STREAM, stream
 
-CHIP = 64  # px of a chip of an AGIPD along each axis
-ADU = 60  # of a photon, about
+CHIP_PIXELS = 64  # px of a chip of an AGIPD along each axis
+UNITS_PER_PHOTON = 60  # of a photon, about
 
 
 @dataclass(frozen=True)
 class PulseTrain:
-    """How a train is recorded: pulses that fluctuate in energy and place, stray light, gaps, bad pulses.
+    """The recording of a train: pulses that fluctuate in energy and place, stray light, gaps, bad pulses.
 
-    The detector looks at rows × columns px around the middle of the pattern of the object, which is padded
-    to a square of twice its size.  A bad pulse has no beam or, in turn, misses the object and scatters from its holder.
+    The object is padded to a square of twice its size. The detector covers rows × columns px around the middle of its
+    pattern. A bad pulse has no beam, or misses the object and scatters from its holder.
     """
 
     frames: int = option(140, "pulses of the train", ge=1, le=1_000_000)
@@ -49,12 +49,12 @@ class PulseTrain:
 
 
 class Recording(NamedTuple):
-    """A train as the detector wrote it, and what a user of it does not know.
+    """A recorded train with its calibration, and the facts that a user of real data does not know.
 
     frames: uint16 (n, rows, columns), raw units.  dark: float32 (rows, columns), raw units without light.
     gain: raw units a photon.  flat: relative response, mean 1.  background: photons a pixel without object.
-    mask: bool, True where measured; gaps read 0.  good: bool (n,).  energy: of each pulse, mean 1.
-    truth: complex64, support: bool (*object), centred.  meta: how it was made.
+    mask: bool, True where measured; gaps read 0.
+    good: bool (n,).  energy: (n,), mean 1.  truth: complex64, support: bool (*object), centred.  meta: its recipe.
     """
 
     frames: NDArray[np.uint16]
@@ -71,9 +71,12 @@ class Recording(NamedTuple):
 
 
 def record(objects: ObjectSet, train: PulseTrain, seed: int, number: int = 0) -> Recording:
-    """One train of object `number` of a seed; the same train for the same arguments.
+    """Record a train of object `number` of a seed. The same arguments give the same train.
 
-    Raises InputError for a set that is not square and in 2D, or a detector larger than twice its size.
+    Raises
+    ------
+    InputError
+        For a set that is not square and in 2D, or a detector larger than twice its size.
     """
     side = 2 * objects.shape[0]
     if len(objects.shape) != 2 or objects.shape[0] != objects.shape[1]:
@@ -81,26 +84,26 @@ def record(objects: ObjectSet, train: PulseTrain, seed: int, number: int = 0) ->
     if max(train.rows, train.columns) > side:
         raise InputError(f"rows={train.rows}, columns={train.columns} do not fit a pattern of {side} px; give at most {side}")
     x, support = objects.objects(1, seed, number)
-    rng = stream(seed, number, NOISE)
+    rng = stream(seed, number, NOISE_STREAM)
     shape = (train.rows, train.columns)
-    scale = train.photons / _seen(x[0], shape).mean()
+    scale = train.photons / _detected_pattern(x[0], shape).mean()
     good = np.ones(train.frames, bool)
     good[rng.permutation(train.frames)[: round(train.bad * train.frames)]] = False
-    energy = _energies(train, rng)
+    energy = _pulse_energies(train, rng)
     stray = train.background * np.linspace(0.5, 1.5, shape[1], dtype=np.float32) * np.ones(shape, np.float32)
     away = np.hypot(*pixels(shape)) / (0.6 * max(shape))
     holder = np.exp(-away) / np.exp(-away).mean() * train.photons
     dark = (rng.normal(120, 6, shape)).astype(np.float32)
-    gain = rng.normal(ADU, 2, shape).astype(np.float32)
+    gain = rng.normal(UNITS_PER_PHOTON, 2, shape).astype(np.float32)
     flat = (1 + 0.05 * np.sin(pixels(shape)[1] / 9) + rng.normal(0, 0.01, shape)).astype(np.float32)
-    mask = _chips(shape, train.gap)
+    mask = _chip_mask(shape, train.gap)
     frames = np.empty((train.frames, *shape), np.uint16)
     for k in range(train.frames):
         if good[k]:
-            light = scale * _seen(_displaced(x[0], rng.normal(0, train.jitter, 2)), shape)
+            light = scale * _detected_pattern(_lit_off_centre(x[0], rng.normal(0, train.jitter, 2)), shape)
         elif rng.random() < train.elsewhere:
             other, _ = objects.objects(1, seed, number + 1 + k)
-            light = scale * _seen(other[0], shape)
+            light = scale * _detected_pattern(other[0], shape)
         else:
             light = holder if rng.random() < 0.5 else np.zeros(shape)
         light = energy[k] * light
@@ -116,7 +119,7 @@ def record(objects: ObjectSet, train: PulseTrain, seed: int, number: int = 0) ->
 
 
 def write_recording(made: Recording, path: str | Path) -> Path:
-    """Write a train as HDF5: frames, dark, gain, flat, background, mask, and under truth/ what is not known of a real one."""
+    """Write a train as HDF5: frames, dark, gain, flat, background, mask; under known/ what a real train does not tell."""
     import h5py
 
     from ..files import replacing
@@ -134,31 +137,31 @@ def write_recording(made: Recording, path: str | Path) -> Path:
     return Path(path)
 
 
-def _energies(train: PulseTrain, rng: np.random.Generator) -> NDArray[np.float64]:
+def _pulse_energies(train: PulseTrain, rng: np.random.Generator) -> NDArray[np.float64]:
     if not train.fluctuation:
         return np.ones(train.frames)
     modes = train.fluctuation**-2
     return rng.gamma(modes, 1 / modes, train.frames)
 
 
-def _displaced(x: NDArray[np.complex64], by: NDArray[np.float64]) -> NDArray[np.complex64]:
+def _lit_off_centre(x: NDArray[np.complex64], by: NDArray[np.float64]) -> NDArray[np.complex64]:
     """x (*shape) lit by a Gaussian beam that is `by` px off: exp(−|r − d|²/2w²)/exp(−|r|²/2w²), w² the object's own spread."""
     r, weight = pixels(x.shape), np.abs(x) ** 2
     width2 = float(np.sum(weight * np.sum(r**2, axis=0)) / np.sum(weight))
     return (x * np.exp((np.tensordot(by, r, 1) - by @ by / 2) / width2)).astype(np.complex64)
 
 
-def _seen(x: NDArray[np.complex64], shape: tuple[int, int]) -> NDArray[np.float64]:
+def _detected_pattern(x: NDArray[np.complex64], shape: tuple[int, int]) -> NDArray[np.float64]:
     """The pattern of x padded to twice its size, on the `shape` px in its middle."""
     padded = np.pad(x, [(n // 2, n - n // 2) for n in x.shape])
     whole = measure(padded).astype(float)
     return whole[tuple(slice(n // 2 - m // 2, n // 2 - m // 2 + m) for n, m in zip(whole.shape, shape, strict=True))]
 
 
-def _chips(shape: tuple[int, int], gap: int) -> NDArray[np.bool_]:
-    """True where measured: chips of `CHIP` px, the middle of the pattern in the middle of one, `gap` px between them."""
+def _chip_mask(shape: tuple[int, int], gap: int) -> NDArray[np.bool_]:
+    """True where measured: chips of `CHIP_PIXELS` px with gaps of `gap` px. The pattern's middle is in the middle of a chip."""
     mask = np.ones(shape, bool)
     for axis, n in enumerate(shape):
-        along = np.arange(n) - n // 2 + CHIP // 2
-        np.moveaxis(mask, axis, 0)[(along % CHIP < gap - gap // 2) | (along % CHIP >= CHIP - gap // 2)] = False
+        place = (np.arange(n) - n // 2 + CHIP_PIXELS // 2) % CHIP_PIXELS
+        np.moveaxis(mask, axis, 0)[(place < gap - gap // 2) | (place >= CHIP_PIXELS - gap // 2)] = False
     return mask

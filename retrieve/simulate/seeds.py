@@ -1,9 +1,8 @@
-"""Where the randomness of simulated data comes from: one stream for each object of each seed.
+"""Random streams of simulated data: one for each object of each seed.
 
-Object number i of seed s draws from Philox keyed by (s, i) (Salmon et al., SC11, 2011), so it is the
-same in whatever batch, order or worker it is made, and no two seeds share an object.  Training, tuning
-and testing each own a million seeds, counted from the constants below: objects of one range are never
-drawn for another.  The seeds below a million belong to nobody.
+Object i of seed s draws from Philox keyed by (s, i) (Salmon et al., SC11, 2011). It does not depend on batch, order or worker,
+and no two seeds share an object. Training, tuning and testing each own a million seeds from the constants below on. Seeds below
+a million are free.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ TUNE_SEED = 2_000_000
 TEST_SEED = 3_000_000
 """The first seed for benchmarks and published figures."""
 
-OBJECT, NOISE = 0, 1  # what a stream is for
+OBJECT_STREAM, NOISE_STREAM = 0, 1  # what a stream is for
 
 
-def stream(seed: int, number: int, part: int = OBJECT) -> np.random.Generator:
-    """The random numbers of one object (`OBJECT`) or of its measurement (`NOISE`).
+def stream(seed: int, number: int, part: int = OBJECT_STREAM) -> np.random.Generator:
+    """The random numbers of one object (`OBJECT_STREAM`) or of its measurement (`NOISE_STREAM`).
 
     Raises InputError for a negative seed or number, or one of 64 bits and more.
     """

@@ -9,21 +9,23 @@ import numpy as np
 
 from ..io.cxi import to_json
 from ..io.numpy_files import save_arrays
-from ..plugins.options import values_of
 from ..problem import Problem
 
 
 def write_stack(problems: Sequence[Problem], path: str | Path) -> Path:
     """Write problems of one shape as arrays (count, *shape), centred; returns the path.
 
-    intensity float32; mask and support uint8 (support only where all problems tell theirs); truth
-    complex64; meta, JSON, of the first problem with `object`, `sigma` (the noise of the amplitude) and
-    `likelihood` for each.  `load(path, frame=k)` reads one of them back, with its noise.  The file takes
-    its place only when it is complete.  Raises InputError when it cannot be written.
+    intensity is float32; mask and support are uint8, support only if all problems have one; truth is complex64. meta (JSON) is
+    that of the first problem, with lists of `object`, `sigma` and `likelihood`. `load(path, frame=k)` reads one problem back.
+    Raises `InputError` if the file cannot be written.
     """
     axes = tuple(range(1, problems[0].amplitude.ndim + 1))
-    each = {"object": [p.meta["object"] for p in problems], "sigma": [values_of(p.likelihood)["sigma"] for p in problems]}
-    each["likelihood"] = [{"name": "gaussian", "sigma": sigma} for sigma in each["sigma"]]
+    likelihoods = [p.likelihood.record() for p in problems]
+    each = {
+        "object": [p.meta["object"] for p in problems],
+        "sigma": [likelihood["sigma"] for likelihood in likelihoods],
+        "likelihood": likelihoods,
+    }
     arrays = {
         "intensity": np.fft.fftshift([p.amplitude for p in problems], axes) ** 2,
         "mask": np.fft.fftshift([p.valid for p in problems], axes).astype(np.uint8),

@@ -155,6 +155,7 @@ def test_a_scan_without_counts():
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_the_gold_crystal_comes_out_as_it_was_prepared(data_folder, call, tmp_path):
     """The mask of bad pixels is given, the second grain is found; the prepared file took it out by hand."""
     with np.load(data_folder / "aps34idc_s0054_raw_crop.npz") as raw:

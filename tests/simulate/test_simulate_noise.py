@@ -9,7 +9,7 @@ from retrieve.errors import InputError
 from retrieve.io.result import write_problem
 from retrieve.operators import PartialCoherence
 from retrieve.problem.likelihood import Gaussian
-from retrieve.simulate import TEST_SEED, Domains2D, Domains3D, Noise, object_set, problem
+from retrieve.simulate import TEST_SEED, Domains2D, Domains3D, Noise, object_set, simulated_problem
 from retrieve.simulate.stack import write_stack
 
 FILM = object_set("domains2d-50-cells")
@@ -18,7 +18,7 @@ exact = np.abs(np.fft.fft2(X, norm="ortho"))  # zero frequency at index 0, as in
 
 
 def measured(number=0, **noise):
-    return problem(X, SUPPORT, Noise(**noise), seed=TEST_SEED, number=number)
+    return simulated_problem(X, SUPPORT, Noise(**noise), seed=TEST_SEED, number=number)
 
 
 def test_noiseless_problem_is_solved_by_its_truth():
@@ -142,7 +142,7 @@ def test_errors_name_thing_and_remedy(tmp_path):
     with pytest.raises(InputError, match="0 pixels left.*beam_stop=100"):
         measured(beam_stop=100)
     with pytest.raises(InputError, match="power 0"):
-        problem(np.zeros_like(X), noise=Noise(photons=1e4), seed=0)
+        simulated_problem(np.zeros_like(X), noise=Noise(photons=1e4), seed=0)
     with pytest.raises(InputError, match="sigma=-0.1 is out of range"):
         Noise(sigma=-0.1)
     with pytest.raises(InputError, match="no directory"):

@@ -33,7 +33,7 @@ def test_an_object_is_the_same_in_any_batch(chosen, monkeypatch):
         part, its = chosen.objects(count, seed=5, first=first)
         assert_array_equal(part, x[first : first + count])
         assert_array_equal(its, support[first : first + count])
-    monkeypatch.setattr("retrieve.simulate.base.CHUNK", 3 * x[0].size)
+    monkeypatch.setattr("retrieve.simulate.base.CHUNK_PIXELS", 3 * x[0].size)
     assert_array_equal(chosen.objects(7, seed=5)[0], x)
     assert len({one.tobytes() for one in x}) == 7
     assert not np.array_equal(chosen.objects(1, seed=6)[0], x[:1])

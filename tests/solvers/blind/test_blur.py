@@ -5,7 +5,7 @@ import retrieve as rt
 from retrieve.numerics.alignment import align
 from retrieve.operators import PartialCoherence
 from retrieve.simulate import TUNE_SEED, Noise, object_set
-from retrieve.simulate.noise import problem as measured
+from retrieve.simulate.noise import simulated_problem as measured
 from retrieve.solvers import Auto
 from retrieve.solvers.blind import auto
 from retrieve.solvers.blind.blur import detector_of

@@ -12,7 +12,7 @@ from retrieve.driver.solve import Budget, solve
 from retrieve.errors import InputError
 from retrieve.numerics.alignment import align
 from retrieve.simulate import Noise
-from retrieve.simulate.noise import problem as simulated
+from retrieve.simulate.noise import simulated_problem as simulated
 from retrieve.solvers.learned.diffusion import Diffusion
 from retrieve.solvers.learned.dps import DPS
 

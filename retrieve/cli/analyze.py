@@ -1,4 +1,4 @@
-"""``retrieve analyze``: what the starts or samples of results say together."""
+"""``retrieve analyze``: agreement, modes and resolution of the starts or samples of results."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import InputError
+from .options import check_outputs, quiet_option
 
 OF_CHOICES = ("auto", "starts", "samples")
 
@@ -35,7 +36,7 @@ OF_CHOICES = ("auto", "starts", "samples")
 @click.option(
     "--report", type=click.Path(path_type=Path), help="a self-contained HTML page  [default: beside the figures, .html]"
 )
-@click.option("--quiet", "-q", is_flag=True, help="print nothing but errors")
+@quiet_option
 def command(
     files: tuple[Path, ...],
     of: str,
@@ -48,12 +49,11 @@ def command(
 ) -> None:
     """Analyse the ensemble in RESULT..., files that `retrieve run` wrote with several --starts or --samples, of one shape.
 
-    How alike the members are, pair by pair; how well they fit; whether there is one solution or several; what they share
-    and in what they differ; how fine they are.
+    It prints the correlations of pairs, the fit, the number of solutions, the modes of amplitude and phase, and the
+    resolution.
     """
     from ..evaluate.analysis_summary import summary, write_summary
     from ..evaluate.analyze import analyze
-    from ..files import check_writable
     from ..io.results import read_result
     from ..report.analysis_picture import analysis_picture as draw
     from ..report.figure import check_picture
@@ -64,10 +64,7 @@ def command(
     if len(set(targets)) < 3:
         raise InputError(f"--out, --picture and --report must differ; they are {', '.join(map(str, targets))}")
     check_picture(targets[1])
-    for target in targets:
-        check_writable(target)
-        if any(target.exists() and file.exists() and target.samefile(file) for file in files):
-            raise InputError(f"output {target} is an input; name another file")
+    check_outputs(targets, files)
     console = Console(quiet=quiet, highlight=False)
     with console.status("reading"):
         results = [read_result(file) for file in files]
@@ -91,8 +88,8 @@ def _print(figures: dict, console: Console) -> None:
     console.print(table)
     between = figures["between_files"] or {}
     if between:
-        told = ", ".join(f"{name} {matrix[0][1]:.3g}" for name, matrix in between.items())
-        console.print(f"first file against second, means: {told}", markup=False)
+        means = ", ".join(f"{name} {matrix[0][1]:.3g}" for name, matrix in between.items())
+        console.print(f"first file against second, means: {means}", markup=False)
     for name, what in (("nmf", "amplitude modes, NMF"), ("circular_svd", "phase modes, circular SVD")):
         shares = ", ".join(f"{share:.1%}" for share in figures[name]["fractions"])
         console.print(f"{what}: {shares}; together {figures[name]['explained']:.1%}", markup=False)

@@ -1,4 +1,4 @@
-"""``retrieve doctor``: what this installation is and how fast it transforms."""
+"""``retrieve doctor``: versions, backends, plugins, and the speed of the Fourier transform."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ..numerics.fast import describe
 from ..plugins.registry import LAZY, PLUGIN_KINDS, available, loaded
 from ..provenance import versions
 
-SHAPES = ((64, 64), (256, 256), (1024, 1024), (64, 64, 64), (128, 128, 128))
+TRANSFORM_SHAPES = ((64, 64), (256, 256), (1024, 1024), (64, 64, 64), (128, 128, 128))
 
 EXTRAS = {"numba": "fast", "pyfftw": "fast", "fabio": "detectors", "hdf5plugin": "detectors", "dask": "dask"}
 
-SLOW = 1.0
-"""Seconds of an import that are worth telling."""
+SLOW_IMPORT = 1.0
+"""Seconds of a plugin's import, above which it is reported."""
 
 
 @click.command("doctor", short_help="versions, backends, plugins and transform speed")
 def command() -> None:
-    """Tell versions, array libraries, plugins (broken ones with the reason) and the speed of the transform."""
+    """Print versions, array libraries, plugins (broken ones with the reason) and the speed of the Fourier transform."""
     console = Console(highlight=False)
     for name, version in versions().items():
         console.print(f"{name:20} {version}")
@@ -42,12 +42,12 @@ def command() -> None:
     for name, reason in plugins.broken.items():
         console.print(f"{'broken plugin':20} {name}: {reason}", markup=False, soft_wrap=True)
     for name, seconds in plugins.seconds.items():
-        if seconds > SLOW:
+        if seconds > SLOW_IMPORT:
             console.print(f"{'slow plugin':20} {name}: its import took {seconds:.1f} s; {LAZY}", markup=False, soft_wrap=True)
     table = Table(
         "shape", "threads", "transform", title="complex64 Fourier transform", title_justify="left", box=None, pad_edge=False
     )
-    for shape in SHAPES:
+    for shape in TRANSFORM_SHAPES:
         table.add_row("×".join(map(str, shape)), str(threads_for(int(np.prod(shape)))), f"{_seconds(shape) * 1e3:.3g} ms")
     console.print(table)
 

@@ -1,4 +1,4 @@
-"""``retrieve inspect``: what is in a file, and what phasing may expect of it."""
+"""``retrieve inspect``: the contents of a file, and the prospects of phasing it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .source import Reading, data_options
 @click.argument("file")
 @data_options
 def command(file: str, reading: Reading) -> None:
-    """Tell what is in FILE: shape, counts, masked share, oversampling estimate, warnings; of a result also its scores."""
+    """Print the contents of FILE: shape, counts, masked share, oversampling, warnings; of a result also its scores."""
     from ..problem.diagnostics import diagnose, facts
 
     console = Console(highlight=False)
@@ -27,7 +27,7 @@ def command(file: str, reading: Reading) -> None:
 
 
 def _result(file: str, console: Console) -> None:
-    """The scores and settings, where the file is a result of `retrieve`."""
+    """Print scores and settings, if the file is a result of `retrieve`."""
     import h5py
 
     if file.startswith("example:") or not h5py.is_hdf5(file):
@@ -39,8 +39,8 @@ def _result(file: str, console: Console) -> None:
 
     result = read_result(file)
     manifest = result.manifest
-    told = f"{manifest.get('solver')}, seed {manifest.get('seed')}, {len(result.scores)} start(s)"
-    console.print(f"{'result of':24} {told}", markup=False)
+    settings = f"{manifest.get('solver')}, seed {manifest.get('seed')}, {len(result.scores)} start(s)"
+    console.print(f"{'result of':24} {settings}", markup=False)
     for k, score in enumerate(result.scores):
         free = "" if score.r_free is None else f", free {score.r_free:.4g}"
         mark = " (chosen)" if k == result.chosen else ""

@@ -1,4 +1,4 @@
-"""``retrieve plugin``: a new one, and whether one does what is asked of it."""
+"""``retrieve plugin``: write a new plugin, or check an installed one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCAFFOLD_KINDS = ("solver", "operator", "prior", "metric", "reader")
 
 @click.group("plugin", short_help="write a new plugin, or check an installed one")
 def command() -> None:
-    """Write a new plugin, or check whether an installed one does what is asked of it."""
+    """Write a new plugin, or check an installed one."""
 
 
 @command.command("new", short_help="write a package with one worked file")
@@ -41,12 +41,12 @@ def new(name: str, kind: str, into: Path) -> None:
     type=click.FloatRange(1),
     default=60.0,
     show_default=True,
-    help="that the import, and each run of a solver, may take",
+    help="limit of the import, and of each run of a solver",
 )
 def check(package: str, seconds: float) -> None:
-    """Run every check on all that the installed PACKAGE registers, and tell reasons.
+    """Run every check on everything that the installed PACKAGE registers, and print the reasons of failures.
 
-    Exit code 1 where something failed, 2 where no such plugin is installed.
+    Exit code 1 if a check failed, 2 if no such plugin is installed.
     """
     from ..testing.package import check_package
 

@@ -16,6 +16,7 @@ from ..plugins.flags import flags, given_flags
 from ..plugins.options import build
 from ..prepare.pulses import Pulses
 from ..prepare.scan import Scan
+from .options import check_outputs, quiet_option, with_options
 
 if TYPE_CHECKING:
     from ..prepare import Frames
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 PREPARED_FORMATS = (".cxi", ".npz")
 
-_OPTIONS = (
+_prepare_options = with_options(
     click.argument("files", nargs=-1, required=True, metavar="FILE..."),
     click.option("--key", help="which array or dataset of the file"),
     click.option(
@@ -48,26 +49,20 @@ _OPTIONS = (
     ),
     click.option("--picture", type=click.Path(path_type=Path), help="before and after  [default: beside the pattern, .png]"),
     click.option("--no-picture", is_flag=True, help="draw no picture"),
-    click.option("--quiet", "-q", is_flag=True, help="print nothing but errors"),
+    quiet_option,
 )
-
-
-def _with_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for decorate in reversed(_OPTIONS):
-        command = decorate(command)
-    return command
 
 
 @click.group("prepare", short_help="detector frames to a pattern")
 def command() -> None:
-    """Turn detector frames into a pattern that `retrieve run` reads; the steps taken stand in its file and in a picture.
+    """Turn detector frames into a pattern that `retrieve run` reads. Its file and a picture show the steps.
 
     `retrieve prepare pulses --help` and `retrieve prepare scan --help` list the options.
     """
 
 
 @command.command("pulses", short_help="sums over the good frames of a pulse train")
-@_with_options
+@_prepare_options
 def pulses(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     """Sum the frames in FILE... of a pulse train that resemble their mean.
 
@@ -88,7 +83,7 @@ def pulses(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
         _write(problem, target)
     if picture is not None:
         train_picture(train, picture)
-    _told(train.steps, [*targets, picture], console)
+    _report(train.steps, [*targets, picture], console)
     for problem, target in zip(train.problems, targets, strict=True):
         console.print(f"{target}: {_facts(problem)}", markup=False)
 
@@ -97,7 +92,7 @@ pulses.params += flags(Pulses)
 
 
 @command.command("scan", short_help="a rocking scan, cleaned, centred and binned")
-@_with_options
+@_prepare_options
 def scan(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     """Make the pattern of the rocking scan in FILE..., a stack of frames or one file a frame.
 
@@ -116,7 +111,7 @@ def scan(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     _write(made.problem, target)
     if picture is not None:
         scan_picture(made, picture)
-    _told(made.steps, [target, picture], console)
+    _report(made.steps, [target, picture], console)
     console.print(f"{target}: {_facts(made.problem)}", markup=False)
 
 
@@ -125,7 +120,7 @@ scan.params += flags(Scan)
 
 @contextmanager
 def _opened(files: Sequence[str], given: dict[str, Any], console: Console, quiet: bool) -> Iterator[tuple[Frames, Any]]:
-    """The frames in the files, and what their preparation is told besides its options."""
+    """The frames in the files, and the arguments of their preparation besides its options."""
     from ..prepare import frames_of
 
     with frames_of(files, given["key"], given["axis"] or 0) as frames, _progress(console, quiet) as on_block:
@@ -139,24 +134,18 @@ def _calibration(given: dict[str, Any]) -> dict[str, str | None]:
 
 def _targets(files: Sequence[str], given: dict[str, Any], count: int) -> tuple[list[Path], Path | None]:
     """The places of patterns and picture, checked before any work."""
-    from ..files import check_writable
     from ..io.registry import split
     from ..report.figure import check_picture
 
-    source = split(files[0])[0]
-    out = given["out"] or Path(source.stem + ".prepared.cxi")
+    sources = [split(file)[0] for file in files]
+    out = given["out"] or Path(sources[0].stem + ".prepared.cxi")
     if out.suffix not in PREPARED_FORMATS:
         raise InputError(f"--out {out}: a pattern is written as CXI or npz; end it in .cxi or .npz")
     targets = [out] if count == 1 else [out.with_name(f"{out.stem}-{k + 1}{out.suffix}") for k in range(count)]
     picture = None if given["no_picture"] else given["picture"] or out.with_suffix(".png")
     if picture is not None:
         check_picture(picture)
-    for target in [*targets, *([picture] if picture else [])]:
-        check_writable(target)
-        for file in files:
-            path = split(file)[0]
-            if target.exists() and path.exists() and target.samefile(path):
-                raise InputError(f"output {target} is the input itself; name another file with --out")
+    check_outputs([*targets, picture], sources)
     return targets, picture
 
 
@@ -167,7 +156,7 @@ def _write(problem: Problem, target: Path) -> None:
     (write_npz if target.suffix == ".npz" else write_problem)(problem, target)
 
 
-def _told(steps: Sequence[str], written: Sequence[Path | None], console: Console) -> None:
+def _report(steps: Sequence[str], written: Sequence[Path | None], console: Console) -> None:
     for step in steps:
         console.print(f"  {step}", markup=False)
     console.print("written: " + ", ".join(str(path) for path in written if path is not None), markup=False)
@@ -180,7 +169,7 @@ def _facts(problem: Problem) -> str:
 
 @contextmanager
 def _progress(console: Console, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
-    """A line a stage: what is done, how much of it, and the time left."""
+    """A line for each stage: frames done, their total, and the time left."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(24),

@@ -10,6 +10,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from .options import quiet_option
+
 WHAT = ("fig2", "fig3", "fig4", "fig5", "fig6", "speed")
 
 
@@ -25,15 +27,15 @@ WHAT = ("fig2", "fig3", "fig4", "fig5", "fig6", "speed")
     "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("reproduced"), show_default=True, help="folder"
 )
 @click.option("--resume", is_flag=True, help="go on from the runs that an earlier call kept in the folder, in runs.jsonl")
-@click.option("--quiet", "-q", is_flag=True, help="print nothing but errors")
+@quiet_option
 def command(
     what: str, quick: bool, objects: int | None, samples: int | None, workers: int | None, out: Path, resume: bool, quiet: bool
 ) -> None:
     """Make a figure of Lee et al. (2026), or all of them, with this package.
 
-    Each writes NAME.png and NAME.json into the folder, and all that are there share one page, index.html: our numbers
-    beside the paper's, and why they differ. The paper's films and pulse train are not public; simulated ones stand in.
-    Runs of solvers are kept there as they end, and --resume goes on from them.
+    Each writes NAME.png and NAME.json into the folder. The page index.html shows all figures of the folder, our numbers
+    beside the paper's, and reasons for differences. The paper's films and pulse train are not public; simulated ones stand
+    in. The folder keeps the runs of solvers; --resume goes on from them.
     """
     from ..errors import InputError
     from ..evaluate.store import Store

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,14 +12,15 @@ from rich.progress import track
 
 from ..errors import InputError
 from ..plugins.flags import flags, given_flags
-from ..plugins.options import build, options_of, renamed_options, values_of, with_options
+from ..plugins.options import build, changed, options_of, renamed_options, values_of
+from .options import quiet_option, with_options
 
 if TYPE_CHECKING:
     from ..simulate import ObjectSet
 
 OUTPUT_FORMATS = ("cxi", "npz")
 
-_OPTIONS = (
+_simulate_options = with_options(
     click.option("--count", "-n", type=click.IntRange(1), default=1, show_default=True, help="objects to make"),
     click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="seed of objects and noise"),
     click.option("--first", type=click.IntRange(0), default=0, show_default=True, help="number of the first object"),
@@ -31,7 +31,7 @@ _OPTIONS = (
         type=click.Choice(OUTPUT_FORMATS),
         help="cxi: a file for each object; npz: all in one  [default: as --out ends, else cxi]",
     ),
-    click.option("--quiet", "-q", is_flag=True, help="print nothing but errors"),
+    quiet_option,
 )
 
 
@@ -54,13 +54,10 @@ class Sets(click.Group):
             return command
 
         chosen = object_set(name)
-        told = ", ".join(f"{key}={value}" for key, value in _own(chosen).items())
+        changes = ", ".join(f"{key}={value}" for key, value in _own(chosen).items())
         doc = (type(chosen).__doc__ or "").split("\n\n")[0].strip()
-        text = f"{doc}\n\n{name} sets {told} unless given." if told else doc
-        write: Callable[..., None] = partial(simulate, name)
-        for option in reversed(_OPTIONS):
-            write = option(write)
-        made = click.command(name, help=text, short_help=told or doc)(write)
+        text = f"{doc}\n\n{name} sets {changes} unless given." if changes else doc
+        made = click.command(name, help=text, short_help=changes or doc)(_simulate_options(partial(simulate, name)))
         made.params += flags(type(chosen)) + flags(Noise)
         return made
 
@@ -85,7 +82,7 @@ def simulate(name: str, count: int, seed: int, first: int, out: Path | None, kin
     asked = given_flags(given)
     measured = {option.name for option in options_of(Noise)} | set(renamed_options(Noise))
     noise = build(Noise, {key: text for key, text in asked.items() if key in measured})
-    chosen = with_options(object_set(name), {key: text for key, text in asked.items() if key not in measured})
+    chosen = changed(object_set(name), {key: text for key, text in asked.items() if key not in measured})
     target, kind = _target(name, count, first, out, kind)
     chosen.problem(first, seed, noise)  # refuses what cannot be measured before anything is written
     numbers = track(range(first, first + count), name, console=console, disable=quiet)
@@ -101,7 +98,7 @@ def simulate(name: str, count: int, seed: int, first: int, out: Path | None, kin
 
 
 def _own(chosen: ObjectSet) -> dict[str, Any]:
-    """What a set's options are where they differ from the defaults."""
+    """The options of a set that differ from the defaults."""
     usual = values_of(type(chosen)())
     return {key: value for key, value in values_of(chosen).items() if value != usual[key]}
 

@@ -10,7 +10,9 @@ from rich.console import Console
 
 from ..errors import InputError
 from ..plugins.flags import flags, given_flags
+from ..plugins.options import build
 from ..simulate.pulses import PulseTrain
+from .options import quiet_option
 
 
 @click.command("pulses", short_help="raw frames of a pulse train, some of them bad")
@@ -18,14 +20,13 @@ from ..simulate.pulses import PulseTrain
 @click.option("--object", "number", type=click.IntRange(0), default=0, show_default=True, help="number of the object")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="seed of object and train")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("pulses.h5"), show_default=True, help="an HDF5 file")
-@click.option("--quiet", "-q", is_flag=True, help="print nothing but errors")
+@quiet_option
 def command(name: str, number: int, seed: int, out: Path, quiet: bool, **given: Any) -> None:
-    """A train of raw detector frames of one object, with calibration, stray light, gaps and planted bad pulses.
+    """Make a train of raw detector frames of one object, with calibration, stray light, gaps and planted bad pulses.
 
-    The file holds frames, dark, gain, flat, background and mask; under known/ are truth, support, and which pulses are good.
+    The file holds frames, dark, gain, flat, background and mask. Under known/ are truth, support, and the good pulses.
     """
     from ..files import check_writable
-    from ..plugins.options import build
     from ..simulate import object_set
     from ..simulate.pulses import record, write_recording
 
@@ -37,8 +38,9 @@ def command(name: str, number: int, seed: int, out: Path, quiet: bool, **given: 
     with console.status(f"{train.frames} pulses"):
         made = record(object_set(name), train, seed, number)
         write_recording(made, out)
-    told = f"written: {train.frames} pulses of object {number} of {name}, seed {seed}, {(~made.good).sum()} of them bad, in {out}"
-    console.print(told, markup=False)
+    bad = int((~made.good).sum())
+    pulses = f"{train.frames} pulses of object {number} of {name}, seed {seed}, {bad} of them bad"
+    console.print(f"written: {pulses}, in {out}", markup=False)
 
 
 command.params += flags(PulseTrain)

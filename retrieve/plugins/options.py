@@ -156,7 +156,7 @@ def build(cls: type, given: Mapping[str, Any]) -> Any:
     return cls(**_tree(_parsed(cls, given), cls))
 
 
-def with_options(instance: Any, given: Mapping[str, Any]) -> Any:
+def changed(instance: Any, given: Mapping[str, Any]) -> Any:
     """Copy an instance of an options dataclass with the options in `given` changed; names and values as `build` takes them."""
     return dataclasses.replace(instance, **_tree(_parsed(type(instance), given), instance))
 

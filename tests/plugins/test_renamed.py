@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from retrieve import cli
 from retrieve.errors import OptionError
 from retrieve.plugins.flags import flags, given_flags
-from retrieve.plugins.options import build, option, renamed_options, with_options
+from retrieve.plugins.options import build, changed, option, renamed_options
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def test_an_older_name_is_taken_with_a_note(given, expected, note):
 
 def test_it_changes_an_instance_too():
     with pytest.warns(FutureWarning, match="effort"):
-        assert with_options(Settings(smooth=True), {"effort": 9}) == Settings(iterations=9, smooth=True)
+        assert changed(Settings(smooth=True), {"effort": 9}) == Settings(iterations=9, smooth=True)
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")

@@ -1,0 +1,39 @@
+"""Options and checks that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import InputError
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+quiet_option: Decorator = click.option("--quiet", "-q", is_flag=True, help="print nothing but errors")
+
+
+def with_options(*options: Decorator) -> Decorator:
+    """Decorate a command with options, listed in their order."""
+
+    def decorated(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorated
+
+
+def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[str | Path]) -> None:
+    """Raise `InputError` unless each output can be written and is none of the inputs. Call it before any work."""
+    from ..files import check_writable
+
+    sources = [Path(path) for path in inputs]
+    for output in outputs:
+        if output is None:
+            continue
+        check_writable(output)
+        if any(output.exists() and source.exists() and output.samefile(source) for source in sources):
+            raise InputError(f"output {output} is the input itself; name another file")

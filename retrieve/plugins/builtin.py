@@ -1,4 +1,4 @@
-"""What `retrieve` itself registers, through the hooks that plugins use."""
+"""The solvers, operators, readers, metrics and executors of `retrieve` itself, registered through the hooks of plugins."""
 
 from __future__ import annotations
 

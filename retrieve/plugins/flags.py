@@ -1,4 +1,4 @@
-"""Command-line options made from a solver's own declarations."""
+"""Command-line options from the declared options of a solver, set or step."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ RUN_OPTIONS = frozenset(
 
 
 def split_spec(spec: str) -> tuple[str, dict[str, str]]:
-    """``"hio:beta=0.8,iterations=300"`` → the name and its options. Raises `OptionError`."""
+    """Split ``"hio:beta=0.8,iterations=300"`` into the name and the options. Raises `OptionError` for an option without value."""
     name, _, rest = spec.partition(":")
     pairs = [pair.partition("=") for pair in re.split(r",(?![^()]*\))", rest) if pair]
     for key, equals, _ in pairs:
@@ -66,14 +66,14 @@ def solver_from(spec: str, given: dict[str, Any]) -> Any:
 
 
 class _Value(click.ParamType):
-    """Checks what was typed against an option's declaration."""
+    """Checks a typed value by the option's declaration."""
 
     def __init__(self, option: Option) -> None:
         self.option = option
         self.name = option.type.__name__
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The checked value, kept as text for `build`."""
+        """Check the value, and keep its text for `build`."""
         self.option.parse(value)
         return str(value)
 
@@ -126,7 +126,7 @@ def _shown(value: Any) -> str:
 
 
 def given_flags(values: dict[str, Any]) -> dict[str, Any]:
-    """The solver options that were given, taken out of a command's values."""
+    """Take the solver's options that were given out of a command's values."""
     names = [key for key in values if key.startswith("solver__")]
     taken = {key.removeprefix("solver__").replace("__", "."): values.pop(key) for key in names}
     return {key: value for key, value in taken.items() if value is not None}
@@ -156,7 +156,7 @@ class SolverCommand(click.Command):
         return own[:-1] + ctx.meta.get("retrieve.flags", []) + own[-1:]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Look for the solver first, then parse with its options known."""
+        """Find the solver first, then parse with its options."""
         args = self._of_recipe([self._current(arg) for arg in args])
         name = split_spec(_value_of("--solver", args) or self._default(ctx))[0]
         ctx.meta["retrieve.flags"] = flags(find("solvers", name))

@@ -1,4 +1,4 @@
-"""What a plugin may add. A hook is here only when something uses it."""
+"""The hooks of a plugin. Each returns things by name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ hookimpl = pluggy.HookimplMarker("retrieve")
 
 @hookspec
 def register_solvers() -> Mapping[str, Any]:  # type: ignore[empty-body]
-    """Solver classes by name: ``{"my-solver": MySolver}`` or, loaded only when used, ``"module:MySolver"``."""
+    """Solver classes by name: ``{"my-solver": MySolver}``, or ``"module:MySolver"``, which is imported at its first use."""
 
 
 @hookspec
@@ -35,7 +35,7 @@ def register_metrics() -> Mapping[str, Any]:  # type: ignore[empty-body]
 def register_priors() -> Mapping[str, Any]:  # type: ignore[empty-body]
     """Classes or functions that make a `retrieve.priors.denoiser.Prior` when called, by name, or lazy targets.
 
-    The solvers with a learned prior take them by `weights`.
+    Solvers with a learned prior take them by the option `weights`.
     """
 
 
@@ -43,6 +43,6 @@ def register_priors() -> Mapping[str, Any]:  # type: ignore[empty-body]
 def register_executors() -> Mapping[str, Any]:  # type: ignore[empty-body]
     """`retrieve.driver.executors.Factory` functions by name, or lazy ``"module:function"`` targets.
 
-    ``--executor NAME:WHERE`` calls one with the text after the colon and the number of workers; it gives a
-    `concurrent.futures.Executor` to be entered.
+    ``--executor NAME:WHERE`` calls one with the text after the colon and the number of workers. It returns a context manager
+    of a `concurrent.futures.Executor`.
     """

@@ -41,12 +41,12 @@ class Option(NamedTuple):
 
     @property
     def flag(self) -> str:
-        """How it is written on the command line."""
+        """The option on the command line."""
         return "--" + self.name.replace("_", "-")
 
     @property
     def range(self) -> str:
-        """The admitted values in words, such as ``(0, 2]`` or ``max, rms``."""
+        """The valid values in words, such as ``(0, 2]`` or ``max, rms``."""
         if self.choices:
             return ", ".join(self.choices)
         if self.type is bool:
@@ -57,7 +57,7 @@ class Option(NamedTuple):
         return f"{text} or none" if self.optional else text
 
     def parse(self, text: Any) -> Any:
-        """Turn what a user typed (or already a value) into a checked value of the option's type."""
+        """Turn text, or a value, into a checked value of the option's type."""
         value = text
         if isinstance(text, str) and self.optional and text.lower() in {"none", "off"}:
             value = None
@@ -107,14 +107,28 @@ def option(
     choices: tuple[str, ...] | None = None,
     source: str | None = None,
 ) -> Any:
-    """Declare a dataclass field as a hyper-parameter, with one sentence of help and its range."""
+    """Declare a dataclass field as a hyper-parameter.
+
+    Parameters
+    ----------
+    default
+        The default; its type is the field's.
+    help
+        One sentence for the command line and the docs.
+    ge, gt, le, lt
+        Bounds of a number.
+    choices
+        The valid words.
+    source
+        The paper or person the default comes from.
+    """
     bounds = {k: v for k, v in (("ge", ge), ("gt", gt), ("le", le), ("lt", lt)) if v is not None}
     metadata = {"help": help, "bounds": bounds, "choices": choices, "source": source}
     return dataclasses.field(default=default, metadata=metadata)
 
 
 def options_of(cls: type, prefix: str = "", instance: Any = None) -> Iterator[Option]:
-    """The options of a dataclass, nested ones with dotted names; their defaults are those of `instance`, if given."""
+    """The options of a dataclass, nested ones with dotted names. Defaults come from `instance`, if given."""
     hints = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
         kind, optional = _plain_type(hints[field.name])
@@ -141,7 +155,7 @@ def validate(instance: Any) -> None:
 
 
 def values_of(instance: Any) -> dict[str, Any]:
-    """All options of an instance as a flat mapping with dotted names: what a manifest records."""
+    """All options of an instance as a flat mapping with dotted names, as a manifest records them."""
     flat = {}
     for opt in options_of(type(instance)):
         value = instance
@@ -152,12 +166,25 @@ def values_of(instance: Any) -> dict[str, Any]:
 
 
 def build(cls: type, given: Mapping[str, Any]) -> Any:
-    """Make an instance of an options dataclass from names (dotted for nested) and values or their text."""
+    """Make an instance of an options dataclass.
+
+    Parameters
+    ----------
+    cls
+        The class.
+    given
+        Values or their text by name: dotted for nested options, with dashes or underscores, older names included.
+
+    Raises
+    ------
+    OptionError
+        For an unknown name, a value out of range, or an option given by two names.
+    """
     return cls(**_tree(_parsed(cls, given), cls))
 
 
 def changed(instance: Any, given: Mapping[str, Any]) -> Any:
-    """Copy an instance of an options dataclass with the options in `given` changed; names and values as `build` takes them."""
+    """Copy an instance of an options dataclass with the options in `given` changed; see `build`."""
     return dataclasses.replace(instance, **_tree(_parsed(type(instance), given), instance))
 
 
@@ -208,7 +235,7 @@ def current_names(cls: type, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tree(given: Mapping[str, Any], default: Any) -> dict[str, Any]:
-    """Values with dotted names as the fields of `default`, the rest of an inner dataclass as it is there."""
+    """Values with dotted names as fields. An inner dataclass keeps the other values of `default`."""
     values = {name: value for name, value in given.items() if "." not in name}
     for head in {name.partition(".")[0] for name in given if "." in name}:
         inner = {name.partition(".")[2]: value for name, value in given.items() if name.startswith(f"{head}.")}
@@ -218,7 +245,7 @@ def _tree(given: Mapping[str, Any], default: Any) -> dict[str, Any]:
 
 
 def unknown(kind: str, name: str, known: typing.Iterable[str], of: str | None = None) -> str:
-    """The message for a name that is not among the known ones, with the nearest or all of them."""
+    """The message for an unknown name, with the nearest known names or all of them."""
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"

@@ -1,4 +1,4 @@
-"""Loading of plugins through entry points, each under guard: a broken one is named and left out, a slow one is not waited for."""
+"""Loading of plugins through entry points, each under guard: broken and slow ones are named and left out."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from .options import unknown
 
 GROUP = "retrieve"
 OWN = "retrieve"
-"""The plugin of what is built in; its names are nobody else's."""
+"""The name of the built-in plugin. No other plugin may take its names."""
 
 IMPORT_TIMEOUT = 5.0
-"""Seconds that a plugin's import may take; the variable RETRIEVE_PLUGIN_SECONDS gives another number."""
+"""Limit of a plugin's import, seconds. The variable RETRIEVE_PLUGIN_SECONDS sets another limit."""
 
 LAZY = 'let its hooks name lazy targets, "module:Class"'
-"""What a plugin of a slow import can do."""
+"""The remedy for a slow import."""
 
 PLUGIN_KINDS = {
     "solvers": "retrieve.solvers.base:Solver",
@@ -38,15 +38,22 @@ PLUGIN_KINDS = {
     "priors": "collections.abc:Callable",
     "executors": "collections.abc:Callable",
 }
-"""What can be registered: for the first two subclasses of the class, for the others instances."""
+"""The kinds of things that plugins register, with their types: subclasses of the first two, instances of the others."""
+
+CLASSES = ("solvers", "operators")
+"""The kinds that are registered as classes."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """The plugin manager, which distribution each plugin came from, and what could not be loaded and why.
+    """The loaded plugins.
 
-    seconds: how long each import took.  waiting: imports that go on.  clashes: for a kind and a name that
-    is taken twice, the plugins, the first of which keeps it.
+    manager: the plugin manager.
+    origin: the distribution of each plugin.
+    broken: the reasons why plugins were left out.
+    seconds: the duration of each import.
+    waiting: imports that still run.
+    clashes: the two plugins, by kind and name, that register the same name. The first keeps it.
     """
 
     manager: pluggy.PluginManager
@@ -57,14 +64,14 @@ class Loaded:
     clashes: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
 
     def reject(self, name: str, reason: str) -> None:
-        """Keep why a plugin, or a part of it, is left out, and warn of it once."""
+        """Leave out a plugin or a part of it, with a reason; warn once."""
         before = self.broken.get(name, "")
         if reason not in before:
             self.broken[name] = f"{before}; {reason}" if before else reason
             warnings.warn(f"plugin {name} was left out: {reason}", stacklevel=3)
 
     def register(self, name: str, dist: str, importing: Importing, seconds: float | None = None) -> None:
-        """Register a plugin once its import is done; after so many seconds leave it out, for now."""
+        """Register a plugin when its import is done. After `seconds`, leave it out for now."""
         importing.join(seconds)
         if importing.is_alive():
             self.waiting[name] = importing
@@ -84,7 +91,7 @@ class Loaded:
 
 
 class Importing(threading.Thread):
-    """The import of an entry point, in a thread that nobody has to wait for."""
+    """The import of an entry point in a thread of its own."""
 
     def __init__(self, point: importlib.metadata.EntryPoint) -> None:
         super().__init__(daemon=True)
@@ -95,22 +102,22 @@ class Importing(threading.Thread):
     error: BaseException | None
 
     def run(self) -> None:
-        """Import, and keep the module or the error, and the time."""
+        """Import the module; keep it or the error, and the duration."""
         begun = time.perf_counter()
         try:
             self.module = self.point.load()
-        except BaseException as error:  # carried over to the thread that waits
+        except BaseException as error:  # raised again in the thread that waits
             self.error = error
         self.seconds = time.perf_counter() - begun
 
 
 def import_timeout() -> float:
-    """Seconds that a plugin's import may take."""
+    """The limit of a plugin's import, seconds."""
     asked = os.environ.get("RETRIEVE_PLUGIN_SECONDS", "")
     try:
         return max(0.0, float(asked)) if asked else IMPORT_TIMEOUT
     except ValueError:
-        raise InputError(f"RETRIEVE_PLUGIN_SECONDS={asked!r} is no number; give the seconds that an import may take") from None
+        raise InputError(f"RETRIEVE_PLUGIN_SECONDS={asked!r} is no number; give the limit of an import in seconds") from None
 
 
 @lru_cache(maxsize=1)
@@ -129,13 +136,13 @@ def loaded() -> Loaded:
 
 
 def plugin_name(point: importlib.metadata.EntryPoint) -> tuple[str, str]:
-    """What a plugin is called, and its distribution."""
+    """The name of a plugin, and its distribution."""
     dist = point.dist.name if point.dist else "unknown distribution"
     return f"{point.name} ({dist})", dist
 
 
 def wait_for_all() -> bool:
-    """Wait for the imports that go on, and register what they give. False where there is none."""
+    """Wait for the imports that still run, and register their plugins. False if there are none."""
     plugins = loaded()
     late = dict(plugins.waiting)
     plugins.waiting.clear()
@@ -146,9 +153,9 @@ def wait_for_all() -> bool:
 
 
 def registered(kind: str) -> dict[str, tuple[Any, str]]:
-    """Everything of a `kind` (see `PLUGIN_KINDS`) by name, with the plugin it came from.
+    """The targets of a `kind` (see `PLUGIN_KINDS`) by name, each with its plugin.
 
-    Where two plugins register one name the first keeps it, and the other is named in a warning.
+    If two plugins register one name, the first keeps it, and a warning names the other.
     """
     plugins = loaded()
     hook = f"register_{kind}"
@@ -165,23 +172,33 @@ def registered(kind: str) -> dict[str, tuple[Any, str]]:
         for key, target in items.items():
             if key in found:
                 plugins.clashes[kind, key] = (found[key][1], name)
-                plugins.reject(name, _taken(kind, key))
+                plugins.reject(name, _clash_message(kind, key))
             else:
                 found[key] = (target, name)
     return found
 
 
-def _taken(kind: str, name: str) -> str:
+def _clash_message(kind: str, name: str) -> str:
     first, second = loaded().clashes[kind, name]
     return f"{kind[:-1]} {name!r} is registered by {first} and by {second}; uninstall or rename one"
 
 
 def find(kind: str, name: str) -> Any:
-    """The object of a `kind` called `name`, imported if its target is lazy.
+    """Find a registered object, and import it if its target is lazy. An unknown name waits for imports that still run.
 
-    A name that is not known may be one of a slow import, which is then waited for.
-    Raises `InputError` for an unknown name, `PluginError` for one of two plugins and for a target that does not
-    import or is something else.
+    Parameters
+    ----------
+    kind
+        One of `PLUGIN_KINDS`, such as "solvers".
+    name
+        The registered name.
+
+    Raises
+    ------
+    InputError
+        For an unknown name.
+    PluginError
+        For a name of two plugins, and for a target that does not import or has the wrong type.
     """
     known = registered(kind)
     if name not in known and wait_for_all():
@@ -190,15 +207,18 @@ def find(kind: str, name: str) -> Any:
         raise InputError(unknown(kind[:-1], name, known))
     target, plugin = known[name]
     if (kind, name) in loaded().clashes and plugin != OWN:
-        raise PluginError(_taken(kind, name))
+        raise PluginError(_clash_message(kind, name))
     try:
         found = _imported(target) if isinstance(target, str) else target
     except (Exception, SystemExit) as error:
         reason = f"{target} does not load ({type(error).__name__}: {error})"
         raise PluginError(f"{kind[:-1]} {name!r} of plugin {plugin}: {reason}") from error
-    wanted, is_class = _imported(PLUGIN_KINDS[kind]), isinstance(found, type)
-    if not (is_class and issubclass(found, wanted) if kind in ("solvers", "operators") else isinstance(found, wanted)):
-        what = f"a subclass of {wanted.__name__}" if kind in ("solvers", "operators") else f"a {wanted.__name__}"
+    wanted = _imported(PLUGIN_KINDS[kind])
+    if kind in CLASSES:
+        right, what = isinstance(found, type) and issubclass(found, wanted), f"a subclass of {wanted.__name__}"
+    else:
+        right, what = isinstance(found, wanted), f"a {wanted.__name__}"
+    if not right:
         raise PluginError(f"{kind[:-1]} {name!r} of plugin {plugin} is {found!r}; register {what}")
     return found
 

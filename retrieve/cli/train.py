@@ -14,7 +14,7 @@ from rich.console import Console
 
 from ..errors import InputError, RetrieveError
 from ..plugins.flags import flags, given_flags, split_spec
-from ..plugins.options import build, options_of, unknown, with_options
+from ..plugins.options import build, changed, options_of, unknown
 from .solving import Interrupt
 from .train_progress import live_training
 
@@ -99,7 +99,7 @@ def train(network: Any, source: str, out: Path, name: str | None, init: str | No
         asked.setdefault("minutes", None)
     settings = build(Training, _of(Training, (before or {}).get("settings", {})) | _of(Training, asked))
     likeness = before.get("card", before) if before is not None else card_of(init) if init else None
-    options = with_options(network() if likeness is None else network.of(likeness), _of(network, asked))
+    options = changed(network() if likeness is None else network.of(likeness), _of(network, asked))
     task = options.task(objects, settings.seed)
     if init and before is None:
         load_partial_state(task.module, init)
@@ -166,7 +166,7 @@ def _source(text: str, seed: int | None, before: dict[str, Any] | None) -> Sourc
     if name in set_names():
         if seed is None:
             seed = (before or {}).get("card", {}).get("data", {}).get("seed", TRAIN_SEED)
-        return Simulated(with_options(object_set(name), split_spec(text)[1]), seed, name=name)
+        return Simulated(changed(object_set(name), split_spec(text)[1]), seed, name=name)
     if Path(text).is_dir():
         return Folder(text)
     if Path(text).exists() or "/" in text:

@@ -134,10 +134,10 @@ def _calibration(given: dict[str, Any]) -> dict[str, str | None]:
 
 def _targets(files: Sequence[str], given: dict[str, Any], count: int) -> tuple[list[Path], Path | None]:
     """The places of patterns and picture, checked before any work."""
-    from ..io.registry import split
+    from ..io.registry import split_key
     from ..report.figure import check_picture
 
-    sources = [split(file)[0] for file in files]
+    sources = [split_key(file)[0] for file in files]
     out = given["out"] or Path(sources[0].stem + ".prepared.cxi")
     if out.suffix not in PREPARED_FORMATS:
         raise InputError(f"--out {out}: a pattern is written as CXI or npz; end it in .cxi or .npz")

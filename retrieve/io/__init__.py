@@ -1,4 +1,4 @@
-"""Reading measurements of any known format, and writing results: conventions are translated here and nowhere else."""
+"""Files: readers of measurements, and the CXI writer of results. All conventions of files are translated here."""
 
 from .measurement import Measurement, load, read
 from .records import RawFile, Reader

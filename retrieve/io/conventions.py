@@ -1,4 +1,4 @@
-"""Translating the field's conventions: intensity or amplitude, where the peak is, what a mask's 1 means."""
+"""Conventions of files: intensity or amplitude, the place of the peak, the meaning of a mask's 1."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 AMPLITUDE_WORDS = {"amplitude", "amplitudes", "amp", "modulus", "moduli", "magnitude", "sqrt", "sqrti"}
 INTENSITY_WORDS = {"intensity", "intensities", "counts", "count", "i", "iobs", "photons"}
-CENTRE_DISTANCE = 1 / 8  # of an axis: how far from the centre, or from index 0, a peak may be and still count as there
-EDGE_PIXELS = 1 / 4  # of an axis, from its end: where a peak's pattern is cut on one side
-STANDS_OUT = 10  # over the mean: what a peak is, and the brightest spot of an even pattern is not
+CENTRE_DISTANCE = 1 / 8  # of an axis: largest distance of a peak from the centre, or from index 0, to count as there
+EDGE_SHARE = 1 / 4  # of an axis, from its end: a peak in it has a pattern that is cut on one side
+MIN_PEAK_RATIO = 10  # peak over mean, below which the brightest spot is no peak
 MAX_WHOLE = 1e4  # above it, the square of a float32 amplitude is a whole number or not by rounding
 SQUARE_TOLERANCE = 5e-3  # what rounding may make of a whole number below MAX_WHOLE that was kept as a float32 amplitude
 MIN_DECIDING = 16  # values that must decide whether all are whole numbers
@@ -44,10 +44,10 @@ def whole_numbers(values: NDArray[Any], tolerance: float = 0.0) -> bool:
 
 
 def find_peak(data: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> tuple[int, ...]:
-    """The brightest place, masked pixels and single hot pixels left out.
+    """Find the brightest place, without masked pixels and single hot pixels.
 
-    No pixel may be brighter than its brightest neighbour, which takes away what is bright alone;
-    then a three-wide mean.  Both wrap around, since a peak at index 0 does.
+    Each pixel is limited to its brightest neighbour, which removes single bright pixels, and averaged over 3 px along each axis.
+    Both wrap around, as a peak at index 0 does.
     """
     from scipy.ndimage import uniform_filter
 
@@ -67,7 +67,7 @@ def find_peak(data: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> tupl
 
 
 def guess_centred(data: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> tuple[bool, str]:
-    """True when the peak is at N//2, False when it is at index 0, and the reason in words."""
+    """Whether the peak is at N//2 (True) or at index 0 (False), and the reason in words."""
     peak = find_peak(data, mask)
     centre = tuple(n // 2 for n in data.shape)
     off = tuple(p - c for p, c in zip(peak, centre, strict=True))
@@ -84,31 +84,31 @@ def guess_centred(data: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> 
 
 
 def cut_at_edge(data: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> tuple[int, ...] | None:
-    """The peak of a pattern of two axes, where it lies in the outer quarter of one, so that one side is cut; else None.
+    """The peak of a 2D pattern that the detector's edge cuts on one side; None for other patterns.
 
-    None, too, for a peak near index 0, which is zero frequency, for one that does not stand out, and for a masked centre.
-    (A rocking scan is for `retrieve prepare`, which centres, crops and pads.)
+    The peak of a cut pattern lies in the outer quarter of an axis, `MIN_PEAK_RATIO` above the mean. A peak near index 0 is zero
+    frequency, and a masked centre decides nothing. (`retrieve prepare` centres, crops and pads rocking scans.)
     """
     centre = tuple(n // 2 for n in data.shape)
     if data.ndim != 2 or (mask is not None and not mask[centre]):
         return None
     peak = find_peak(data, mask)
     corner = all(min(p, n - p) <= CENTRE_DISTANCE * n for p, n in zip(peak, data.shape, strict=True))
-    near = any(min(p, n - 1 - p) <= EDGE_PIXELS * n for p, n in zip(peak, data.shape, strict=True))
+    near = any(min(p, n - 1 - p) <= EDGE_SHARE * n for p, n in zip(peak, data.shape, strict=True))
     good = np.nan_to_num(data, nan=0.0, posinf=0.0, neginf=0.0)[... if mask is None else mask]
-    return peak if near and not corner and data[peak] > STANDS_OUT * good.mean() else None
+    return peak if near and not corner and data[peak] > MIN_PEAK_RATIO * good.mean() else None
 
 
 def measured_mask(name: str, mask: NDArray[Any]) -> tuple[NDArray[np.bool_], str]:
-    """A stored mask as True = measured, and which convention was read.
+    """A stored mask as True = measured, and its convention in words.
 
-    NeXus `pixel_mask` and the mask of a CXI detector or image have 0 for a good pixel and bits for
-    what is wrong; everything else has 1 for a measured pixel.
+    NeXus `pixel_mask` and the mask of a CXI detector or image have 0 for good pixels, and bits for faults. All other masks have
+    1 for measured pixels.
     """
     zero_is_good = re.search(r"(^|/)pixel_mask$|(detector|image)_\d+/mask$", name) is not None
     valid = np.asarray(mask == 0 if zero_is_good else mask != 0)
-    said = "0 = good" if zero_is_good else "1 = measured"
-    return valid, f"mask {name!r}: {said}, {_percent(valid)} measured"
+    convention = "0 = good" if zero_is_good else "1 = measured"
+    return valid, f"mask {name!r}: {convention}, {_percent(valid)} measured"
 
 
 def _percent(valid: NDArray[np.bool_]) -> str:
@@ -117,10 +117,10 @@ def _percent(valid: NDArray[np.bool_]) -> str:
 
 
 def flagged(data: NDArray[Any], detector: bool) -> tuple[NDArray[np.bool_] | None, str]:
-    """Pixels whose value is a flag instead of a measurement, and which flag; None when there are none.
+    """Pixels whose value is a flag and not a measurement, and the flag in words; None if there are none.
 
-    PyNX writes about -1e38.  Raw detector frames write the largest unsigned integer (gaps, saturation;
-    of 32 bits and more this is a flag in any file) or a negative one.
+    PyNX writes about -1e38. Raw detector frames have the largest unsigned integer (gaps, saturation; with 32 bits or more it is
+    a flag in any file), or a negative integer.
     """
     kind, flag, meaning = data.dtype.kind, None, ""
     if kind == "f":

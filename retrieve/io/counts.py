@@ -1,4 +1,4 @@
-"""Counts and their mask cropped, padded and binned together; whatever lies outside the detector is not measured."""
+"""Crop, pad and bin counts with their mask. Pixels outside the detector are not measured."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 
-MIN_MEASURED_SHARE = 0.5  # share of a bin that must be measured for the bin to be
+MIN_MEASURED_SHARE = 0.5  # of a bin; with less the bin is not measured
 
 
 class Counts(NamedTuple):
@@ -38,11 +38,11 @@ def place_in(counts: Counts, centre: Sequence[int], shape: Sequence[int]) -> Cou
     return Counts(window(counts.values), window(counts.valid))
 
 
-def binned(counts: Counts, factors: Sequence[int]) -> Counts:
-    """Sums over blocks of `factors`, so that the expected counts are those of the whole block.
+def bin_counts(counts: Counts, factors: Sequence[int]) -> Counts:
+    """Sum over blocks of `factors`.
 
-    Of a block that is partly measured the sum is divided by the share that is; it counts as measured from `MIN_MEASURED_SHARE` of
-    its pixels on.  Raises InputError where a factor does not divide the shape.
+    The sum of a block is divided by its measured share, and stands for the whole block. Blocks with less than
+    `MIN_MEASURED_SHARE` are not measured. Raises `InputError` if a factor does not divide the shape.
     """
     shape = counts.values.shape
     if any(f < 1 or n % f for n, f in zip(shape, factors, strict=True)):
@@ -65,6 +65,6 @@ def fast_size(n: int, factor: int = 1) -> int:
     return m * factor
 
 
-def ratio_text(shape: Sequence[int]) -> str:
-    """A shape in words."""
+def shape_text(shape: Sequence[int]) -> str:
+    """A shape as text, such as 128×102."""
     return "×".join(map(str, shape)) or "a single value"

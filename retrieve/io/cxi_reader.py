@@ -10,8 +10,8 @@ import h5py
 from ..errors import InputError
 from .conventions import measured_mask
 from .cxi import DETECTOR, FACTS, IMAGE
-from .dataset_selection import parse_meta, values
-from .hdf5 import open_hdf5, read_hdf5, read_values, stored, text
+from .dataset_selection import parse_meta, read_numbers
+from .hdf5 import as_text, open_hdf5, read_hdf5, read_values, stored_dataset
 from .records import RawFile
 
 PLACES = (f"{DETECTOR}/data", f"{IMAGE}/data", "data_1/data")
@@ -37,14 +37,14 @@ def read_cxi(path: Path, key: str | None) -> RawFile:
 
 def _entry(file: h5py.File) -> h5py.Group | None:
     """The entry that the file's `default` names, else entry_1, else the first one."""
-    default = text(file.attrs.get("default", "entry_1")).strip("/").partition("/")[0]
+    default = as_text(file.attrs.get("default", "entry_1")).strip("/").partition("/")[0]
     names = [default, "entry_1", *(n for n in file if n.startswith("entry"))]
     return next((file[n] for n in names if isinstance(file.get(n), h5py.Group)), None)
 
 
 def _measurement(path: Path, file: h5py.File, entry: h5py.Group) -> RawFile:
     found = [p for p in PLACES if isinstance(entry.get(p), h5py.Dataset)]
-    real = [p for p in found if not stored(entry[p]).complex and not _reconstructed(entry, p)]
+    real = [p for p in found if not stored_dataset(entry[p]).complex and not _reconstructed(entry, p)]
     if not real and found:
         raise InputError(
             f"{path} holds a reconstruction ({entry[found[0]].name}), not a measurement; give the data file it was made from, "
@@ -53,7 +53,7 @@ def _measurement(path: Path, file: h5py.File, entry: h5py.Group) -> RawFile:
     if not real:
         return read_hdf5(path, None)
     item = entry[real[0]]
-    ours = text(file.attrs.get("creator", "")) == "retrieve"
+    ours = as_text(file.attrs.get("creator", "")) == "retrieve"
     notes = ["written by retrieve: intensity, centred"] if ours else [f"CXI data at {item.name}"]
     mask, said = _mask(entry, real[0], item.shape)
     support, truth = (read_values(entry[name]) if ours and name in entry else None for name in ("support", "truth"))
@@ -61,7 +61,7 @@ def _measurement(path: Path, file: h5py.File, entry: h5py.Group) -> RawFile:
         notes.append(f"the result's support is not used; to use it, give --support {path}:{entry.name}/image_1/support")
     shifted = entry["image_1/is_fft_shifted"][()] if real[0] == "image_1/data" and "image_1/is_fft_shifted" in entry else None
     return RawFile(
-        values(path, item.name, stored(item)),
+        read_numbers(path, item.name, stored_dataset(item)),
         item.name.strip("/"),
         mask=mask,
         support=support,
@@ -80,7 +80,7 @@ def _reconstructed(entry: h5py.Group, place: str) -> bool:
     if group is None or place.startswith("instrument") or place == "data_1/data" and entry[place] != group.get("data"):
         return False
     space = group["data_space"][()] if "data_space" in group else group.attrs.get("data_space", "")
-    return text(space) == "real"
+    return as_text(space) == "real"
 
 
 def _mask(entry: h5py.Group, place: str, shape: tuple[int, ...]) -> tuple[Any, list[str]]:

@@ -1,4 +1,4 @@
-"""Which of a file's arrays is the measurement, and which lie beside it: one rule for npz, MATLAB and HDF5."""
+"""The choice of the measurement among a file's arrays, and of the arrays beside it: one rule for npz, MATLAB and HDF5."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .conventions import measured_mask
 from .records import RawFile, Stored
 
 COMPANIONS = ("mask", "pixel_mask", "support", "truth", "object", "meta")
-CLEARLY_BIGGER = 4  # an array this many times the size of the next is the measurement, the others belong to it
+CLEARLY_BIGGER = 4  # times the size of the next array: the measurement; the others belong to it
 
 
 def assemble(
@@ -47,7 +47,7 @@ def assemble(
         places = [f"{group}/{leaf}".lstrip("/") for leaf in leaves] + list(leaves)
         return next((place for place in places if place in arrays and place != name), None)
 
-    data = values(path, name, arrays[name])
+    data = read_numbers(path, name, arrays[name])
     said = [*notes, *([note] if note else [])]
     mask, place = None, beside("pixel_mask", "mask") or _pixel_mask(arrays, data.shape)
     if place is not None:
@@ -67,8 +67,8 @@ def _pixel_mask(arrays: Mapping[str, Stored], shape: tuple[int, ...]) -> str | N
     return places[0] if len(places) == 1 else None
 
 
-def values(path: Path, name: str, stored: Stored) -> NDArray[Any]:
-    """Read a measured array; complex and non-numeric ones are refused before their values are read."""
+def read_numbers(path: Path, name: str, stored: Stored) -> NDArray[Any]:
+    """Read a measured array. Raises `InputError` for complex and non-numeric ones, before their values are read."""
     if stored.complex:
         raise InputError(
             f"{path}: {name!r} holds complex values; a measurement is real: pass the intensity |F|², "
@@ -82,7 +82,7 @@ def values(path: Path, name: str, stored: Stored) -> NDArray[Any]:
 
 
 def resolve(path: Path, arrays: Mapping[str, Stored], key: str) -> str:
-    """The full name of the array that `key` names in full or by its last part."""
+    """The full name of an array, from its full name or its last part."""
     wanted = key.strip("/")
     if wanted in arrays:
         return wanted
@@ -97,7 +97,7 @@ def resolve(path: Path, arrays: Mapping[str, Stored], key: str) -> str:
 
 
 def select_dataset(path: Path, arrays: Mapping[str, Stored]) -> tuple[str, str]:
-    """The name of the measured array and a note on why it was chosen ("" when there is nothing to say)."""
+    """The name of the measured array, and a note with the reason; no note for arrays called intensity or amplitude."""
     for leaf in ("intensity", "amplitude"):
         named = [name for name in arrays if name.rpartition("/")[2] == leaf]
         if len(named) == 1:
@@ -105,7 +105,7 @@ def select_dataset(path: Path, arrays: Mapping[str, Stored]) -> tuple[str, str]:
     open_names = [n for n in arrays if n.rpartition("/")[2] not in COMPANIONS]
     plausible = sorted((n for n in open_names if arrays[n].plausible), key=lambda n: -int(np.prod(arrays[n].shape)))
     if not plausible:
-        raise InputError(_nothing(path, arrays, open_names))
+        raise InputError(_no_measurement(path, arrays, open_names))
     sizes = [int(np.prod(arrays[n].shape)) for n in plausible]
     if len(plausible) == 1:
         return plausible[0], f"array {plausible[0]!r} read because it is the only picture or volume in the file"
@@ -122,7 +122,7 @@ def listing(arrays: Mapping[str, Stored], names: Sequence[str], most: int = 8) -
     return shown + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _nothing(path: Path, arrays: Mapping[str, Stored], open_names: Sequence[str]) -> str:
+def _no_measurement(path: Path, arrays: Mapping[str, Stored], open_names: Sequence[str]) -> str:
     if not arrays:
         return f"{path} holds no arrays; write the intensity into it as a 2D or 3D array"
     waves = [n for n in arrays if arrays[n].complex]
@@ -138,7 +138,7 @@ def _nothing(path: Path, arrays: Mapping[str, Stored], open_names: Sequence[str]
 
 
 def parse_meta(stored: NDArray[Any] | str | bytes | None) -> dict[str, Any]:
-    """Meta as a mapping; text that is not a JSON object is kept under "text"."""
+    """Meta as a mapping. Text that is no JSON object is kept under "text"."""
     if stored is None:
         return {}
     text = stored.item() if isinstance(stored, np.ndarray) and stored.size == 1 else stored

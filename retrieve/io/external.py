@@ -1,8 +1,7 @@
-"""Reconstructions of other programs, brought to our conventions: centred at N//2, forward transform exp(−2πi qr).
+"""Reconstructions of other programs in our conventions: centred at N//2, forward transform exp(−2πi qr).
 
-cohere propagates to the detector by the inverse transform, so its objects are the conjugates of ours.
-PyNX transforms as we do; in memory, and in what is saved from there, its objects have index 0 in the
-corner, in its CXI files they are centred. Scale and phase are free in all of them and are fitted.
+cohere propagates to the detector by the inverse transform, so that its objects are the conjugates of ours. PyNX transforms as we
+do. Its objects have index 0 in the corner, in its CXI files they are centred. Scale and phase are free in all of them.
 """
 
 from __future__ import annotations
@@ -22,7 +21,8 @@ from ..plugins.options import unknown
 from ..problem import Problem
 
 IMAGE_PLACE = "entry_1/image_1/data"
-POOR = 0.6  # correlation of speckles below which a truth is doubted
+MIN_LIKENESS = 0.6  # correlation of speckles, below which a truth is doubted
+MIN_MARGIN = 0.05  # over the correlation of the mirror images, below which a doubtful truth is of another object
 OBJECT_NAMES = ("object", "obj", "image", "data", "reconstruction", "truth")
 CONVENTIONS: dict[str, Callable[[NDArray, bool], NDArray]] = {
     "retrieve": lambda x, cxi: x,
@@ -36,7 +36,7 @@ CONVENTIONS: dict[str, Callable[[NDArray, bool], NDArray]] = {
 class ExternalResult:
     """A complex object in a file: CXI or other HDF5, npz, npy.
 
-    convention: whose it is: retrieve, cohere, pynx, or plain (centred, exp(−2πi qr), as ours).
+    convention: of the program that wrote it: retrieve, cohere, pynx, or plain (centred, exp(−2πi qr), as ours).
     """
 
     path: Path
@@ -44,9 +44,9 @@ class ExternalResult:
 
     @classmethod
     def named(cls, text: str) -> ExternalResult:
-        """From ``FILE`` or ``FILE:CONVENTION``; an npy file must name it, for the rest ours is assumed.
+        """From ``FILE`` or ``FILE:CONVENTION``. The default is our convention; an npy file has no default.
 
-        Raises `InputError` for an unknown convention or a file that is not there.
+        Raises `InputError` for an unknown convention or a missing file.
         """
         head, colon, tail = text.rpartition(":")
         path, convention = (Path(head), tail) if colon and not Path(text).exists() else (Path(text), "")
@@ -74,7 +74,7 @@ class ExternalResult:
         return CONVENTIONS[self.convention](x, centred).astype(np.complex64)
 
     def check(self, shape: tuple[int, ...]) -> None:
-        """Raise `InputError` when the object has another shape; what else is wrong is left to `read`."""
+        """Raise `InputError` if the object has another shape. `read` raises for other faults."""
         try:
             found = self.read().shape
         except SolverError:
@@ -96,29 +96,29 @@ class ExternalResult:
 
 
 def truth_for(problem: Problem, source: ExternalResult) -> tuple[Problem, str | None]:
-    """The problem with its truth from a file, and a warning where the truth explains the pattern poorly.
+    """The problem with its truth from a file, and a warning if the truth explains the pattern poorly.
 
-    Raises `InputError` when it cannot be read, has another shape, or is another object's.
+    Raises `InputError` if the truth cannot be read, has another shape, or is another object.
     """
     try:
         x = source.scaled(problem)
     except SolverError as error:
         raise InputError(f"truth {error}") from error
     fit, margin = likeness(x, problem)
-    if fit < POOR and margin < 0.05:
+    if fit < MIN_LIKENESS and margin < MIN_MARGIN:
         raise InputError(
             f"truth {source.path} is of another object: its pattern correlates {fit:.2f} with the measured one, no better "
             "than mirrored; give the truth of this file, or name its convention as FILE:cohere"
         )
     warning = f"truth {source.path} explains the pattern poorly (correlation {fit:.2f}): noise, or another object?"
-    return problem.replace(truth=x), warning if fit < POOR else None
+    return problem.replace(truth=x), warning if fit < MIN_LIKENESS else None
 
 
 def likeness(x: ComplexArray, problem: Problem) -> tuple[float, float]:
-    """Correlation of the speckles of x (*shape) with the measured ones, and by how much it beats its mirror images.
+    """The correlation of the speckles of x (*shape) with the measured ones, and its margin over that of x's mirror images.
 
-    Speckles are √amplitude less its local mean over a speckle. What all objects have in common, the
-    bright middle and the fall-off, a mirror image has too.
+    Speckles are √amplitude minus its local mean over a speckle. A mirror image has the same bright middle and the same fall-off,
+    which all objects share.
     """
     from itertools import combinations
 

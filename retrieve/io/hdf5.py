@@ -1,4 +1,4 @@
-"""HDF5 and NeXus files: opening, listing what is there, following NeXus' default plot, Eiger stacks."""
+"""HDF5 and NeXus files: opening, listing of arrays, the default plot of NeXus, Eiger stacks."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from .dataset_selection import assemble
-from .records import RawFile, Stored
+from .records import INSTALL_DETECTORS, RawFile, Stored
 
-DETECTOR_PLACES = "pip install 'retrieve-phase[detectors]'"
 EIGER_PART = re.compile(r"^(.*?)/?data_\d{6}$")
 
 
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file for reading; a file that is cut short is an `InputError`."""
+    """Open an HDF5 file for reading. Raises `InputError` for a damaged or truncated file."""
     try:
         file = h5py.File(path, "r")
     except OSError as error:
@@ -41,7 +40,7 @@ def read_hdf5(path: Path, key: str | None) -> RawFile:
         preferred = default_signal(file)
         for name in (key, preferred):  # an array may be asked for by a link, and is listed only once
             if name is not None and isinstance(item := file.get(name), h5py.Dataset):
-                arrays.setdefault(name.strip("/"), stored(item))
+                arrays.setdefault(name.strip("/"), stored_dataset(item))
         if preferred not in arrays or arrays[preferred].complex:
             preferred = None
         return assemble(path, arrays, key, preferred=preferred, why="NeXus marks it as the signal to plot", detector=True)
@@ -77,31 +76,31 @@ def _walk(group: h5py.Group, prefix: str, seen: set[Any], found: dict[str, Store
         if isinstance(item, h5py.Group):
             _walk(item, f"{prefix}{name}/", seen, found)
         elif isinstance(item, h5py.Dataset) and item.shape is not None:
-            found[prefix + name] = stored(item)
+            found[prefix + name] = stored_dataset(item)
 
 
-def stored(item: h5py.Dataset) -> Stored:
-    """A dataset that is read when asked for."""
+def stored_dataset(item: h5py.Dataset) -> Stored:
+    """A dataset whose values are read later."""
     return Stored(item.shape, item.dtype, lambda: read_values(item))
 
 
 def read_values(item: h5py.Dataset) -> NDArray[Any]:
     """A dataset's values; loads hdf5plugin when a compression filter needs it."""
-    return np.asarray(readable(item)[()])
+    return np.asarray(with_filters(item)[()])
 
 
-def readable(item: h5py.Dataset) -> h5py.Dataset:
-    """The dataset, with hdf5plugin loaded when its compression needs it; raises `InputError` when nothing can read it."""
-    unavailable = _missing_filters(item)
-    if unavailable:
+def with_filters(item: h5py.Dataset) -> h5py.Dataset:
+    """The dataset, after loading hdf5plugin if its compression needs it. Raises `InputError` if nothing can read it."""
+    if unavailable := _missing_filters(item):
+        place = f"{item.file.filename}: {item.name!r}"
         try:
             import hdf5plugin  # noqa: F401  (importing it registers the filters)
         except ImportError:
-            raise InputError(f"{item.file.filename}: {item.name!r} is compressed with {unavailable}; {DETECTOR_PLACES}") from None
+            raise InputError(f"{place} is compressed with {unavailable}; {INSTALL_DETECTORS}") from None
         if _missing_filters(item):
             raise InputError(
-                f"{item.file.filename}: {item.name!r} is compressed with {unavailable}, which hdf5plugin does not "
-                f"know; write it again with gzip (h5repack -f GZIP=4)"
+                f"{place} is compressed with {unavailable}, which hdf5plugin does not know; write it again with gzip "
+                "(h5repack -f GZIP=4)"
             )
     return item
 
@@ -123,7 +122,7 @@ def default_signal(file: h5py.Group) -> str | None:
     for _ in range(8):  # root, entry, data; more is a loop of defaults
         if (name := _signal(group)) is not None:
             return name
-        target = group.get(text(group.attrs.get("default", ""))) if "default" in group.attrs else _only_child(group)
+        target = group.get(as_text(group.attrs.get("default", ""))) if "default" in group.attrs else _only_child(group)
         if not isinstance(target, h5py.Group):
             return None
         group = target
@@ -132,27 +131,27 @@ def default_signal(file: h5py.Group) -> str | None:
 
 def _signal(group: h5py.Group) -> str | None:
     """The plotted dataset of an NXdata group, also in the old way of an attribute signal=1 on the dataset."""
-    named = group.get(text(group.attrs["signal"])) if "signal" in group.attrs else None
+    named = group.get(as_text(group.attrs["signal"])) if "signal" in group.attrs else None
     if isinstance(named, h5py.Dataset):
         return named.name.strip("/")
-    if text(group.attrs.get("NX_class", "")) == "NXdata":
+    if as_text(group.attrs.get("NX_class", "")) == "NXdata":
         for name in group:
             item = group.get(name)
-            if isinstance(item, h5py.Dataset) and text(item.attrs.get("signal", "")) == "1":
+            if isinstance(item, h5py.Dataset) and as_text(item.attrs.get("signal", "")) == "1":
                 return item.name.strip("/")
     return None
 
 
 def _only_child(group: h5py.Group) -> h5py.Group | None:
     """The one entry of a file, or the one NXdata of an entry, when no `default` attribute says more."""
-    wanted = "NXdata" if text(group.attrs.get("NX_class", "")) == "NXentry" else "NXentry"
+    wanted = "NXdata" if as_text(group.attrs.get("NX_class", "")) == "NXentry" else "NXentry"
     groups = [item for item in (group.get(n) for n in group) if isinstance(item, h5py.Group)]
-    fitting = [g for g in groups if text(g.attrs.get("NX_class", "")) == wanted]
+    fitting = [g for g in groups if as_text(g.attrs.get("NX_class", "")) == wanted]
     return fitting[0] if len(fitting) == 1 else None
 
 
-def text(value: Any) -> str:
-    """An HDF5 string attribute or scalar as str, whichever way it was stored."""
+def as_text(value: Any) -> str:
+    """An HDF5 string attribute or scalar as str."""
     if isinstance(value, np.ndarray):
         value = value.ravel()[0] if value.size else ""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -9,9 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from .dataset_selection import assemble
-from .records import RawFile, Stored
-
-DETECTOR_SUFFIXES = "pip install 'retrieve-phase[detectors]'"
+from .records import INSTALL_DETECTORS, RawFile, Stored
 
 
 def read_tiff(path: Path, key: str | None) -> RawFile:
@@ -27,7 +25,7 @@ def read_tiff(path: Path, key: str | None) -> RawFile:
             data = series[number].asarray()
         except ValueError as error:
             if "imagecodecs" in str(error):
-                raise InputError(f"{path} is a compressed TIFF ({error}); {DETECTOR_SUFFIXES}") from error
+                raise InputError(f"{path} is a compressed TIFF ({error}); {INSTALL_DETECTORS}") from error
             raise
     return assemble(path, {path.stem: Stored(data.shape, data.dtype, lambda: data)}, path.stem)
 
@@ -49,7 +47,7 @@ def read_frames(path: Path, key: str | None) -> RawFile:
     try:
         import fabio
     except ImportError:
-        raise InputError(f"{path} needs the package fabio; {DETECTOR_SUFFIXES}") from None
+        raise InputError(f"{path} needs the package fabio; {INSTALL_DETECTORS}") from None
     with fabio.open(str(path)) as file:
         frames = [np.asarray(file.get_frame(i).data) for i in range(file.nframes)]
         if getattr(file, "incomplete_file", False):  # fabio fills a truncated EDF with zeros, and says so here alone

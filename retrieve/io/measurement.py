@@ -15,10 +15,10 @@ from ..problem import Problem
 from ..problem.likelihood import Likelihood, stored_likelihood
 from ..provenance import sha256
 from .conventions import cut_at_edge, flagged, guess_centred, guess_kind, measured_mask
-from .counts import Counts, fast_size, place_in, ratio_text
+from .counts import Counts, fast_size, place_in, shape_text
 from .dataset_selection import COMPANIONS
 from .records import RawFile, Reader
-from .registry import companion, read_file, readers, split
+from .registry import companion, read_file, readers, split_key
 
 KINDS = ("auto", "intensity", "amplitude")
 CENTRED = {"auto": None, "yes": True, "no": False}
@@ -160,7 +160,7 @@ def load(
     _check_choice("kind", kind, KINDS)
     _check_choice("centred", centred, CENTRED)
     table = readers(extra)
-    source, key = split(path, key)
+    source, key = split_key(path, key)
     options = {"key": key, "mask": mask, "support": support, "frame": frame, "kind": kind, "centred": centred}
     asked = {name: value if name == "frame" else str(value) for name, value in options.items() if value not in (None, "auto")}
     raw = _take_frame(_drop_short_axes(read_file(source, key, table)), frame, source)
@@ -205,7 +205,7 @@ def _drop_short_axes(raw: RawFile) -> RawFile:
         return raw
     parts: dict[str, Any] = {name: array.squeeze() for name, array in _companions(raw).items()}
     return _changed(
-        raw, f"axes of length 1 of {ratio_text(shape)} dropped", data=raw.data.squeeze(), meta=_meta_of(raw, 0), **parts
+        raw, f"axes of length 1 of {shape_text(shape)} dropped", data=raw.data.squeeze(), meta=_meta_of(raw, 0), **parts
     )
 
 
@@ -214,7 +214,7 @@ def _take_frame(raw: RawFile, frame: int | None, source: Path) -> RawFile:
         return raw
     stack = raw.data.shape
     if len(stack) < 3:
-        raise InputError(f"{source}: {raw.name!r} is no stack but {ratio_text(stack)}; leave out --frame {frame}")
+        raise InputError(f"{source}: {raw.name!r} is no stack but {shape_text(stack)}; leave out --frame {frame}")
     if not 0 <= frame < stack[0]:
         raise InputError(f"{source}: {raw.name!r} has {stack[0]} frames; --frame {frame} must be between 0 and {stack[0] - 1}")
     parts: dict[str, Any] = {name: array[frame] for name, array in _companions(raw).items() if array.shape == stack}
@@ -241,7 +241,7 @@ def _check_numbers(raw: RawFile, source: Path) -> None:
         raise InputError(f"{what} holds no numbers but {data.dtype}; name a numeric array with --key")
     if data.ndim > 3:
         raise InputError(
-            f"{what} has {data.ndim} axes, {ratio_text(data.shape)}; take a part with --frame (along axis 0) or --key"
+            f"{what} has {data.ndim} axes, {shape_text(data.shape)}; take a part with --frame (along axis 0) or --key"
         )
     if data.ndim < 2:
         raise InputError(f"{what} has shape {data.shape}; a measurement has 2 or 3 axes: name another array with --key")
@@ -257,7 +257,7 @@ def _spread_mask(raw: RawFile, source: Path) -> RawFile:
         return raw
     if raw.mask.shape == raw.data.shape[1:]:
         return _changed(raw, "one mask used for all frames of axis 0", mask=np.broadcast_to(raw.mask, raw.data.shape))
-    shapes = f"the mask is {ratio_text(raw.mask.shape)}, the data {ratio_text(raw.data.shape)}"
+    shapes = f"the mask is {shape_text(raw.mask.shape)}, the data {shape_text(raw.data.shape)}"
     raise InputError(f"{source}: {shapes}; give one of that shape with --mask")
 
 
@@ -280,7 +280,7 @@ def _find_centre(raw: RawFile) -> tuple[RawFile, bool]:
     shape = tuple(fast_size(2 * max(p, n - p)) for p, n in zip(peak, data.shape, strict=True))
     counts = place_in(Counts(data, np.ones(data.shape, bool) if raw.mask is None else raw.mask), peak, shape)
     note = (
-        f"peak at {peak} of {ratio_text(data.shape)}, near the edge, which cuts the pattern on one side: padded to "
-        f"{ratio_text(shape)} with pixels that are not measured, the peak in the middle; --centred yes takes it as it is"
+        f"peak at {peak} of {shape_text(data.shape)}, near the edge, which cuts the pattern on one side: padded to "
+        f"{shape_text(shape)} with pixels that are not measured, the peak in the middle; --centred yes takes it as it is"
     )
     return _changed(raw, note, data=counts.values, mask=counts.valid), True

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MIN_PIXELS = 16  # along each axis of a picture
+INSTALL_DETECTORS = "pip install 'retrieve-phase[detectors]'"
 
 
 class Stored(NamedTuple):

@@ -1,4 +1,4 @@
-"""The formats that can be read, and the choice of one for a file: by content first, then by suffix."""
+"""The known formats, and the choice of a reader for a file: by content first, then by suffix."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def readers(extra: Iterable[Reader] = ()) -> dict[str, Reader]:
     return {reader.name: reader for reader in (*extra, *added.values(), *builtin)}
 
 
-def split(path: str | Path, key: str | None = None) -> tuple[Path, str | None]:
+def split_key(path: str | Path, key: str | None = None) -> tuple[Path, str | None]:
     """Split ``file.h5:/dataset`` into file and key, unless a file of that very name exists."""
     whole = Path(path)
     head, colon, tail = str(path).rpartition(":")
@@ -127,7 +127,7 @@ def companion(spec: str | Path, role: str, table: Mapping[str, Reader] | None = 
 
     role: mask, support, dark, …  Axes of length 1 are dropped. Raises `InputError` for a file without such an array.
     """
-    path, key = split(spec)
+    path, key = split_key(spec)
     table = readers() if table is None else table
     if key is not None:
         raw = read_file(path, key, table)

@@ -1,4 +1,4 @@
-"""Reading back the results that `cxi` wrote."""
+"""Reading results that `retrieve.io.result` wrote."""
 
 from __future__ import annotations
 
@@ -14,16 +14,26 @@ from ..operators import FarField, Pad, PartialCoherence
 from ..problem import Problem
 from ..problem.likelihood import stored_likelihood
 from .cxi import KERNEL
-from .hdf5 import open_hdf5, text
+from .hdf5 import as_text, open_hdf5
 from .measurement import load
 from .result import Cost, Result, Score, Verdict, current_evidence
 
 
 def read_result(path: str | Path) -> Result:
-    """Read a result that `write_result` wrote. Raises `InputError` for any other file.
+    """Read a result of `retrieve run` or `Result.save`.
 
-    The problem comes back with its data, mask, support, truth, meta and likelihood, and with the plain
-    (or zero-padded) far field as its operator; what another operator was is kept in meta["operator"].
+    The problem has its data, mask, support, truth, meta and likelihood. Its operator is the plain or zero-padded far field;
+    meta["operator"] names any other operator.
+
+    Parameters
+    ----------
+    path
+        A CXI file.
+
+    Raises
+    ------
+    InputError
+        For any other file.
     """
     path = Path(path)
     measurement = load(path)
@@ -36,7 +46,7 @@ def read_result(path: str | Path) -> Result:
         starts, made = entry["starts"], entry["image_1/process_1/results"]
         supports = starts["supports"][()].astype(bool) if "supports" in starts else None
         scores = tuple(
-            _score(r, free, nll, text(failure))
+            _score(r, free, nll, as_text(failure))
             for r, free, nll, failure in zip(
                 *(_dataset(starts, f"score_{n}")[()] for n in ("r", "r_free", "nll")), starts["failure"][()], strict=True
             )
@@ -56,15 +66,15 @@ def read_result(path: str | Path) -> Result:
             samples=starts["samples"][()] if "samples" in starts else None,
             averaged=_averaged(made),
             interrupted=bool(made["interrupted"][()]),
-            manifest=json.loads(text(entry["manifest"][()])),
-            account=tuple(map(tuple, json.loads(text(entry["account"][()])))) if "account" in entry else (),
+            manifest=json.loads(as_text(entry["manifest"][()])),
+            account=tuple(map(tuple, json.loads(as_text(entry["account"][()])))) if "account" in entry else (),
             x0=starts["x0"][()] if "x0" in starts else None,
-            verdict=_verdict(json.loads(text(entry["verdict"][()]))) if "verdict" in entry else None,
+            verdict=_verdict(json.loads(as_text(entry["verdict"][()]))) if "verdict" in entry else None,
         )
 
 
 FORMER_DATASETS = {"r": "chi2", "r_free": "free", "score_r": "score_chi2", "score_r_free": "score_free", "averaged": "combined"}
-"""Datasets by the names that files of the first version have."""
+"""The names of datasets in files of the first version."""
 
 
 def _dataset(group: h5py.Group, name: str) -> h5py.Dataset:
@@ -92,11 +102,11 @@ def _verdict(record: dict[str, Any]) -> Verdict:
 
 
 def _problem(measurement: Any, entry: h5py.Group) -> Problem:
-    """The problem as it was solved: with the meta that it had then, and padded when the object is the smaller."""
+    """The problem as it was solved, with its meta, and padded if the object is smaller than the data."""
     m = measurement
     meta = dict(m.meta)
     likelihood = stored_likelihood(meta.pop("likelihood", None))
-    if (operator := text(entry["image_1/process_1/configuration/forward_operator"][()])) != "FarField":
+    if (operator := as_text(entry["image_1/process_1/configuration/forward_operator"][()])) != "FarField":
         meta["operator"] = operator
     bare = Problem.from_arrays(intensity=m.data, mask=m.mask, meta=meta, likelihood=likelihood)
     inside = entry["image_1/data"].shape

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..io.counts import Counts, binned, fast_size, place_in
+from ..io.counts import Counts, bin_counts, fast_size, place_in
 from .calibration import Calibration, read_calibration
 from .frames import Frames, frames_of
 from .pulses import PreparedTrain, Pulses, Selection, prepare_pulses
@@ -19,7 +19,7 @@ __all__ = [
     "Selection",
     "Spot",
     "PreparedTrain",
-    "binned",
+    "bin_counts",
     "fast_size",
     "frames_of",
     "place_in",

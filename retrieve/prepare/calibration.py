@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..io.conventions import measured_mask
-from ..io.counts import ratio_text
+from ..io.counts import shape_text
 from ..io.registry import companion
 
 ROLES = ("dark", "gain", "flat", "background")
@@ -122,7 +122,7 @@ def _checked_shape(image: NDArray, role: str, spec: str | Path, shape: tuple[int
     """The image, if it fits frames of `shape` (frames, rows, columns). Raises `InputError` that names a likely --axis."""
     if image.shape == shape[1:]:
         return image
-    shapes = f"{role} of {spec} is {ratio_text(image.shape)}, the frames are {ratio_text(shape[1:])}"
+    shapes = f"{role} of {spec} is {shape_text(image.shape)}, the frames are {shape_text(shape[1:])}"
     if len(image.shape) == 2 and sorted(image.shape) == sorted(shape[1:]):
         raise InputError(f"{shapes}: rows and columns are exchanged; transpose one of them")
     for axis in (1, 2):

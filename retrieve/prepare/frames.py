@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..io.conventions import flagged, measured_mask
-from ..io.counts import ratio_text
+from ..io.counts import shape_text
 from ..io.dataset_selection import parse_meta, resolve, select_dataset
-from ..io.hdf5 import arrays_of, default_signal, open_hdf5, readable
+from ..io.hdf5 import arrays_of, default_signal, open_hdf5, with_filters
 from ..io.records import Stored
-from ..io.registry import read_file, reader_for, readers, split
+from ..io.registry import read_file, reader_for, readers, split_key
 
 FRAMES_AT_ONCE = 32 * 2**20  # bytes of float32 that are read at once
 
@@ -118,7 +118,7 @@ def frames_of(paths: Sequence[str | Path], key: str | None = None, axis: int = 0
         first = stacks[0]
         for stack in stacks[1:]:
             if stack.shape[1:] != first.shape[1:]:
-                this, other = ratio_text(stack.shape[1:]), ratio_text(first.shape[1:])
+                this, other = shape_text(stack.shape[1:]), shape_text(first.shape[1:])
                 raise InputError(
                     f"{stack.source} has frames of {this}, {first.source} of {other}; "
                     "frames of one shape are needed: leave some files out, or crop them"
@@ -139,15 +139,15 @@ def _mask_of(stacks: Sequence[FrameStack]) -> NDArray[np.bool_] | None:
 
 def _mask_mismatch(stack: FrameStack) -> str:
     mask = () if stack.mask is None else stack.mask.shape
-    found = f"{stack.source}: its mask is {ratio_text(mask)}"
+    found = f"{stack.source}: its mask is {shape_text(mask)}"
     for axis in (1, 2):
         if mask == tuple(n for a, n in enumerate(stack.shape) if a != axis):
             return f"{found}: frames seem to lie along axis {axis} of the array; give --axis {axis}"
-    return f"{found}, the frames {ratio_text(stack.shape[1:])}; they must agree: name the frames with --key"
+    return f"{found}, the frames {shape_text(stack.shape[1:])}; they must agree: name the frames with --key"
 
 
 def _stacks(path: str | Path, key: str | None, axis: int, files: ExitStack) -> Iterator[FrameStack]:
-    source, key = split(path, key)
+    source, key = split_key(path, key)
     table = readers()
     if source.is_file() and h5py.is_hdf5(source):
         yield from _of_hdf5(source, key, axis, files)
@@ -176,7 +176,7 @@ def _of_hdf5(source: Path, key: str | None, axis: int, files: ExitStack) -> Iter
     mask = measured_mask(place, arrays[place].read())[0] if place else None
     meta = parse_meta(file["meta"][()]) if isinstance(file.get("meta"), h5py.Dataset) else {}
     for part in names:
-        item = readable(file[part])
+        item = with_filters(file[part])
         chunk = item.chunks[axis] if item.chunks and axis < item.ndim else 1
         yield _stack(f"{source}:/{part}", item, axis, chunk, mask, meta)
 
@@ -208,10 +208,10 @@ def _stack(source: str, data: Any, axis: int, chunk: int, mask: NDArray[np.bool_
         return FrameStack(source, (1, *data.shape), data.dtype, lambda part: np.asarray(data)[None][part], 1, mask, meta)
     if data.ndim != 3:
         raise InputError(
-            f"{source} has {data.ndim} axes, {ratio_text(data.shape)}; frames are a stack of three: reshape it, or name another"
+            f"{source} has {data.ndim} axes, {shape_text(data.shape)}; frames are a stack of three: reshape it, or name another"
         )
     if not 0 <= axis < 3:
-        raise InputError(f"axis={axis} counts no frames of {ratio_text(data.shape)}; give 0, 1 or 2 with --axis")
+        raise InputError(f"axis={axis} counts no frames of {shape_text(data.shape)}; give 0, 1 or 2 with --axis")
     if mask is not None and mask.ndim == 3:
         mask = np.moveaxis(mask, axis, 0) if mask.shape == data.shape else mask
     shape = (data.shape[axis], *(n for a, n in enumerate(data.shape) if a != axis))

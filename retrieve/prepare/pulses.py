@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from ..errors import InputError
-from ..io.counts import Counts, binned, place_in, ratio_text
+from ..io.counts import Counts, bin_counts, place_in, shape_text
 from ..plugins.options import option, validate, values_of
 from ..problem import Problem
 from .calibration import Calibration
@@ -221,10 +221,10 @@ def _pattern(
     side = max(total.shape)
     shape = [-(-(side if options.square else n) // options.bin) * options.bin for n in total.shape]
     if tuple(shape) != total.shape:
-        steps.append(f"padded from {ratio_text(total.shape)} to {ratio_text(shape)}, what was added is not measured")
+        steps.append(f"padded from {shape_text(total.shape)} to {shape_text(shape)}, what was added is not measured")
         counts = place_in(counts, [n // 2 for n in total.shape], shape)
     if options.bin > 1:
-        counts = binned(counts, (options.bin,) * 2)
+        counts = bin_counts(counts, (options.bin,) * 2)
         steps.append(f"summed over {options.bin}×{options.bin} pixels, bins of which half is missing are not measured")
     counts = _clipped(counts, steps) if options.clip == "last" else counts
     return counts, steps

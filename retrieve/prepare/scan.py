@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..io.conventions import find_peak
-from ..io.counts import Counts, binned, fast_size, place_in, ratio_text
+from ..io.counts import Counts, bin_counts, fast_size, place_in, shape_text
 from ..plugins.options import option, validate, values_of
 from ..problem import Problem
 from .calibration import Calibration
@@ -229,7 +229,7 @@ def _box(spot: Spot) -> str:
 
 def _check_edge(peak: Sequence[int], shape: Sequence[int], steps: list[str]) -> None:
     if any(not 0 <= p < n for p, n in zip(peak, shape, strict=True)):
-        raise InputError(f"centre {tuple(peak)} lies outside the scan of {ratio_text(shape)}; give a voxel of it")
+        raise InputError(f"centre {tuple(peak)} lies outside the scan of {shape_text(shape)}; give a voxel of it")
     for axis, (p, n) in enumerate(zip(peak, shape, strict=True)):
         distance = min(p, n - 1 - p)
         if distance < max(2, EDGE_DISTANCE * n):
@@ -247,10 +247,10 @@ def _cut_and_bin(counts: Counts, peak: Sequence[int], options: Scan, steps: list
     lost = float(counts.values.sum(dtype=float))
     counts = place_in(counts, peak, shape)
     lost -= float(counts.values.sum(dtype=float))
-    steps.append(f"cut or padded to {ratio_text(shape)} voxels, {lost:.4g} counts outside, what was added is not measured")
+    steps.append(f"cut or padded to {shape_text(shape)} voxels, {lost:.4g} counts outside, what was added is not measured")
     if max(options.factors) > 1:
-        counts = binned(counts, options.factors)
-        steps.append(f"summed over {ratio_text(options.factors)} voxels, bins of which half is missing are not measured")
+        counts = bin_counts(counts, options.factors)
+        steps.append(f"summed over {shape_text(options.factors)} voxels, bins of which half is missing are not measured")
     if options.threshold:
         low = counts.valid & (counts.values > 0) & (counts.values <= options.threshold)
         steps.append(

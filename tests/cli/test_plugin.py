@@ -24,10 +24,13 @@ def site(tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "500")
     before = set(sys.modules)
 
-    def install(folder, change=lambda code: code):
+    def install(folder, change=None):
         project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
         (module,) = project["entry-points"]["retrieve"].values()
-        (tmp_path / f"{module}.py").write_text(change((folder / f"{module}.py").read_text()))
+        code = (folder / f"{module}.py").read_text()
+        changed = change(code) if change else code
+        assert not change or changed != code  # else no fault is planted
+        (tmp_path / f"{module}.py").write_text(changed)
         info = tmp_path / f"{module}-0.1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
@@ -162,7 +165,7 @@ BROKEN = {
     ),
     "registers something": (lambda code: code.partition("@hookimpl\n")[0], "acme_solver registers nothing; give one of"),
     "imports quickly": (
-        lambda code: code.replace("from retrieve.numerics.arrays", f"{SLEEPS}from retrieve.numerics.arrays", 1),
+        lambda code: code.replace("from retrieve import", f"{SLEEPS}from retrieve import", 1),
         "are waited for",
     ),
     "names are its own": (

@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from retrieve.errors import InputError
 from retrieve.operators import Binning
-from retrieve.prepare import Counts, binned, fast_size, place_in
+from retrieve.prepare import Counts, bin_counts, fast_size, place_in
 
 
 def test_a_window_has_its_pixel_in_the_middle_and_is_not_measured_outside():
@@ -20,21 +20,21 @@ def test_a_window_has_its_pixel_in_the_middle_and_is_not_measured_outside():
 
 def test_bins_keep_counts(rng):
     values = rng.poisson(5, (8, 6, 4)).astype(np.float32)
-    made = binned(Counts(values, np.ones(values.shape, bool)), (2, 3, 1))
+    made = bin_counts(Counts(values, np.ones(values.shape, bool)), (2, 3, 1))
     assert made.values.shape == (4, 2, 4)
     assert made.values.sum() == values.sum()
     assert made.valid.all()
     operator = Binning((8, 8), 2)
     flat = rng.poisson(5, (8, 8)).astype(np.float32)
     expected = np.fft.fftshift(operator.forward(np.fft.ifftshift(flat)[None])[0])
-    assert_array_equal(binned(Counts(flat, flat >= 0), (2, 2)).values, expected)  # the operator that models it
+    assert_array_equal(bin_counts(Counts(flat, flat >= 0), (2, 2)).values, expected)  # the operator that models it
 
 
 def test_a_bin_is_scaled_by_its_measured_share_and_never_takes_a_missing_pixel_for_zero(rng):
     values = np.full((40, 40), 7.0, np.float32)
     valid = rng.random(values.shape) > 0.4
     values[~valid] = 1e6  # whatever stands there
-    made = binned(Counts(values, valid), (2, 2))
+    made = bin_counts(Counts(values, valid), (2, 2))
     share = valid.reshape(20, 2, 20, 2).mean(axis=(1, 3))
     assert_array_equal(made.valid, share >= 0.5)
     assert_allclose(made.values[made.valid], 28)
@@ -43,7 +43,7 @@ def test_a_bin_is_scaled_by_its_measured_share_and_never_takes_a_missing_pixel_f
 
 def test_bins_that_do_not_divide():
     with pytest.raises(InputError, match=r"binning by \(2, 2\) does not divide the shape \(4, 5\)"):
-        binned(Counts(np.ones((4, 5), np.float32), np.ones((4, 5), bool)), (2, 2))
+        bin_counts(Counts(np.ones((4, 5), np.float32), np.ones((4, 5), bool)), (2, 2))
 
 
 @pytest.mark.parametrize(("n", "factor"), [(1, 1), (61, 1), (204, 1), (257, 2), (127, 3)])

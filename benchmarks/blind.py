@@ -95,7 +95,7 @@ CELLS: dict[str, tuple[Callable[[int, int, Noise], rt.Problem], dict[str, Any]]]
 }
 """Name → objects and noise."""
 
-SOLVERS = {"auto": Auto(), "coherent": Auto(blurs=0), "hio": Recipe(recipe="20 er + 3*(180 hio + 40 er) + 20 cg")}
+SOLVERS = {"auto": Auto(), "coherent": Auto(coherence="never"), "hio": Recipe(recipe="20 er + 3*(180 hio + 40 er) + 20 cg")}
 """The default, the same without a fit of the coherence, and HIO with shrink-wrap (the default recipe), each with as many starts
 as `auto` may take."""
 

@@ -18,7 +18,7 @@ from retrieve.simulate import blobs, crystal, measure
 from retrieve.solvers import Recipe
 
 SHORT = {
-    "auto": lambda: find("solvers", "auto")(search=3, wrapped=3, levels=2, effort=2, rounds=1, length=4),
+    "auto": lambda: find("solvers", "auto")(effort=0.005),
     "recipe": lambda: Recipe(recipe="4 hio + 3 raar + 4 er + 2 cg"),
     "guided": lambda: find("solvers", "guided")(population=2, generations=2, recipe=Recipe(recipe="4 hio + 2 er")),
 }

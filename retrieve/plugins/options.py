@@ -11,12 +11,14 @@ dataclass of options (shrink-wrap inside a recipe) is reached as ``shrink_wrap.t
 A class that renames or drops an option lists it for one version, so that old scripts and manifests still work::
 
     RENAMED: ClassVar[Mapping[str, str | None]] = {"old_name": "new_name", "dropped": None}
+    FORMER_VALUES: ClassVar[Mapping[str, Callable[[Any], Any]]] = {"old_name": function of the old value or its text}
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import math
 import types
 import typing
@@ -129,7 +131,7 @@ def option(
 
 def options_of(cls: type, prefix: str = "", instance: Any = None) -> Iterator[Option]:
     """The options of a dataclass, nested ones with dotted names. Defaults come from `instance`, if given."""
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)
     for field in dataclasses.fields(cls):
         kind, optional = _plain_type(hints[field.name])
         default = field.default if instance is None else getattr(instance, field.name)
@@ -138,6 +140,12 @@ def options_of(cls: type, prefix: str = "", instance: Any = None) -> Iterator[Op
         elif "help" in field.metadata:
             meta = field.metadata
             yield Option(prefix + field.name, kind, optional, default, **meta)
+
+
+@functools.cache
+def _hints(cls: type) -> dict[str, Any]:
+    """The types of a class's fields; to evaluate them takes longer than an iteration on a small pattern."""
+    return typing.get_type_hints(cls)
 
 
 def _plain_type(hint: Any) -> tuple[type, bool]:
@@ -228,6 +236,7 @@ def current_names(cls: type, given: Mapping[str, Any]) -> dict[str, Any]:
         if new != name:
             note = f"option {name} is now {new}; write {new}=VALUE, or --{new.replace('_', '-')} on the command line"
             warnings.warn(note, FutureWarning, stacklevel=4)
+            value = getattr(cls, "FORMER_VALUES", {}).get(name, lambda same: same)(value)
         if new in values:
             raise OptionError(f"options {first[new]} and {written} are the same option; give {new} alone")
         values[new], first[new] = value, written

@@ -23,7 +23,7 @@ SHAPE = (12, 10)
 SOLVERS = [
     *(find("solvers", name.lower())(iterations=10) for name in CLASSICAL if name != "SF"),
     Recipe(recipe="4 hio + 3 raar + 6 er"),
-    Auto(search=6, wrapped=6, levels=2, effort=3, rounds=1, length=6),
+    Auto(effort=0.01),
     Guided(population=2, generations=2, recipe=Recipe(recipe="4 hio + 2 er")),
     ConjugateGradient(iterations=10),
     find("solvers", "diffusion")(search=8, evaluations=3),

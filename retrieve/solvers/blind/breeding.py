@@ -1,28 +1,31 @@
-"""A population for a start that is not settled: more starts of its own, the volume at which they agree, and breeding.
+"""A population for a start that is not settled: searches of its own, the volume at which they agree, and breeding.
 
-Each start has its own population, so that two starts stay independent of each other and their agreement says something.
+Each start has its own population. So two starts stay independent of each other, and their agreement is evidence.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from ...numerics.alignment import align_stack
 from ...numerics.arrays import like, to_numpy
-from ..base import Step, random_phases
-from .state import Found, SearchState, best_of, merge, select_row
+from ...problem import Problem
+from ..base import Step, Streams, random_phases
+from .search import STAGNATION_RATIO, SWEEP_ABORT_RATIO, Sweep, explore, long_round
+from .state import SearchContext, SearchState, Stage, StartRecord, best_of, merge, relay, take
 
-if TYPE_CHECKING:
-    from .search import Search
-
-T = TypeVar("T")
-
+MEMBERS = 8
+"""Searches in a population; half as many of a large pattern."""
+SMALL_PATTERN = 2**15
+"""Pixels up to which a population is a whole one."""
+GENERATIONS = 5
+"""At most."""
 CONSENSUS_SHARE = 0.5
-"""Members agree at a volume where they disagree by at most this share of what they do at the best scores."""
+"""Members agree at a volume where they disagree by at most this share of their disagreement at the best scores."""
 
 
 class Consensus(NamedTuple):
@@ -36,36 +39,55 @@ class Consensus(NamedTuple):
     agreement: float
 
 
-def evolve(search: Search, b: int, before: SearchState) -> Found:
-    """Start b of the batch `before` by means of a population, as a batch of one.
+def evolve(context: SearchContext, start: StartRecord) -> Stage:
+    """Search with a population, from the start's own random numbers.
 
-    Each member searches by itself. Where the object may be real, and they disagree but agree on a smaller volume of their
-    sweeps that explains the pattern almost as well, their mean there is taken: a loose support fits anything, and each
-    member another. (Without a real object it helped nowhere, and shuffled pixels agreed on a round nothing.) Else
-    generations: the others take the mean of themselves and the best, aligned, and all go on, until the best no longer
-    improves. Source of the breeding: Chen, Miao, Wang & Lee, PRB 76, 064113 (2007), there with a geometric mean.
+    A loose support fits anything, and each member another object. So where the object may be real, the mean of the members is
+    taken at a smaller volume, if they agree there and not at the best scores. Other objects gained nothing from it, and the
+    shuffled pixels of a pattern agreed on a round object. Without such a volume the members breed.
     """
-    crowd = search.crowd(b)
-    x = like(to_numpy(random_phases(crowd.problem, crowd.rng)), before.x)
-    members, _ = yield from _shown(crowd.explore(x), before, b)
-    members, said = merge(members, np.array([0]), select_row(before, b)), search.did[b]
-    found = concert(members, crowd.sweeps, search.options.past) if search.seen.real else None
-    if found is not None:
-        search.volumes[b] = found.share
-        said.append(
-            f"{len(found.state.score)} searches agree on a support of {found.share * math.prod(search.problem.shape):.0f} px "
-            f"(they correlate by {found.agreement:.2f}), not on larger ones that score better: their mean there is taken"
-        )
-        best = select_row(found.state, int(np.argmin(found.state.score)))
-        return search.scored(like(_aligned(found.state).mean(axis=0)[None], best.x), best.support, ("the mean of a population",))
+    crowd = replace(context, rng=Streams([*context.rng.generators] * members_for(context.problem)))
+    x = like(to_numpy(random_phases(crowd.problem, crowd.rng)), start.state.x)
+    explored = yield from relay(explore(crowd, x, thorough=True), _first_member)
+    members = merge(explored.state, [0], start.state)
+    found = find_consensus(members, explored.sweeps) if context.survey.real else None
+    if found is None:
+        return (yield from breed(crowd, start, members))
+    best = take(found.state, [int(np.argmin(found.state.score))])
+    mean = like(_aligned(found.state).mean(axis=0)[None], best.x)
+    return start.note(
+        f"{len(found.state.by)} searches agree on a support of {found.share * math.prod(context.problem.shape):.0f} px "
+        f"(they correlate by {found.agreement:.2f}), but not on larger ones with better scores: their mean there is taken",
+        state=context.score(mean, best.support, ("the mean of a population",)),
+        volume=found.share,
+    )
+
+
+def breed(crowd: SearchContext, start: StartRecord, members: SearchState) -> Stage:
+    """Move the members halfway to the best of them and run all on, until the best no longer improves.
+
+    Source: Chen, Miao, Wang & Lee, PRB 76, 064113 (2007), there with a geometric mean.
+    """
     scores = [float(members.score.min())]
-    for _ in range(search.options.generations):
-        members = best_of([members, (yield from _shown(crowd.long_round(_crossed(members)), before, b))])
+    for _ in range(GENERATIONS):
+        members = best_of([members, (yield from relay(long_round(crowd, _cross(members)), _first_member))])
         scores.append(float(members.score.min()))
-        if scores[-1] > 0.7 * scores[-2]:
+        if scores[-1] > STAGNATION_RATIO * scores[-2]:
             break
-    said.append(f"bred {len(members.score)} searches: score " + " to ".join(f"{score:.2g}" for score in scores))
-    return select_row(members, int(np.argmin(members.score)))
+    return start.note(
+        f"bred {len(members.by)} searches: score " + " to ".join(f"{score:.2g}" for score in scores),
+        state=take(members, [int(np.argmin(members.score))]),
+    )
+
+
+def members_for(problem: Problem) -> int:
+    """How many searches a population has."""
+    return MEMBERS if math.prod(problem.shape) <= SMALL_PATTERN else max(1, MEMBERS // 2)
+
+
+def _first_member(step: Step) -> Step:
+    """A population's step as that of its start."""
+    return step._replace(x=step.x[:1, ...], support=None if step.support is None else step.support[:1, ...])
 
 
 def _aligned(members: SearchState) -> np.ndarray:
@@ -74,45 +96,27 @@ def _aligned(members: SearchState) -> np.ndarray:
     return align_stack(x, x[k], subpixel=1).objects.astype(np.complex64)
 
 
-def _crossed(members: SearchState) -> SearchState:
+def _cross(members: SearchState) -> SearchState:
     """The others moved halfway to the best, in its support; scores unknown."""
     x, k = _aligned(members), int(np.argmin(members.score))
     support = np.stack([to_numpy(members.support[k, ...])] * len(x))
     return SearchState(like((x + x[k]) / 2, members.x), like(support, members.support), np.full(len(x), np.inf), members.by)
 
 
-def concert(members: SearchState, sweeps: Sequence[tuple[float, SearchState]], past: float) -> Consensus | None:
-    """The volume of the members' sweeps at which they agree, if they do not at the best scores; None where there is none.
-
-    sweeps: each volume as a share of the array, and the members there.  past: score over the best up to which a volume counts.
-    """
-    sweeps = [one for one in sweeps if len(one[1].score) > 1]
-    usual, scores = agreement(members), [float(np.median(state.score)) for _, state in sweeps]
-    found = None
-    for (share, state), score in zip(sweeps, scores, strict=True):
-        if score <= past * min(scores):
-            alike = agreement(state)
+def find_consensus(members: SearchState, sweeps: Sweep) -> Consensus | None:
+    """The volume of the members' sweeps at which they agree, if they do not at the best scores; None if there is none."""
+    together = [(share, state) for share, state in sweeps if len(state.by) > 1]
+    medians = [float(np.median(state.score)) for _, state in together]
+    usual, found = mean_correlation(members), None
+    for (share, state), median in zip(together, medians, strict=True):
+        if median <= SWEEP_ABORT_RATIO * min(medians):
+            alike = mean_correlation(state)
             if 1 - alike <= CONSENSUS_SHARE * (1 - usual) and (found is None or alike > found.agreement):
                 found = Consensus(state, share, alike)
     return found
 
 
-def agreement(members: SearchState) -> float:
+def mean_correlation(members: SearchState) -> float:
     """Mean correlation of the others with the best by score."""
     x, k = np.nan_to_num(to_numpy(members.x)), int(np.argmin(members.score))
     return float(np.delete(align_stack(x, x[k], subpixel=1).correlations, k).mean())
-
-
-def _shown(inner: Generator[Step, None, T], before: SearchState, b: int) -> Generator[Step, None, T]:
-    """The steps of a population as those of its start, by its first member; returns what the population does."""
-    while True:
-        try:
-            step = next(inner)
-        except StopIteration as end:
-            done: T = end.value
-            return done
-        one = SearchState(
-            step.x[:1, ...], step.estimate[:1, ...] != 0 if step.support is None else step.support[:1, ...], before.score[[b]], ()
-        )
-        whole = merge(before, np.array([b]), one)
-        yield step._replace(x=whole.x, support=whole.support)

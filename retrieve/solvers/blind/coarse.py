@@ -1,17 +1,30 @@
-"""A coarse problem from the middle of a large pattern, and the way back to the full one.
+"""A search on the middle of a large pattern, and the way back to all of it.
 
 The middle of a pattern is that of the same object on fewer and larger pixels: a search there costs a share of the time.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from scipy import ndimage
 
-from ...numerics.arrays import Array, like, to_numpy
+from ...numerics.arrays import Array, like, namespace, to_numpy
+from ...operators import PartialCoherence
 from ...problem import Problem
+from ..base import Step
+from ..gradient import ConjugateGradient
+from ..iterative import iterate
+from .search import SHORT_ITERATIONS, Parts, fixed_parts, mean_parts, scaled, threshold_parts, volume_parts
+from .state import SearchContext, SearchState, StartRecord
+
+SHOW_INTERVAL = 50
+"""Steps of a coarse search between two that are shown on all pixels."""
+CUT_RATIO = 4.0
+"""R over that in the loose support at which a threshold has cut into the object: less support always fits worse."""
 
 
 def factor_for(problem: Problem, most: int) -> int:
@@ -64,3 +77,72 @@ def interpolate(x: Array, support: Array, coarse: Problem, fine: Problem) -> tup
         inside = np.roll(inside.repeat(factor, axis), -(factor // 2), axis)
     wider = np.stack([ndimage.binary_dilation(one, iterations=factor) for one in inside])
     return fine.operator.adjoint(like(field, fine.amplitude)), like(wider, fine.valid)
+
+
+def on_all_pixels(coarse: Problem, fine: Problem) -> Callable[[Step], Step | None]:
+    """A function that shows a step on the coarse problem on the fine one's pixels; None for most steps."""
+    count = itertools.count()
+
+    def show(step: Step) -> Step | None:
+        if next(count) % SHOW_INTERVAL:
+            return None
+        x, support = interpolate(step.x, step.support, coarse, fine)
+        return Step(x, support, detector_of([getattr(step.detector, "kernel", None)], fine), f"coarse, {step.stage}")
+
+    return show
+
+
+def finish(context: SearchContext, start: StartRecord, problem: Problem) -> Iterator[Step]:
+    """Run a start on all pixels of a problem, from the end of the search on the middle."""
+    x, support = interpolate(start.state.x, start.state.support, context.whole, problem)
+    if problem.support is not None:
+        support = namespace(support).broadcast_to(problem.support[None, ...], x.shape)
+    excluded = None if start.excluded is None else on_all(start.excluded, problem.amplitude.shape)
+    detector = detector_of([start.kernel], problem)
+    problem = problem.replace(detector=detector) if excluded is None else problem.replace(detector=detector).without(excluded)
+    size = " × ".join(map(str, context.problem.shape))
+    log = [*start.log, f"searched on the middle {size} px, then on all of the pattern"]
+    for step in _run_on(context, start, problem, SearchState(x, support, start.state.score, start.state.by), log):
+        yield Step(step.x, step.support, detector, "all of the pattern", account=[log], excluded=excluded)
+
+
+def _run_on(context: SearchContext, start: StartRecord, problem: Problem, state: SearchState, log: list[str]) -> Iterator[Step]:
+    """The iterations on all pixels.
+
+    Under a blur that was fitted the object has the sharp edge that a threshold needs. The support, until then a volume on
+    coarse pixels, is shrunk to it, unless R says that the threshold cuts into the object.
+    """
+    if start.volume is not None:
+        parts: Parts = [*mean_parts(context, start.volume), ConjugateGradient(iterations=10)]
+    elif problem.support is not None:
+        parts = [*fixed_parts(SHORT_ITERATIONS), ConjugateGradient(iterations=20)]
+    else:
+        parts = [*volume_parts(context, float(to_numpy(state.support).mean()), 2.0), ConjugateGradient(iterations=20)]
+    loose = Step(state.x, state.support)
+    for loose in iterate(scaled(parts, context.effort), problem, state.x, state.support):
+        yield loose
+    if start.kernel is None or problem.support is not None:
+        return
+    tight, parts = loose, [*threshold_parts(SHORT_ITERATIONS), ConjugateGradient(iterations=20)]
+    for tight in iterate(scaled(parts, context.effort), problem, loose.x, loose.support):
+        yield tight
+    if not float(problem.r_factor(tight.estimate)[0]) < CUT_RATIO * float(problem.r_factor(loose.estimate)[0]):
+        log.append("shrink-wrap by threshold cut into the object there and was undone")
+        yield loose
+
+
+def detector_of(kernels: Sequence[Array | None], problem: Problem) -> PartialCoherence | None:
+    """The operator of a batch from the kernel of each start, (1, *shape); None leaves that start's intensity as it is.
+
+    A smaller kernel is one of the middle of the pattern. Returns None where there is no kernel at all.
+    """
+    if all(kernel is None for kernel in kernels):
+        return None
+    shape = tuple(problem.amplitude.shape)
+    batch = np.zeros((len(kernels), *shape), np.float32)
+    for one, kernel in zip(batch, kernels, strict=True):
+        if kernel is None:
+            one.flat[0] = 1
+        else:
+            one[...] = on_all(to_numpy(kernel)[0], shape)
+    return PartialCoherence(like(batch, problem.amplitude), shape)

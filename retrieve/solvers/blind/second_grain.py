@@ -1,32 +1,28 @@
-"""A second grain in the beam: bright spots that the rest of the pattern does not ask for, found by leaving each out in turn.
+"""A second grain in the beam: bright spots that do not follow from the rest of the pattern, found by leaving each out in turn.
 
-A weaker crystal adds its own pattern, displaced, to the intensity. The object takes that up as a ripple of its own, so that
-little is left in the residual; but a spot that is kept from the object shows whose it is. The object's own spots follow
-from the pixels around them, since its support is small; another's do not.
+A weaker crystal adds its own pattern, displaced, to the intensity. The object takes that up as a ripple, and little is left in
+the residual. But the object's own spots follow from the pixels around them, since its support is small; another's do not.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Generator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from ...numerics.arrays import like, namespace, to_numpy
-from ...problem import Problem
 from ..base import Step, random_phases
 from ..iterative import iterate
 from ..projections import ER
-from ..shrinkwrap import ShrinkWrap
-from .state import SearchState, select_row
+from .search import FIXED, explore, scaled
+from .state import SearchContext, SearchState, StartRecord
 
-if TYPE_CHECKING:
-    from .search import Search
-
-RADIUS = 1.5
+MOST_SPOTS = 8
+"""Bright spots that are tried."""
+SPOT_RADIUS = 1.5
 """Of a spot, in widths of a speckle, at least 3 px; the peak's own is twice as large."""
 SPOT_ITERATIONS = 60
 """Of error reduction, after which a spot counts as predicted."""
@@ -34,8 +30,8 @@ SPOT_SHARE = 0.5
 """Share of its counts below which a spot is not predicted."""
 SPOT_CONTRAST = 5.0
 """An alien spot's misfit over the median of all spots'."""
-USUAL = 0.6
-"""Median share of the spots' counts that an object must predict to tell an alien: else it is no solution yet."""
+SOLVED_SHARE = 0.6
+"""Median share of the spots' counts that an object predicts at least, if it is a solution at all."""
 
 
 class GrainSpot(NamedTuple):
@@ -45,88 +41,74 @@ class GrainSpot(NamedTuple):
     inside: NDArray[np.bool_]
 
 
-Cleared = Generator[Step, None, tuple["SearchState", NDArray[np.bool_]]]
-"""Steps on the way to the starts and whether each is settled, bool (batch,)."""
+def remove_second_grain(context: SearchContext, start: StartRecord) -> Generator[Step, None, tuple[SearchContext, StartRecord]]:
+    """Leave the spots of a second grain out of the pattern, if there are any, and explore it anew from new random phases.
 
-
-def remove_second_grain(search: Search, best: SearchState, settled: NDArray[np.bool_]) -> Cleared:
-    """The starts as they are where no spot of a second grain is found; else explored anew without it, from new random phases.
-
-    Undone where the new objects predict the spots, or score worse on the pixels that are left. The search
-    then goes on on these, and keeps what it left out in `alien`.
+    Undone where the new object predicts the spots, or scores worse on the pixels that are left.
     """
-    alien = yield from found(search, best)
-    if not alien:
-        return best, settled
-    inside = np.any([spot.inside for spot in alien], axis=0)
-    clean = copy.copy(search)
-    clean.look(search.whole.without(inside), search.held & ~inside)
-    clean.sweeps, clean.did = [], [[] for _ in search.did]
-    again, so = yield from clean.explore(like(to_numpy(random_phases(clean.problem, search.rng)), best.x))
+    spots = yield from find_grain_spots(context, start.state)
+    if not spots:
+        return context, start
+    inside = np.any([spot.inside for spot in spots], axis=0)
+    clean = SearchContext.of(context.whole.without(inside), context.rng, context.effort, context.held & ~inside)
+    again = yield from explore(clean, like(to_numpy(random_phases(clean.problem, clean.rng)), start.state.x))
     shares = []
-    for spot in alien:
-        shares.append((yield from predict_spot(search.problem, again, spot))[0])
-    first, last = float(clean.scored(best.x, best.support, best.by).score.min()), float(again.score.min())
-    counts = float((to_numpy(search.whole.amplitude)[inside] ** 2).sum() / search.whole.power)
-    said = (
-        f"the spots at {'; '.join(str(spot.at) for spot in alien)} px from the peak, {int(inside.sum())} px with {counts:.1%} "
+    for spot in spots:
+        shares.append((yield from predict_spot(context, again.state, spot))[0])
+    first = float(clean.score(start.state.x, start.state.support, start.state.by).score[0])
+    last = float(again.state.score[0])
+    counts = float((to_numpy(context.whole.amplitude)[inside] ** 2).sum() / context.whole.power)
+    line = (
+        f"the spots at {'; '.join(str(spot.at) for spot in spots)} px from the peak, {int(inside.sum())} px with {counts:.1%} "
         f"of the counts, do not follow from the others ({', '.join(f'{share:.0%}' for share in shares)} of their counts do)"
     )
-    kept = max(shares) <= SPOT_SHARE and last <= first
-    for did, more in zip(search.did, clean.did, strict=True):
-        if kept:
-            did += [f"{said}: a second grain's, left out, score {first:.2g} to {last:.2g}", *more]
-        else:
-            did.append(f"{said}; without them the score goes from {first:.2g} to {last:.2g}: they stay")
-    if not kept:
-        return best, settled
-    search.look(clean.whole, clean.held)
-    search.alien, search.sweeps = inside, clean.sweeps
-    return again, so
+    if max(shares) > SPOT_SHARE or last > first:
+        return context, start.note(f"{line}; without them the score goes from {first:.2g} to {last:.2g}: they stay")
+    line += f": a second grain's, left out, score {first:.2g} to {last:.2g}"
+    return clean, StartRecord(again.state, bool(again.settled[0]), (*start.log, line, *again.logs[0]), excluded=inside)
 
 
-def found(search: Search, before: SearchState) -> Generator[Step, None, list[GrainSpot]]:
-    """The spots that the best start does not predict, where it predicts the others.
+def find_grain_spots(context: SearchContext, state: SearchState) -> Generator[Step, None, list[GrainSpot]]:
+    """The spots that an object does not predict, where it predicts the others.
 
-    A spot is alien that keeps less than HALF of its counts once it is left out, with a misfit APART from those of the others.
-    On 40 plain patterns of tuning objects (crystals, strained ones, blobs, cells, 10⁴ photons to noiseless) no spot was;
-    of a crystal of 1 to 5 % the counts, 8 to 20 px away, at 10⁶ photons, the spot was in 12 of 12.
+    A spot is alien that keeps less than SPOT_SHARE of its counts once it is left out, with a misfit SPOT_CONTRAST times that
+    of the others. None was on 40 plain patterns of tuning objects (crystals, strained ones, blobs, cells, 10⁴ photons to
+    noiseless). The spot of a crystal with 1 to 5 % of the counts, 8 to 20 px away, at 10⁶ photons, was in 12 of 12.
     """
-    problem = search.problem
-    bright = spots(to_numpy(problem.amplitude) ** 2, to_numpy(problem.valid), search.whole.speckle_size, search.options.aliens)
+    problem = context.problem
+    bright = bright_spots(to_numpy(problem.amplitude) ** 2, to_numpy(problem.valid), context.whole.speckle_size)
     if len(bright) < 3:  # nothing to compare with
         return []
     shares, misfits = np.zeros((2, len(bright)))
     for k, spot in enumerate(bright):
-        shares[k], misfits[k] = yield from predict_spot(problem, before, spot)
-    if not np.median(shares) > USUAL:
+        shares[k], misfits[k] = yield from predict_spot(context, state, spot)
+    if not np.median(shares) > SOLVED_SHARE:
         return []
-    return [
-        spot
-        for spot, so in zip(bright, (shares < SPOT_SHARE) & (misfits > SPOT_CONTRAST * np.median(misfits)), strict=True)
-        if so
-    ]
+    alien = (shares < SPOT_SHARE) & (misfits > SPOT_CONTRAST * np.median(misfits))
+    return [spot for spot, so in zip(bright, alien, strict=True) if so]
 
 
-def predict_spot(problem: Problem, before: SearchState, spot: GrainSpot) -> Generator[Step, None, tuple[float, float]]:
-    """Of a spot that the best start is not shown: the share of its counts that it predicts, and the mean of (√P − √I)² in it."""
-    one = select_row(before, int(np.argmin(before.score)))
-    xp, seen = namespace(one.x), like(~spot.inside, problem.valid)
-    hidden, last = problem.without(spot.inside), Step(one.x, one.support)
-    x = problem.operator.forward(xp.where(one.support, one.x, xp.zeros_like(one.x)))
-    x = problem.operator.adjoint(xp.where(seen, x, xp.zeros_like(x)))  # what the spot gave the object is let go
-    for step in iterate([ER(iterations=SPOT_ITERATIONS, shrink_wrap=ShrinkWrap(when="never"))], hidden, x, one.support):
-        last = step
-        yield Step(before.x, before.support, stage="a second grain?")
+def predict_spot(context: SearchContext, state: SearchState, spot: GrainSpot) -> Generator[Step, None, tuple[float, float]]:
+    """Predict a spot that the object is not shown: the share of its counts that come back, and the mean of (√P − √I)² in it."""
+    problem = context.problem
+    xp, seen = namespace(state.x), like(~spot.inside, problem.valid)
+    field = problem.operator.forward(xp.where(state.support, state.x, xp.zeros_like(state.x)))
+    x = problem.operator.adjoint(xp.where(seen, field, xp.zeros_like(field)))  # without the spot's part of the object
+    parts = scaled([ER(iterations=SPOT_ITERATIONS, shrink_wrap=FIXED)], context.effort)
+    step = Step(x, state.support)
+    for step in iterate(parts, problem.without(spot.inside), x, state.support):
+        yield step._replace(x=state.x, support=state.support, stage="a second grain?")
     counted = to_numpy(problem.valid) & spot.inside
-    amplitude, predicted = (to_numpy(a)[..., counted] for a in (problem.amplitude, problem.modulus(last.estimate)))
+    amplitude, predicted = (to_numpy(a)[..., counted] for a in (problem.amplitude, problem.modulus(step.estimate)))
     return float((predicted**2).sum() / (amplitude**2).sum()), float(((predicted - amplitude) ** 2).mean())
 
 
-def spots(intensity: NDArray[np.floating], valid: NDArray[np.bool_], speckle: tuple[float, ...], most: int) -> list[GrainSpot]:
-    """The brightest spots apart from the peak, RADIUS speckles in radius, measured by half at least; zero frequency first."""
+def bright_spots(
+    intensity: NDArray[np.floating], valid: NDArray[np.bool_], speckle: tuple[float, ...], most: int = MOST_SPOTS
+) -> list[GrainSpot]:
+    """The brightest spots apart from the peak that are measured by half at least; zero frequency first."""
     level = ndimage.gaussian_filter(np.where(valid, intensity, 0), [s / 3 for s in speckle], mode="wrap")
-    r = [np.fft.fftfreq(n, 1 / n) / max(RADIUS * s, 3) for n, s in zip(level.shape, speckle, strict=True)]
+    r = [np.fft.fftfreq(n, 1 / n) / max(SPOT_RADIUS * s, 3) for n, s in zip(level.shape, speckle, strict=True)]
     distance = np.sqrt(sum(a**2 for a in np.meshgrid(*r, indexing="ij", sparse=True)))
     disc, level, found = distance <= 1, np.where(distance <= 2, 0, level), list[GrainSpot]()
     while len(found) < most and level.any():

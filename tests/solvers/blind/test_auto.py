@@ -2,13 +2,17 @@ import numpy as np
 import pytest
 
 import retrieve as rt
+from retrieve.errors import OptionError
 from retrieve.numerics.alignment import align
+from retrieve.plugins.options import build
 from retrieve.problem.survey import survey
 from retrieve.simulate import TUNE_SEED, Noise, object_set
-from retrieve.solvers import Auto
+from retrieve.simulate.crystals import crystal
+from retrieve.solvers import HIO, Auto
 from retrieve.solvers.base import Streams
 from retrieve.solvers.blind.coarse import crop_pattern, factor_for, interpolate
-from retrieve.solvers.blind.search import Search
+from retrieve.solvers.blind.search import scaled, volume_parts
+from retrieve.solvers.blind.state import SearchContext
 
 BLIND = Noise(support="unknown")
 
@@ -70,9 +74,23 @@ def test_a_film_whose_support_nobody_knows_is_solved(film):
 
 def test_a_known_support_is_kept(film):
     known = film.replace(support=film.truth != 0)
-    result = rt.solve(Auto(rounds=0), known, starts=1)
+    result = rt.solve(Auto(), known, starts=1)
     assert np.array_equal(result.support, known.support)
     assert align(result.object, film.truth).correlation > 0.95
+
+
+def test_the_start_of_a_batch_that_ends_first_rests(film):
+    """A start is searched alone, whatever runs beside it, and a budget of steps is each start's own."""
+    together, apart = (rt.solve(Auto(effort=0.02), film, starts=3, batch=batch, agree=0) for batch in (3, 1))
+    assert np.array_equal(together.estimates, apart.estimates)
+    assert together.account == apart.account
+    assert together.cost.steps < apart.cost.steps
+    cut = rt.solve(Auto(), film, starts=2, batch=2, budget=rt.Budget(steps=30))
+    assert cut.cost.steps == 30
+    assert all(len(history["step"]) == 2 for history in cut.history)
+
+
+# large patterns ----------------------------------------------------------------------------------
 
 
 def test_a_coarse_problem_is_the_same_object_on_larger_pixels():
@@ -90,20 +108,71 @@ def test_a_coarse_problem_is_the_same_object_on_larger_pixels():
     assert support[0][np.abs(x) > 0.1].all()
 
 
-def test_a_large_pattern_is_searched_on_its_middle():
+def test_a_large_pattern_is_searched_on_its_middle(searched_on_middle):
     problem = object_set("crystal2d").problem(0, TUNE_SEED, BLIND)
-    result = rt.solve(Auto(most=32 * 32, rounds=0), problem, starts=1)
+    result = rt.solve(Auto(), problem, starts=1)
     assert result.object.shape == (64, 64)
     assert any("middle 32 × 32" in line for line in result.account[0])
 
 
 def test_a_support_is_looked_for_in_half_the_array_at_most(film):
-    """What a search on the middle of a senseless pattern leaves may be larger."""
-    search = Search(Auto(), film, Streams.of(0, [0]))
-    assert search.volume(0.56, 2.0, 5)[0].shrink_wrap.area == 0.5
+    """A search on the middle of a senseless pattern may leave a larger one."""
+    context = SearchContext.of(film, Streams.of(0, [0]), 1.0)
+    assert volume_parts(context, 0.56, 2.0)[0].shrink_wrap.area == 0.5
 
 
-def test_three_axes_are_left_to_the_recipe():
-    auto = Auto()
-    problem = object_set("crystal3d").problem(0, TUNE_SEED, BLIND)
-    assert (auto.starts_for(problem), auto.batch_for(problem)) == (4, 1)
+# three dimensions --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def volume():
+    x = crystal((24, 24, 24), seed=1, fill=0.4)
+    return rt.Problem.from_arrays(intensity=1e3 * rt.simulate.measure(x), truth=x)
+
+
+def test_a_crystal_of_three_axes_is_solved(volume):
+    result = rt.solve(Auto(), volume)
+    assert align(result.object, volume.truth).correlation > 0.95
+    assert result.problem.detector is not None
+    assert all("three axes" in said[0] and "coherence" in said[0] for said in result.account)
+    assert (Auto().starts_for(volume), Auto().batch_for(volume)) == (4, 1)
+
+
+def test_options_hold_in_three_axes_too(volume):
+    result = rt.solve(Auto(coherence="never", effort=0.5), volume, starts=2)
+    assert align(result.object, volume.truth).correlation > 0.995  # coherent as it is, it is solved without a kernel
+    assert result.problem.detector is None
+    assert result.cost.steps == 2 * 350
+    assert not any("coherence" in line for said in result.account for line in said)
+
+
+# options -----------------------------------------------------------------------------------------
+
+
+def test_effort_scales_iterations_and_leaves_one_at_least():
+    assert [part.iterations for part in scaled([HIO(iterations=400), HIO(iterations=3)], 0.01)] == [4, 1]
+    assert [part.iterations for part in scaled([HIO(iterations=15)], 1.5)] == [23]
+
+
+FORMER = {
+    **{"search": 400, "wrapped": 480, "levels": 12, "ratio": 0.86, "effort": 60, "rounds": 3, "length": 800, "members": 8},
+    **{"generations": 5, "blurs": 12, "blurred": 0.9, "aliens": 8, "kept": 0.03, "past": 4.0, "most": 2**17, "settled": 0.95},
+}
+
+
+def test_options_of_old_manifests_are_taken_with_a_note():
+    with pytest.warns(FutureWarning) as notes:
+        assert build(Auto, FORMER) == Auto()
+    assert len(notes) == len(FORMER)
+    with pytest.warns(FutureWarning, match="option blurs is now coherence"):
+        assert build(Auto, {"blurs": "0"}) == Auto(coherence="never")
+    with pytest.warns(FutureWarning, match="option aliens is now second_grain"):
+        assert build(Auto, {"aliens": 0}) == Auto(second_grain="never")
+
+
+def test_a_large_effort_is_a_former_number_of_iterations():
+    with pytest.warns(FutureWarning, match="effort=60 is taken for the former option"):
+        assert Auto(effort=60).effort == 1
+    assert Auto(effort=19).effort == 19
+    with pytest.raises(OptionError, match="effort"):
+        Auto(effort=0)

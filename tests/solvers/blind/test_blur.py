@@ -7,8 +7,8 @@ from retrieve.operators import PartialCoherence
 from retrieve.simulate import TUNE_SEED, Noise, object_set
 from retrieve.simulate.noise import simulated_problem as measured
 from retrieve.solvers import Auto
-from retrieve.solvers.blind import auto
-from retrieve.solvers.blind.blur import detector_of
+from retrieve.solvers.blind import coarse
+from retrieve.solvers.blind.coarse import detector_of
 
 SHAPE = (64, 64)
 
@@ -21,37 +21,43 @@ def gaussian(shape: tuple[int, ...], *sigma: float) -> np.ndarray:
     return PartialCoherence.gaussian(shape, sigma).kernel
 
 
-@pytest.mark.parametrize("number", range(2))
+def with_and_without(problem: rt.Problem, **how: int) -> list[rt.Result]:
+    """The results with a fit of the coherence, and without."""
+    return [rt.solve(Auto(coherence=coherence), problem, **how) for coherence in ("auto", "never")]
+
+
+@pytest.mark.parametrize("number", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_coherent_pattern_is_given_no_blur(number):
-    problem = crystal(0, number)
-    with_, without = (rt.solve(Auto(blurs=n), problem, starts=2) for n in (12, 0))
-    assert with_.problem.detector is None
-    assert not any("coherence" in line for said in with_.account for line in said)
-    assert np.array_equal(with_.object, without.object)
+    fitted, plain = with_and_without(crystal(0, number), starts=2)
+    assert fitted.problem.detector is None
+    assert not any("coherence" in line for said in fitted.account for line in said)
+    assert np.array_equal(fitted.object, plain.object)
 
 
-def test_a_blurred_pattern_is_given_one_and_the_object_comes_nearer_to_the_truth():
+def test_a_blurred_pattern_is_given_one_and_the_object_comes_nearer_to_the_truth(without_breeding):
     problem = crystal(0.5)
-    with_, without = (rt.solve(Auto(blurs=n, members=1), problem, starts=2) for n in (12, 0))
-    assert isinstance(with_.problem.detector, PartialCoherence)
-    assert any("the beam's coherence, fitted" in line for line in with_.account[with_.chosen])
-    assert all(0.3 < w < 0.6 for w in with_.problem.detector.widths)
-    assert any("blurred by 0." in warning for warning in rt.judge(with_).warnings)
-    assert with_.score.r_free < 0.8 * without.score.r_free
-    assert align(without.object, problem.truth).correlation < 0.97
-    assert align(with_.object, problem.truth).correlation > 0.98
+    fitted, plain = with_and_without(problem, starts=2)
+    assert isinstance(fitted.problem.detector, PartialCoherence)
+    assert any("the beam's coherence was fitted" in line for line in fitted.account[fitted.chosen])
+    assert all(0.3 < w < 0.6 for w in fitted.problem.detector.widths)
+    assert any("blurred by 0." in warning for warning in rt.judge(fitted).warnings)
+    assert fitted.score.r_free < 0.8 * plain.score.r_free
+    assert align(plain.object, problem.truth).correlation < 0.97
+    assert align(fitted.object, problem.truth).correlation > 0.98
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("coherence", "photons"), [(0.8, 1e6), (0.8, 1e5), (1.2, 1e6)])
-def test_the_blur_is_as_wide_as_it_is_though_narrower_ones_fit_as_well(coherence, photons):
+def test_the_blur_is_as_wide_as_it_is_though_narrower_ones_fit_as_well(coherence, photons, without_breeding):
     problem = crystal(coherence, 0, photons)
-    with_, without = (rt.solve(Auto(blurs=n, members=1), problem, starts=2) for n in (12, 0))
-    assert all(0.9 * coherence < w < 1.2 * coherence for w in with_.problem.detector.widths)
-    assert with_.score.r < 1.5 * without.score.r
-    assert align(without.object, problem.truth).correlation < 0.92
-    assert align(with_.object, problem.truth).correlation > 0.95
+    fitted, plain = with_and_without(problem, starts=2)
+    assert all(0.9 * coherence < w < 1.2 * coherence for w in fitted.problem.detector.widths)
+    assert fitted.score.r < 1.5 * plain.score.r
+    assert align(plain.object, problem.truth).correlation < 0.92
+    assert align(fitted.object, problem.truth).correlation > 0.95
 
 
+@pytest.mark.slow
 def test_an_object_that_fades_towards_its_edges_is_not_taken_for_a_blurred_one():
     problem = crystal(0)
     r2 = sum(np.square(axis) for axis in np.meshgrid(*[np.arange(n) - n // 2 for n in SHAPE], sparse=True))
@@ -64,24 +70,24 @@ def test_an_object_that_fades_towards_its_edges_is_not_taken_for_a_blurred_one()
 def test_a_blur_that_is_known_is_left_alone():
     problem = crystal(0.5)
     known = problem.replace(detector=PartialCoherence.gaussian(SHAPE, 0.5))
-    result = rt.solve(Auto(rounds=0, members=1), known, starts=1)
+    result = rt.solve(Auto(effort=0.1), known, starts=1)
     assert not any("coherence" in line for line in result.account[0])
     assert np.array_equal(result.problem.detector.kernel, known.detector.kernel)
 
 
-def test_a_large_blurred_pattern_is_shrunk_to_its_edge_on_all_pixels(monkeypatch):
+def test_a_large_blurred_pattern_is_shrunk_to_its_edge_on_all_pixels(monkeypatch, without_breeding, searched_on_middle):
     problem = crystal(0.5, photons=None)
-    without, result = (rt.solve(Auto(most=32 * 32, rounds=0, members=1, blurs=n), problem, starts=1) for n in (0, 12))
-    assert result.problem.detector.kernel.shape == SHAPE
-    assert not any("undone" in line for line in result.account[0])
+    fitted, plain = with_and_without(problem, starts=1)
+    assert fitted.problem.detector.kernel.shape == SHAPE
+    assert not any("undone" in line for line in fitted.account[0])
     truth = (problem.truth != 0).sum()
-    assert result.support.sum() < 1.4 * truth < without.support.sum()
-    assert align(without.object, problem.truth).correlation < 0.95
-    assert align(result.object, problem.truth).correlation > 0.98
-    monkeypatch.setattr(auto, "CUT_RATIO", 0.0)  # as if the threshold had cut into the object
-    loose = rt.solve(Auto(most=32 * 32, rounds=0, members=1), problem, starts=1)
+    assert fitted.support.sum() < 1.4 * truth < plain.support.sum()
+    assert align(plain.object, problem.truth).correlation < 0.95
+    assert align(fitted.object, problem.truth).correlation > 0.98
+    monkeypatch.setattr(coarse, "CUT_RATIO", 0.0)  # as if the threshold had cut into the object
+    loose = rt.solve(Auto(), problem, starts=1)
     assert any("undone" in line for line in loose.account[0])
-    assert loose.support.sum() > result.support.sum()
+    assert loose.support.sum() > fitted.support.sum()
 
 
 def test_the_widths_of_a_kernel_are_its_standard_deviations():
@@ -90,8 +96,8 @@ def test_the_widths_of_a_kernel_are_its_standard_deviations():
 
 def test_starts_without_a_kernel_keep_their_intensities_to_the_bit():
     problem = rt.Problem.from_arrays(intensity=np.random.default_rng(0).random(SHAPE))
-    assert detector_of({}, 2, problem) is None
-    found = detector_of({1: gaussian((32, 32), 1, 1)[None]}, 2, problem)
+    assert detector_of([None, None], problem) is None
+    found = detector_of([None, gaussian((32, 32), 1, 1)[None]], problem)
     x = np.random.default_rng(1).random((2, *SHAPE), dtype=np.float32)
     blurred = found.forward(x)
     assert np.array_equal(blurred[0], x[0])

@@ -126,7 +126,28 @@ def run(
     workers: int = 1,
     executor: str | None = None,
 ) -> Result:
-    """Run a `RunSpec`. Arguments, returns and errors are those of `solve`; the result is not averaged."""
+    """Run a `RunSpec`. Errors are those of `solve`.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        All that decides the result.
+    problem : Problem
+        The problem; its truth is not used.
+    x0 : ndarray, optional
+        complex (*shape) or (starts, *shape): the array that the starts begin with.
+    on_step : callable, optional
+        Called with a `Progress` after every step. Return True to stop the run.
+    workers : int
+        Processes that share the starts.
+    executor : str, optional
+        NAME or NAME:WHERE of what shares the starts.
+
+    Returns
+    -------
+    Result
+        The result, not averaged.
+    """
     executor = executor or ("processes" if workers > 1 else "serial" if spec.separate else None)
     spec = resolve(replace(spec, separate=executor is not None), problem, x0)
     problem = problem.replace(likelihood=spec.likelihood)

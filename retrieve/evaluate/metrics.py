@@ -154,7 +154,26 @@ def metric(
     source: str,
     needs: Literal["truth", "data"] = "truth",
 ) -> Callable[[Callable[..., float]], Metric]:
-    """Turn a function into the metric of its name."""
+    """Turn a function into the metric of its name.
+
+    Parameters
+    ----------
+    formula : str
+        The definition, in symbols and words.
+    range : tuple of float
+        The lowest and the highest value.
+    direction : {"higher", "lower"}
+        The better direction.
+    source : str
+        The author of the definition.
+    needs : {"truth", "data"}
+        "truth" for a function of (x, truth, mask), "data" for one of (estimate, problem).
+
+    Returns
+    -------
+    callable
+        The decorator.
+    """
     return lambda function: Metric(function.__name__, function, formula, range, direction, source, needs)
 
 

@@ -152,6 +152,11 @@ def load(
     extra
         Readers beside the registered ones.
 
+    Returns
+    -------
+    Measurement
+        The arrays with the notes on all assumptions.
+
     Raises
     ------
     InputError

@@ -24,7 +24,19 @@ LOG_SCALE = json.dumps({"signal_scale_type": "log"})  # silx and h5web show the 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a solve spent, counted by the driver."""
+    """The cost of a solve, counted by the driver.
+
+    Attributes
+    ----------
+    ffts : int
+        Transforms of one array of the object's size.
+    network_evaluations : int
+        Forward passes through networks.
+    seconds : float
+        Wall time.
+    steps : int
+        Steps of all starts.
+    """
 
     ffts: int = 0
     network_evaluations: int = 0
@@ -33,11 +45,20 @@ class Cost:
 
 
 class Verdict(NamedTuple):
-    """What is to be thought of a result.
+    """How far to trust a result.
 
-    label: "solved", "several solutions", "not solved", or "cannot tell".  probability: of the object being right, 0 to 1,
-    None where it cannot be told.  evidence: the figures behind it, each truth-free.  words: the same in a sentence.
-    warnings: what is odd about the support, and that the pattern was taken for a blurred one, or to hold a second grain.
+    Attributes
+    ----------
+    label : str
+        "solved", "several solutions", "not solved", or "cannot tell".
+    probability : float or None
+        Probability that the object is right, 0 to 1. None if it cannot be told.
+    evidence : mapping
+        The figures behind the verdict, all without a truth.
+    words : str
+        The same in a sentence.
+    warnings : tuple of str
+        Remarks on the support, on a blur that was fitted, and on a second grain.
     """
 
     label: str
@@ -74,23 +95,45 @@ def current_evidence(evidence: Mapping[str, float]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Result:
-    """A finished (or interrupted) solve, as NumPy arrays on the host.
+    """A finished or interrupted solve, as NumPy arrays on the host.
 
-    object: complex64 (*shape), the chosen estimate, centred at N//2.
-    estimates: complex64 (starts, *shape), every start's estimate, in the order of the starts.
-    supports: bool (starts, *shape) or None when the solver used none.
-    scores: one `Score` a start.  chosen: index of the chosen start.
-    history: one mapping a start of equally long lists: step, r, free.
-    spread: float32 (*shape), standard deviation of the amplitude over the samples, or else over the aligned
-        starts; None with one start (one sample has no spread).
-    samples: complex64 (samples, *shape), posterior samples aligned to `object`, or None where none were asked for.
-    held: bool (*detector), centred: the pixels that were held out of the fit.
-    problem: what was solved; where the solver refined its detector operator, as the chosen start left it.
-    x0: complex (*shape) or (starts, *shape), what the starts began with, if an array was given.
-    averaged: the score of `object` where it is an average of starts and not the chosen one.
-    account: what was done with each start, in words, by solvers that tell.
-    verdict: whether the object is to be trusted, where it was judged (`retrieve.evaluate.verdict.judge`).
-    manifest: everything that replays the run.
+    Attributes
+    ----------
+    object : ndarray
+        complex64 (*shape), centred at N//2: the chosen start's estimate, or the average of starts.
+    estimates : ndarray
+        complex64 (starts, *shape): every start's estimate, in the order of the starts.
+    supports : ndarray or None
+        bool (starts, *shape), if the solver used supports.
+    scores : tuple of Score
+        One a start.
+    chosen : int
+        Number of the chosen start.
+    history : tuple of mapping
+        For each start, equally long lists: step, r, r_free.
+    cost : Cost
+        Transforms, denoiser calls, seconds and steps.
+    problem : Problem
+        The problem, with the detector operator as the chosen start refined it.
+    held : ndarray or None
+        bool (*detector), centred: the held-out pixels.
+    spread : ndarray or None
+        float32 (*shape): standard deviation of the amplitude over the samples, or else over the aligned starts. None with one
+        start.
+    samples : ndarray or None
+        complex64 (samples, *shape): posterior samples, aligned to `object`.
+    averaged : Score or None
+        Score of `object`, if it is an average of starts.
+    interrupted : bool
+        Whether the run was stopped before its end.
+    manifest : mapping
+        Everything that replays the run.
+    account : tuple of tuple of str
+        For each start, sentences on what the solver did.
+    verdict : Verdict or None
+        How far to trust the object, if `retrieve.judge` was called.
+    x0 : ndarray or None
+        complex (*shape) or (starts, *shape): the array that the starts began with, if one was given.
     """
 
     object: NDArray[np.complex64]
@@ -135,7 +178,23 @@ class Result:
         return self.averaging
 
     def save(self, path: str | Path) -> Path:
-        """Write a CXI file (see `retrieve.io.cxi`) beside its place and rename it; returns the path."""
+        """Write the result as a CXI file, atomically.
+
+        Parameters
+        ----------
+        path : path-like
+            The file; an older one is replaced.
+
+        Returns
+        -------
+        Path
+            The path.
+
+        Raises
+        ------
+        InputError
+            If the place cannot be written. The older file then stays.
+        """
         return write_result(self, Path(path))
 
 

@@ -30,6 +30,11 @@ def read_result(path: str | Path) -> Result:
     path
         A CXI file.
 
+    Returns
+    -------
+    Result
+        The result.
+
     Raises
     ------
     InputError

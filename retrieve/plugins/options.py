@@ -123,6 +123,11 @@ def option(
         The valid words.
     source
         The paper or person the default comes from.
+
+    Returns
+    -------
+    dataclasses.Field
+        The field, with its declaration as metadata.
     """
     bounds = {k: v for k, v in (("ge", ge), ("gt", gt), ("le", le), ("lt", lt)) if v is not None}
     metadata = {"help": help, "bounds": bounds, "choices": choices, "source": source}

@@ -37,6 +37,11 @@ def example(name: str) -> Problem:
     name
         "crystal2d" or "crystal3d".
 
+    Returns
+    -------
+    Problem
+        The problem, its truth scaled to the photons of the pattern.
+
     Raises
     ------
     InputError

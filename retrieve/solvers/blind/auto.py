@@ -15,7 +15,8 @@ from ...numerics.arrays import Array, like, namespace, to_numpy
 from ...plugins.options import option
 from ...problem import Problem
 from ..base import Solver, Step, Streams
-from ..iterative import Coherence, iterate
+from ..coherence import Coherence
+from ..iterative import iterate
 from ..recipe import Recipe
 from .blur import fit_kernel
 from .breeding import evolve
@@ -127,7 +128,7 @@ class Auto(Solver):
         if self.coherence == "auto":
             line += ", the beam's coherence fitted in the last part of the run"
         recipe = Recipe(coherence=Coherence(when=self.coherence))
-        for step in iterate(scaled(recipe.parts(), self.effort), problem, x):
+        for step in iterate(scaled(recipe.parts(), self.effort), problem, x, twin_cut=recipe.twin_cut):
             yield step._replace(account=[[line]] * x.shape[0])
 
 

@@ -199,7 +199,8 @@ def half_autocorrelation(context: SearchContext, state: SearchState) -> WaySteps
 
 def shrink_wrap(context: SearchContext, state: SearchState) -> WaySteps:
     """Shrink-wrap by threshold, as the default recipe does."""
-    return WayEnd((yield from run_stage(context, Recipe(recipe=SHRINK_WRAP_RECIPE).parts(), state, "shrink-wrap")))
+    recipe = Recipe(recipe=SHRINK_WRAP_RECIPE)
+    return WayEnd((yield from run_stage(context, recipe.parts(), state, "shrink-wrap", recipe.twin_cut)))
 
 
 def sweep_volumes(context: SearchContext, state: SearchState, thorough: bool) -> WaySteps:
@@ -226,10 +227,10 @@ def sweep_volumes(context: SearchContext, state: SearchState, thorough: bool) ->
 # parts of a stage --------------------------------------------------------------------------------
 
 
-def run_stage(context: SearchContext, parts: Parts, state: SearchState, by: str = "") -> Found:
+def run_stage(context: SearchContext, parts: Parts, state: SearchState, by: str = "", twin_cut: int | None = None) -> Found:
     """Run the parts from a state and score the last step, which `by` led to, or else the same way as before."""
     step = Step(state.x, state.support)
-    for step in iterate(scaled(parts, context.effort), context.problem, state.x, state.support):
+    for step in iterate(scaled(parts, context.effort), context.problem, state.x, state.support, twin_cut):
         yield step._replace(stage=by or "refine")
     return context.score(step.estimate, step.support, (by,) * len(state.by) if by else state.by)
 

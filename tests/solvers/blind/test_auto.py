@@ -8,7 +8,7 @@ from retrieve.plugins.options import build
 from retrieve.problem.survey import survey
 from retrieve.simulate import TUNE_SEED, Noise, object_set
 from retrieve.simulate.crystals import crystal
-from retrieve.solvers import HIO, Auto
+from retrieve.solvers import HIO, Auto, Recipe
 from retrieve.solvers.base import Streams
 from retrieve.solvers.blind.coarse import crop_pattern, factor_for, interpolate
 from retrieve.solvers.blind.search import scaled, volume_parts
@@ -136,6 +136,8 @@ def test_a_crystal_of_three_axes_is_solved(volume):
     assert result.problem.detector is not None
     assert all("three axes" in said[0] and "coherence" in said[0] for said in result.account)
     assert (Auto().starts_for(volume), Auto().batch_for(volume)) == (4, 1)
+    recipe = rt.solve(Recipe(), volume, starts=1)
+    assert np.array_equal(recipe.estimates[0], result.estimates[0])
 
 
 def test_options_hold_in_three_axes_too(volume):

@@ -40,7 +40,7 @@ def test_a_blurred_pattern_is_given_one_and_the_object_comes_nearer_to_the_truth
     assert isinstance(fitted.problem.detector, PartialCoherence)
     assert any("the beam's coherence was fitted" in line for line in fitted.account[fitted.chosen])
     assert all(0.3 < w < 0.6 for w in fitted.problem.detector.widths)
-    assert any("blurred by 0." in warning for warning in rt.judge(fitted).warnings)
+    assert any("assumed a blur of 0." in warning for warning in rt.judge(fitted).warnings)
     assert fitted.score.r_free < 0.8 * plain.score.r_free
     assert align(plain.object, problem.truth).correlation < 0.97
     assert align(fitted.object, problem.truth).correlation > 0.98

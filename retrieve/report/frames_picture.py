@@ -24,7 +24,9 @@ FRAME_AXES = ("frame", "row", "column")
 
 def train_picture(train: PreparedTrain, path: str | Path | None = None) -> Figure:
     """Draw the mean of all frames, the sums, and each frame's correlation with the mean; with a path, write it there."""
-    from .drawing import draw_chart, draw_images, new_figure, picture_style
+    from .drawing.charts import draw_chart
+    from .drawing.images import draw_images
+    from .drawing.style import new_figure, picture_style
 
     panels = [_counts("before: mean of all frames", train.mean)]
     for problem, own in zip(train.problems, train.members, strict=True):
@@ -58,7 +60,8 @@ def scan_picture(scan: RockingScan, path: str | Path | None = None) -> Figure:
 
     With a path, write the picture there.
     """
-    from .drawing import draw_images, new_figure, picture_style
+    from .drawing.images import draw_images
+    from .drawing.style import new_figure, picture_style
 
     whole = PixelGrid(FRAME_AXES, (0, 0, 0), (1.0, 1.0, 1.0), "")
     before = replace(_counts("before", scan.before), grid=whole, cut=scan.peak).sections()

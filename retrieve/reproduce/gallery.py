@@ -14,7 +14,9 @@ from ..evaluate.comparison import Comparison, Picture, Row
 from ..evaluate.metrics import metrics
 from ..numerics.grids import crop_to
 from ..report.comparison_tables import metric_title
-from ..report.drawing import draw_chart, draw_grid, draw_legend, new_figure, picture_style
+from ..report.drawing.charts import draw_chart, draw_legend
+from ..report.drawing.images import draw_grid
+from ..report.drawing.style import new_figure, picture_style
 from ..report.object_panels import ObjectScales, amplitude_and_phase, error_panels, object_grid
 from ..report.panels import ColourScale, DensityPanel, ImageGrid, ImagePanel, ImageRow
 from ..report.pattern_panels import detector_grid
@@ -26,10 +28,10 @@ ROW_HEIGHT, FIGURE_WIDTH = 1.25, 13  # in
 FILM_SCALES = ObjectScales(
     ColourScale("viridis", 0.0, 1.0, "amplitude"),
     ColourScale("twilight", -np.pi, np.pi, "phase (rad)"),
-    ColourScale("inferno", 0.0, 0.5, "error of the amplitude"),
-    ColourScale("inferno", 0.0, np.pi / 2, "error of the phase (rad)"),
+    ColourScale("inferno", 0.0, 0.5, "error"),
+    ColourScale("inferno", 0.0, np.pi / 2, "error (rad)"),
 )
-PATTERN_SCALE = ColourScale("magma", 1e-3, 1.0, "amplitude of the pattern", log=True)
+PATTERN_SCALE = ColourScale("magma", 1e-3, 1.0, "amplitude", log=True)
 
 
 class Trial(NamedTuple):
@@ -109,7 +111,6 @@ def _gallery(whole: Comparison, group: str, shown: Sequence[Trial], measured: bo
             rows.append(ImageRow([*known[:3], None, None], "truth"))
         own = np.abs(np.fft.fftshift(np.fft.fftn(picture.estimate, norm="ortho")))
         panels = _film(picture.estimate, picture.truth, picture.amplitude if measured else own)
-        panels = [replace(panel, title="") for panel in panels]
         panels[1] = replace(panels[1], title=f"{picture.row.metrics['complex_correlation']:.3f}")
         rows.append(ImageRow(panels, trial.title.replace(", ", "\n")))
     return ImageGrid(rows)

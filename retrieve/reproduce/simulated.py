@@ -16,7 +16,8 @@ from ..evaluate.comparison import Comparison
 from ..evaluate.statistics import summarise
 from ..evaluate.store import Store
 from ..plugins.registry import find
-from ..report.drawing import draw_chart, new_figure, picture_style
+from ..report.drawing.charts import draw_chart
+from ..report.drawing.style import new_figure, picture_style
 from ..report.panels import Curve, CurvePanel
 from ..simulate import TEST_SEED, Noise, object_set
 from ..solvers import HIO, Solver

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from ..evaluate.comparison import Picture
 from ..evaluate.store import Store
 from ..numerics.grids import crop_to
-from ..report.drawing import draw_grid, new_figure, picture_style
+from ..report.drawing.images import draw_grid
+from ..report.drawing.style import new_figure, picture_style
 from ..report.object_panels import ObjectScales, amplitude_and_phase, error_panels, object_grid
 from ..report.panels import ColourScale, ImageGrid, ImagePanel, ImageRow
 from ..report.pattern_panels import detector_grid

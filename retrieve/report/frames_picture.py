@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .figure import write_figure
-from .panels import Curve, CurvePanel, ImagePanel, Outline, PixelGrid
+from .panels import ChartCurve, CurvePanel, ImagePanel, Outline, PixelGrid
 from .pattern_panels import detector_grid, intensity_scale, measured_intensity
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ def _correlations(train: PreparedTrain) -> CurvePanel:
     number = np.arange(correlation.size)
     threshold = train.problems[0].meta["prepare"]["threshold"]
     curves = [
-        Curve(0, number[kept], correlation[kept], f"{kept.sum()} kept", marks=True, line=False),
-        Curve(1, number[~kept], correlation[~kept], f"{(~kept).sum()} dropped", marks=True, line=False),
-        Curve(7, number[[0, -1]], [threshold] * 2, f"threshold {threshold:g}", dashed=True),
+        ChartCurve(0, number[kept], correlation[kept], f"{kept.sum()} kept", marks=True, line=False),
+        ChartCurve(1, number[~kept], correlation[~kept], f"{(~kept).sum()} dropped", marks=True, line=False),
+        ChartCurve(7, number[[0, -1]], [threshold] * 2, f"threshold {threshold:g}", dashed=True),
     ]
     return CurvePanel(
         "selection", curves, "frame", "Pearson correlation with the mean", "correlation of each frame with the mean"

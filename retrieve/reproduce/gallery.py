@@ -34,7 +34,7 @@ FILM_SCALES = ObjectScales(
 PATTERN_SCALE = ColourScale("magma", 1e-3, 1.0, "amplitude", log=True)
 
 
-class Trial(NamedTuple):
+class GalleryRow(NamedTuple):
     """A solver at a noise level, under its title."""
 
     title: str
@@ -44,7 +44,7 @@ class Trial(NamedTuple):
 
 def figure2(whole: Comparison, noise: float) -> Figure:
     """a: the truth and the estimate of each solver.  b: their metrics over the objects."""
-    everyone = [Trial(solver_title(whole, label), label, noise) for label in whole.settings["starts"]]
+    everyone = [GalleryRow(solver_title(whole, label), label, noise) for label in whole.settings["starts"]]
     shown = [trial for trial in everyone if trial.solver in GALLERY_SOLVERS and picture_of(whole, trial)]
     names = ("diffraction_correlation", "chi2_diffraction", "amplitude_correlation", "complex_correlation")
     return _figure(whole, f"σ = {noise:g}", shown, everyone, names, measured=False)
@@ -52,7 +52,7 @@ def figure2(whole: Comparison, noise: float) -> Figure:
 
 def figure3(whole: Comparison, levels: Sequence[float]) -> Figure:
     """a: the diffusion solver at each noise level.  b: its metrics over the objects."""
-    trials = [Trial(f"σ = {level:g}", OURS, level) for level in levels]
+    trials = [GalleryRow(f"σ = {level:g}", OURS, level) for level in levels]
     shown = [trial for trial in trials if picture_of(whole, trial)]
     names = ("amplitude_correlation", "phase_similarity", "complex_correlation")
     return _figure(whole, solver_title(whole, OURS), shown, trials, names, measured=True)
@@ -71,7 +71,7 @@ def best(whole: Comparison, group: str, noise: float, solver: str) -> list[Row]:
     return [row for row in whole.rows if (row.group, row.noise, row.solver, row.start) == wanted and row.failure is None]
 
 
-def picture_of(whole: Comparison, trial: Trial, group: str | None = None) -> Picture | None:
+def picture_of(whole: Comparison, trial: GalleryRow, group: str | None = None) -> Picture | None:
     """The first picture of a trial, in a set or in any."""
     for shown in whole.pictures:
         if (shown.row.solver, shown.row.noise) == (trial.solver, trial.noise) and group in (None, shown.row.group):
@@ -80,7 +80,7 @@ def picture_of(whole: Comparison, trial: Trial, group: str | None = None) -> Pic
 
 
 def _figure(
-    whole: Comparison, words: str, shown: Sequence[Trial], judged: Sequence[Trial], names: Sequence[str], measured: bool
+    whole: Comparison, words: str, shown: Sequence[GalleryRow], judged: Sequence[GalleryRow], names: Sequence[str], measured: bool
 ) -> Figure:
     """Above: object 0 of each set and its estimates.  Below: one chart a metric over all objects."""
     sets = list(dict.fromkeys(row.group for row in whole.rows))
@@ -99,7 +99,7 @@ def _figure(
     return figure
 
 
-def _gallery(whole: Comparison, group: str, shown: Sequence[Trial], measured: bool) -> ImageGrid:
+def _gallery(whole: Comparison, group: str, shown: Sequence[GalleryRow], measured: bool) -> ImageGrid:
     """The truth and below it each estimate; with `measured` beside the measured pattern, else beside its own."""
     rows: list[ImageRow] = []
     for trial in shown:
@@ -126,7 +126,7 @@ def _film(x: NDArray, truth: NDArray, pattern: NDArray) -> list[ImagePanel]:
     return [shown, *objects]
 
 
-def _metric_chart(whole: Comparison, metric: str, sets: Sequence[str], trials: Sequence[Trial]) -> DensityPanel:
+def _metric_chart(whole: Comparison, metric: str, sets: Sequence[str], trials: Sequence[GalleryRow]) -> DensityPanel:
     """Over the objects, a distribution for each trial and set."""
     found = {
         k: [np.array([row.metrics[metric] for row in best(whole, group, trial.noise, trial.solver)], float) for trial in trials]

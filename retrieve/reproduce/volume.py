@@ -34,7 +34,7 @@ def fig6(effort: Effort, store: Store | None = None) -> Reproduction:
             for metric in ("amplitude_correlation", "phase_similarity", "complex_correlation"):
                 what = f"median {metric.replace('_', ' ')}, {label}, σ = {level:g}"
                 lines.append(Line(what, median(whole, VOLUME_SET, level, label, metric), key))
-    how = f"{effort.volumes} objects of {VOLUME_SET}, test seed, support known, best of up to {starts} starts by the free score"
+    how = f"{effort.volumes} objects of {VOLUME_SET}, test seed, support known, best of up to {starts} starts by R_free"
     shown = next(p for p in whole.pictures if p.row.solver == OURS and p.row.noise == 0.0)
     return Reproduction(how, lines, _figure6(shown), record_of(whole))
 

@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from ..numbers import decade
-from ..panels import ChartPanel, Curve, CurvePanel, DensityPanel, HistogramPanel
+from ..panels import ChartCurve, ChartPanel, CurvePanel, DensityPanel, HistogramPanel
 from .style import MARKERS, colour_of
 
 MAX_DENSITY_POINTS = 40  # of one distribution that are drawn, evenly over its ranks
@@ -59,7 +59,7 @@ def _draw_curves(axes: Axes, panel: CurvePanel) -> None:
         _categories(axes, panel.categories, panel.xlabel)
 
 
-def _draw_curve(axes: Axes, curve: Curve, log: bool) -> bool:
+def _draw_curve(axes: Axes, curve: ChartCurve, log: bool) -> bool:
     """Whether there was a point to draw."""
     y = np.asarray(curve.y, float)
     x = np.asarray(curve.x, float)[: y.size]

@@ -8,7 +8,7 @@ from ..evaluate.analyze import Analysis
 from ..evaluate.ensemble import upper
 from ..evaluate.resolution import threshold_of
 from .numbers import number
-from .panels import Curve, CurvePanel, HistogramPanel, ImagePanel, matrix_panel
+from .panels import ChartCurve, CurvePanel, HistogramPanel, ImagePanel, matrix_panel
 from .starts_panels import modes_grid
 from .tables import Column, TablePanel, percent
 
@@ -67,8 +67,8 @@ def frequency_panel(analysis: Analysis) -> CurvePanel:
     for k, one in enumerate(analysis.curves):
         curve, half = one.curve, one.resolution.half_period
         read = "no resolution" if half is None else f"half period {half:.2f} px at {one.resolution.criterion}"
-        curves.append(Curve(k, curve.frequency, curve.value, f"{curve.name} of {one.of}: {read}"))
-        curves.append(Curve(k, curve.frequency, threshold_of(curve), dashed=True, pale=True))
+        curves.append(ChartCurve(k, curve.frequency, curve.value, f"{curve.name} of {one.of}: {read}"))
+        curves.append(ChartCurve(k, curve.frequency, threshold_of(curve), dashed=True, pale=True))
     title, note = "agreement over spatial frequency", "Dashed: the threshold."
     alt = "PRTF and FRC over spatial frequency"
     return CurvePanel(title, curves, "spatial frequency (1/px)", "", alt, note, limits=(-0.05, 1.1), wide=True)

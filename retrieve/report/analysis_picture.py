@@ -38,7 +38,9 @@ def analysis_picture(analysis: Analysis, path: str | Path | None = None) -> Figu
         For a suffix that cannot be drawn.
     """
     from .analysis_panels import error_histograms, frequency_panel, pair_histograms, pair_matrix
-    from .drawing import draw_chart, draw_grid, draw_images, new_figure, picture_style
+    from .drawing.charts import draw_chart
+    from .drawing.images import draw_grid, draw_images
+    from .drawing.style import new_figure, picture_style
     from .starts_panels import modes_grid
 
     grid = modes_grid(analysis.modes, analysis.meta, "arb. units", analysis.kind)

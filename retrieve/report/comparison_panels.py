@@ -17,7 +17,7 @@ from .comparison_command import command_of
 from .comparison_tables import THRESHOLDS, failures_table, metric_hints, metric_title, paired_table, summary_table
 from .numbers import number
 from .object_panels import amplitude_and_phase, error_panels, flattened, object_grid, object_scales, without_ramp
-from .panels import Curve, CurvePanel, DensityPanel, ImageGrid, ImagePanel, ImageRow, spans_decades
+from .panels import ChartCurve, CurvePanel, DensityPanel, ImageGrid, ImagePanel, ImageRow, spans_decades
 from .pattern_panels import coarser, detector_grid, intensity_scale
 
 EXAMPLE_PIXELS = 2_000_000  # that all examples together may show; keeps the page below 6 MB
@@ -99,7 +99,7 @@ def _success_chart(group: str, summaries: Sequence[Summary], series: Mapping[str
         found = {s.noise: getattr(s, name) for s in summaries if (series[s.solver], s.best) == (k, best)}
         rate, low, high = np.array([found.get(noise, (math.nan,) * 3) for noise in noises], float).T
         x = np.arange(len(noises)) + (place - (len(lines) - 1) / 2) * step
-        curves.append(Curve(k, x, rate, dashed=not best, pale=not best, marks=True, interval=(low, high)))
+        curves.append(ChartCurve(k, x, rate, dashed=not best, pale=not best, marks=True, interval=(low, high)))
     title, alt = f"complex correlation above {level}", f"{group}: share of objects with a correlation above {level}"
     labels = _labels(noises)
     return CurvePanel(title, curves, NOISE_TITLE, "share of the objects", alt, limits=(-0.03, 1.03), categories=labels)
@@ -212,6 +212,6 @@ def _histories(pictures: Sequence[Picture], series: Mapping[str, int]) -> list[C
             if np.isfinite(values).any():
                 steps = one.history.get("step") or list(range(len(values)))
                 label = one.row.solver if key == "r" else ""
-                curves.append(Curve(series[one.row.solver], steps, values, label, dashed=key == "r_free"))
+                curves.append(ChartCurve(series[one.row.solver], steps, values, label, dashed=key == "r_free"))
     alt = "R and R_free of each solver against the step"
     return [CurvePanel("R against the step", curves, "step", "R", alt, "Dashed: R_free.", log=True, wide=True)] if curves else []

@@ -15,15 +15,46 @@ PICTURE_KINDS = ("png", "pdf", "svg", "svgz", "eps", "ps", "jpg", "jpeg", "tif",
 
 
 def check_picture(path: str | Path) -> Path:
-    """The path, if a picture can be drawn and written there; call it before long work. Raises `InputError` otherwise."""
+    """Check that a picture can be drawn and written at a path, before long work.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file. Its suffix gives the format.
+
+    Returns
+    -------
+    Path
+        The same path.
+
+    Raises
+    ------
+    InputError
+        For a suffix that cannot be drawn, and for a place that cannot be written.
+    """
     _kind(Path(path))
     return check_writable(path)
 
 
 def write_figure(figure: Figure, path: str | Path) -> Path:
-    """Write a figure as PNG, or what the suffix says, beside its place and rename it; returns the path.
+    """Write a figure beside its place and rename it.
 
-    Raises `InputError` for a suffix that cannot be drawn.
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    path : str or Path
+        The file. Its suffix gives the format: PNG without one, or pdf, svg, …
+
+    Returns
+    -------
+    Path
+        The same path.
+
+    Raises
+    ------
+    InputError
+        For a suffix that cannot be drawn, and for a place that cannot be written.
     """
     path = Path(path)
     kind = _kind(path)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .figure import write_figure
-from .panels import Curve, CurvePanel, ImagePanel, Outline, PixelGrid
+from .panels import ChartCurve, CurvePanel, ImagePanel, Outline, PixelGrid
 from .pattern_panels import detector_grid, intensity_scale, measured_intensity
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ FRAME_AXES = ("frame", "row", "column")
 
 def train_picture(train: PreparedTrain, path: str | Path | None = None) -> Figure:
     """Draw the mean of all frames, the sums, and each frame's correlation with the mean; with a path, write it there."""
-    from .drawing import draw_chart, draw_images, new_figure, picture_style
+    from .drawing.charts import draw_chart
+    from .drawing.images import draw_images
+    from .drawing.style import new_figure, picture_style
 
     panels = [_counts("before: mean of all frames", train.mean)]
     for problem, own in zip(train.problems, train.members, strict=True):
@@ -44,9 +46,9 @@ def _correlations(train: PreparedTrain) -> CurvePanel:
     number = np.arange(correlation.size)
     threshold = train.problems[0].meta["prepare"]["threshold"]
     curves = [
-        Curve(0, number[kept], correlation[kept], f"{kept.sum()} kept", marks=True, line=False),
-        Curve(1, number[~kept], correlation[~kept], f"{(~kept).sum()} dropped", marks=True, line=False),
-        Curve(7, number[[0, -1]], [threshold] * 2, f"threshold {threshold:g}", dashed=True),
+        ChartCurve(0, number[kept], correlation[kept], f"{kept.sum()} kept", marks=True, line=False),
+        ChartCurve(1, number[~kept], correlation[~kept], f"{(~kept).sum()} dropped", marks=True, line=False),
+        ChartCurve(7, number[[0, -1]], [threshold] * 2, f"threshold {threshold:g}", dashed=True),
     ]
     return CurvePanel(
         "selection", curves, "frame", "Pearson correlation with the mean", "correlation of each frame with the mean"
@@ -58,7 +60,8 @@ def scan_picture(scan: RockingScan, path: str | Path | None = None) -> Figure:
 
     With a path, write the picture there.
     """
-    from .drawing import draw_images, new_figure, picture_style
+    from .drawing.images import draw_images
+    from .drawing.style import new_figure, picture_style
 
     whole = PixelGrid(FRAME_AXES, (0, 0, 0), (1.0, 1.0, 1.0), "")
     before = replace(_counts("before", scan.before), grid=whole, cut=scan.peak).sections()

@@ -145,7 +145,7 @@ class ImageGrid(NamedTuple):
 # charts --------------------------------------------------------------------------------------------
 
 
-class Curve(NamedTuple):
+class ChartCurve(NamedTuple):
     """A line of a chart.  series: the number of its colour and mark.  label: for the legend, none if empty.
 
     interval: the low and the high end of each value.  marks: with a mark on each point.  line: False for marks alone.
@@ -167,7 +167,7 @@ class CurvePanel:
     """Curves over one axis, or over `categories`, which stand at x = 0, 1, …; `limits` are of the y axis."""
 
     title: str
-    curves: Sequence[Curve]
+    curves: Sequence[ChartCurve]
     xlabel: str | None
     ylabel: str
     alt: str

@@ -23,7 +23,7 @@ from .object_panels import (
     spread_scale,
     without_ramp,
 )
-from .panels import ColourScale, Curve, CurvePanel, ImageGrid, ImagePanel, ImageRow, Outline, PixelGrid
+from .panels import ChartCurve, ColourScale, CurvePanel, ImageGrid, ImagePanel, ImageRow, Outline, PixelGrid
 from .pattern_panels import amplitude_unit, coarser, diffraction_panels, intensity_unit
 from .starts_panels import agreement_of, modes_of_starts, ratio_of, starts_charts, starts_table
 
@@ -162,7 +162,7 @@ def history_panel(result: Result) -> CurvePanel:
             if np.any(values[np.isfinite(values)] > 0):
                 label = f"{name}, start {k}" + " (chosen)" * (result.averaging is None) if k == result.chosen else ""
                 steps = result.history[k]["step"]
-                curves.append(Curve(series, steps, values, label, dashed=key == "r_free", pale=k != result.chosen))
+                curves.append(ChartCurve(series, steps, values, label, dashed=key == "r_free", pale=k != result.chosen))
     note = "Pale: the other starts." * (len(result.history) > 1)
     return CurvePanel(
         "R against the step", curves, "step", "R", "R and R_free of each start against the step", note, log=True, wide=True

@@ -37,7 +37,9 @@ def plot(result: Result) -> Figure:
         The figure, not written anywhere.
     """
     from ..evaluate.support_agreement import support_agreement
-    from .drawing import draw_chart, draw_images, new_figure, picture_style
+    from .drawing.charts import draw_chart
+    from .drawing.images import draw_images
+    from .drawing.style import new_figure, picture_style
     from .object_panels import amplitude_and_phase, object_scales
     from .pattern_panels import amplitude_unit, coarser, diffraction_panels, intensity_unit
     from .result_panels import history_panel, place, spread_panel

@@ -35,10 +35,10 @@ COMPARED = ("fig2", "fig3", "fig6")
 
 
 def reproduce(name: str, effort: Effort, folder: Path, command: str = "", store: Store | None = None) -> dict:
-    """Make a figure, and write ``name.png`` and ``name.json`` into the folder; returns what the JSON says.
+    """Make a figure, and write ``name.png`` and ``name.json`` into the folder; returns the content of the JSON.
 
-    command: told in the JSON. store: of runs, for the figures of `COMPARED`: what it has is taken from there.
-    Raises `InputError` for an unknown name, and what its solvers raise.
+    command: the command line, for the JSON.  store: of runs, for the figures of `COMPARED`; runs that it holds are not repeated.
+    Raises `InputError` for an unknown name, and the errors of its solvers.
     """
     if name not in FIGURES:
         raise InputError(unknown("figure", name, FIGURES))

@@ -14,7 +14,9 @@ from ..evaluate.comparison import Comparison, Picture, Row
 from ..evaluate.metrics import metrics
 from ..numerics.grids import crop_to
 from ..report.comparison_tables import metric_title
-from ..report.drawing import draw_chart, draw_grid, draw_legend, new_figure, picture_style
+from ..report.drawing.charts import draw_chart, draw_legend
+from ..report.drawing.images import draw_grid
+from ..report.drawing.style import new_figure, picture_style
 from ..report.object_panels import ObjectScales, amplitude_and_phase, error_panels, object_grid
 from ..report.panels import ColourScale, DensityPanel, ImageGrid, ImagePanel, ImageRow
 from ..report.pattern_panels import detector_grid
@@ -26,13 +28,13 @@ ROW_HEIGHT, FIGURE_WIDTH = 1.25, 13  # in
 FILM_SCALES = ObjectScales(
     ColourScale("viridis", 0.0, 1.0, "amplitude"),
     ColourScale("twilight", -np.pi, np.pi, "phase (rad)"),
-    ColourScale("inferno", 0.0, 0.5, "error of the amplitude"),
-    ColourScale("inferno", 0.0, np.pi / 2, "error of the phase (rad)"),
+    ColourScale("inferno", 0.0, 0.5, "error"),
+    ColourScale("inferno", 0.0, np.pi / 2, "error (rad)"),
 )
-PATTERN_SCALE = ColourScale("magma", 1e-3, 1.0, "amplitude of the pattern", log=True)
+PATTERN_SCALE = ColourScale("magma", 1e-3, 1.0, "amplitude", log=True)
 
 
-class Trial(NamedTuple):
+class GalleryRow(NamedTuple):
     """A solver at a noise level, under its title."""
 
     title: str
@@ -42,7 +44,7 @@ class Trial(NamedTuple):
 
 def figure2(whole: Comparison, noise: float) -> Figure:
     """a: the truth and the estimate of each solver.  b: their metrics over the objects."""
-    everyone = [Trial(solver_title(whole, label), label, noise) for label in whole.settings["starts"]]
+    everyone = [GalleryRow(solver_title(whole, label), label, noise) for label in whole.settings["starts"]]
     shown = [trial for trial in everyone if trial.solver in GALLERY_SOLVERS and picture_of(whole, trial)]
     names = ("diffraction_correlation", "chi2_diffraction", "amplitude_correlation", "complex_correlation")
     return _figure(whole, f"σ = {noise:g}", shown, everyone, names, measured=False)
@@ -50,7 +52,7 @@ def figure2(whole: Comparison, noise: float) -> Figure:
 
 def figure3(whole: Comparison, levels: Sequence[float]) -> Figure:
     """a: the diffusion solver at each noise level.  b: its metrics over the objects."""
-    trials = [Trial(f"σ = {level:g}", OURS, level) for level in levels]
+    trials = [GalleryRow(f"σ = {level:g}", OURS, level) for level in levels]
     shown = [trial for trial in trials if picture_of(whole, trial)]
     names = ("amplitude_correlation", "phase_similarity", "complex_correlation")
     return _figure(whole, solver_title(whole, OURS), shown, trials, names, measured=True)
@@ -69,7 +71,7 @@ def best(whole: Comparison, group: str, noise: float, solver: str) -> list[Row]:
     return [row for row in whole.rows if (row.group, row.noise, row.solver, row.start) == wanted and row.failure is None]
 
 
-def picture_of(whole: Comparison, trial: Trial, group: str | None = None) -> Picture | None:
+def picture_of(whole: Comparison, trial: GalleryRow, group: str | None = None) -> Picture | None:
     """The first picture of a trial, in a set or in any."""
     for shown in whole.pictures:
         if (shown.row.solver, shown.row.noise) == (trial.solver, trial.noise) and group in (None, shown.row.group):
@@ -78,7 +80,7 @@ def picture_of(whole: Comparison, trial: Trial, group: str | None = None) -> Pic
 
 
 def _figure(
-    whole: Comparison, words: str, shown: Sequence[Trial], judged: Sequence[Trial], names: Sequence[str], measured: bool
+    whole: Comparison, words: str, shown: Sequence[GalleryRow], judged: Sequence[GalleryRow], names: Sequence[str], measured: bool
 ) -> Figure:
     """Above: object 0 of each set and its estimates.  Below: one chart a metric over all objects."""
     sets = list(dict.fromkeys(row.group for row in whole.rows))
@@ -97,7 +99,7 @@ def _figure(
     return figure
 
 
-def _gallery(whole: Comparison, group: str, shown: Sequence[Trial], measured: bool) -> ImageGrid:
+def _gallery(whole: Comparison, group: str, shown: Sequence[GalleryRow], measured: bool) -> ImageGrid:
     """The truth and below it each estimate; with `measured` beside the measured pattern, else beside its own."""
     rows: list[ImageRow] = []
     for trial in shown:
@@ -109,7 +111,6 @@ def _gallery(whole: Comparison, group: str, shown: Sequence[Trial], measured: bo
             rows.append(ImageRow([*known[:3], None, None], "truth"))
         own = np.abs(np.fft.fftshift(np.fft.fftn(picture.estimate, norm="ortho")))
         panels = _film(picture.estimate, picture.truth, picture.amplitude if measured else own)
-        panels = [replace(panel, title="") for panel in panels]
         panels[1] = replace(panels[1], title=f"{picture.row.metrics['complex_correlation']:.3f}")
         rows.append(ImageRow(panels, trial.title.replace(", ", "\n")))
     return ImageGrid(rows)
@@ -125,7 +126,7 @@ def _film(x: NDArray, truth: NDArray, pattern: NDArray) -> list[ImagePanel]:
     return [shown, *objects]
 
 
-def _metric_chart(whole: Comparison, metric: str, sets: Sequence[str], trials: Sequence[Trial]) -> DensityPanel:
+def _metric_chart(whole: Comparison, metric: str, sets: Sequence[str], trials: Sequence[GalleryRow]) -> DensityPanel:
     """Over the objects, a distribution for each trial and set."""
     found = {
         k: [np.array([row.metrics[metric] for row in best(whole, group, trial.noise, trial.solver)], float) for trial in trials]

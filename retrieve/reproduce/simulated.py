@@ -16,8 +16,9 @@ from ..evaluate.comparison import Comparison
 from ..evaluate.statistics import summarise
 from ..evaluate.store import Store
 from ..plugins.registry import find
-from ..report.drawing import draw_chart, new_figure, picture_style
-from ..report.panels import Curve, CurvePanel
+from ..report.drawing.charts import draw_chart
+from ..report.drawing.style import new_figure, picture_style
+from ..report.panels import ChartCurve, CurvePanel
 from ..simulate import TEST_SEED, Noise, object_set
 from ..solvers import HIO, Solver
 from .base import Effort, Line, Reproduction, paper
@@ -32,21 +33,10 @@ PAPER_METRICS = {
 LOUD = "noise is a share of the largest amplitude, ten times the rms here: at 0.05 it is half of a typical signal"
 MOVED = "a wrong object overlaps best when moved by a part of a pixel, which makes stripes of its walls; here it is not moved"
 SETS_DIFFER = "the paper's films are not published; cells and blobs are two readings of them"
-KNOWN = {
-    ("hio", "diffraction_correlation"): ("hio diffraction correlation", ""),
-    ("hio", "chi2_diffraction"): ("hio diffraction error", ""),
-    ("hio", "amplitude_correlation"): (
-        "hio amplitude correlation",
-        "a smooth beam flatters it: wrong cells reach 0.9; blobs without noise HIO solves, from the best of several starts",
-    ),
-    ("unet", "amplitude_correlation"): ("unet amplitude correlation", ""),
-    ("unet", "chi2_diffraction"): ("unet diffraction error", ""),
-    ("dps", "amplitude_correlation"): (
-        "diffusion amplitude correlation",
-        "the paper's sampler with a smaller prior and from one start; its step size and schedule are not published",
-    ),
-    (OURS, "amplitude_correlation"): ("diffusion amplitude correlation", "another sampler: the denoiser inside RAAR"),
-    (OURS, "chi2_diffraction"): ("diffusion diffraction error", ""),
+REMARKS = {  # by solver, or by solver and metric
+    "hio amplitude correlation": "a smooth beam flatters it: wrong cells reach 0.9; HIO solves blobs without noise",
+    "dps": "the paper's sampler with a smaller prior and from one start; its step size and schedule are not published",
+    OURS: "another sampler: the denoiser inside RAAR",
 }
 
 
@@ -101,7 +91,7 @@ def record_of(whole: Comparison) -> dict[str, object]:
 
 
 def median(whole: Comparison, group: str, noise: float, solver: str, metric: str) -> float:
-    """Over the objects, of the best by the free score."""
+    """Over the objects, of the best by R_free."""
     values = [row.metrics[metric] for row in best(whole, group, noise, solver)]
     return float(np.median(values)) if values else float("nan")
 
@@ -113,12 +103,12 @@ def fig2(effort: Effort, store: Store | None = None) -> Reproduction:
     for group in SETS:
         for label in whole.solvers:
             for metric, words in PAPER_METRICS.items():
-                key, why = KNOWN.get((label, metric), (None, ""))
-                lines.append(
-                    Line(f"{words}, {label}, {group}", median(whole, group, 0.0, label, metric), key, why or SETS_DIFFER)
-                )
+                key = f"{OURS if label == 'dps' else label} {words}"
+                why = REMARKS.get(f"{label} {words}") or REMARKS.get(label) or SETS_DIFFER
+                value = median(whole, group, 0.0, label, metric)
+                lines.append(Line(f"{words}, {label}, {group}", value, key if key in paper()["values"] else None, why))
     how = (
-        f"{effort.objects} objects of each set, test seed, no noise, support known; medians of the best by the free score "
+        f"{effort.objects} objects of each set, test seed, no noise, support known; medians of the best by R_free "
         f"of {effort.starts} starts (HIO of 500 iterations, diffusion) or of one (U-Net, DPS of {effort.timesteps} steps)"
     )
     return Reproduction(how, lines, figure2(whole, 0.0), record_of(whole))
@@ -170,8 +160,8 @@ def speed(effort: Effort) -> Reproduction:
     lines += [Line(f"{label} over hio, ratio", seconds[label] / seconds["hio"], None, ratio) for label in ("dps", OURS)]
     places = range(len(seconds))
     curves = [
-        Curve(0, places, list(seconds.values()), "here", marks=True, line=False),
-        Curve(1, places, [theirs[label] for label in seconds], "paper", marks=True, line=False),
+        ChartCurve(0, places, list(seconds.values()), "here", marks=True, line=False),
+        ChartCurve(1, places, [theirs[label] for label in seconds], "paper", marks=True, line=False),
     ]
     panel = CurvePanel("seconds a reconstruction", curves, None, "seconds", "seconds here", log=True, categories=list(seconds))
     with picture_style():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,7 +21,8 @@ from ..numerics.grids import crop_to
 from ..prepare import PreparedTrain, Pulses, frames_of, prepare_pulses, read_calibration
 from ..problem.likelihood import Poisson
 from ..report.analysis_picture import analysis_picture
-from ..report.drawing import draw_grid, new_figure, picture_style
+from ..report.drawing.images import draw_grid
+from ..report.drawing.style import new_figure, picture_style
 from ..report.object_panels import ObjectScales, amplitude_and_phase, object_grid, object_scales
 from ..report.panels import ColourScale, ImageGrid, ImagePanel, ImageRow
 from ..report.pattern_panels import detector_grid, measured_intensity
@@ -34,7 +34,7 @@ from .simulated import ours
 
 TRAINING_SET = "domains2d-50-cells"
 RANGES = ":24,-55:"
-DIFFERENCE_SCALE = ColourScale("inferno", 0.0, 0.1, "|difference| of the amplitudes")
+DIFFERENCE_SCALE = ColourScale("inferno", 0.0, 0.1, "|difference|")
 SIMULATED = "a simulated train of known truth; the measured one is not public"
 
 
@@ -126,10 +126,9 @@ def _figure4(made: Recording, results: list[Result]) -> Figure:
             scales = object_scales([x[crop] for x in aligned], None)
             rows = [_sample_row(x, crop, one, measured, scales) for x, one in zip(aligned, result.samples, strict=False)]
             shown = ImagePanel("measured", measured / np.nanmax(measured), PATTERN_SCALE, detector_grid(measured.shape))
-            first, *others = [ImageRow([shown if k == 0 else None, *row], f"sample {k + 1}") for k, row in enumerate(rows)]
-            plain = [row._replace(panels=[panel and replace(panel, title="") for panel in row.panels]) for row in others]
+            labelled = [ImageRow([shown if k == 0 else None, *row], f"sample {k + 1}") for k, row in enumerate(rows)]
             part.suptitle(f"data set {number + 1}")
-            draw_grid(part, ImageGrid([first, *plain]), ticks=False)
+            draw_grid(part, ImageGrid(labelled), ticks=False)
     return figure
 
 

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from ..evaluate.comparison import Picture
 from ..evaluate.store import Store
 from ..numerics.grids import crop_to
-from ..report.drawing import draw_grid, new_figure, picture_style
+from ..report.drawing.images import draw_grid
+from ..report.drawing.style import new_figure, picture_style
 from ..report.object_panels import ObjectScales, amplitude_and_phase, error_panels, object_grid
 from ..report.panels import ColourScale, ImageGrid, ImagePanel, ImageRow
 from ..report.pattern_panels import detector_grid
@@ -33,7 +34,7 @@ def fig6(effort: Effort, store: Store | None = None) -> Reproduction:
             for metric in ("amplitude_correlation", "phase_similarity", "complex_correlation"):
                 what = f"median {metric.replace('_', ' ')}, {label}, σ = {level:g}"
                 lines.append(Line(what, median(whole, VOLUME_SET, level, label, metric), key))
-    how = f"{effort.volumes} objects of {VOLUME_SET}, test seed, support known, best of up to {starts} starts by the free score"
+    how = f"{effort.volumes} objects of {VOLUME_SET}, test seed, support known, best of up to {starts} starts by R_free"
     shown = next(p for p in whole.pictures if p.row.solver == OURS and p.row.noise == 0.0)
     return Reproduction(how, lines, _figure6(shown), record_of(whole))
 

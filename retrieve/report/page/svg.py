@@ -12,7 +12,8 @@ from cycler import cycler
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
-from ..drawing import MARKERS, PALETTE, STYLE, draw_content
+from ..drawing.charts import draw_content
+from ..drawing.style import MARKERS, PALETTE, STYLE
 from ..panels import ChartPanel, CurvePanel
 
 CHART_SIZE = (460, 270)  # px of a chart at its natural size
@@ -72,12 +73,11 @@ def _svg(figure: Figure, alt: str, class_: str = "svg") -> Markup:
     file = io.BytesIO()
     figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = file.getvalue().decode()
-    text = text[text.index("<svg") :]
+    text = re.sub(r"<[^>]*>", lambda tag: _shortened(tag[0]), text[text.index("<svg") :])
     box = re.search(r'viewBox="[^"]*"', text)
     role = f'role="img" aria-label="{escape(alt)}"' if alt else 'aria-hidden="true"'
     text = re.sub(r"<svg[^>]*>", lambda _: f'<svg class="{class_}" {box[0] if box else ""} {role}>', text, count=1)
     text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style.*?</style>", "", text, flags=re.S)
-    text = re.sub(r"<[^>]*>", lambda m: _short(m[0]), text)
     text = text.replace(INK, "currentColor").replace(FAINT, "var(--faint)")
     text = re.sub(r"#0300([0-9a-f]{2})", lambda m: f"var(--c{int(m[1], 16)})", text)
     used = set(re.findall(r"#([\w-]+)", text))
@@ -91,20 +91,7 @@ def numbered(page: str) -> str:
     return "".join(part.replace(DRAWING_MARK, f"d{k}-") + "</svg>" for k, part in enumerate(drawings)) + last
 
 
-def _short(markup: str) -> str:
+def _shortened(tag: str) -> str:
     """A tag without the font's name, its coordinates to a tenth of a pixel."""
-    markup = re.sub(r"font-family: [^;\"]*;? ?", "", markup)
-    markup = re.sub(r"-?\d+\.\d{2,}", lambda m: f"{float(m[0]):.2f}".rstrip("0").rstrip("."), markup)
-    return re.sub(r' d="([^"]*)"', lambda m: f' d="{_path(m[1])}"', markup)
-
-
-def _path(d: str) -> str:
-    """Path data in few characters; the many short lines that stand for dots get the shortest form."""
-    d = re.sub(r"\d+\.\d+", lambda m: f"{float(m[0]):.1f}".removesuffix(".0"), d)
-    d = re.sub(r"M (\S+) (\S+) L \S+ \2(?= M|\s*$)", _dot, re.sub(r"\s+", " ", d))
-    return re.sub(r" ?([MLzh]) ?", r"\1", d).strip()
-
-
-def _dot(m: re.Match[str]) -> str:
-    left, right = float(m[1]), float(m[0].split()[4])
-    return f"M{m[1]} {m[2]}h{right - left:.1f}".removesuffix(".0")
+    tag = re.sub(r"font-family: [^;\"]*;? ?", "", tag)
+    return re.sub(r"(?<=[ \"(-])\d+\.\d{2,}", lambda m: f"{float(m[0]):.1f}", tag)

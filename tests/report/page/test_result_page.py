@@ -80,3 +80,18 @@ def test_a_result_shows_how_sure_its_support_is(result_of, truth):
     assert "share of the agreeing starts whose support holds it" in html
     assert re.search(r"all of the 3 starts that agree hold \d+ px, any of them \d+ px", text_of(html))
     assert "share of the agreeing starts" not in page(result_of((32, 32), truth=truth, starts=1))
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (16, 20, 18)])
+def test_the_same_result_gives_the_same_page(result_of, shape):
+    assert page(result_of(shape)) == page(result_of(shape))
+
+
+def test_the_outline_of_the_support_lies_on_the_object(result_of):
+    html = page(result_of((32, 32), truth=False))
+    overlays = re.findall(r'<svg viewBox="0 0 (\d+) (\d+)" [^>]*>((?:<path[^>]*>)+)', html)
+    sizes = re.findall(r'<img [^>]*width="(\d+)" height="(\d+)">', html)
+    assert len(overlays) == 2  # amplitude and phase
+    for columns, rows, paths in overlays:
+        assert (columns, rows) in sizes
+        assert re.search(r'd="M[\dMHV ]+" stroke="(white|#4d4d4d)"', paths)

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from .evaluate.metrics import Metric, metric
     from .evaluate.verdict import judge
     from .io import RawFile, Reader, load, read
-    from .io.result import Cost, Result, Verdict
+    from .io.result import Cost, Result
     from .io.results import read_result
+    from .io.verdict import Verdict
     from .numerics.arrays import Array, Device, namespace
     from .operators import Operator
     from .plugins.hookspecs import hookimpl
@@ -68,7 +69,7 @@ _WHERE = {
     "SolverError": ("errors", "SolverError"),
     "Step": ("solvers.base", "Step"),
     "Streams": ("solvers.base", "Streams"),
-    "Verdict": ("io.result", "Verdict"),
+    "Verdict": ("io.verdict", "Verdict"),
     "example": ("simulate", "example"),
     "first_support": ("solvers.iterative", "first_support"),
     "hookimpl": ("plugins.hookspecs", "hookimpl"),

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..errors import SolverError
-from ..io.result import Cost, Result
+from ..io.result import Result
 from ..numerics import fast
 from ..numerics.alignment import align, shift_to_centre
-from ..numerics.arrays import Array, to_numpy
-from ..numerics.stacks import align_all, amplitude_spread
+from ..numerics.arrays import to_numpy
+from ..numerics.stacks import amplitude_spread
 from ..operators import PartialCoherence
 from ..problem import Problem
-from ..problem.scoring import same_support, select_start, standard_error
+from ..problem.scoring import same_support, select_start
 from ..provenance import versions
-from ..solvers.base import Solver, Step, Streams
+from ..solvers.base import Solver
 from .batch import Batch, Progress, RunContext, resolve, run_batch, union
 from .parallel import StartTask, run_in_threads, run_in_workers
 from .rescore import rescored
 from .run_spec import Budget, RunSpec, Stops
+from .samples import Chains, cost_of, points_of, with_samples
 
 __all__ = ["Budget", "Progress", "RunSpec", "run", "shift_to_centre", "solve"]
 
@@ -167,10 +168,10 @@ def run(
     result = replace(_collect(context, problem, runs, time.perf_counter() - begun), x0=x0)
     chains: list[Batch] = []
     if spec.samples and not result.interrupted and spec.samples_stopped != {}:
-        points, begun = _points(result, spec.samples), time.perf_counter()
+        points, begun = points_of(result, spec.samples), time.perf_counter()
         sampling = replace(context, stops=spec.samples_stopped)
-        chains = list(_batches(sampling, _Chains(spec.solver), len(result.scores), spec.samples, points, executor, workers))
-        result = _with_samples(result, chains, time.perf_counter() - begun)
+        chains = list(_batches(sampling, Chains(spec.solver), len(result.scores), spec.samples, points, executor, workers))
+        result = with_samples(result, chains, time.perf_counter() - begun)
     return replace(result, manifest=_manifest(context, runs, chains, result.interrupted))
 
 
@@ -224,20 +225,6 @@ def _stops(runs: Sequence[Batch]) -> Stops:
     return {start: step for done in runs for start, step in done.stopped.items()}
 
 
-@dataclass(frozen=True)
-class _Chains(Solver):
-    """A solver's posterior sampling in the place of its search."""
-
-    inner: Solver
-
-    def __post_init__(self) -> None:
-        """Its options are the solver's, and checked."""
-
-    def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
-        """Chains from x."""
-        return self.inner.samples(problem, x, rng)
-
-
 def _agreed(runs: Sequence[Batch], threshold: float) -> bool:
     """Whether the two starts of the best scores are alike."""
     estimates, scores = np.concatenate([run.estimate for run in runs]), [score for run in runs for score in run.scores]
@@ -270,7 +257,7 @@ def _collect(context: RunContext, problem: Problem, runs: Sequence[Batch], secon
         scores=scores,
         chosen=chosen,
         history=tuple(h for run in runs for h in run.history),
-        cost=_cost(runs, seconds),
+        cost=cost_of(runs, seconds),
         problem=problem,
         held=None if held is None else np.fft.fftshift(held),
         spread=amplitude_spread(estimates[usable], usable.index(chosen)) if len(usable) > 1 else None,
@@ -282,39 +269,3 @@ def _collect(context: RunContext, problem: Problem, runs: Sequence[Batch], secon
 def _joined(arrays: list[np.ndarray]) -> np.ndarray:
     """The batches as one array; a single one is not copied."""
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
-
-
-NOTHING = Cost()
-
-
-def _cost(runs: Sequence[Batch], seconds: float, before: Cost = NOTHING) -> Cost:
-    """What the batches spent in so many seconds, and what was spent before."""
-    spent = [before, *(run.cost for run in runs)]
-    return Cost(
-        sum(cost.ffts for cost in spent),
-        sum(cost.network_evaluations for cost in spent),
-        before.seconds + seconds,
-        sum(cost.steps for cost in spent),
-    )
-
-
-def _points(result: Result, samples: int) -> np.ndarray:
-    """Where chains begin: in turn the starts that fit as well as the chosen one, within two standard errors."""
-    r = np.array([np.inf if score.failure else score.r for score in result.scores])
-    pixels = int(to_numpy(result.problem.valid).sum())
-    as_good = np.flatnonzero(r <= r[result.chosen] * (1 + 2 * standard_error(pixels)))
-    return result.estimates[as_good[np.arange(samples) % len(as_good)]]
-
-
-def _with_samples(result: Result, chains: Sequence[Batch], seconds: float) -> Result:
-    """The result with posterior samples, the last steps of the chains, and their spread."""
-    if not chains:
-        return replace(result, interrupted=True)
-    drawn = align_all(np.concatenate([result.object[None], *(run.estimate for run in chains)]), 0)[1:]
-    return replace(
-        result,
-        samples=drawn,
-        spread=np.abs(drawn).std(axis=0, ddof=1).astype(np.float32) if len(drawn) > 1 else None,
-        cost=_cost(chains, seconds, result.cost),
-        interrupted=any(run.interrupted for run in chains),
-    )

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..io.result import Result, Verdict, current_evidence
+from ..io.result import Result
+from ..io.verdict import Verdict, current_evidence
 from ..numerics.arrays import like, to_numpy
 from ..numerics.stacks import align_all
 from ..operators import PartialCoherence

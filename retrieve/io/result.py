@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import h5py
 import numpy as np
@@ -18,6 +18,7 @@ from ..operators import PartialCoherence
 from ..problem import Problem
 from ..problem.scoring import Score
 from .cxi import DETECTOR, FACTS, KERNEL, add_group, link_data, new_entry, to_json, version
+from .verdict import Verdict
 
 LOG_SCALE = json.dumps({"signal_scale_type": "log"})  # silx and h5web show the pattern on this scale
 
@@ -42,55 +43,6 @@ class Cost:
     network_evaluations: int = 0
     seconds: float = 0.0
     steps: int = 0
-
-
-class Verdict(NamedTuple):
-    """How far to trust a result.
-
-    Attributes
-    ----------
-    label : str
-        "solved", "several solutions", "not solved", or "cannot tell".
-    probability : float or None
-        Probability that the object is right, 0 to 1. None if it cannot be told.
-    evidence : mapping
-        The figures behind the verdict, all without a truth.
-    words : str
-        The same in a sentence.
-    warnings : tuple of str
-        Remarks on the support, on a blur that was fitted, and on a second grain.
-    """
-
-    label: str
-    probability: float | None
-    evidence: Mapping[str, float]
-    words: str
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def headline(self) -> str:
-        """Label and probability on one line."""
-        return self.label if self.probability is None else f"{self.label} (probability of being right {self.probability:.0%})"
-
-    def record(self) -> dict[str, Any]:
-        """For a file."""
-        return {**self._asdict(), "evidence": dict(self.evidence), "warnings": list(self.warnings)}
-
-
-FORMER_EVIDENCE = {
-    "partner": "nearest_correlation",
-    "company": "agreement_rate",
-    "level": "r_free",
-    "gap": "score_gap",
-    "transfer": "prtf",
-    "closure": "outline_overlap",
-}
-"""Figures behind a verdict by their names in older files."""
-
-
-def current_evidence(evidence: Mapping[str, float]) -> dict[str, float]:
-    """The figures behind a verdict by their names of today."""
-    return {FORMER_EVIDENCE.get(name, name): value for name, value in evidence.items()}
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from ..problem.likelihood import stored_likelihood
 from .cxi import KERNEL
 from .hdf5 import as_text, open_hdf5
 from .measurement import load
-from .result import Cost, Result, Score, Verdict, current_evidence
+from .result import Cost, Result, Score
+from .verdict import Verdict, current_evidence
 
 
 def read_result(path: str | Path) -> Result:

@@ -180,20 +180,10 @@ class Problem:
         return xp.abs(f) if self.detector is None else xp.sqrt(xp.clip(self._detect(f), min=0))
 
     def fit_modulus(self, x: Array) -> Array:
-        """Project on the measured modulus, P_M x. Phases and unmeasured pixels keep the model's values.
+        """Project x (batch, *in_shape) on the measured modulus: P_M x. Phases and unmeasured pixels keep the model's values.
 
         Without a detector operator the projection is x − ∇ ½Σ_valid(|A x| − y)². With one, the field is scaled by
         √(measured/expected), which keeps its amplitude bounded.
-
-        Parameters
-        ----------
-        x : Array
-            complex (batch, *in_shape).
-
-        Returns
-        -------
-        Array
-            P_M x, of the same shape.
         """
         threads = self.operator.fourier
         if threads is not None and self.detector is None:

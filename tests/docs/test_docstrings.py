@@ -27,7 +27,7 @@ NAMES = sorted(
     {f"retrieve.{name}" for name in retrieve.__all__} | {f"retrieve.solvers.{name}" for name in retrieve.solvers.__all__}
 )
 MODULES = {"retrieve.solvers", "retrieve.operators"}
-METHODS = ("retrieve.Problem.from_arrays", "retrieve.Problem.fit_modulus", "retrieve.Result.save")
+METHODS = ("retrieve.Problem.from_arrays", "retrieve.Result.save")
 
 
 def faults(name):

@@ -5,8 +5,8 @@ import pytest
 
 import retrieve as rt
 from retrieve.evaluate.verdict import account_lines, features, judge, label_of, model, probability
-from retrieve.io.result import Verdict
 from retrieve.io.results import read_result
+from retrieve.io.verdict import Verdict
 from retrieve.problem.scoring import Score, select_start
 from retrieve.simulate import TUNE_SEED, Noise, object_set
 from retrieve.solvers import HIO

@@ -59,9 +59,9 @@ class SearchContext:
 
     @classmethod
     def of(cls, problem: Problem, rng: Streams, effort: float, held: NDArray[np.bool_] | None = None) -> SearchContext:
-        """Survey a problem and keep some of its pixels back, or those in `held`."""
+        """Survey a problem and keep some of its pixels back: those in `held`, or else pixels of the start's own."""
         if held is None:
-            held = islands(to_numpy(problem.valid), problem.speckle_size, HELD_BACK, np.random.default_rng(0))
+            held = islands(to_numpy(problem.valid), problem.speckle_size, HELD_BACK, rng.generators[0])
         working = problem.without(held)
         scorer = Scorer(problem, working.valid, like(held, problem.valid))
         return cls(problem, working, held, survey(problem), scorer, rng, effort)

@@ -90,6 +90,12 @@ def test_the_start_of_a_batch_that_ends_first_rests(film):
     assert all(len(history["step"]) == 2 for history in cut.history)
 
 
+def test_starts_judge_by_pixels_of_their_own(film):
+    one, other = (SearchContext.of(film, Streams.of(0, [start]), 1.0).held for start in (0, 1))
+    assert 0.02 < one.mean() < 0.04
+    assert (one & other).sum() < 0.2 * one.sum()
+
+
 # large patterns ----------------------------------------------------------------------------------
 
 

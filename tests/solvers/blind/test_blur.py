@@ -21,9 +21,14 @@ def gaussian(shape: tuple[int, ...], *sigma: float) -> np.ndarray:
     return PartialCoherence.gaussian(shape, sigma).kernel
 
 
-def with_and_without(problem: rt.Problem, **how: int) -> list[rt.Result]:
-    """The results with a fit of the coherence, and without."""
-    return [rt.solve(Auto(coherence=coherence), problem, **how) for coherence in ("auto", "never")]
+def with_and_without(problem: rt.Problem, starts: int) -> list[rt.Result]:
+    """The results of all starts with a fit of the coherence, and without."""
+    return [rt.solve(Auto(coherence=choice), problem, starts=starts, agree=0) for choice in ("auto", "never")]
+
+
+def usual_correlation(result: rt.Result, problem: rt.Problem) -> float:
+    """The median correlation of the starts with the truth."""
+    return float(np.median([align(x, problem.truth).correlation for x in result.estimates]))
 
 
 @pytest.mark.parametrize("number", [0, pytest.param(1, marks=pytest.mark.slow)])
@@ -31,30 +36,29 @@ def test_a_coherent_pattern_is_given_no_blur(number):
     fitted, plain = with_and_without(crystal(0, number), starts=2)
     assert fitted.problem.detector is None
     assert not any("coherence" in line for said in fitted.account for line in said)
-    assert np.array_equal(fitted.object, plain.object)
+    assert np.array_equal(fitted.estimates, plain.estimates)
 
 
 def test_a_blurred_pattern_is_given_one_and_the_object_comes_nearer_to_the_truth(without_breeding):
+    """Six starts correlate with the truth by 0.989 to 0.997 with the kernel, and by 0.939 to 0.953 without."""
     problem = crystal(0.5)
-    fitted, plain = with_and_without(problem, starts=2)
+    fitted, plain = with_and_without(problem, starts=3)
     assert isinstance(fitted.problem.detector, PartialCoherence)
     assert any("the beam's coherence was fitted" in line for line in fitted.account[fitted.chosen])
     assert all(0.3 < w < 0.6 for w in fitted.problem.detector.widths)
     assert any("assumed a blur of 0." in warning for warning in rt.judge(fitted).warnings)
-    assert fitted.score.r_free < 0.8 * plain.score.r_free
-    assert align(plain.object, problem.truth).correlation < 0.97
-    assert align(fitted.object, problem.truth).correlation > 0.98
+    assert np.median([score.r for score in fitted.scores]) < 0.8 * np.median([score.r for score in plain.scores])
+    assert usual_correlation(fitted, problem) > 0.98 > 0.97 > usual_correlation(plain, problem)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("coherence", "photons"), [(0.8, 1e6), (0.8, 1e5), (1.2, 1e6)])
 def test_the_blur_is_as_wide_as_it_is_though_narrower_ones_fit_as_well(coherence, photons, without_breeding):
     problem = crystal(coherence, 0, photons)
-    fitted, plain = with_and_without(problem, starts=2)
+    fitted, plain = with_and_without(problem, starts=3)
     assert all(0.9 * coherence < w < 1.2 * coherence for w in fitted.problem.detector.widths)
     assert fitted.score.r < 1.5 * plain.score.r
-    assert align(plain.object, problem.truth).correlation < 0.92
-    assert align(fitted.object, problem.truth).correlation > 0.95
+    assert usual_correlation(fitted, problem) > 0.95 > 0.92 > usual_correlation(plain, problem)
 
 
 @pytest.mark.slow
@@ -76,18 +80,18 @@ def test_a_blur_that_is_known_is_left_alone():
 
 
 def test_a_large_blurred_pattern_is_shrunk_to_its_edge_on_all_pixels(monkeypatch, without_breeding, searched_on_middle):
-    problem = crystal(0.5, photons=None)
-    fitted, plain = with_and_without(problem, starts=1)
+    """Six starts end with 426 to 477 px in the support with the kernel, and 741 to 967 without; the crystal has 349."""
+    problem = crystal(0.5, 0, photons=None)
+    fitted, plain = with_and_without(problem, starts=3)
     assert fitted.problem.detector.kernel.shape == SHAPE
-    assert not any("undone" in line for line in fitted.account[0])
-    truth = (problem.truth != 0).sum()
-    assert fitted.support.sum() < 1.4 * truth < plain.support.sum()
-    assert align(plain.object, problem.truth).correlation < 0.95
-    assert align(fitted.object, problem.truth).correlation > 0.98
+    assert sum("undone" in line for said in fitted.account for line in said) < 2
+    tight, loose = (np.median(result.supports.sum(axis=(1, 2))) for result in (fitted, plain))
+    assert tight < 1.4 * (problem.truth != 0).sum() < loose
+    assert usual_correlation(fitted, problem) > 0.97 > 0.96 > usual_correlation(plain, problem)
     monkeypatch.setattr(coarse, "CUT_RATIO", 0.0)  # as if the threshold had cut into the object
-    loose = rt.solve(Auto(), problem, starts=1)
-    assert any("undone" in line for line in loose.account[0])
-    assert loose.support.sum() > fitted.support.sum()
+    undone = rt.solve(Auto(), problem, starts=1)
+    assert any("undone" in line for line in undone.account[0])
+    assert undone.support.sum() > tight
 
 
 def test_the_widths_of_a_kernel_are_its_standard_deviations():

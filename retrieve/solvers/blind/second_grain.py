@@ -22,6 +22,8 @@ from .state import SearchContext, SearchState, StartRecord
 
 MOST_SPOTS = 8
 """Bright spots that are tried."""
+GRAIN_TRIALS = 2
+"""Searches without the spots before they stay: of 96 starts on crystals with a second grain 58 left it out at one, 73 at two."""
 SPOT_RADIUS = 1.5
 """Of a spot, in widths of a speckle, at least 3 px; the peak's own is twice as large."""
 SPOT_ITERATIONS = 60
@@ -44,28 +46,27 @@ class GrainSpot(NamedTuple):
 def remove_second_grain(context: SearchContext, start: StartRecord) -> Generator[Step, None, tuple[SearchContext, StartRecord]]:
     """Leave the spots of a second grain out of the pattern, if there are any, and explore it anew from new random phases.
 
-    Undone where the new object predicts the spots, or scores worse on the pixels that are left.
+    They stay in it if every new object predicts them, or scores worse on the pixels that are left.
     """
     spots = yield from find_grain_spots(context, start.state)
     if not spots:
         return context, start
     inside = np.any([spot.inside for spot in spots], axis=0)
     clean = SearchContext.of(context.whole.without(inside), context.rng, context.effort, context.held & ~inside)
-    again = yield from explore(clean, like(to_numpy(random_phases(clean.problem, clean.rng)), start.state.x))
-    shares = []
-    for spot in spots:
-        shares.append((yield from predict_spot(context, again.state, spot))[0])
-    first = float(clean.score(start.state.x, start.state.support, start.state.by).score[0])
-    last = float(again.state.score[0])
+    before = float(clean.score(start.state.x, start.state.support, start.state.by).score[0])
     counts = float((to_numpy(context.whole.amplitude)[inside] ** 2).sum() / context.whole.power)
-    line = (
-        f"the spots at {'; '.join(str(spot.at) for spot in spots)} px from the peak, {int(inside.sum())} px with {counts:.1%} "
-        f"of the counts, do not follow from the others ({', '.join(f'{share:.0%}' for share in shares)} of their counts do)"
-    )
-    if max(shares) > SPOT_SHARE or last > first:
-        return context, start.note(f"{line}; without them the score goes from {first:.2g} to {last:.2g}: they stay")
-    line += f": a second grain's, left out, score {first:.2g} to {last:.2g}"
-    return clean, StartRecord(again.state, bool(again.settled[0]), (*start.log, line, *again.logs[0]), excluded=inside)
+    at = "; ".join(str(spot.at) for spot in spots)
+    line = f"bright spots at {at} px from the peak, {int(inside.sum())} px with {counts:.1%} of the counts"
+    for _ in range(GRAIN_TRIALS):
+        again = yield from explore(clean, like(to_numpy(random_phases(clean.problem, clean.rng)), start.state.x))
+        share, after = 0.0, float(again.state.score[0])
+        for spot in spots:
+            share = max(share, (yield from predict_spot(context, again.state, spot))[0])
+        outcome = f"the object without them predicts {share:.0%} of their counts at most, score {before:.2g} to {after:.2g}"
+        if share <= SPOT_SHARE and after <= before:
+            log = (*start.log, f"{line}: a second grain's, left out; {outcome}", *again.logs[0])
+            return clean, StartRecord(again.state, bool(again.settled[0]), log, excluded=inside)
+    return context, start.note(f"{line}: tried as a second grain's, but they stay; {outcome}")
 
 
 def find_grain_spots(context: SearchContext, state: SearchState) -> Generator[Step, None, list[GrainSpot]]:

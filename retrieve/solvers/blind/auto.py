@@ -33,7 +33,7 @@ FORMER_OPTIONS: dict[str, str | None] = {
     **dict.fromkeys(("search", "wrapped", "levels", "ratio", "rounds", "length", "members", "generations")),
     **dict.fromkeys(("blurred", "kept", "past", "most", "settled")),
 }
-"""Options of version 0 with the names of today, None for those that are constants of the stages now."""
+"""Former options with the names of today; None for those that are constants of the stages now."""
 FORMER_EFFORT = 20
 """An effort from here on is one of the former option of that name: iterations of HIO a volume, 60 by default."""
 

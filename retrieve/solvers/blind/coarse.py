@@ -1,6 +1,6 @@
-"""A search on the middle of a large pattern, and the way back to all of it.
+"""The middle of a large pattern, where it is searched first, and the way back to all of it.
 
-The middle of a pattern is that of the same object on fewer and larger pixels: a search there costs a share of the time.
+It is the pattern of the same object on fewer and larger pixels, so that a search there costs a share of the time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CUT_RATIO = 4.0
 
 
 def factor_for(problem: Problem, most: int) -> int:
-    """The power of two by which a pattern is to be cropped to leave `most` pixels at most; 1 where it cannot be."""
+    """The power of two by which to crop a pattern to at most `most` pixels; 1 if it is smaller, or cannot be cropped."""
     plain = problem.detector is None and problem.operator.middle(problem.shape) is not None
     factor = 1
     while plain and math.prod(problem.shape) / factor ** len(problem.shape) > most:
@@ -59,8 +59,8 @@ def crop_pattern(problem: Problem, factor: int) -> Problem:
     )
 
 
-def on_all(middle: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """An array of the middle of a pattern, (..., *coarse shape), zero frequency first, on all of it, 0 elsewhere."""
+def pad_pattern(middle: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Zero-pad the middle of a pattern, (..., *coarse shape), zero frequency first, to all of it."""
     axes, small = tuple(range(-len(shape), 0)), middle.shape[-len(shape) :]
     pad = [(n // 2 - m // 2, n - m - (n // 2 - m // 2)) for n, m in zip(shape, small, strict=True)]
     whole = np.pad(np.fft.fftshift(middle, axes=axes), [(0, 0)] * (middle.ndim - len(shape)) + pad)
@@ -68,10 +68,10 @@ def on_all(middle: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def interpolate(x: Array, support: Array, coarse: Problem, fine: Problem) -> tuple[Array, Array]:
-    """x and support (batch, *coarse shape) on the fine problem's pixels, the support a coarse pixel wider on all sides."""
+    """Bring x and support (batch, *coarse shape) to the fine problem's pixels; the support grows by a coarse pixel all around."""
     factor = fine.shape[0] // coarse.shape[0]
     axes = tuple(range(1, len(fine.shape) + 1))
-    field = on_all(to_numpy(coarse.operator.forward(x)), fine.shape).astype(np.complex64)
+    field = pad_pattern(to_numpy(coarse.operator.forward(x)), fine.shape).astype(np.complex64)
     inside = to_numpy(support)
     for axis in axes:
         inside = np.roll(inside.repeat(factor, axis), -(factor // 2), axis)
@@ -80,7 +80,7 @@ def interpolate(x: Array, support: Array, coarse: Problem, fine: Problem) -> tup
 
 
 def on_all_pixels(coarse: Problem, fine: Problem) -> Callable[[Step], Step | None]:
-    """A function that shows a step on the coarse problem on the fine one's pixels; None for most steps."""
+    """A function that brings a step on the coarse problem to the fine one's pixels, and drops most steps."""
     count = itertools.count()
 
     def show(step: Step) -> Step | None:
@@ -97,7 +97,7 @@ def finish(context: SearchContext, start: StartRecord, problem: Problem) -> Iter
     x, support = interpolate(start.state.x, start.state.support, context.whole, problem)
     if problem.support is not None:
         support = namespace(support).broadcast_to(problem.support[None, ...], x.shape)
-    excluded = None if start.excluded is None else on_all(start.excluded, problem.amplitude.shape)
+    excluded = None if start.excluded is None else pad_pattern(start.excluded, problem.amplitude.shape)
     detector = detector_of([start.kernel], problem)
     problem = problem.replace(detector=detector) if excluded is None else problem.replace(detector=detector).without(excluded)
     size = " × ".join(map(str, context.problem.shape))
@@ -127,7 +127,7 @@ def _run_on(context: SearchContext, start: StartRecord, problem: Problem, state:
     for tight in iterate(scaled(parts, context.effort), problem, loose.x, loose.support):
         yield tight
     if not float(problem.r_factor(tight.estimate)[0]) < CUT_RATIO * float(problem.r_factor(loose.estimate)[0]):
-        log.append("shrink-wrap by threshold cut into the object there and was undone")
+        log.append("shrink-wrap by threshold cut into the object and was undone")
         yield loose
 
 
@@ -144,5 +144,5 @@ def detector_of(kernels: Sequence[Array | None], problem: Problem) -> PartialCoh
         if kernel is None:
             one.flat[0] = 1
         else:
-            one[...] = on_all(to_numpy(kernel)[0], shape)
+            one[...] = pad_pattern(to_numpy(kernel)[0], shape)
     return PartialCoherence(like(batch, problem.amplitude), shape)

@@ -66,7 +66,7 @@ def remove_second_grain(context: SearchContext, start: StartRecord) -> Generator
         if share <= SPOT_SHARE and after <= before:
             log = (*start.log, f"{line}: a second grain's, left out; {outcome}", *again.logs[0])
             return clean, StartRecord(again.state, bool(again.settled[0]), log, excluded=inside)
-    return context, start.note(f"{line}: tried as a second grain's, but they stay; {outcome}")
+    return context, start.note(f"{line}: left out on trial as a second grain's, and put back; {outcome}")
 
 
 def find_grain_spots(context: SearchContext, state: SearchState) -> Generator[Step, None, list[GrainSpot]]:
@@ -107,7 +107,7 @@ def predict_spot(context: SearchContext, state: SearchState, spot: GrainSpot) ->
 def bright_spots(
     intensity: NDArray[np.floating], valid: NDArray[np.bool_], speckle: tuple[float, ...], most: int = MOST_SPOTS
 ) -> list[GrainSpot]:
-    """The brightest spots apart from the peak that are measured by half at least; zero frequency first."""
+    """Find the brightest spots apart from the peak of which at least half is measured; arrays have zero frequency first."""
     level = ndimage.gaussian_filter(np.where(valid, intensity, 0), [s / 3 for s in speckle], mode="wrap")
     r = [np.fft.fftfreq(n, 1 / n) / max(SPOT_RADIUS * s, 3) for n, s in zip(level.shape, speckle, strict=True)]
     distance = np.sqrt(sum(a**2 for a in np.meshgrid(*r, indexing="ij", sparse=True)))

@@ -6,7 +6,7 @@ from retrieve.numerics.alignment import align
 from retrieve.problem.scoring import Scorer
 from retrieve.simulate import TUNE_SEED, Noise, object_set
 from retrieve.solvers import Auto
-from retrieve.solvers.blind.coarse import on_all
+from retrieve.solvers.blind.coarse import pad_pattern
 from retrieve.solvers.blind.second_grain import bright_spots
 
 UNKNOWN = Noise(support="unknown")
@@ -104,4 +104,4 @@ def test_spots_are_the_brightest_apart_from_the_peak_and_measured():
 def test_a_mask_of_the_middle_lies_in_the_middle():
     inside = np.zeros((8, 8), bool)
     inside[1, -2] = True
-    assert np.argwhere(on_all(inside, (16, 12))).tolist() == [[1, 10]]
+    assert np.argwhere(pad_pattern(inside, (16, 12))).tolist() == [[1, 10]]

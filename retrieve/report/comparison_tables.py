@@ -12,7 +12,19 @@ from .numbers import NONE
 from .tables import Cell, Column, TablePanel
 
 THRESHOLDS = dict(zip(("success95", "success99"), LEVELS, strict=True))
-METRIC_TITLES = {"r": "R", "r_free": "R_free", "chi2_object": "χ² of the object", "chi2_diffraction": "χ² of the diffraction"}
+METRIC_TITLES = {
+    "r": "R",
+    "r_free": "R_free",
+    "nrmse": "NRMSE",
+    "chi2_object": "χ² of the object",
+    "chi2_diffraction": "χ² of the diffraction",
+}
+    "r": "R",
+    "r_free": "R_free",
+    "nrmse": "NRMSE",
+    "chi2_object": "χ² of the object",
+    "chi2_diffraction": "χ² of the diffraction",
+}
 SCORE_HINTS = {
     "r": "Σ(√P − √I)²/ΣI over the fitted pixels; lower is better",
     "r_free": "R on pixels that no solver saw; lower is better",

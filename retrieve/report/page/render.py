@@ -42,6 +42,7 @@ def _environment() -> Environment:
         "number": number,
         "percent": percent,
         "plural": lambda n, name: f"{number(n)} {name}" + "s" * (n != 1),
+        "capital": lambda title: title[:1].upper() + title[1:] if title[:1].isascii() else title,
         "slug": lambda title: "".join(c if c.isalnum() else "-" for c in title.lower()),
         "headings": lambda page: [map(Markup, found) for found in re.findall(r'<h2 id="([^"]*)">(.*?)</h2>', page)],
         "fact": _fact,

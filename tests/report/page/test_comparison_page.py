@@ -25,6 +25,13 @@ def test_comparison_has_its_parts_and_stands_alone(comparison_of):
     assert "lower is better" in said  # the metrics' own formulas
 
 
+def test_titles_begin_with_a_capital_but_greek_stays(comparison_of):
+    made = comparison_of()
+    rows = tuple(replace(row, metrics={**row.metrics, "chi2_object": 0.1}) for row in made.rows)
+    titles = re.findall(r"<figcaption>([^<]*)", page(replace(made, rows=rows)))
+    assert {"Phase similarity", "NRMSE", "R", "R_free", "χ² of the object", "Complex correlation above 0.95"} <= set(titles)
+
+
 def test_columns_that_say_one_thing_are_left_out(comparison_of):
     titles = {}
     for noises in ((None,), (0.0, 0.1)):

@@ -19,12 +19,6 @@ METRIC_TITLES = {
     "chi2_object": "χ² of the object",
     "chi2_diffraction": "χ² of the diffraction",
 }
-    "r": "R",
-    "r_free": "R_free",
-    "nrmse": "NRMSE",
-    "chi2_object": "χ² of the object",
-    "chi2_diffraction": "χ² of the diffraction",
-}
 SCORE_HINTS = {
     "r": "Σ(√P − √I)²/ΣI over the fitted pixels; lower is better",
     "r_free": "R on pixels that no solver saw; lower is better",

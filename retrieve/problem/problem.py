@@ -229,7 +229,7 @@ class Problem:
             return self.likelihood.total(self._detect(f), self.amplitude, self.valid)
         total, thickness = 0.0, max(1, NLL_POINTS * f.shape[1] // math.prod(f.shape[1:]))
         for first in range(0, f.shape[1], thickness):  # a likelihood makes many arrays of the size of its argument
-            part = slice(first, first + thickness)
+            part = slice(first, min(first + thickness, f.shape[1]))
             total = total + self.likelihood.total(self._detect(f[:, part, ...]), self.amplitude[part, ...], self.valid[part, ...])
         return total
 

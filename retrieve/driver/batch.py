@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -14,11 +14,12 @@ from ..errors import InputError, SolverError
 from ..io.result import Cost
 from ..numerics.alignment import shift_to_centre
 from ..numerics.arrays import Array, Device, find_device, synchronise, to_numpy
+from ..operators import Operator
 from ..problem import Problem
 from ..problem.scoring import Score, Scorer
 from ..provenance import sha256_of_array
 from ..solvers.base import Solver, Step, Streams
-from .counting import CountingOperator
+from .batch_result import Batch, concatenate
 from .run_spec import Budget, RunSpec, Stops
 
 
@@ -74,22 +75,6 @@ def resolve(spec: RunSpec, problem: Problem, x0: np.ndarray | None = None) -> Ru
     return resolved
 
 
-@dataclass
-class Batch:
-    """What one batch of starts leaves, on the host. stopped: where each start was stopped, by its number."""
-
-    estimate: np.ndarray
-    support: np.ndarray | None
-    scores: list[Score]
-    history: Sequence[Mapping[str, list[float]]]
-    kernels: Sequence[np.ndarray | None]
-    cost: Cost
-    interrupted: bool
-    stopped: dict[int, int | None]
-    account: Sequence[tuple[str, ...]] = ()
-    excluded: np.ndarray | None = None
-
-
 @dataclass(frozen=True)
 class RunContext:
     """A run on its device: what is the same for all its batches.
@@ -135,6 +120,40 @@ class RunContext:
             return [numbers]
         cuts = [k for k in range(1, len(numbers)) if self.stops[numbers[k]] != self.stops[numbers[k - 1]]]
         return [numbers[first:last] for first, last in zip([0, *cuts], [*cuts, len(numbers)], strict=True)]
+
+
+@dataclass
+class CountingOperator(Operator):
+    """An operator that counts its transforms, one for each element of the batch."""
+
+    inner: Operator
+    ffts: int = 0
+    whole: CountingOperator | None = None
+
+    def __post_init__(self) -> None:
+        self.in_shape, self.out_shape, self.isometry = self.inner.in_shape, self.inner.out_shape, self.inner.isometry
+        self.fourier = self.inner.fourier
+
+    def spend(self, transforms: int) -> None:
+        """Add to the counts. A transform of the middle alone counts as one of the whole operator, too."""
+        self.ffts += transforms
+        if self.whole is not None:
+            self.whole.spend(transforms)
+
+    def forward(self, x: Array) -> Array:
+        """Count, and transform."""
+        self.spend(x.shape[0])
+        return self.inner.forward(x)
+
+    def adjoint(self, y: Array) -> Array:
+        """Count, and transform back."""
+        self.spend(y.shape[0])
+        return self.inner.adjoint(y)
+
+    def middle(self, shape: tuple[int, ...]) -> Operator | None:
+        """The middle of the inner operator, counted here."""
+        inner = self.inner.middle(shape)
+        return None if inner is None else CountingOperator(inner, whole=self)
 
 
 def run_batch(solver: Solver, context: RunContext, numbers: Sequence[int], x0: np.ndarray | None = None) -> Batch:
@@ -256,32 +275,3 @@ def _kernels(problem: Problem, count: int) -> list[np.ndarray | None]:
         return [None] * count
     each = np.broadcast_to(to_numpy(kernel), (count, *problem.amplitude.shape))
     return [None if one.flat[0] == 1 else one for one in each]
-
-
-def concatenate(parts: Sequence[Batch]) -> Batch:
-    """Parts that ran side by side as one batch; its steps and seconds are those of the longest."""
-    masks = [part.support for part in parts if part.support is not None]
-    spent = [part.cost for part in parts]
-    return Batch(
-        np.concatenate([part.estimate for part in parts]),
-        np.concatenate(masks) if len(masks) == len(parts) else None,
-        [score for part in parts for score in part.scores],
-        [one for part in parts for one in part.history],
-        [kernel for part in parts for kernel in part.kernels],
-        Cost(
-            sum(cost.ffts for cost in spent),
-            sum(cost.network_evaluations for cost in spent),
-            max(cost.seconds for cost in spent),
-            max(cost.steps for cost in spent),
-        ),
-        any(part.interrupted for part in parts),
-        {start: stop for part in parts for start, stop in part.stopped.items()},
-        [one for part in parts for one in part.account],
-        union([part.excluded for part in parts]),
-    )
-
-
-def union(masks: Sequence[np.ndarray | None]) -> np.ndarray | None:
-    """Where any mask is True; None where there is none."""
-    given = [mask for mask in masks if mask is not None]
-    return np.any(given, axis=0) if given else None

@@ -15,7 +15,8 @@ from ..errors import SolverError
 from ..numerics.arrays import Device, cores
 from ..problem import Problem
 from ..solvers.base import Solver
-from .batch import Batch, Progress, RunContext, concatenate, run_batch
+from .batch import Progress, RunContext, run_batch
+from .batch_result import Batch, concatenate
 from .executors import ATTEMPTS, completed, open_pool
 from .run_spec import RunSpec, Stops
 

@@ -10,7 +10,7 @@ from ..numerics.arrays import Array, to_numpy
 from ..operators import PartialCoherence
 from ..problem import Problem
 from ..problem.scoring import Score, Scorer
-from .batch import Batch
+from .batch_result import Batch
 
 
 def rescored(problem: Problem, held: Array | None, runs: Sequence[Batch], excluded: np.ndarray) -> tuple[Problem, Array | None]:

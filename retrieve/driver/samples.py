@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..io.result import Cost, Result
+from ..io.result import Result
 from ..numerics.arrays import Array, to_numpy
 from ..numerics.stacks import align_all
 from ..problem import Problem
 from ..problem.scoring import standard_error
 from ..solvers.base import Solver, Step, Streams
-from .batch import Batch
+from .batch_result import Batch, total_cost
 
 
 @dataclass(frozen=True)
@@ -28,20 +28,6 @@ class Chains(Solver):
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """Chains from x."""
         return self.inner.samples(problem, x, rng)
-
-
-NOTHING = Cost()
-
-
-def cost_of(runs: Sequence[Batch], seconds: float, before: Cost = NOTHING) -> Cost:
-    """What the batches spent in so many seconds, and what was spent before."""
-    spent = [before, *(run.cost for run in runs)]
-    return Cost(
-        sum(cost.ffts for cost in spent),
-        sum(cost.network_evaluations for cost in spent),
-        before.seconds + seconds,
-        sum(cost.steps for cost in spent),
-    )
 
 
 def points_of(result: Result, samples: int) -> np.ndarray:
@@ -61,6 +47,6 @@ def with_samples(result: Result, chains: Sequence[Batch], seconds: float) -> Res
         result,
         samples=drawn,
         spread=np.abs(drawn).std(axis=0, ddof=1).astype(np.float32) if len(drawn) > 1 else None,
-        cost=cost_of(chains, seconds, result.cost),
+        cost=total_cost([result.cost, *(run.cost for run in chains)], result.cost.seconds + seconds),
         interrupted=any(run.interrupted for run in chains),
     )

@@ -22,11 +22,12 @@ from ..problem import Problem
 from ..problem.scoring import same_support, select_start
 from ..provenance import versions
 from ..solvers.base import Solver
-from .batch import Batch, Progress, RunContext, resolve, run_batch, union
+from .batch import Progress, RunContext, resolve, run_batch
+from .batch_result import Batch, total_cost, union
 from .parallel import StartTask, run_in_threads, run_in_workers
 from .rescore import rescored
 from .run_spec import Budget, RunSpec, Stops
-from .samples import Chains, cost_of, points_of, with_samples
+from .samples import Chains, points_of, with_samples
 
 __all__ = ["Budget", "Progress", "RunSpec", "run", "shift_to_centre", "solve"]
 
@@ -257,7 +258,7 @@ def _collect(context: RunContext, problem: Problem, runs: Sequence[Batch], secon
         scores=scores,
         chosen=chosen,
         history=tuple(h for run in runs for h in run.history),
-        cost=cost_of(runs, seconds),
+        cost=total_cost([run.cost for run in runs], seconds),
         problem=problem,
         held=None if held is None else np.fft.fftshift(held),
         spread=amplitude_spread(estimates[usable], usable.index(chosen)) if len(usable) > 1 else None,

@@ -51,7 +51,7 @@ def test_names_and_silence(ensemble, run, tmp_path, monkeypatch):
         (["six.cxi", "--out", "a.png"], "must differ"),
         (["six.cxi", "--out", "nowhere/a.json"], "no directory"),
         (["six.cxi", "--picture", "six.cxi"], "cannot draw a picture as 'six.cxi'"),
-        (["six.cxi", "--report", "six.cxi"], "output six.cxi is an input"),
+        (["six.cxi", "--report", "six.cxi"], "output six.cxi is the input itself"),
         (["text.cxi"], "text.cxi"),
     ],
 )

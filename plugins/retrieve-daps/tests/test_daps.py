@@ -6,6 +6,7 @@ import torch
 
 import retrieve as rt
 from retrieve.numerics.alignment import align
+from retrieve.numerics.arrays import find_device
 from retrieve.plugins.registry import find
 from retrieve.problem.likelihood import Gaussian
 from retrieve.simulate import blobs, measure
@@ -72,7 +73,7 @@ def test_where_nothing_is_measured_langevin_samples_the_prior_gaussian(white):
 
 
 def test_what_is_measured_pulls_the_sample_to_its_amplitudes(white):
-    problem = white.to(rt.arrays.find_device("cpu", "torch"))
+    problem = white.to(find_device("cpu", "torch"))
     inside, rng = problem.support[None].float(), Streams.of(0, range(1))
     mean = torch.from_numpy(0.8 * white.truth)[None]
     found = DAPS(beta=0.1, langevin=200).sample(problem, mean, 10.0, inside, rng, still=True)

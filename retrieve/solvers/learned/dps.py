@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -28,11 +28,11 @@ class DPS(Refinement, Learned):
     name: ClassVar[str] = "dps"
     batch: ClassVar[int] = 8
     source: ClassVar[str] = "Lee et al. 2026; Chung et al., ICLR 2023"
-    RENAMED: ClassVar[Mapping[str, str | None]] = {"norm": None}
     timesteps: int = option(500, "reverse steps T", ge=2, le=10_000)
     step: float = option(0.5, "size ζ of the guiding step", gt=0)
     l1: float = option(0.5, "weight λ₁ of the 1-norm, per √pixel", ge=0)
     l2: float = option(0.5, "weight λ₂ of the 2-norm", ge=0)
+    norm: str = option("plain", "the 2-norm as it stands, or its square", choices=("plain", "squared"))
     schedule: str = option("linear", "β from 0.1/T to 20/T, or the cosine of ᾱ", choices=("linear", "cosine"))
     variance: str = option("posterior", "of the reverse step: β̃, or the larger β", choices=("posterior", "beta"))
 
@@ -71,7 +71,8 @@ class DPS(Refinement, Learned):
                 with arithmetic(self.precision, x.device):
                     x0 = prior.denoise(x / bar**0.5, sigma, support)
                 residual = ((y - scaled.modulus(x0)) * valid).flatten(1)
-                loss = self.l1 * residual.abs().sum(1) / y.numel() ** 0.5 + self.l2 * residual.norm(dim=1)
+                l2 = residual.norm(dim=1) if self.norm == "plain" else residual.square().sum(1)
+                loss = self.l1 * residual.abs().sum(1) / y.numel() ** 0.5 + self.l2 * l2
                 (gradient,) = torch.autograd.grad(loss.sum(), x)
             with torch.no_grad():
                 alpha = bar / before

@@ -85,13 +85,13 @@ OLD = {
     ("kind", "old", "new"),
     [
         (Diffusion, OLD, Diffusion(search=50, evaluations=20, sigma_max=1.3, sigma_min=0.2, refine=3, refine_step=0.1)),
-        (DPS, {"timesteps": 9, "norm": "plain", "refine_support": 0.15}, DPS(timesteps=9)),
+        (DPS, {"timesteps": 9, "norm": "squared", "refine_support": 0.15}, DPS(timesteps=9, norm="squared")),
         (UNet, {"refine": "er", "iterations": 4}, UNet(algorithm="er", iterations=4)),
     ],
     ids=["diffusion", "dps", "unet"],
 )
 def test_options_of_an_older_manifest_are_understood(kind, old, new):
-    with pytest.warns(FutureWarning, match="option (high is now sigma_max|norm was dropped|refine is now algorithm)"):
+    with pytest.warns(FutureWarning, match="option (high is now sigma_max|refine_support was dropped|refine is now algorithm)"):
         assert build(kind, old) == new
 
 

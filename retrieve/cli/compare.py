@@ -64,7 +64,7 @@ def command(files: tuple[str, ...], quiet: bool, reading: Reading, **given: Any)
     from ..driver.solve import Budget
     from ..evaluate.compare import compare
     from ..numerics.arrays import cores, find_device
-    from .compare_tables import show
+    from .compare_tables import print_tables
 
     console = Console(quiet=quiet, highlight=False)
     _check(files, given)
@@ -97,7 +97,7 @@ def command(files: tuple[str, ...], quiet: bool, reading: Reading, **given: Any)
         )
     if store is not None and store.taken:
         console.print(f"{store.taken} of {total} were taken from {store.path}", markup=False)
-    show(comparison, shown, console)
+    print_tables(comparison, shown, console)
     _write(comparison, given, console)
     if comparison.settings["interrupted"]:
         raise SystemExit(130)

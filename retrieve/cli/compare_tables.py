@@ -17,7 +17,7 @@ TABLE_PAIRS = 20  # lines of paired tests that are printed; all are in the JSON 
 TEXT_COLUMNS = ("σ", "solver", "set", "a", "b")
 
 
-def show(comparison: Comparison, metrics: Sequence[str], console: Console) -> None:
+def print_tables(comparison: Comparison, metrics: Sequence[str], console: Console) -> None:
     """Print a table a set, the paired tests, and what failed."""
     summaries = summarise(comparison)
     starts = int(comparison.settings["starts"])

@@ -84,7 +84,7 @@ def command(file: str | None, solver: str, replay: Path | None, quiet: bool, rea
 
     Options of the chosen solver follow those of the command.
     """
-    from ..driver.batch import resolve
+    from ..driver.batch import resolve_spec
     from ..driver.run_spec import Budget, RunSpec
 
     console = Console(quiet=quiet, highlight=False)
@@ -96,7 +96,7 @@ def command(file: str | None, solver: str, replay: Path | None, quiet: bool, rea
     targets = _targets(file, given)
     problem = reading.problem(file)
     budget = Budget(seconds=given["seconds"], ffts=given["ffts"])
-    spec = resolve(RunSpec(chosen, budget=budget, **{name: given[name] for name in SPECIFIED}), problem)
+    spec = resolve_spec(RunSpec(chosen, budget=budget, **{name: given[name] for name in SPECIFIED}), problem)
     spec = replace(spec, strict=spec.starts == 1)
     least = spec.keep if spec.averaging == "common-mode" and spec.keep else AVERAGES[spec.averaging]
     if (spec.starts or 1) < least:

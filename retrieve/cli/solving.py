@@ -46,13 +46,13 @@ def run_spec(
     spec: RunSpec, problem: Problem, console: Console, quiet: bool, workers: Workers = HERE, x0: np.ndarray | None = None
 ) -> Result:
     """Run with live progress, average the starts, and judge. Ctrl-C stops at the next step, twice at once."""
-    from ..driver.batch import resolve
+    from ..driver.batch import resolve_spec
     from ..driver.solve import run
     from ..evaluate.averaging import average_starts
     from ..evaluate.verdict import judge
     from ..numerics.arrays import find_device
 
-    spec = resolve(spec, problem, x0)
+    spec = resolve_spec(spec, problem, x0)
     where = find_device(spec.device, spec.solver.library)
     line = f"{spec.solver.name} on {where.name} ({where.describe()}), {spec.starts} start(s), seed {spec.seed}"
     line += f", {workers.number} worker(s) of {workers.executor}" if workers.executor else ""

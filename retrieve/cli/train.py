@@ -61,7 +61,7 @@ class Trainings(click.Group):
             f"--minutes or --objects trains on. --objects alone sets no time limit. --minutes counts validations and pictures, "
             f"too.  [SOURCE: {DEFAULT}]"
         )
-        run: Callable[..., None] = partial(train, network)
+        run: Callable[..., None] = partial(run_training, network)
         for option in reversed(_OPTIONS):
             run = option(run)
         made = click.command(name, help=text, short_help=TRAINING_KINDS[name])(run)
@@ -77,7 +77,7 @@ def command() -> None:
     """
 
 
-def train(network: Any, source: str, out: Path, name: str | None, init: str | None, quiet: bool, **given: Any) -> None:
+def run_training(network: Any, source: str, out: Path, name: str | None, init: str | None, quiet: bool, **given: Any) -> None:
     """Train, or continue, the training in `out`, and write its weights."""
     import torch
 

@@ -51,7 +51,7 @@ class Progress(NamedTuple):
     r_free: float
 
 
-def resolve(spec: RunSpec, problem: Problem, x0: np.ndarray | None = None) -> RunSpec:
+def resolve_spec(spec: RunSpec, problem: Problem, x0: np.ndarray | None = None) -> RunSpec:
     """Take what a run leaves open from its solver and the problem, and check it.
 
     Raises `InputError` for a value out of range, an x0 of the wrong shape or not the recorded one, or a problem that the

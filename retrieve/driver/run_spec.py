@@ -16,7 +16,7 @@ from ..solvers.base import Solver
 Stops = Mapping[int, int | None]
 """By the number of a start: the step after which it was stopped, None if it ran to its own end."""
 
-FORMER = {"combine": "averaging", "shared": "separate"}
+FORMER_KEYS = {"combine": "averaging", "shared": "separate"}
 """Keys in the manifests of older files."""
 
 
@@ -156,7 +156,7 @@ class RunSpec:
         InputError
             If the solver, its weights or the likelihood are not those of the record.
         """
-        record = {FORMER.get(name, name): value for name, value in record.items()}
+        record = {FORMER_KEYS.get(name, name): value for name, value in record.items()}
         solver = build(find("solvers", record["solver"]), record["options"])
         if solver.record() != record.get("record", {}):
             raise InputError(f"the weights {record['options'].get('weights')} have changed since; put the old ones back")

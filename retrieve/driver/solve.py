@@ -22,7 +22,7 @@ from ..problem import Problem
 from ..problem.scoring import same_support, select_start
 from ..provenance import versions
 from ..solvers.base import Solver
-from .batch import Progress, RunContext, resolve, run_batch
+from .batch import Progress, RunContext, resolve_spec, run_batch
 from .batch_result import Batch, total_cost, union
 from .parallel import StartTask, run_in_threads, run_in_workers
 from .rescore import rescored
@@ -151,7 +151,7 @@ def run(
         The result, not averaged.
     """
     executor = executor or ("processes" if workers > 1 else "serial" if spec.separate else None)
-    spec = resolve(replace(spec, separate=executor is not None), problem, x0)
+    spec = resolve_spec(replace(spec, separate=executor is not None), problem, x0)
     problem = problem.replace(likelihood=spec.likelihood)
     context = RunContext.of(spec, problem.replace(truth=None), on_step)
     starts = spec.starts or 1

@@ -23,11 +23,11 @@ from ..numerics.arrays import like, to_numpy
 from ..plugins.registry import available
 from ..problem import Problem
 
-Mask = NDArray[np.bool_]
+TruthMask = NDArray[np.bool_]
 
 INSIDE = 0.1  # of the largest amplitude: a pixel above it belongs to the object
 FIELD = "usual in the field"
-PAPER = "Lee, Yu, Lin, Yoo & Robinson 2026"
+PAPER_SOURCE = "Lee, Yu, Lin, Yoo & Robinson 2026"
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _value(metric: Metric, arguments: tuple[object, ...]) -> float | None:
         return None
 
 
-def truth_mask(truth: ArrayLike, threshold: float = INSIDE) -> Mask:
+def truth_mask(truth: ArrayLike, threshold: float = INSIDE) -> TruthMask:
     """Where |truth| (*shape) exceeds `threshold` of its maximum: one mask for every solver.
 
     Raises InputError for a truth of zeros.
@@ -178,39 +178,39 @@ def metric(
 
 
 @metric("|⟨x,t⟩|/(‖x‖‖t‖), 0 for an empty x", (0, 1), "higher", FIELD)
-def complex_correlation(x: ComplexArray, t: ComplexArray, mask: Mask) -> float:
+def complex_correlation(x: ComplexArray, t: ComplexArray, mask: TruthMask) -> float:
     """Amplitude and phase at once."""
     return correlation(x, t)
 
 
-@metric("Pearson correlation of |x| and |t| over all pixels, 0 for a flat x", (-1, 1), "higher", f"{PAPER}, 4.7")
-def amplitude_correlation(x: ComplexArray, t: ComplexArray, mask: Mask) -> float:
+@metric("Pearson correlation of |x| and |t| over all pixels, 0 for a flat x", (-1, 1), "higher", f"{PAPER_SOURCE}, 4.7")
+def amplitude_correlation(x: ComplexArray, t: ComplexArray, mask: TruthMask) -> float:
     """Amplitude alone."""
     return pearson(x, t)
 
 
-@metric("|Σ_M exp(i(φ_x − φ_t))|/S over the S pixels with |t| > 0.1 max|t|", (0, 1), "higher", f"{PAPER}, eq. 10")
-def phase_similarity(x: ComplexArray, t: ComplexArray, mask: Mask) -> float:
+@metric("|Σ_M exp(i(φ_x − φ_t))|/S over the S pixels with |t| > 0.1 max|t|", (0, 1), "higher", f"{PAPER_SOURCE}, eq. 10")
+def phase_similarity(x: ComplexArray, t: ComplexArray, mask: TruthMask) -> float:
     """Phase alone, whatever its constant; a pixel without amplitude has no phase and adds 0."""
     return min(1.0, float(np.abs(np.mean(unit_phasor(x[mask]) * np.conj(unit_phasor(t[mask]))))))
 
 
 @metric("min_c ‖c x − t‖/‖t‖ over complex c", (0, 1), "lower", "Fienup 1997, Appl. Opt. 36, 8352")
-def nrmse(x: ComplexArray, t: ComplexArray, mask: Mask) -> float:
+def nrmse(x: ComplexArray, t: ComplexArray, mask: TruthMask) -> float:
     """What is left after the best phase and scale: √(1 − complex_correlation²), without its rounding near 0."""
     power = float(np.vdot(x, x).real)
     c = np.vdot(x, t) / power if power else 0.0
     return min(1.0, float(np.linalg.norm(c * x - t)) / float(np.linalg.norm(t)))
 
 
-@metric("Σ(u − v)²/Σu², u = |x|/max|x|, v = |t|/max|t|; inf for an empty x", (0, np.inf), "lower", f"{PAPER}, eq. 9")
-def chi2_object(x: ComplexArray, t: ComplexArray, mask: Mask) -> float:
+@metric("Σ(u − v)²/Σu², u = |x|/max|x|, v = |t|/max|t|; inf for an empty x", (0, np.inf), "lower", f"{PAPER_SOURCE}, eq. 9")
+def chi2_object(x: ComplexArray, t: ComplexArray, mask: TruthMask) -> float:
     """The paper's error of the amplitude."""
     return normalised_chi2(np.abs(x), np.abs(t))
 
 
 @metric("|b|²/(|a|² + |b|²) of the best fit a t + b w of x, w the twin of t at any whole pixel", (0, 1), "lower", "retrieve")
-def twin_fraction(x: ComplexArray, t: ComplexArray, mask: Mask) -> float:
+def twin_fraction(x: ComplexArray, t: ComplexArray, mask: TruthMask) -> float:
     """How much of the truth's twin is mixed into x; ½ when both are equally strong.
 
     w lies where it explains most of what t leaves.  Places where w and t are nearly the same,
@@ -230,7 +230,7 @@ def twin_fraction(x: ComplexArray, t: ComplexArray, mask: Mask) -> float:
 
 
 @metric("|X ∩ M|/|X ∪ M|, X: |x| > 0.1 max|x|, M: |t| > 0.1 max|t|", (0, 1), "higher", "Jaccard 1912, New Phytol. 11, 37")
-def support_overlap(x: ComplexArray, t: ComplexArray, mask: Mask) -> float:
+def support_overlap(x: ComplexArray, t: ComplexArray, mask: TruthMask) -> float:
     """The shape alone."""
     inside = np.abs(x) > INSIDE * np.abs(x).max()
     return float((inside & mask).sum() / (inside | mask).sum())
@@ -242,13 +242,15 @@ def r(x: ComplexArray, problem: Problem) -> float:
     return float(to_numpy(problem.r_factor(_batch(x, problem)))[0])
 
 
-@metric("Σ_V(u − v)²/Σ_V u², u = √P/max√P, v = √I/max√I; inf for an empty x", (0, np.inf), "lower", f"{PAPER}, eq. 9", "data")
+@metric(
+    "Σ_V(u − v)²/Σ_V u², u = √P/max√P, v = √I/max√I; inf for an empty x", (0, np.inf), "lower", f"{PAPER_SOURCE}, eq. 9", "data"
+)
 def chi2_diffraction(x: ComplexArray, problem: Problem) -> float:
     """The paper's error of the pattern, of its amplitude; one bright pixel sets the scale."""
     return normalised_chi2(*_amplitudes(x, problem))
 
 
-@metric("Pearson correlation of √P and √I over V, 0 for an empty x", (-1, 1), "higher", f"{PAPER}, 4.7", "data")
+@metric("Pearson correlation of √P and √I over V, 0 for an empty x", (-1, 1), "higher", f"{PAPER_SOURCE}, 4.7", "data")
 def diffraction_correlation(x: ComplexArray, problem: Problem) -> float:
     """Agreement of the pattern's amplitude, whatever its scale."""
     return pearson(*_amplitudes(x, problem))

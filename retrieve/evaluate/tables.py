@@ -94,7 +94,7 @@ def write_csv(comparison: Comparison, path: str | Path) -> Path:
     return write_text(path, text.getvalue())
 
 
-FORMER = {"chi2": "r", "free": "r_free"}
+FORMER_COLUMNS = {"chi2": "r", "free": "r_free"}
 """Names in files of the first version; metrics of the average began with ``combined_``."""
 _RATES = ("success95", "success99")
 _FIRST = ("group", "noise", "object", "solver", "start", "r", "r_free")
@@ -102,7 +102,7 @@ _LAST = ("ffts", "network_evaluations", "seconds", "failure")
 
 
 def _current(name: str) -> str:
-    return FORMER.get(name, name.replace("combined_", "averaged_"))
+    return FORMER_COLUMNS.get(name, name.replace("combined_", "averaged_"))
 
 
 def _without_time(values: dict[str, Any]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def assemble(
     `why`.  detector: see `RawFile`.  Raises `InputError` when the choice is not clear.
     """
     if key is not None:
-        name, note = resolve(path, arrays, key), ""
+        name, note = resolve_dataset(path, arrays, key), ""
     elif preferred is not None:
         name, note = preferred, f"array {preferred!r} read because {why}"
     else:
@@ -81,7 +81,7 @@ def read_numbers(path: Path, name: str, stored: Stored) -> NDArray[Any]:
     return stored.read()
 
 
-def resolve(path: Path, arrays: Mapping[str, Stored], key: str) -> str:
+def resolve_dataset(path: Path, arrays: Mapping[str, Stored], key: str) -> str:
     """The full name of an array, from its full name or its last part."""
     wanted = key.strip("/")
     if wanted in arrays:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..io.conventions import flagged, measured_mask
 from ..io.counts import shape_text
-from ..io.dataset_selection import parse_meta, resolve, select_dataset
+from ..io.dataset_selection import parse_meta, resolve_dataset, select_dataset
 from ..io.hdf5 import arrays_of, default_signal, open_hdf5, with_filters
 from ..io.records import Stored
 from ..io.registry import read_file, reader_for, readers, split_key
@@ -170,7 +170,7 @@ def _of_hdf5(source: Path, key: str | None, axis: int, files: ExitStack) -> Iter
     file = files.enter_context(open_hdf5(source))
     arrays = arrays_of(file)
     marked = default_signal(file)
-    name = resolve(source, arrays, key) if key else marked if marked in arrays else select_dataset(source, arrays)[0]
+    name = resolve_dataset(source, arrays, key) if key else marked if marked in arrays else select_dataset(source, arrays)[0]
     names = [name] if isinstance(file.get(name), h5py.Dataset) else _parts(file, name)
     place = _mask_place(name, arrays)
     mask = measured_mask(place, arrays[place].read())[0] if place else None

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from .patterns import network_input
-from .unet import UNet, arguments_of
+from .unet import UNetNetwork, arguments_of
 from .windows import CHANNELS_LAST, crop_or_pad, to_complex, to_pair, window_of
 
 SIGMA_DATA = 1 / math.sqrt(2)
@@ -100,7 +100,7 @@ class Denoiser(nn.Module):
         super().__init__()
         self.window, self.conditioned, self.pattern, self.kinds = tuple(window), conditioned, pattern, tuple(kinds)
         channels = 2 + conditioned + inputs + 2 * pattern
-        self.network = UNet(len(self.window), channels, 2 + outputs, len(self.kinds), **network)
+        self.network = UNetNetwork(len(self.window), channels, 2 + outputs, len(self.kinds), **network)
         self.multiple = self.network.multiple
         if any(n % self.multiple for n in self.window):
             raise InputError(f"window {self.window}: every axis must be a multiple of {self.multiple} for this network")

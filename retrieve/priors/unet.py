@@ -90,7 +90,7 @@ class Up(nn.Module):
         return self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))
 
 
-class UNet(nn.Module):
+class UNetNetwork(nn.Module):
     """A U-Net conditioned on a noise level, in two or three dimensions.
 
     dims: axes.  inputs, outputs: channels.  kinds: of objects that it can be told, in the embedding.

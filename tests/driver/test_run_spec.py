@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from retrieve.driver.batch import resolve
+from retrieve.driver.batch import resolve_spec
 from retrieve.driver.run_spec import Budget, RunSpec
 from retrieve.driver.solve import run, solve
 from retrieve.errors import InputError
@@ -50,9 +50,9 @@ def test_a_record_is_read_back_whole(hard):
         samples_stopped={},
     )
     assert RunSpec.from_record(json.loads(json.dumps(spec.record()))) == spec
-    resolved = resolve(RunSpec(HIO()), hard)
+    resolved = resolve_spec(RunSpec(HIO()), hard)
     assert None not in (resolved.starts, resolved.batch, resolved.agree, resolved.likelihood)
-    assert resolve(resolved, hard) == resolved
+    assert resolve_spec(resolved, hard) == resolved
 
 
 def test_the_manifest_of_an_older_file_is_read():

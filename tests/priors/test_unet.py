@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from retrieve.errors import InputError
-from retrieve.priors.unet import UNet, fold, group_norm, unfold
+from retrieve.priors.unet import UNetNetwork, fold, group_norm, unfold
 
 PAPER = 82_956_674  # of UNet(2, 2, 2) as it is built here; the paper tells the widths, not the sum
 
@@ -29,7 +29,7 @@ def test_a_folded_pixel_holds_one_block(d):
 @pytest.mark.parametrize("options", [{"patch": 1}, {"patch": 2}, {"attention": [0, 1]}, {"widths": [1]}, {"blocks": 2}], ids=str)
 @pytest.mark.parametrize("shape", [(8, 16), (8, 8, 16)], ids=["2d", "3d"])
 def test_shapes(small, awake, shape, options):
-    net = awake(UNet(len(shape), 3, 2, **(small | options)))
+    net = awake(UNetNetwork(len(shape), 3, 2, **(small | options)))
     y = net(torch.randn(2, 3, *shape), torch.zeros(2))
     assert y.shape == (2, 2, *shape)
     assert y.isfinite().all()
@@ -38,7 +38,7 @@ def test_shapes(small, awake, shape, options):
 
 def test_the_paper_s_networks():
     with torch.device("meta"):
-        flat, cube = UNet(2, 2, 2), UNet(3, 4, 2, base=128)
+        flat, cube = UNetNetwork(2, 2, 2), UNetNetwork(3, 4, 2, base=128)
         assert flat(torch.zeros(1, 2, 64, 64), torch.zeros(1)).shape == (1, 2, 64, 64)
     assert flat.settings == {
         "base": 128, "widths": [1, 2, 3, 4], "blocks": 2, "attention": [2], "embedding": 512, "patch": 1,
@@ -49,7 +49,7 @@ def test_the_paper_s_networks():
 
 
 def test_it_begins_as_zero_and_each_object_is_its_own(small, awake):
-    net = UNet(2, 3, 2, **small)
+    net = UNetNetwork(2, 3, 2, **small)
     x = torch.randn(3, 3, 8, 8)
     level = torch.tensor([0.0, 100.0, -300.0])
     assert not net(x, level).any()
@@ -58,7 +58,7 @@ def test_it_begins_as_zero_and_each_object_is_its_own(small, awake):
 
 
 def test_the_level_changes_the_output(small, awake):
-    net = awake(UNet(2, 3, 2, **small))
+    net = awake(UNetNetwork(2, 3, 2, **small))
     x = torch.randn(1, 3, 8, 8)
     low, high = (net(x, torch.tensor([level])) for level in (-300.0, 400.0))
     assert (low - high).norm() / low.norm() > 1e-2
@@ -74,4 +74,4 @@ def test_groups_divide_the_channels(channels):
 @pytest.mark.parametrize("options", [{"base": 7}, {"widths": []}, {"widths": [1, 0]}, {"blocks": 0}, {"attention": [2]}], ids=str)
 def test_what_cannot_be_built(small, options):
     with pytest.raises(InputError, match=next(iter(options))):
-        UNet(2, 3, 2, **(small | options))
+        UNetNetwork(2, 3, 2, **(small | options))

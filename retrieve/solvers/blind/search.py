@@ -48,7 +48,7 @@ STAGNATION_RATIO = 0.7
 """Score over that of the round before above which another round does not improve it."""
 CONVERGED_RATIO = 0.1
 """Score over that before the long rounds at which a start has fallen into place: stagnation improves by less."""
-MAX_SUPPORT_SHARE = 0.5
+SEARCHED_SUPPORT_SHARE = 0.5
 """Share of the array beyond which no support is looked for: its autocorrelation would wrap."""
 
 Parts = Sequence[Iterative | Descent]
@@ -210,7 +210,7 @@ def sweep_volumes(context: SearchContext, state: SearchState, thorough: bool) ->
     sweep: list[tuple[float, SearchState]] = []
     over = np.zeros(len(state.by), bool)
     for k in range(2 * VOLUMES):
-        share = min(MAX_SUPPORT_SHARE, 1.15 * context.survey.volume / size * VOLUME_RATIO**k)
+        share = min(SEARCHED_SUPPORT_SHARE, 1.15 * context.survey.volume / size * VOLUME_RATIO**k)
         sigma = 2.5 * 0.4 ** min(1.0, k / (VOLUMES - 1))
         parts = volume_parts(context, share, sigma)
         state = yield from run_stage(context, parts, state, f"a volume of {share * size:.0f} px")
@@ -253,7 +253,7 @@ def threshold_parts(n: int) -> Parts:
 
 def volume_parts(context: SearchContext, share: float, sigma: float) -> Parts:
     """HIO with a support of this share of the array, then ER in it."""
-    wrap = ShrinkWrap(when="always", every=10, sigma=sigma, sigma_end=sigma, area=min(MAX_SUPPORT_SHARE, share))
+    wrap = ShrinkWrap(when="always", every=10, sigma=sigma, sigma_end=sigma, area=min(SEARCHED_SUPPORT_SHARE, share))
     limits = context.phase_limits
     return [HIO(iterations=VOLUME_ITERATIONS, shrink_wrap=wrap, **limits), ER(iterations=15, shrink_wrap=FIXED, **limits)]
 

@@ -142,14 +142,14 @@ class Learned(PretrainedSolver):
         """Raise `InputError` if the prior was not trained for the problem's geometry, or the noise hides the pattern."""
         prior, shape = self.prior(), problem.shape
         window = prior.window
-        trained = f"weights {self.weights!r} are for objects within {shape_text(window)} px"
+        trained = f"weights {self.weights!r} are for objects within {window_text(window)} px"
         if len(shape) != len(window):
             raise InputError(f"{trained}, the problem has {len(shape)} axes; take a prior of as many, or a classical solver")
         if exceeds(window, shape):
-            raise InputError(f"{trained}, the object's array has {shape_text(shape)}; pad the data, or train a smaller prior")
+            raise InputError(f"{trained}, the object's array has {window_text(shape)}; pad the data, or train a smaller prior")
         if getattr(prior, "pattern", False) and (tuple(shape) != window or not is_plain(problem)):
             raise InputError(
-                f"{trained} and are told their far field of as many, the problem has {shape_text(shape)} and an operator "
+                f"{trained} and are told their far field of as many, the problem has {window_text(shape)} and an operator "
                 f"{type(problem.detector or problem.operator).__name__}; take a prior that is not told the pattern"
             )
         extent, found, tolerance = problem.extent, "the object spans about {} by its autocorrelation", EXTENT_TOLERANCE
@@ -157,8 +157,8 @@ class Learned(PretrainedSolver):
             extent, found, tolerance = extent_of(to_numpy(problem.support)), "the support spans {}", 1.0
         if exceeds(extent, window, tolerance):
             raise InputError(
-                f"{trained}, {found.format(shape_text(extent))}; bin or crop the data to coarser pixels, "
-                f"down to {shape_text(window)}, or train a prior of a larger window (`retrieve train diffusion --window`)"
+                f"{trained}, {found.format(window_text(extent))}; bin or crop the data to coarser pixels, "
+                f"down to {window_text(window)}, or train a prior of a larger window (`retrieve train diffusion --window`)"
             )
         check_signal_above_noise(problem)
 
@@ -187,7 +187,7 @@ def extent_of(support: np.ndarray) -> tuple[int, ...]:
     return tuple(found)
 
 
-def shape_text(shape: Sequence[float]) -> str:
+def window_text(shape: Sequence[float]) -> str:
     """A shape in words."""
     return " × ".join(f"{n:.0f}" for n in shape)
 

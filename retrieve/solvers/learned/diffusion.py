@@ -166,7 +166,7 @@ class Diffusion(Refinement, Learned):
         prior = self.prior_for(problem, x.device)
         posed = Posed(problem, *normalise(problem, prior.window), prior)
         total = self.length + self.refine
-        _, best = yield from show(self.round(posed, x, rng), total)
+        _, best = yield from show_estimate(self.round(posed, x, rng), total)
         r = posed.y.r_factor(best)
         for _ in range(1, self.rounds):
             left = np.flatnonzero(~to_numpy(consistent_with_noise(posed.y, best)))
@@ -242,7 +242,7 @@ class Diffusion(Refinement, Learned):
             yield Step(x * (c * scale), evaluations=self.REVERSE_CALLS)
 
 
-def show(steps: Estimates, total: int, x: Array | None = None, share: float = 1.0) -> Estimates:
+def show_estimate(steps: Estimates, total: int, x: Array | None = None, share: float = 1.0) -> Estimates:
     """Steps of a `share` of the batch, which all show x where it is given; returns what they return."""
     while True:
         try:
@@ -261,7 +261,7 @@ def keep_better(
     Meanwhile all starts show their best. Returns whether any was overwritten.
     """
     xp = namespace(best)
-    _, found = yield from show(steps, total, best * posed.scale, len(left) / len(best))
+    _, found = yield from show_estimate(steps, total, best * posed.scale, len(left) / len(best))
     lower = posed.y.r_factor(found)
     better = lower < r[left]
     r[left] = xp.where(better, lower, r[left])

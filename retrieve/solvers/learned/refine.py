@@ -14,7 +14,7 @@ from ...plugins.options import option
 from ...problem import Problem
 from ..base import Step
 
-PAPER = "Lee et al. 2026, end of section 4.6"
+REFINEMENT_SOURCE = "Lee et al. 2026, end of section 4.6"
 
 SUPPORT_SHARE = 0.15
 """Share of its maximum at which the Gaussian of an unknown support ends (Lee et al. 2026, end of section 4.6)."""
@@ -26,7 +26,7 @@ class Refinement:
 
     RENAMED: ClassVar[Mapping[str, str | None]] = {"refine_support": None}
     refine: int = option(0, "gradient steps on the data at the end; compare R_free to see whether they help", ge=0)
-    refine_step: float = option(1e-4, "size η of these steps; 1 is error reduction", gt=0, le=1, source=PAPER)
+    refine_step: float = option(1e-4, "size η of these steps; 1 is error reduction", gt=0, le=1, source=REFINEMENT_SOURCE)
 
     def refined(self, problem: Problem, x: Array, scale: float) -> Iterator[Step]:
         """From x (batch, *shape) in the units of the problem; steps show it multiplied by `scale`."""

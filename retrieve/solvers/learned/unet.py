@@ -15,7 +15,7 @@ from ...problem import Problem
 from ..base import Step, Streams
 from ..iterative import iterate
 from ..recipe import PARTS
-from .base import PretrainedSolver, exceeds, extent_of, is_plain, optimal_scale, shape_text
+from .base import PretrainedSolver, exceeds, extent_of, is_plain, optimal_scale, window_text
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,10 @@ class UNet(PretrainedSolver):
     def check_geometry(self, problem: Problem) -> None:
         """Raise `InputError` if the network was not trained for such patterns or such large objects."""
         module = self.retriever()
-        trained = f"weights {self.weights!r} are for patterns of {shape_text(module.shape)} px"
+        trained = f"weights {self.weights!r} are for patterns of {window_text(module.shape)} px"
         if tuple(problem.shape) != module.shape:
             remedy = "bin, crop or pad the data to that, or train a network of their shape (`retrieve train unet`)"
-            raise InputError(f"{trained}, the problem's has {shape_text(problem.shape)}; {remedy}")
+            raise InputError(f"{trained}, the problem's has {window_text(problem.shape)}; {remedy}")
         if not is_plain(problem):
             what = type(problem.detector or problem.operator).__name__
             raise InputError(
@@ -65,7 +65,7 @@ class UNet(PretrainedSolver):
         if exceeds(extent, module.window):
             remedy = "crop the pattern to coarser pixels of the object, or train a network of a larger window"
             raise InputError(
-                f"{trained} and objects within {shape_text(module.window)}, the support spans {shape_text(extent)}; {remedy}"
+                f"{trained} and objects within {window_text(module.window)}, the support spans {window_text(extent)}; {remedy}"
             )
 
     def start(self, problem: Problem, rng: Streams) -> Array:

@@ -72,7 +72,7 @@ class Denoiser(nn.Module):
     window : sequence of int
         The box that the network sees, px.
     network : dict
-        Options of `UNet`.
+        Options of `UNetNetwork`.
     conditioned : bool
         Whether the network is told the support.
     pattern : bool

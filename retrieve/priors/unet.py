@@ -98,7 +98,7 @@ class UNetNetwork(nn.Module):
     blocks: residual blocks a level.  attention: levels with self-attention; (2,) is 16 × 16 of 64 × 64.
     embedding: width of the two-layer MLP on the sinusoidal embedding of the noise level, which enters every block.
     patch: pixels of a side that are folded into channels at the input, and unfolded at the output; 1 in the paper.
-    The paper's are ``UNet(2, 2, 2, base=128)``, and ``UNet(3, 4, 2, base=128)`` in 3D.
+    The paper's are ``UNetNetwork(2, 2, 2, base=128)``, and ``UNetNetwork(3, 4, 2, base=128)`` in 3D.
     Raises `InputError` for an odd base, no levels, or attention at a level that does not exist.
     """
 

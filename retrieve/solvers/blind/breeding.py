@@ -1,6 +1,7 @@
 """A population for a start that is not settled: searches of its own, the volume at which they agree, and breeding.
 
 Each start has its own population. So two starts stay independent of each other, and their agreement is evidence.
+Constants are followed by right starts of 24 and millions of transforms, as in `search`.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from .search import STAGNATION_RATIO, SWEEP_ABORT_RATIO, Sweep, explore, long_ro
 from .state import SearchContext, SearchState, Stage, StartRecord, best_of, merge, relay, take
 
 MEMBERS = 8
-"""Searches in a population; half as many of a large pattern."""
+"""Searches in a population; half as many of a large pattern.  4: 20 right, 0.88; 16: 23 right, 2.88."""
 SMALL_PATTERN = 2**15
 """Pixels up to which a population is a whole one."""
 GENERATIONS = 5
-"""At most."""
+"""At most.  2: 20 right, 1.46; 10: 20 right, 1.82."""
 CONSENSUS_SHARE = 0.5
 """Members agree at a volume where they disagree by at most this share of their disagreement at the best scores."""
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import retrieve as rt
+from retrieve.numerics.arrays import find_device
 from retrieve.operators import Pad
 from retrieve.plugins.registry import find
 from retrieve.simulate import blobs
@@ -123,7 +124,7 @@ def test_iterations_are_those_of_the_sequence(sequence, total):
 
 
 def test_the_twin_operation_leaves_a_quarter():
-    problem = rt.example("crystal3d").to(rt.arrays.find_device("cpu"))
+    problem = rt.example("crystal3d").to(find_device("cpu"))
     x = np.ones((1, *problem.shape), np.complex64)
     steps = list(Cohere(algorithm_sequence="6*ER", twin=2).steps(problem, x, Streams.of(0, [0])))
     half = problem.shape[0] // 2

@@ -42,6 +42,6 @@ def _result(file: str, console: Console) -> None:
     settings = f"{manifest.get('solver')}, seed {manifest.get('seed')}, {len(result.scores)} start(s)"
     console.print(f"{'result of':24} {settings}", markup=False)
     for k, score in enumerate(result.scores):
-        free = "" if score.r_free is None else f", free {score.r_free:.4g}"
+        free = "" if score.r_free is None else f", R_free {score.r_free:.4g}"
         mark = " (chosen)" if k == result.chosen else ""
         console.print(f"{'start ' + str(k):24} R {score.r:.4g}{free}{mark}", markup=False)

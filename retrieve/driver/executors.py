@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 
 from ..errors import InputError
 from ..plugins.registry import find
-from .processes import Processes
 
 Factory = Callable[[str, int], AbstractContextManager[Executor]]
 """What a plugin registers: from the text after the colon and the number of workers to an executor, to be entered.
@@ -104,6 +103,8 @@ def threads(where: str, workers: int) -> AbstractContextManager[Executor]:
 
 def processes(where: str, workers: int) -> AbstractContextManager[Executor]:
     """Processes of this machine, one thread each."""
+    from .processes import Processes  # loky is loaded where it is used
+
     _no_place("processes", where)
     return Processes(workers)
 

@@ -19,10 +19,12 @@ import datetime
 import importlib.metadata
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
+
+if TYPE_CHECKING:
+    import h5py  # at run time where a file is written: it takes 13 MB
 
 CXI_VERSION = 150
 IMAGE = "image_1"
@@ -80,6 +82,8 @@ def link_data(entry: h5py.Group, target: str) -> None:
     """data_1, where older tools look for the main array."""
     data = add_group(entry, "data_1", "NXdata")
     data.attrs["signal"] = "data"
+    import h5py
+
     data["data"] = h5py.SoftLink(f"{entry.name}/{target}")
 
 
@@ -88,3 +92,14 @@ def add_group(parent: h5py.Group, name: str, nexus: str) -> h5py.Group:
     group = parent.create_group(name)
     group.attrs["NX_class"] = nexus
     return group
+
+
+def describe_operators(problem: Any) -> str:
+    """The operators of a problem in words, "FarField" for a plain one."""
+
+    def name(operator: Any) -> str:
+        inner = getattr(operator, "inner", None)
+        return type(operator).__name__ if inner is None else f"{name(operator.outer)} @ {name(inner)}"
+
+    detector = getattr(problem, "detector", None)
+    return name(problem.operator) + (f", detector {name(detector)}" if detector is not None else "")

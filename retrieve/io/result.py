@@ -7,9 +7,8 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,8 +16,11 @@ from ..files import replacing
 from ..operators import PartialCoherence
 from ..problem import Problem
 from ..problem.scoring import Score
-from .cxi import DETECTOR, FACTS, KERNEL, add_group, link_data, new_entry, to_json, version
+from .cxi import DETECTOR, FACTS, KERNEL, add_group, describe_operators, link_data, new_entry, to_json, version
 from .verdict import Verdict
+
+if TYPE_CHECKING:
+    import h5py
 
 LOG_SCALE = json.dumps({"signal_scale_type": "log"})  # silx and h5web show the pattern on this scale
 
@@ -155,6 +157,8 @@ def write_result(result: Result, path: str | Path) -> Path:
 
     Raises `InputError` when the place cannot be written; a file already there is then left as it was.
     """
+    import h5py
+
     with replacing(path) as beside, h5py.File(beside, "w") as file:
         entry = new_entry(file, result.cost.seconds)
         _write_measurement(entry, result.problem)
@@ -174,6 +178,8 @@ def write_result(result: Result, path: str | Path) -> Path:
 
 def write_problem(problem: Problem, path: str | Path) -> Path:
     """Write a measurement with what is known of it; `load` reads it back without loss. Returns the path."""
+    import h5py
+
     with replacing(path) as beside, h5py.File(beside, "w") as file:
         entry = new_entry(file)
         _write_measurement(entry, problem)
@@ -222,7 +228,7 @@ def _write_image(entry: h5py.Group, result: Result) -> None:
     note = add_group(process, "note_1", "NXnote")
     note["type"], note["description"], note["data"] = "application/json", "manifest: replays the run", to_json(result.manifest)
     configuration = add_group(process, "configuration", "NXcollection")
-    configuration["forward_operator"] = _describe(result.problem)
+    configuration["forward_operator"] = describe_operators(result.problem)
     for name, value in result.manifest.items():
         configuration[name] = value if isinstance(value, (str, bool, int, float)) else to_json({name: value})
     results = add_group(process, "results", "NXcollection")
@@ -242,17 +248,6 @@ def _write_image(entry: h5py.Group, result: Result) -> None:
         results[name] = number
 
 
-def _describe(problem: Problem) -> str:
-    """The operators of a problem in words, "FarField" for a plain one."""
-
-    def name(operator: Any) -> str:
-        inner = getattr(operator, "inner", None)
-        return type(operator).__name__ if inner is None else f"{name(operator.outer)} @ {name(inner)}"
-
-    detector = getattr(problem, "detector", None)
-    return name(problem.operator) + (f", detector {name(detector)}" if detector is not None else "")
-
-
 def _write_starts(entry: h5py.Group, result: Result) -> None:
     starts = add_group(entry, "starts", "NXcollection")
     _add_array(starts, "objects", result.estimates.astype(np.complex64))
@@ -264,6 +259,8 @@ def _write_starts(entry: h5py.Group, result: Result) -> None:
         _add_array(starts, "x0", result.x0).attrs["note"] = "the array that the starts began with"
     for name in ("r", "r_free", "nll"):
         starts[f"score_{name}"] = np.array([_number(getattr(score, name)) for score in result.scores])
+    import h5py
+
     starts.create_dataset("failure", data=[score.failure or "" for score in result.scores], dtype=h5py.string_dtype())
     history = add_group(starts, "history", "NXcollection")
     for i, columns in enumerate(result.history):
@@ -281,7 +278,7 @@ def _add_plot(entry: h5py.Group, name: str, array: NDArray[Any] | h5py.Dataset, 
     group = add_group(entry, name, "NXdata")
     group.attrs["signal"] = "data"
     group["title"] = title
-    if isinstance(array, h5py.Dataset):
+    if not isinstance(array, np.ndarray):
         group["data"] = array
     else:
         _add_array(group, "data", array)

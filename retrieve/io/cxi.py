@@ -94,12 +94,11 @@ def add_group(parent: h5py.Group, name: str, nexus: str) -> h5py.Group:
     return group
 
 
-def describe_operators(problem: Any) -> str:
+def describe_operators(operator: Any, detector: Any = None) -> str:
     """The operators of a problem in words, "FarField" for a plain one."""
 
     def name(operator: Any) -> str:
         inner = getattr(operator, "inner", None)
         return type(operator).__name__ if inner is None else f"{name(operator.outer)} @ {name(inner)}"
 
-    detector = getattr(problem, "detector", None)
-    return name(problem.operator) + (f", detector {name(detector)}" if detector is not None else "")
+    return name(operator) + (f", detector {name(detector)}" if detector is not None else "")

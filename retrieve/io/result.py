@@ -228,7 +228,7 @@ def _write_image(entry: h5py.Group, result: Result) -> None:
     note = add_group(process, "note_1", "NXnote")
     note["type"], note["description"], note["data"] = "application/json", "manifest: replays the run", to_json(result.manifest)
     configuration = add_group(process, "configuration", "NXcollection")
-    configuration["forward_operator"] = describe_operators(result.problem)
+    configuration["forward_operator"] = describe_operators(result.problem.operator, result.problem.detector)
     for name, value in result.manifest.items():
         configuration[name] = value if isinstance(value, (str, bool, int, float)) else to_json({name: value})
     results = add_group(process, "results", "NXcollection")

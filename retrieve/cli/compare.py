@@ -105,7 +105,7 @@ def command(files: tuple[str, ...], quiet: bool, reading: Reading, **given: Any)
 
 
 def competitors_of(solvers: Sequence[str], results: Sequence[str]) -> dict[str, Competitor]:
-    """Solvers and foreign results by label; a label before the first ``=`` that precedes any ``:``.
+    """Solvers and external results by label; a label before the first ``=`` that precedes any ``:``.
 
     ``hio:beta=0.8`` is its own label, ``soft=hio:beta=0.8`` is labelled soft. Raises `InputError`.
     """

@@ -26,9 +26,9 @@ def command(name: str | None, as_json: bool) -> None:
     console = Console(highlight=False)
     checked = verify()
     files = shipped()
-    foreign = of_plugins()
-    if name in foreign and not as_json and prior_of(name) is not None:
-        console.print(f"{name}: a prior of plugin {foreign[name]}", markup=False, soft_wrap=True)
+    from_plugins = of_plugins()
+    if name in from_plugins and not as_json and prior_of(name) is not None:
+        console.print(f"{name}: a prior of plugin {from_plugins[name]}", markup=False, soft_wrap=True)
         return
     if name is not None:
         path = path_of(name)
@@ -46,7 +46,7 @@ def command(name: str | None, as_json: bool) -> None:
         click.echo(json.dumps(there, indent=1))
     else:
         _show(there, console)
-        for key, plugin in foreign.items():
+        for key, plugin in from_plugins.items():
             console.print(f"{key}: a prior of plugin {plugin}", markup=False, soft_wrap=True)
     raise SystemExit(0 if all(checked.values()) else 1)
 

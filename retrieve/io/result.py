@@ -115,7 +115,7 @@ class Result:
 
     @property
     def score(self) -> Score:
-        """The score of `object`: the chosen start's, unless starts were combined."""
+        """The score of `object`: the chosen start's, unless starts were averaged."""
         return self.averaged or self.scores[self.chosen]
 
     @property

@@ -25,7 +25,8 @@ SOLVERS = {"hio": HIO(iterations=20), "er": ER(iterations=20)}
 
 
 def kept(path):
-    return [json.loads(line)["key"] for line in path.read_text().splitlines()]
+    lines = path.read_text().split("\n")[:-1]  # a kill may leave a last line that is not whole
+    return [json.loads(line)["key"] for line in lines]
 
 
 def run(path, resume, solvers=SOLVERS, given=None, **settings):
@@ -135,7 +136,7 @@ def test_a_driver_that_is_killed_and_resumed_repeats_what_was_in_flight_at_most(
     rows, total = tmp_path / "killed.rows.jsonl", 2 * 2 * 3 * 2
     driver = subprocess.Popen([sys.executable, "-m", "retrieve", *command], start_new_session=True)
     deadline = time.monotonic() + 120
-    while (not rows.exists() or len(rows.read_bytes().splitlines()) < 6) and time.monotonic() < deadline:
+    while (not rows.exists() or rows.read_bytes().count(b"\n") < 6) and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(driver.pid, signal.SIGKILL)
     assert driver.wait() == -signal.SIGKILL

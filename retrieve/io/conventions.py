@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..problem.noise_model import SQUARE_TOLERANCE, whole_numbers
+
 AMPLITUDE_WORDS = {"amplitude", "amplitudes", "amp", "modulus", "moduli", "magnitude", "sqrt", "sqrti"}
 INTENSITY_WORDS = {"intensity", "intensities", "counts", "count", "i", "iobs", "photons"}
 CENTRE_DISTANCE = 1 / 8  # of an axis: largest distance of a peak from the centre, or from index 0, to count as there
 EDGE_SHARE = 1 / 4  # of an axis, from its end: a peak in it has a pattern that is cut on one side
 MIN_PEAK_RATIO = 10  # peak over mean, below which the brightest spot is no peak
-MAX_WHOLE = 1e4  # above it, the square of a float32 amplitude is a whole number or not by rounding
-SQUARE_TOLERANCE = 5e-3  # what rounding may make of a whole number below MAX_WHOLE that was kept as a float32 amplitude
-MIN_DECIDING = 16  # values that must decide whether all are whole numbers
 PYNX_FLAG = -1e37  # PyNX marks masked pixels with float32(-1e38), which is a little above -1e38
 
 
@@ -33,14 +32,6 @@ def guess_kind(name: str, data: NDArray[Any]) -> tuple[str, str]:
     if whole_numbers(np.square(data.astype(np.float64)), SQUARE_TOLERANCE):
         return "amplitude", f"array {name!r} taken as amplitude because its squares are whole numbers (counts)"
     return "intensity", f"array {name!r} assumed to be intensity; if it is √I, say --kind amplitude"
-
-
-def whole_numbers(values: NDArray[Any], tolerance: float = 0.0) -> bool:
-    """Whether the values are whole numbers, as counts are. Zeros and values above `MAX_WHOLE` do not decide."""
-    if values.dtype.kind in "iu":
-        return True
-    deciding = values[np.isfinite(values) & (values > 0) & (values < MAX_WHOLE)]
-    return deciding.size >= MIN_DECIDING and bool(np.all(np.abs(deciding - np.rint(deciding)) <= tolerance))
 
 
 def find_peak(data: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> tuple[int, ...]:

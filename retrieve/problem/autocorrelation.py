@@ -69,8 +69,13 @@ def _main_part(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return labels == labels[tuple(n // 2 for n in inside.shape)]
 
 
-def islands(valid: NDArray[np.bool_], size: tuple[float, ...], fraction: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Scatter ellipsoids of diameters `size` (px) over the valid pixels until they cover `fraction` of them."""
+def islands(
+    valid: NDArray[np.bool_], size: tuple[float, ...], fraction: float, rng: np.random.Generator, mates: bool = False
+) -> NDArray[np.bool_]:
+    """Scatter ellipsoids of diameters `size` (px) over the valid pixels until they cover `fraction` of them.
+
+    With `mates`, each is accompanied by the one at −q, zero frequency at index 0.
+    """
     wanted = fraction * valid.sum()
     held = np.zeros(valid.shape, bool)
     radii = [max(s / 2, 0.5) for s in size]
@@ -78,11 +83,13 @@ def islands(valid: NDArray[np.bool_], size: tuple[float, ...], fraction: float, 
     ball = np.argwhere(sum((g / r) ** 2 for g, r in zip(grid, radii, strict=True)) <= 1)
     ball -= np.array([math.floor(r) for r in radii])
     spots = np.flatnonzero(valid)
+    signs = (1, -1) if mates else (1,)
     while held.sum() < wanted:
-        number = max(1, math.ceil(0.7 * (wanted - held.sum()) / len(ball)))
+        number = max(1, math.ceil(0.7 * (wanted - held.sum()) / len(ball) / len(signs)))
         centres = np.stack(np.unravel_index(rng.choice(spots, number), valid.shape), axis=1)
-        points = (centres[:, None, :] + ball[None]) % np.array(valid.shape)
-        held[tuple(points.reshape(-1, valid.ndim).T)] = True
+        for sign in signs:
+            points = sign * (centres[:, None, :] + ball[None]) % np.array(valid.shape)
+            held[tuple(points.reshape(-1, valid.ndim).T)] = True
         held &= valid
     return held
 

@@ -18,6 +18,9 @@ from typing import Any
 from ..numerics.arrays import TINY, Array, namespace
 from ..plugins.options import build, option, validate, values_of
 
+COUNTING_SIGMA = 0.5
+"""Standard deviation of the square root of counts (Anscombe 1948)."""
+
 
 @dataclass(frozen=True)
 class Likelihood(ABC):
@@ -78,7 +81,7 @@ class Gaussian(Likelihood):
     .. [1] F. J. Anscombe, Biometrika 35, 246 (1948).
     """
 
-    sigma: float = option(0.5, "standard deviation of the amplitude noise, in the units of √I", gt=0)
+    sigma: float = option(COUNTING_SIGMA, "standard deviation of the amplitude noise, in the units of √I", gt=0)
 
     def nll(self, p: Array, y: Array) -> Array:
         """(√P − y)²/2σ²."""
@@ -132,6 +135,14 @@ class Poisson(Likelihood):
         """The positive root of R²(1/r² + 2s) − R v/r² − 2k = 0."""
         a, b = 1 / r**2 + 2 * self.scale, v / r**2
         return (b + namespace(v).sqrt(b * b + 8 * self.scale * y * y * a)) / (2 * a)
+
+    def deviance(self, p: Array, y: Array) -> Array:
+        """2λ ((1 + d) log(1 + d) − d), d = k/λ − 1: 2·(−log L) without its rounding at many counts."""
+        xp = namespace(p)
+        rate = self.scale * p + TINY
+        d = (self.scale * y * y - rate) / rate
+        some = y > 0
+        return 2 * rate * xp.where(some, (1 + d) * xp.log1p(xp.where(some, d, xp.zeros_like(d))) - d, xp.ones_like(d))
 
     def expected_deviance(self, p: Array) -> Array:
         """2λ (E[log(1 + k)] − log λ), within 3·10⁻⁴ of its value: 2λ log(1/λ) for λ ≪ 1, 1 + 1/6λ for λ ≫ 1."""

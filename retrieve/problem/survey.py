@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..numerics.arrays import to_numpy
+from . import friedel
 from .autocorrelation import fill_unmeasured
 from .problem import Problem
 
@@ -18,9 +19,6 @@ RAYLEIGH_QUANTILE = 0.459
 
 SHARP_EDGE_LEVEL = 1e-4
 """Below this level the autocorrelation's edge is taken as it is; above, weak edge pixels are lost and half of it is widened."""
-
-MAX_REAL_ASYMMETRY = 0.018
-"""Asymmetry up to which a real object is one of the guesses."""
 
 THRESHOLD_VALUES = 16
 """Values above zero that show how far apart intensities lie."""
@@ -71,8 +69,8 @@ def survey(problem: Problem) -> Survey:
         half = _crop_or_pad(half, tuple(problem.shape))
     if not centre:
         volume *= 3  # without its lowest frequencies the autocorrelation looks smaller than it is
-    asymmetry = _asymmetry(problem)
-    real = asymmetry < MAX_REAL_ASYMMETRY
+    asymmetry = friedel.asymmetry(to_numpy(problem.amplitude), valid)
+    real = asymmetry < friedel.MAX_REAL_ASYMMETRY
     volume = min(volume, 0.25 * valid.size)
     threshold = _threshold(problem)
     words = (
@@ -142,16 +140,6 @@ def _crop_or_pad(inside: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[n
         before = max(-lost, 0)
         inside = np.pad(inside, [(before, want - inside.shape[a] - before) if a == axis else (0, 0) for a in range(len(shape))])
     return inside
-
-
-def _asymmetry(problem: Problem) -> float:
-    """Σ(√I(q) − √I(−q))²/2ΣI on the pixels measured with their opposites."""
-    y, valid = to_numpy(problem.amplitude).astype(float), to_numpy(problem.valid)
-    axes = tuple(range(y.ndim))
-    both = valid & np.roll(np.flip(valid), 1, axis=axes)
-    z = np.roll(np.flip(y), 1, axis=axes)
-    power = float((y[both] ** 2).sum()) or 1.0
-    return float(((y - z)[both] ** 2).sum()) / 2 / power
 
 
 def _threshold(problem: Problem) -> float:

@@ -3,42 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..numerics.arrays import to_numpy
 from .likelihood import COUNTING_SIGMA, Gaussian, Likelihood, Poisson
-
-if TYPE_CHECKING:
-    from .problem import Problem
 
 MAX_WHOLE = 1e4  # above it, the square of a float32 amplitude is a whole number or not by rounding
 SQUARE_TOLERANCE = 5e-3  # what rounding may make of a whole number below MAX_WHOLE that was kept as a float32 amplitude
 MIN_DECIDING = 16  # values that must decide whether all are whole numbers
 MOSTLY_WHOLE = 0.9  # share of whole numbers among counts; gaps inside a bin leave some that are not
 CUT_ZEROS = 0.01  # share of zeros from which a pattern without a single count of 1 was cut
-
-
-def known_noise(problem: Problem) -> Likelihood | None:
-    """The noise by which the deviance judges a fit, None where it is not known.
-
-    Parameters
-    ----------
-    problem : Problem
-        The measurement.
-
-    Returns
-    -------
-    Likelihood or None
-        The problem's own likelihood, with three exceptions. σ = ½, the default, stands for counts: it is `Poisson` where the
-        intensities are whole numbers, and nothing is known where they are not. A simulation without noise has none. Counts
-        that were cut to zero below a threshold follow no likelihood here.
-    """
-    y = to_numpy(problem.amplitude)[to_numpy(problem.valid)]
-    noise = None if _is_noiseless(problem.meta) else stated_noise(problem.likelihood, y)
-    return None if isinstance(noise, Poisson) and _is_cut(noise.scale * y * y) else noise
 
 
 def stated_noise(likelihood: Likelihood, y: NDArray[np.floating]) -> Likelihood | None:
@@ -48,13 +24,13 @@ def stated_noise(likelihood: Likelihood, y: NDArray[np.floating]) -> Likelihood 
     return Poisson() if whole_share(y * y, SQUARE_TOLERANCE) >= MOSTLY_WHOLE else None
 
 
-def _is_noiseless(meta: Mapping[str, Any]) -> bool:
-    """Whether the pattern was simulated without noise."""
+def is_described(meta: Mapping[str, Any]) -> bool:
+    """Whether a likelihood describes the noise of a simulation: neither no noise, nor counts with noise on their square root."""
     noise = meta.get("noise")
-    return isinstance(noise, Mapping) and noise.get("sigma") == 0 and noise.get("photons", 0) is None
+    return not (isinstance(noise, Mapping) and (noise.get("sigma") == 0) == (noise.get("photons", 0) is None))
 
 
-def _is_cut(counts: NDArray[np.floating]) -> bool:
+def is_cut(counts: NDArray[np.floating]) -> bool:
     """Whether counts (pixels,) were set to zero below a threshold: there are zeros, and no pixel has one count."""
     return bool(np.mean(counts == 0) > CUT_ZEROS and counts[counts > 0].min(initial=np.inf) > 1.5)
 

@@ -1,4 +1,4 @@
-"""R factors of an object on working and on held-out pixels, and the choice of a start by them."""
+"""R factors and deviances of an object on working and on held-out pixels, and the choice of a start by them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import numpy as np
 from ..numerics import fast
 from ..numerics.arrays import Array, Device, find_device, namespace, to_numpy
 from ..operators import Operator
+from .deviance import deviance_per_pixel, known_noise
+from .likelihood import Likelihood
 from .problem import Problem
 
 
@@ -31,12 +33,26 @@ class Score:
         Negative log-likelihood per working pixel.
     failure
         The reason why this start has no usable estimate, or None.
+    deviance
+        Σ deviance/Σ expected deviance over the working pixels: 1 if noise alone explains the misfit; None if the noise is not
+        known, see `known_noise`.
+    deviance_free
+        The same over the held-out pixels; None if no pixel was held out.
     """
 
     r: float
     r_free: float | None = None
     nll: float = float("nan")
     failure: str | None = None
+    deviance: float | None = None
+    deviance_free: float | None = None
+
+    @classmethod
+    def of(cls, numbers: Sequence[float], failure: str | None = None) -> Score:
+        """The score of r, r_free, nll, deviance and deviance_free, each NaN where there is none."""
+        r, free, nll, *deviances = (float(value) for value in numbers)
+        optional = [None if math.isnan(value) else value for value in (free, *deviances)]
+        return cls(r, optional[0], nll, failure, *optional[1:])
 
     @property
     def chi2(self) -> float:
@@ -121,6 +137,27 @@ class Scorer:
         axes = tuple(range(1, misfit.ndim))
         r, *free = (to_numpy(xp.sum(misfit * share, axis=axes)) for share in self._shares)
         return r, free[0] if free else np.full_like(r, np.nan)
+
+    @cached_property
+    def _noise(self) -> Likelihood | None:
+        return known_noise(self.problem)
+
+    def scores(self, x: Array, detector: Operator | None = None, r: np.ndarray | None = None) -> list[Score]:
+        """The scores of x (batch, *shape); r: R and R_free (2, batch), if the caller has them.
+
+        A score whose R is not finite is a failure.
+        """
+        problem = self.problem if detector is None else self.problem.replace(detector=detector)
+        r, free = self(x, detector) if r is None else r
+        f = problem.operator.forward(x)
+        pixels = int(np.count_nonzero(to_numpy(self.work)))
+        nll = to_numpy(problem.replace(valid=self.work).nll_of(f)) / max(pixels, 1)
+        deviances = deviance_per_pixel(problem, f, self._noise, (self.work, self.held))
+        columns = np.stack([r, free, nll, *deviances], axis=1)
+        return [
+            Score.of(numbers, None if math.isfinite(numbers[0]) else f"R is {numbers[0]:g} on {pixels} fitted pixels")
+            for numbers in columns
+        ]
 
 
 def standard_error(pixels: int) -> float:

@@ -162,17 +162,24 @@ def _write(result: Result, targets: Targets, console: Console) -> None:
 def _summary(result: Result, console: Console) -> None:
     from ..evaluate.verdict import account_lines
 
-    table = Table("start", "R (fitted pixels)", "R_free", "R_free/R", "support", "")
+    deviances = {
+        title: [getattr(score, name) for score in result.scores]
+        for name, title in (("deviance", "deviance (fitted pixels)"), ("deviance_free", "deviance (held-out)"))
+        if any(getattr(score, name) is not None for score in result.scores)
+    }
+    table = Table("start", "R (fitted pixels)", "R_free", "R_free/R", *deviances, "support", "")
     for k, score in enumerate(result.scores):
         ratio = "" if score.r_free is None or score.r <= 0 else f"{score.r_free / score.r:.2f}"
         filled = "" if result.supports is None else f"{result.supports[k].mean():.2%}"
         free = "" if score.r_free is None else f"{score.r_free:.4g}"
         mark = score.failure or ("chosen" if k == result.chosen and result.averaging is None else "")
-        table.add_row(str(k), f"{score.r:.4g}", free, ratio, filled, mark)
+        explained = ("" if column[k] is None else f"{column[k]:.3g}" for column in deviances.values())
+        table.add_row(str(k), f"{score.r:.4g}", free, ratio, *explained, filled, mark)
     console.print(table)
     if result.averaging is not None:
         free = "" if result.score.r_free is None else f", R_free {result.score.r_free:.4g}"
-        console.print(f"the object is the {result.averaging} of the starts: R {result.score.r:.4g}{free}")
+        deviance = "" if result.score.deviance is None else f", deviance {result.score.deviance:.3g} per pixel"
+        console.print(f"the object is the {result.averaging} of the starts: R {result.score.r:.4g}{free}{deviance}")
     for line in account_lines(result):
         console.print(f"  {line}", markup=False)
     cost = result.cost

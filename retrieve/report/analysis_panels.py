@@ -19,7 +19,7 @@ PAIR_FORMULAS = {
 }
 ERROR_FORMULAS = {
     "chi2_diffraction": ("diffraction error", "Σ(u − v)²/Σu² of the normalised amplitudes"),
-    "r": ("R", "Σ(√P − √I)²/ΣI on the measured pixels"),
+    "r": ("R", "Σ(√P − √I)²/ΣI on the fitted pixels"),
     "diffraction_correlation": ("diffraction correlation", "Pearson correlation with the measured amplitude"),
 }
 

@@ -30,7 +30,7 @@ def known_noise(problem: Problem) -> Likelihood | None:
     """
     y = to_numpy(problem.amplitude)[to_numpy(problem.valid)]
     noise = stated_noise(problem.likelihood, y) if is_described(problem.meta) else None
-    return None if isinstance(noise, Poisson) and is_cut(noise.scale * y * y) else noise
+    return None if isinstance(noise, Poisson) and is_cut(noise, y) else noise
 
 
 def deviance_per_pixel(problem: Problem, f: Array, noise: Likelihood | None, masks: Sequence[Array | None]) -> np.ndarray:

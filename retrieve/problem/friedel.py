@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from .noise_model import stated_noise
 MAX_REAL_ASYMMETRY = 0.018
 """Asymmetry up to which a real object is one of the guesses."""
 
+BLOCK_PIXELS = 1 << 20
+"""Pixels that are compared with their mates at once."""
+
 
 def mates(values: NDArray) -> NDArray:
     """The values (*shape) at −q, zero frequency first."""
@@ -21,10 +25,11 @@ def mates(values: NDArray) -> NDArray:
 
 def asymmetry(y: NDArray[np.floating], valid: NDArray[np.bool_]) -> float:
     """Σ(√I(q) − √I(−q))²/2ΣI of the amplitudes y (*shape) on the pixels measured with their mates; 0 for a real object."""
-    both = valid & mates(valid)
-    y = y.astype(float)
-    power = float((y[both] ** 2).sum()) or 1.0
-    return float(((y - mates(y))[both] ** 2).sum()) / 2 / power
+    difference = power = 0.0
+    for a, b in _measured_with_mates(y, valid):
+        difference += float(((a - b) ** 2).sum(dtype=float))
+        power += float((a * a).sum(dtype=float))
+    return difference / 2 / (power or 1.0)
 
 
 def may_be_real(y: NDArray[np.floating], valid: NDArray[np.bool_], likelihood: Likelihood) -> bool:
@@ -43,17 +48,29 @@ def may_be_real(y: NDArray[np.floating], valid: NDArray[np.bool_], likelihood: L
     likelihood
         The noise as the problem states it.
     """
-    both = valid & mates(valid)
-    both[np.ix_(*([0, n // 2] if n % 2 == 0 else [0] for n in y.shape))] = False  # these are their own mates
-    a, b = y[both], mates(y)[both]
     noise = stated_noise(likelihood, y[valid])
-    if isinstance(noise, Poisson):
-        total = a * a + b * b
-        seen = total > 0
-        differences = noise.scale * ((a * a - b * b)[seen] ** 2 / total[seen])
-    elif type(noise) is Gaussian:
-        differences = (a - b) ** 2 / (2 * noise.sigma**2)
-    else:
+    if not isinstance(noise, Poisson) and type(noise) is not Gaussian:
         return asymmetry(y, valid) < MAX_REAL_ASYMMETRY
-    pairs = differences.size / 2  # each was taken twice
-    return bool(pairs and differences.mean(dtype=float) <= 1 + 3 * math.sqrt(2 / pairs))
+    own = np.ix_(*([0, n // 2] if n % 2 == 0 else [0] for n in y.shape))  # their own mates, which differ by 0
+    pixels = -int((valid[own] & ((y[own] > 0) | (type(noise) is Gaussian))).sum())
+    total = 0.0
+    for a, b in _measured_with_mates(y, valid):
+        if isinstance(noise, Poisson):
+            some = a + b > 0
+            a, b = a[some], b[some]
+            total += noise.scale * float(((a * a - b * b) ** 2 / (a * a + b * b)).sum(dtype=float))
+        else:
+            total += float(((a - b) ** 2).sum(dtype=float)) / (2 * noise.sigma**2)
+        pixels += a.size
+    return pixels > 0 and total / pixels <= 1 + 3 * math.sqrt(4 / pixels)  # each of pixels/2 pairs was taken twice
+
+
+def _measured_with_mates(y: NDArray[np.floating], valid: NDArray[np.bool_]) -> Iterator[tuple[NDArray, NDArray]]:
+    """Amplitudes (pixels,) of the pixels measured with their mates, and those of the mates, in blocks."""
+    n, thickness = len(y), max(1, BLOCK_PIXELS // y[0].size)
+    axes = tuple(range(1, y.ndim))
+    for first in range(0, n, thickness):
+        rows = np.arange(first, min(first + thickness, n))
+        far, seen = (np.roll(np.flip(values[-rows % n], axes), 1, axes) for values in (y, valid))
+        both = valid[rows] & seen
+        yield y[rows][both], far[both]

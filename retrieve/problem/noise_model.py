@@ -14,6 +14,7 @@ MAX_WHOLE = 1e4  # above it, the square of a float32 amplitude is a whole number
 SQUARE_TOLERANCE = 5e-3  # what rounding may make of a whole number below MAX_WHOLE that was kept as a float32 amplitude
 MIN_DECIDING = 16  # values that must decide whether all are whole numbers
 MOSTLY_WHOLE = 0.9  # share of whole numbers among counts; gaps inside a bin leave some that are not
+MAX_LOOKED_AT = 1 << 22  # pixels that tell counts from other numbers
 CUT_ZEROS = 0.01  # share of zeros from which a pattern without a single count of 1 was cut
 
 
@@ -21,7 +22,7 @@ def stated_noise(likelihood: Likelihood, y: NDArray[np.floating]) -> Likelihood 
     """The likelihood of measured amplitudes y (pixels,); for the default σ = ½ that of counts, None where they are none."""
     if type(likelihood) is not Gaussian or likelihood.sigma != COUNTING_SIGMA:
         return likelihood
-    return Poisson() if whole_share(y * y, SQUARE_TOLERANCE) >= MOSTLY_WHOLE else None
+    return Poisson() if whole_share(_some(y) ** 2, SQUARE_TOLERANCE) >= MOSTLY_WHOLE else None
 
 
 def is_described(meta: Mapping[str, Any]) -> bool:
@@ -30,9 +31,15 @@ def is_described(meta: Mapping[str, Any]) -> bool:
     return not (isinstance(noise, Mapping) and (noise.get("sigma") == 0) == (noise.get("photons", 0) is None))
 
 
-def is_cut(counts: NDArray[np.floating]) -> bool:
-    """Whether counts (pixels,) were set to zero below a threshold: there are zeros, and no pixel has one count."""
+def is_cut(noise: Poisson, y: NDArray[np.floating]) -> bool:
+    """Whether counts of amplitudes y (pixels,) were cut to zero below a threshold: there are zeros, and nowhere is one count."""
+    counts = noise.scale * _some(y) ** 2
     return bool(np.mean(counts == 0) > CUT_ZEROS and counts[counts > 0].min(initial=np.inf) > 1.5)
+
+
+def _some(values: NDArray) -> NDArray:
+    """The values (pixels,), of very many an even share."""
+    return values[:: max(1, values.size // MAX_LOOKED_AT)]
 
 
 def whole_numbers(values: NDArray[Any], tolerance: float = 0.0) -> bool:

@@ -145,3 +145,12 @@ def test_a_likelihood_without_expected_deviance_has_no_deviance():
 def test_a_score_of_numbers_has_none_where_they_are_nan():
     assert Score.of([0.1, np.nan, 2.0, np.nan, np.nan]) == Score(0.1, None, 2.0)
     assert Score.of([0.1, 0.2, 2.0, 1.1, 1.3], "lost") == Score(0.1, 0.2, 2.0, "lost", 1.1, 1.3)
+
+
+def test_a_score_without_intensity_is_a_failure():
+    problem = simulated(Noise(photons=1e5))
+    nothing = np.zeros_like(problem.valid)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        (score,) = Scorer(problem, nothing, None).scores(problem.truth[None])
+    assert score.failure == "R is nan on 0 fitted pixels"
+    assert score.rank == np.inf

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from retrieve.numerics.arrays import to_numpy
-from retrieve.problem import Gaussian, Poisson, Problem
+from retrieve.problem import Gaussian, Poisson, Problem, friedel
 from retrieve.problem.autocorrelation import islands
 from retrieve.problem.friedel import asymmetry, mates, may_be_real
 from retrieve.simulate import Noise, blobs, simulated_problem
@@ -52,6 +52,17 @@ def test_where_no_noise_is_known_the_asymmetry_decides():
         y = np.abs(np.fft.fft2(np.abs(x) if real else x)).astype(np.float32)
         assert may_be_real(y, np.ones(y.shape, bool), Gaussian()) is real
         assert (asymmetry(y, np.ones(y.shape, bool)) < 1e-6) is real
+
+
+@pytest.mark.parametrize("shape", [(48, 40), (33, 32), (9, 12, 10)])
+def test_large_patterns_are_compared_in_blocks(shape, monkeypatch):
+    y, valid = (np.random.default_rng(k).random(shape) for k in (0, 1))
+    valid = valid > 0.3
+    both = valid & mates(valid)
+    expected = np.sum((y - mates(y))[both] ** 2) / 2 / np.sum(y[both] ** 2)
+    for block in (1, 100, 10**6):
+        monkeypatch.setattr(friedel, "BLOCK_PIXELS", block)
+        assert asymmetry(y, valid) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("shape", [(48, 40), (33, 32), (16, 17, 20)])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..problem.noise_model import SQUARE_TOLERANCE, whole_numbers
+from ..problem.likelihood import SQUARE_TOLERANCE, whole_numbers
 
 AMPLITUDE_WORDS = {"amplitude", "amplitudes", "amp", "modulus", "moduli", "magnitude", "sqrt", "sqrti"}
 INTENSITY_WORDS = {"intensity", "intensities", "counts", "count", "i", "iobs", "photons"}

@@ -18,27 +18,23 @@ def checked_array(array: ArrayLike, shape: tuple[int, ...], name: str, dtype: DT
     return array.astype(dtype)
 
 
-def given_measurement(intensity: ArrayLike | None, amplitude: ArrayLike | None) -> tuple[NDArray, str]:
-    """The one that is given, and its name. Raises `InputError` unless it is one of them, real, and of two or three axes."""
-    if (intensity is None) == (amplitude is None):
-        raise InputError("give either intensity= or amplitude=, one of them")
-    name = "amplitude" if intensity is None else "intensity"
-    data = np.asarray(amplitude if intensity is None else intensity)
-    if data.dtype.kind not in "fiub":
-        raise InputError(f"{name} is {data.dtype}; a measurement is real and non-negative: pass the intensity |F|²")
-    if data.ndim not in (2, 3) or min(data.shape) < 4:
-        raise InputError(f"{name} has shape {data.shape}; two or three axes of at least 4 pixels are needed")
-    return data, name
+def check_measurement(name: str, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+    """Raise `InputError` unless a measurement is real and has two or three axes."""
+    if dtype.kind not in "fiub":
+        raise InputError(f"{name} is {dtype}; a measurement is real and non-negative: pass the intensity |F|²")
+    if len(shape) not in (2, 3) or min(shape) < 4:
+        raise InputError(f"{name} has shape {shape}; two or three axes of at least 4 pixels are needed")
 
 
-def usable_pixels(data: NDArray, valid: NDArray[np.bool_], name: str, mask_bad: bool) -> NDArray[np.bool_]:
-    """The valid pixels whose values are a measurement. Raises `InputError` if others are left out, unless `mask_bad`."""
-    bad = valid & ~(np.isfinite(data) & (data >= 0))
+def usable_pixels(
+    valid: NDArray[np.bool_], finite: NDArray[np.bool_], negative: NDArray[np.bool_], name: str, mask_bad: bool
+) -> NDArray[np.bool_]:
+    """The valid pixels that are finite and not negative. Raises `InputError` if others are left out, unless `mask_bad`."""
+    bad = valid & (~finite | negative)
     if bad.any() and not mask_bad:
-        nan, negative = int((bad & ~np.isfinite(data)).sum()), int((bad & (data < 0)).sum())
         raise InputError(
-            f"{name} has {nan} NaN or infinite and {negative} negative values on measured pixels; "
-            'mask them in the file, or treat them as unmeasured with bad_pixels="mask" (--bad-pixels mask)'
+            f"{name} has {int((bad & ~finite).sum())} NaN or infinite and {int((bad & negative).sum())} negative values on "
+            'measured pixels; mask them in the file, or treat them as unmeasured with bad_pixels="mask" (--bad-pixels mask)'
         )
     return valid & ~bad
 

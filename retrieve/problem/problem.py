@@ -16,9 +16,8 @@ from ..errors import InputError
 from ..numerics import fast
 from ..numerics.arrays import TINY, Array, Device, like, namespace, to_numpy
 from ..operators import FarField, Operator
-from .autocorrelation import extent, islands, widths
-from .checks import checked_array, checked_support, given_measurement, usable_pixels
-from .friedel import may_be_real
+from .autocorrelation import extent, islands, may_be_real, widths
+from .checks import check_measurement, checked_array, checked_support, usable_pixels
 from .likelihood import Gaussian, Likelihood
 
 NLL_POINTS = 1 << 18
@@ -92,9 +91,13 @@ class Problem:
         InputError
             For values that are no measurement, and for shapes that differ.
         """
-        data, name = given_measurement(intensity, amplitude)
+        if (intensity is None) == (amplitude is None):
+            raise InputError("give either intensity= or amplitude=, one of them")
+        name = "amplitude" if intensity is None else "intensity"
+        data = np.asarray(amplitude if intensity is None else intensity)
+        check_measurement(name, data.dtype, data.shape)
         valid = np.ones(data.shape, bool) if mask is None else checked_array(mask, data.shape, "mask", bool)
-        valid = usable_pixels(data, valid, name, bad_pixels == "mask")
+        valid = usable_pixels(valid, np.isfinite(data), data < 0, name, bad_pixels == "mask")
         data = np.where(valid, data, 0).astype(np.float32)
         if not data.any():
             raise InputError(f"{name} is zero on all {int(valid.sum())} measured pixels; check the file, key and mask")
@@ -215,10 +218,7 @@ class Problem:
         return sum((self.likelihood.total(p, self.amplitude[at], self.valid[at]) for at, p in self.slabs(f)), start=0.0)
 
     def slabs(self, f: Array) -> Iterator[tuple[Any, Array]]:
-        """The intensity of the far field f = A x in parts, each with its place on the detector.
-
-        A likelihood makes many arrays of the size of its argument. With a detector operator there is one part.
-        """
+        """The intensity of f = A x in parts, each with its place: a likelihood makes many arrays of the size of its argument."""
         if self.detector is not None:
             yield (...,), self._detect(f)
             return
@@ -272,10 +272,7 @@ class Problem:
         return self.without(held), like(held, self.valid)
 
     def islands(self, fraction: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-        """Islands of a speckle's size, bool (*shape), on a share of the valid pixels; with their mates if the object may be real.
-
-        The intensity of a real object at q is that at −q. A pixel whose mate is fitted would test nothing.
-        """
+        """Islands of a speckle's size, bool (*shape), on a share of the valid pixels; if the object may be real, also at −q."""
         y, valid = to_numpy(self.amplitude), to_numpy(self.valid)
         return islands(valid, self.speckle_size, fraction, rng, may_be_real(y, valid, self.likelihood))
 

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..numerics.arrays import to_numpy
-from . import friedel
-from .autocorrelation import fill_unmeasured
+from .autocorrelation import MAX_REAL_ASYMMETRY, asymmetry, fill_unmeasured
 from .problem import Problem
 
 RAYLEIGH_QUANTILE = 0.459
@@ -69,19 +68,19 @@ def survey(problem: Problem) -> Survey:
         half = _crop_or_pad(half, tuple(problem.shape))
     if not centre:
         volume *= 3  # without its lowest frequencies the autocorrelation looks smaller than it is
-    asymmetry = friedel.asymmetry(to_numpy(problem.amplitude), valid)
-    real = asymmetry < friedel.MAX_REAL_ASYMMETRY
+    differs = asymmetry(to_numpy(problem.amplitude), valid)
+    real = differs < MAX_REAL_ASYMMETRY
     volume = min(volume, 0.25 * valid.size)
     threshold = _threshold(problem)
     words = (
         f"the autocorrelation stands out above {level:.1g} of its peak: the object fills at most {volume:.0f} of {valid.size} px",
         "half the autocorrelation is a support to try" if half is not None else "half the autocorrelation is no safe support",
-        f"the pattern differs from its inversion by {asymmetry:.2g}: "
+        f"the pattern differs from its inversion by {differs:.2g}: "
         + ("it may be real: phases within ±π/2 are tried, too" if real else "the object has a phase"),
         *([] if centre else ["the centre is unmeasured: larger supports are tried, too"]),
         *([f"no intensity between 0 and {threshold:.3g}: cut there; the zeros count as measured"] if threshold else []),
     )
-    return Survey(volume, half, level, asymmetry, real, centre, threshold, words)
+    return Survey(volume, half, level, differs, real, centre, threshold, words)
 
 
 def _autocorrelation_support(intensity: NDArray[np.floating]) -> tuple[NDArray[np.bool_], float, bool]:

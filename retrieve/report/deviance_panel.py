@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..io.result import Result
 from ..numerics.arrays import like, to_numpy
-from ..problem.deviance import deviances, known_noise
+from ..problem.scoring import deviances, known_noise
 from .panels import ChartCurve, CurvePanel, spans_decades
 
 MIN_SHELL_PIXELS = 8

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..io.result import Result
 from ..problem import Problem
-from ..problem.noise_model import SQUARE_TOLERANCE, whole_numbers
+from ..problem.likelihood import SQUARE_TOLERANCE, whole_numbers
 from .object_panels import AXIS_NAMES
 from .panels import ColourScale, ImagePanel, PixelGrid
 

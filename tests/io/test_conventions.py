@@ -5,7 +5,7 @@ import pytest
 
 from retrieve.io import load, read
 from retrieve.io.conventions import cut_at_edge, find_peak, guess_centred, guess_kind
-from retrieve.problem.noise_model import SQUARE_TOLERANCE, whole_numbers
+from retrieve.problem.likelihood import SQUARE_TOLERANCE, whole_numbers
 from retrieve.simulate import TUNE_SEED, Noise, object_set
 
 KINDS = [

@@ -10,8 +10,7 @@ from retrieve.numerics.arrays import find_device
 from retrieve.operators import PartialCoherence
 from retrieve.problem import Gaussian, Likelihood, Poisson, Problem
 from retrieve.problem import problem as problem_module
-from retrieve.problem.deviance import known_noise
-from retrieve.problem.scoring import Score, Scorer
+from retrieve.problem.scoring import Score, Scorer, known_noise
 from retrieve.simulate import Noise, blobs, measure, simulated_problem
 
 

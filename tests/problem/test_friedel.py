@@ -5,9 +5,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from retrieve.numerics.arrays import to_numpy
-from retrieve.problem import Gaussian, Poisson, Problem, friedel
-from retrieve.problem.autocorrelation import islands
-from retrieve.problem.friedel import asymmetry, mates, may_be_real
+from retrieve.problem import Gaussian, Poisson, Problem, autocorrelation
+from retrieve.problem.autocorrelation import asymmetry, islands, mates, may_be_real
 from retrieve.simulate import Noise, blobs, simulated_problem
 
 NOISES = [Noise(photons=1e3), Noise(photons=1e5), Noise(photons=1e8), Noise(sigma=0.01), Noise(sigma=0.1), Noise()]
@@ -61,7 +60,7 @@ def test_large_patterns_are_compared_in_blocks(shape, monkeypatch):
     both = valid & mates(valid)
     expected = np.sum((y - mates(y))[both] ** 2) / 2 / np.sum(y[both] ** 2)
     for block in (1, 100, 10**6):
-        monkeypatch.setattr(friedel, "BLOCK_PIXELS", block)
+        monkeypatch.setattr(autocorrelation, "BLOCK_PIXELS", block)
         assert asymmetry(y, valid) == pytest.approx(expected)
 
 

@@ -164,18 +164,23 @@ def _summary(result: Result, console: Console) -> None:
 
     deviances = {
         title: [getattr(score, name) for score in result.scores]
-        for name, title in (("deviance", "deviance (fitted pixels)"), ("deviance_free", "deviance (held-out)"))
+        for name, title in (("deviance", "deviance"), ("deviance_free", "free\ndeviance"))
         if any(getattr(score, name) is not None for score in result.scores)
     }
-    table = Table("start", "R (fitted pixels)", "R_free", "R_free/R", *deviances, "support", "")
+    table = Table(pad_edge=False)
+    for title in ("start", "R", "R_free", "R_free\n/ R", *deviances, "support"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("")
     for k, score in enumerate(result.scores):
         ratio = "" if score.r_free is None or score.r <= 0 else f"{score.r_free / score.r:.2f}"
         filled = "" if result.supports is None else f"{result.supports[k].mean():.2%}"
         free = "" if score.r_free is None else f"{score.r_free:.4g}"
         mark = score.failure or ("chosen" if k == result.chosen and result.averaging is None else "")
-        explained = ("" if column[k] is None else f"{column[k]:.3g}" for column in deviances.values())
-        table.add_row(str(k), f"{score.r:.4g}", free, ratio, *explained, filled, mark)
+        shown = ("" if column[k] is None else f"{column[k]:.3g}" for column in deviances.values())
+        table.add_row(str(k), f"{score.r:.4g}", free, ratio, *shown, filled, mark)
     console.print(table)
+    explained = "; deviance 1: noise explains the misfit" * bool(deviances)
+    console.print(f"R on fitted, R_free on held-out pixels{explained}")
     if result.averaging is not None:
         free = "" if result.score.r_free is None else f", R_free {result.score.r_free:.4g}"
         deviance = "" if result.score.deviance is None else f", deviance {result.score.deviance:.3g} per pixel"

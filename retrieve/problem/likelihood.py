@@ -2,12 +2,16 @@
 
 A likelihood gives the negative log-likelihood of an expected intensity P and its derivative, pixel by pixel.
 Its constant is chosen so that a perfect fit gives zero.
+
+The deviance of a pixel is twice its −log L. Its expectation under a right model depends on P. A sum of deviances over the sum
+of their expectations is therefore 1 for a right model, at few counts as at many.
 """
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +44,14 @@ class Likelihood(ABC):
     @abstractmethod
     def scaled(self, factor: float) -> Likelihood:
         """The same noise for amplitudes y·factor."""
+
+    def deviance(self, p: Array, y: Array) -> Array:
+        """2·(−log L) of each pixel."""
+        return 2 * self.nll(p, y)
+
+    def expected_deviance(self, p: Array) -> Array | None:
+        """The expectation of each pixel's deviance, if P is right; None where the likelihood does not know it."""
+        return None
 
     def total(self, p: Array, y: Array, valid: Array) -> Array:
         """Σ −log L over the valid pixels, one value for each element of the batch p (batch, *shape)."""
@@ -81,6 +93,13 @@ class Gaussian(Likelihood):
         share = r**2 / (r**2 + self.sigma**2)
         return v + share * (y - v)
 
+    def expected_deviance(self, p: Array) -> Array:
+        """1 + (t² − 1) Φ(−t) − t φ(t), t = √P/σ, for an amplitude that is clipped at zero: 1 for t ≫ 1, ½ for t = 0."""
+        xp = namespace(p)
+        t = xp.sqrt(p) / self.sigma
+        density = xp.exp(-t * t / 2) / math.sqrt(2 * math.pi)
+        return 1 + (t * t - 1) * _below(t, density) - t * density
+
     def scaled(self, factor: float) -> Gaussian:
         """σ·factor."""
         return Gaussian(self.sigma * factor)
@@ -114,9 +133,39 @@ class Poisson(Likelihood):
         a, b = 1 / r**2 + 2 * self.scale, v / r**2
         return (b + namespace(v).sqrt(b * b + 8 * self.scale * y * y * a)) / (2 * a)
 
+    def expected_deviance(self, p: Array) -> Array:
+        """2λ (E[log(1 + k)] − log λ), within 3·10⁻⁴ of its value: 2λ log(1/λ) for λ ≪ 1, 1 + 1/6λ for λ ≫ 1."""
+        xp = namespace(p)
+        rate = self.scale * p + TINY
+        u = 1 / (1 + rate / MEAN_LOG_RATE)
+        return 2 * rate * (xp.log1p(0.5 / rate) + u * u * _polynomial(MEAN_LOG, u))
+
     def scaled(self, factor: float) -> Poisson:
         """s/factor²."""
         return Poisson(self.scale / factor**2)
+
+
+MEAN_LOG_RATE = 2.0
+MEAN_LOG = (0.047003, 0.2986, -1.8889, 9.2504, -14.532, 10.05, -2.5318)
+"""E[log(1 + k)] = log(λ + ½) + u² Σ cⱼ uʲ, u = 1/(1 + λ/2), for k counts of expectation λ: fitted to the sum over k."""
+
+NORMAL_TAIL = (0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)
+NORMAL_TAIL_RATE = 0.3275911
+"""Abramowitz & Stegun, Handbook of Mathematical Functions (1964), 7.1.26: erfc within 1.5·10⁻⁷."""
+
+
+def _below(t: Array, density: Array) -> Array:
+    """Φ(−t), the share of a normal distribution below −t ≤ 0; density: φ(t)."""
+    u = 1 / (1 + NORMAL_TAIL_RATE / math.sqrt(2) * t)
+    return math.sqrt(math.pi / 2) * density * u * _polynomial(NORMAL_TAIL, u)
+
+
+def _polynomial(coefficients: Sequence[float], u: Array) -> Array:
+    """Σ cⱼ uʲ."""
+    value = namespace(u).zeros_like(u)
+    for c in reversed(coefficients):
+        value = value * u + c
+    return value
 
 
 LIKELIHOODS: Mapping[str, type[Likelihood]] = {"gaussian": Gaussian, "poisson": Poisson}

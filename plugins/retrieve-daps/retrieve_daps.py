@@ -10,7 +10,8 @@ import numpy as np
 
 from retrieve import Array, Problem, Step, Streams, hookimpl, option
 from retrieve.problem.likelihood import Gaussian
-from retrieve.solvers.learned.base import Learned, complex_normal, noise_of, normalise
+from retrieve.solvers.learned.base import Learned, complex_normal, normalise
+from retrieve.solvers.learned.noise import noise_of
 
 
 @dataclass(frozen=True)

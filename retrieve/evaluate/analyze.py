@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..io.result import Result
 from ..numerics.alignment import align, shift_to_centre
+from ..numerics.arrays import like, to_numpy
 from ..numerics.stacks import align_all
 from ..problem.scoring import Score
 from .ensemble import Cluster, agreement_matrix, average, clusters_of, pairwise, select_trusted
 from .groups import natural_threshold, verdict_of
 from .metrics import chi2_diffraction, diffraction_correlation, r
 from .modes import SharedModes, shared_modes
-from .resolution import Curve, Resolution, frc, prtf, resolution
+from .reach import reach_of
+from .resolution import Curve, Resolution, frc, prtf, resolution, within_reach
 
 ANALYSED = ("auto", "starts", "samples")
 ERRORS = {"chi2_diffraction": chi2_diffraction, "r": r, "diffraction_correlation": diffraction_correlation}
@@ -196,17 +198,25 @@ def _align(
 def _curves(
     members: NDArray[np.complex64], groups: NDArray[np.intp], results: Sequence[Result], reference: int
 ) -> list[Fineness]:
-    """PRTF of the members of the reference's file, and FRC between the first two files, or between two halves."""
+    """PRTF of the members of the reference's file, and FRC between the first two files, or between two halves.
+
+    Both end where the data of the reference's file end.
+    """
     problem = results[int(groups[reference])].problem
     voxel = problem.meta.get("voxel_size_nm")
     own = members[groups == groups[reference]]
     made: list[tuple[Curve, str]] = []
-    if len(own) > 1 and problem.operator.out_shape == problem.amplitude.shape:
+    judged = problem.operator.out_shape == problem.amplitude.shape
+    if judged and len(own) > 1:
         made.append((prtf(own, problem), f"{len(own)} members"))
     if len(results) > 1:
         parts, said = [members[groups == g] for g in (0, 1)], "averages of the first two files"
     else:
         parts, said = [members[0::2], members[1::2]], "averages of two halves of one ensemble, which share their data"
     if all(len(part) for part in parts):
-        made.append((frc(average(parts[0]), average(parts[1])), said))
+        curve = frc(average(parts[0]), average(parts[1]))
+        if judged:
+            misfit = to_numpy(problem.misfit(like(own, problem.amplitude))).mean(axis=0)
+            curve = within_reach(curve, reach_of(problem, misfit))
+        made.append((curve, said))
     return [Fineness(curve, resolution(curve, voxel_nm=voxel), said) for curve, said in made]

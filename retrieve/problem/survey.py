@@ -74,7 +74,7 @@ def survey(problem: Problem) -> Survey:
     asymmetry = _asymmetry(problem)
     real = asymmetry < MAX_REAL_ASYMMETRY
     volume = min(volume, 0.25 * valid.size)
-    threshold = _threshold(problem)
+    threshold = cut_level(problem)
     words = (
         f"the autocorrelation stands out above {level:.1g} of its peak: the object fills at most {volume:.0f} of {valid.size} px",
         "half the autocorrelation is a support to try" if half is not None else "half the autocorrelation is no safe support",
@@ -154,14 +154,15 @@ def _asymmetry(problem: Problem) -> float:
     return float(((y - z)[both] ** 2).sum()) / 2 / power
 
 
-def _threshold(problem: Problem) -> float:
+def cut_level(problem: Problem) -> float:
     """The threshold of a pattern that was cut: its lowest intensity above zero, 0 if it was not cut.
 
-    A cut pattern has zeros, and values that lie much closer to each other than the lowest lies to 0. Counts lie one apart.
+    A cut pattern has zeros, and values that lie closer to each other than the lowest lies to 0. Counts lie one apart, so that a
+    lowest count of 2 is a cut.
     """
     intensity = to_numpy(problem.amplitude)[to_numpy(problem.valid)].astype(float) ** 2
     if not intensity.any() or (intensity == 0).mean() < 0.01:
         return 0.0
     lowest = float(intensity[intensity > 0].min())
     values = np.unique(np.round(intensity[intensity > 0] / lowest, 3))
-    return lowest if len(values) > THRESHOLD_VALUES and values[THRESHOLD_VALUES] - 1 < THRESHOLD_VALUES / 3 else 0.0
+    return lowest if len(values) > THRESHOLD_VALUES and values[THRESHOLD_VALUES] - 1 < THRESHOLD_VALUES / 1.5 else 0.0

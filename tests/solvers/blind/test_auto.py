@@ -58,11 +58,11 @@ def test_a_cut_below_a_threshold_is_told_from_counts():
     mean = 30 * np.exp(-np.hypot(*np.meshgrid(*(np.arange(64) - 32,) * 2)) / 8)
     counts = rng.poisson(mean).astype(float)
     spread = counts + rng.normal(0, 0.3, counts.shape)
-    seen = [
-        survey(rt.Problem.from_arrays(intensity=i)).threshold for i in (counts, 1e-9 * counts, np.where(spread > 2, spread, 0))
-    ]
+    several = counts, 1e-9 * counts, np.where(spread > 2, spread, 0), np.where(counts > 1, counts, 0)
+    seen = [survey(rt.Problem.from_arrays(intensity=i)).threshold for i in several]
     assert seen[:2] == [0, 0]
     assert 2 <= seen[2] < 2.1
+    assert seen[3] == pytest.approx(2)
 
 
 def test_a_film_whose_support_nobody_knows_is_solved(film):

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import closing
@@ -27,6 +28,8 @@ from .store import Store
 from .trial import CompareCase, Competitor, Outcome, Trial, TrialSpec, failed, run_trial
 
 __all__ = ["CompareCase", "Competitor", "Paired", "Rate", "Summary", "compare", "paired", "summarise"]
+
+WAIT = 0.2  # seconds before it looks again for what other processes run
 
 
 def compare(
@@ -65,7 +68,7 @@ def compare(
     workers, executor
         What shares the work: see `solve`. The rows are the same wherever they are made.
     store : Store, optional
-        Trials that it holds are taken from it, others are kept in it.
+        Trials that it holds are taken from it, others are kept in it. Processes that resume one store share the trials.
     on_rows : callable, optional
         Called with the rows of each trial when it is done.
     about : mapping, optional
@@ -92,23 +95,29 @@ def compare(
         if on_rows is not None:
             on_rows(outcome.rows)
 
-    def left_over() -> Iterator[Trial]:
-        pairs = ((case, label, competitor) for case in cases for label, competitor in competitors.items())
-        for number, (case, label, competitor) in enumerate(pairs):
-            trial = Trial(number, case, label, competitor, spec)
+    def left_over(trials: Iterable[Trial], elsewhere: list[Trial]) -> Iterator[Trial]:
+        for trial in trials:
             known = None if store is None else store.get(trial)
-            if known is None:
+            if known is not None:
+                take(trial, known)
+            elif store is None or store.claim(trial):
                 yield trial
             else:
-                take(trial, known)
+                elsewhere.append(trial)
 
+    pairs = ((case, label, competitor) for case in cases for label, competitor in competitors.items())
+    left: Iterable[Trial] = (Trial(number, *pair, spec) for number, pair in enumerate(pairs))
     try:
-        with (
-            open_pool(executor or ("processes" if workers > 1 else "serial"), workers) as pool,
-            closing(completed(pool, run_trial, left_over(), workers)) as finished,
-        ):
-            for trial, future in finished:
-                take(trial, _outcome(trial, future, store))
+        with open_pool(executor or ("processes" if workers > 1 else "serial"), workers) as pool:
+            while True:
+                elsewhere: list[Trial] = []
+                with closing(completed(pool, run_trial, left_over(left, elsewhere), workers)) as finished:
+                    for trial, future in finished:
+                        take(trial, _outcome(trial, future, store))
+                if not elsewhere:
+                    break
+                left = elsewhere  # trials that other processes run: their outcomes come, or they die and leave them
+                time.sleep(WAIT)
     except KeyboardInterrupt:
         interrupted = True
     in_order = [done[number] for number in sorted(done)]
@@ -142,6 +151,8 @@ def _declared(competitor: Competitor) -> dict[str, Any]:
 def _outcome(trial: Trial, future: Future[Outcome], store: Store | None) -> Outcome:
     error = future.exception()
     if isinstance(error, BrokenExecutor):  # the trial need not be guilty of it, and is not kept
+        if store is not None:
+            store.release(trial)
         return failed(trial, f"{error}; it was tried {ATTEMPTS} times")
     outcome = future.result()
     if store is not None:

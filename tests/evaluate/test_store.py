@@ -106,14 +106,6 @@ def test_a_store_that_cannot_be_written_is_told(tmp_path):
         Store(tmp_path / "c.rows.jsonl", resume=True)
 
 
-def test_two_runs_do_not_write_one_store(path):
-    with Store(path), pytest.raises(InputError, match=r"another run is writing .*c\.rows\.jsonl"):
-        Store(path, resume=True)
-    with Store(path, resume=True):
-        pass
-    assert [kept.name for kept in path.parent.iterdir()] == [path.name]
-
-
 def test_fingerprints_tell_apart_what_differs_and_nothing_else(hard):
     other = hard.replace(valid=~hard.valid)
     assert fingerprint(hard) != fingerprint(other)

@@ -31,6 +31,17 @@ def _version(name: str) -> str | None:
         return None
 
 
+@lru_cache(maxsize=1)
+def processor() -> str:
+    """The model of the processor: transforms and sums may round differently on another one."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return (models or [platform.processor() or platform.machine()])[0]
+
+
 def sha256(path: str | Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:

@@ -24,6 +24,7 @@ from ..provenance import versions
 from ..solvers.base import Solver
 from .batch import Progress, RunContext, resolve_spec, run_batch
 from .batch_result import Batch, total_cost, union
+from .conditions import conditions
 from .parallel import StartTask, run_in_threads, run_in_workers
 from .rescore import rescored
 from .run_spec import Budget, RunSpec, Stops
@@ -219,6 +220,7 @@ def _manifest(context: RunContext, runs: Sequence[Batch], chains: Sequence[Batch
         "transform": fast.describe(shape) if where.name == "cpu" else where.describe(),
         "versions": versions(),
         "machine": f"{platform.system()} {platform.machine()}",
+        **conditions(spec, context.source),
     }
 
 

@@ -78,7 +78,13 @@ class Measurement:
         """
         origin = {"path": str(self.source), "sha256": sha256(self.source), **self.options}
         meta = {**self.meta, "input": origin, "notes": list(self.notes)}
-        stored = stored_likelihood(meta.pop("likelihood", None))
+        record = meta.pop("likelihood", None)
+        stored = None if likelihood is not None else stored_likelihood(record)
+        if likelihood is None and stored is None and isinstance(record, Mapping) and "name" in record:
+            raise InputError(
+                f"{self.source}: its likelihood {record['name']!r} is unknown here; install the plugin that defines it, "
+                "or name another one with --likelihood"
+            )
         try:
             return Problem.from_arrays(
                 intensity=self.data if self.kind == "intensity" else None,

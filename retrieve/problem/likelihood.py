@@ -13,6 +13,7 @@ from typing import Any
 
 from ..numerics.arrays import TINY, Array, namespace
 from ..plugins.options import build, option, validate, values_of
+from ..plugins.registry import import_from_plugin
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,10 @@ class Likelihood(ABC):
         return xp.sum(xp.where(valid, nll, xp.zeros_like(nll)), axis=tuple(range(1, p.ndim)))
 
     def record(self) -> dict[str, Any]:
-        """The name and the options, for a file; `stored_likelihood` reads them back."""
-        return {"name": type(self).__name__.lower(), **values_of(self)}
+        """The name, the module of a plugin's one, and the options, for a file; `stored_likelihood` reads them back."""
+        module = type(self).__module__
+        place = {} if module.startswith("retrieve.") else {"module": module}
+        return {"name": type(self).__name__.lower(), **place, **values_of(self)}
 
 
 @dataclass(frozen=True)
@@ -123,12 +126,18 @@ LIKELIHOODS: Mapping[str, type[Likelihood]] = {"gaussian": Gaussian, "poisson": 
 
 
 def stored_likelihood(record: Any) -> Likelihood | None:
-    """The likelihood of a `Likelihood.record`, also one that a loaded plugin defines; None for anything else."""
-    known = {kind.__name__.lower(): kind for kind in _kinds(Likelihood)}
-    if not isinstance(record, Mapping) or record.get("name") not in known:
+    """The likelihood of a `Likelihood.record`, also one that a plugin defines; None for anything else."""
+    if not isinstance(record, Mapping) or "name" not in record:
         return None
-    made: Likelihood = build(known[record["name"]], {k: v for k, v in record.items() if k != "name"})
-    return made
+    values = {name: value for name, value in record.items() if name not in ("name", "module")}
+    module = record.get("module")
+    if module is not None:
+        import_from_plugin(module)
+    for kind in _kinds(Likelihood):
+        if kind.__name__.lower() == record["name"] and module in (None, kind.__module__):
+            made: Likelihood = build(kind, values)
+            return made
+    return None
 
 
 def _kinds(kind: type) -> list[type]:

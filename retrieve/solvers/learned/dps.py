@@ -27,6 +27,7 @@ class DPS(Refinement, Learned):
 
     name: ClassVar[str] = "dps"
     batch: ClassVar[int] = 8
+    uses_start: ClassVar[bool] = False
     source: ClassVar[str] = "Lee et al. 2026; Chung et al., ICLR 2023"
     timesteps: int = option(500, "reverse steps T", ge=2, le=10_000)
     step: float = option(0.5, "size ζ of the guiding step", gt=0)

@@ -24,6 +24,7 @@ def replayed(path: Path, out: Path | None, console: Console, quiet: bool) -> int
     """
     from ..driver.conditions import changed_arrays
     from ..driver.run_spec import RunSpec
+    from ..driver.solve import array_hashes
     from ..files import check_writable
     from ..io.results import read_result
 
@@ -43,7 +44,7 @@ def replayed(path: Path, out: Path | None, console: Console, quiet: bool) -> int
     if before.interrupted and spec.stopped is None:
         console.print("the file does not say where the run was interrupted; this one goes to the end, and will differ")
     problem = Reading.from_record(spec.input, spec.likelihood).problem(spec.input["path"])
-    if changed := changed_arrays(manifest, problem):
+    if changed := changed_arrays(manifest, array_hashes(problem)):
         names = " and ".join(f"another {name}" for name in changed)
         raise InputError(f"{path}: its input {spec.input['path']} now gives {names}; {REMEDY}")
     result = run_spec(spec, problem, console, quiet, x0=before.x0)

@@ -252,10 +252,11 @@ def _least(values: np.ndarray) -> float:
 
 
 def _failed(score: Score, x: np.ndarray, start: int, steps: int, solver: Solver) -> Score:
-    """The score, as a failure if the estimate is not finite."""
-    if np.isfinite(x).all():
+    """The score, as a failure if the estimate or R is not finite."""
+    if np.isfinite(x).all() and np.isfinite(score.r):
         return score
-    return Score(score.r, score.r_free, score.nll, f"start {start}: NaN or infinite values after {steps} steps of {solver.name}")
+    what = "R is no number" if np.isfinite(x).all() else "NaN or infinite values"
+    return Score(score.r, score.r_free, score.nll, f"start {start}: {what} after {steps} steps of {solver.name}")
 
 
 def _centre(estimate: np.ndarray, support: np.ndarray | None, scores: Sequence[Score]) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -220,8 +221,15 @@ def _manifest(context: RunContext, runs: Sequence[Batch], chains: Sequence[Batch
         "transform": fast.describe(shape) if where.name == "cpu" else where.describe(),
         "versions": versions(),
         "machine": f"{platform.system()} {platform.machine()}",
-        **conditions(spec, context.source),
+        "problem": array_hashes(context.source),
+        **conditions(spec.solver, spec.likelihood, context.source.operator, context.source.detector),
     }
+
+
+def array_hashes(problem: Problem) -> dict[str, str]:
+    """The SHA-256 of the arrays of a problem that decide its result."""
+    arrays = {name: getattr(problem, name) for name in ("amplitude", "valid", "support")}
+    return {name: sha256(np.ascontiguousarray(to_numpy(a)).data).hexdigest() for name, a in arrays.items() if a is not None}
 
 
 def _stops(runs: Sequence[Batch]) -> Stops:

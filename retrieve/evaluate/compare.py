@@ -3,7 +3,7 @@
 ::
 
     cases = benchmark("domains2d-50").cases(noise=[0, 0.05], objects=20)
-    comparison = compare({"hio": HIO(), "raar": RAAR()}, cases, starts=8, workers=4)
+    comparison = compare({"hio": HIO(), "diffusion": Diffusion()}, cases, starts=4, seconds=15, workers=4)
     summarise(comparison); paired(comparison)
 """
 
@@ -15,12 +15,16 @@ from concurrent.futures import BrokenExecutor, Future
 from contextlib import closing
 from typing import Any
 
+import numpy as np
+
 from ..driver.executors import ATTEMPTS, completed, open_pool
 from ..driver.solve import Budget
+from ..errors import InputError
 from ..io.external import ExternalResult
 from ..numerics.arrays import find_device
 from ..plugins.options import values_of
 from ..provenance import versions
+from .clock import WALL, clock_of
 from .comparison import Comparison, Row
 from .statistics import Paired, Rate, Summary, paired, summarise
 from .store import Store
@@ -36,6 +40,7 @@ def compare(
     starts: int = 8,
     seed: int = 0,
     budget: Budget | None = None,
+    seconds: float | None = None,
     hold_out: float = 0.03,
     device: str = "auto",
     ramp: bool = False,
@@ -57,7 +62,10 @@ def compare(
     starts, seed, hold_out, device
         As in `solve`.
     budget : Budget, optional
-        What one start may spend. It is stopped at the first step that reaches a bound.
+        What one start may spend in steps, transforms or denoiser calls. It is stopped at the first step that reaches a bound.
+    seconds : float, optional
+        What a competitor may spend on one object. It runs starts until they are spent, in blocks of at most `starts`. The block
+        that they end is left out, unless it is the first. On a CPU they are processor time, which no other load changes.
     ramp : bool
         True if the alignment with the truth may remove a phase ramp, as fits measured patterns.
     pictures : int
@@ -80,10 +88,12 @@ def compare(
     Raises
     ------
     InputError
-        For an unknown device or executor, and for an external result of another shape.
+        For an unknown device or executor, an external result of another shape, and seconds out of range.
     """
     where = find_device(device)
-    spec = TrialSpec(starts, seed, budget or Budget(), hold_out, device, ramp, pictures)
+    spec = TrialSpec(starts, seed, budget or Budget(), seconds, hold_out, device, ramp, pictures)
+    _check_seconds(spec)
+    workers_here = "processes" if workers > 1 or (seconds is not None and where.name == "cpu") else "serial"
     done: dict[int, Outcome] = {}
     interrupted = False
 
@@ -104,7 +114,7 @@ def compare(
 
     try:
         with (
-            open_pool(executor or ("processes" if workers > 1 else "serial"), workers) as pool,
+            open_pool(executor or workers_here, workers) as pool,
             closing(completed(pool, run_trial, left_over(), workers)) as finished,
         ):
             for trial, future in finished:
@@ -117,11 +127,14 @@ def compare(
         "starts": starts,
         "seed": seed,
         "budget": dataclasses.asdict(spec.budget),
+        "seconds": seconds,
+        "clock": WALL if seconds is None else clock_of(where.name),
         "hold_out": hold_out,
         "ramp": ramp,
         "device": where.name,
         "versions": versions(),
         "stopped_by_budget": list(dict.fromkeys(outcome.rows[0].solver for outcome in in_order if outcome.cut)),
+        "notes": [note for label, own in competitors.items() for note in cut_notes(label, own, in_order)],
         "interrupted": interrupted,
     }
     return Comparison(
@@ -130,6 +143,31 @@ def compare(
         rows=tuple(row for outcome in in_order for row in outcome.rows),
         pictures=tuple(outcome.picture for outcome in in_order if outcome.picture is not None),
     )
+
+
+def _check_seconds(spec: TrialSpec) -> None:
+    if spec.seconds is not None and not spec.seconds > 0:
+        raise InputError(f"seconds={spec.seconds} is out of range; give a number above 0")
+    if spec.budget.seconds is not None:
+        raise InputError(
+            f"budget.seconds={spec.budget.seconds} bounds one start, and solvers run several at once; "
+            "give seconds=…, the time for an object"
+        )
+
+
+def cut_notes(label: str, competitor: Competitor, outcomes: Iterable[Outcome]) -> list[str]:
+    """A sentence on the objects where the budget let no start of a competitor come to its end, none if there are none."""
+    best = [outcome.rows[-1] for outcome in outcomes if outcome.rows[-1].solver == label and outcome.rows[-1].failure is None]
+    cut = [row for row in best if row.completed != 1]
+    if isinstance(competitor, ExternalResult) or not cut:
+        return []
+    known = [row.completed for row in cut if row.completed is not None]
+    part = f"{np.median(known):.0%} of its steps in the median" if known else "an unknown share of its steps"
+    note = f"the budget stopped {label} before its own end on {len(cut)} of {len(best)} objects, after {part}"
+    idle = sum(row.network_evaluations == 0 for row in cut)
+    if competitor.library == "torch" and idle:
+        note += f"; on {idle} of them it never called its network, and the rows are no result of its method"
+    return [f"{note}; give more --seconds or --ffts"]
 
 
 def _declared(competitor: Competitor) -> dict[str, Any]:

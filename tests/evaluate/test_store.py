@@ -127,6 +127,7 @@ def test_fingerprints_tell_apart_what_differs_and_nothing_else(hard):
 
 
 COMPARED = ["compare", "--benchmark", "domains2d-50", "--noise", "0,0.05", "--objects", "3", "--starts", "2"]
+COMPARED += ["--ffts", "1000"]  # in seconds two runs would differ
 COMPARED += ["--solver", "hio:iterations=300", "--solver", "er:iterations=300", "-q"]
 
 
@@ -170,7 +171,7 @@ def _gone(group):
 
 def test_the_command_tells_what_it_took(tmp_path, capsys):
     command = ["compare", "--benchmark", "domains2d-50", "--noise", "0", "--objects", "1", "--starts", "1", "--workers", "1"]
-    command += ["--solver", "hio:iterations=5", "--json", str(tmp_path / "a.json"), "--resume"]
+    command += ["--ffts", "10", "--solver", "hio:iterations=5", "--json", str(tmp_path / "a.json"), "--resume"]
     for told in (False, True):
         with pytest.raises(SystemExit, match="0"):
             main(command)

@@ -74,6 +74,7 @@ class DPS(Refinement, Learned):
                 l2 = residual.norm(dim=1) if self.norm == "plain" else residual.square().sum(1)
                 loss = self.l1 * residual.abs().sum(1) / y.numel() ** 0.5 + self.l2 * l2
                 (gradient,) = torch.autograd.grad(loss.sum(), x)
+                scaled.operator.spend(x.shape[0])  # the gradient goes back through the transform
             with torch.no_grad():
                 alpha = bar / before
                 beta = 1 - alpha

@@ -29,6 +29,7 @@ class UNet(PretrainedSolver):
     name: ClassVar[str] = "unet"
     source: ClassVar[str] = "Yu et al., npj Comput. Mater. 10, 24 (2024)"
     family: ClassVar[str] = "unet{}d-complex"
+    deterministic: ClassVar[bool] = True
     RENAMED: ClassVar[Mapping[str, str | None]] = {"refine": "algorithm"}
     weights: str = option(
         "auto",

@@ -134,21 +134,19 @@ def coarse_length(n: int) -> int:
 
 
 def resampled(inside: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """A mask (*its shape) on an array of another number of pixels for the same field of view: each that it touches."""
+    """A mask on an array of other pixels for the same field of view: fewer, each that it touches, or more."""
     for axis, m in enumerate(shape):
         n = inside.shape[axis]
-        if n == m:
-            continue
         many, few = max(n, m), min(n, m)
-        at = ((np.arange(many) - many // 2) * few + few * many // 2 + many // 2) // many - (few // 2 - few // 2)
-        at = np.clip(at, 0, few - 1)
-        if n < m:
-            inside = np.take(inside, at, axis)
+        nearest = ((np.arange(many) - many // 2) * 2 * few + many) // (2 * many) + few // 2
+        nearest = np.clip(nearest, 0, few - 1)
+        if m >= n:
+            inside = np.take(inside, nearest, axis)
         else:
-            rows = np.moveaxis(inside, axis, 0)
-            made = np.zeros((m, *rows.shape[1:]), bool)
-            np.logical_or.at(made, at, rows)
-            inside = np.moveaxis(made, 0, axis)
+            inside = np.moveaxis(inside, axis, 0)
+            touched = np.zeros((m, *inside.shape[1:]), bool)
+            np.logical_or.at(touched, nearest, inside)
+            inside = np.moveaxis(touched, 0, axis)
     return inside
 
 

@@ -58,12 +58,12 @@ def fit_blur(fit: Fit, start: SearchState, parts: Parts, rng: Streams) -> Genera
         return Trial(widths, found, float(scorer(found.x, detector, found.support)[1][0]))
 
     plain = yield from trial((0.0, 0.0, 0.0), start)
-    best, last = plain, plain
+    best, last, since = plain, plain, -1
     for number, width in enumerate(WIDTHS):
         last = yield from trial((width,) * 3, last.state)
         if last.state.score[0] < best.state.score[0]:
             best, since = last, number
-        elif number - (since if best is not plain else -1) >= PAST_BEST:
+        elif number - since >= PAST_BEST:
             break
     if best is plain or best.free > FREE_RATIO * plain.free:
         return BlurFit(start, None, ["no blur by the beam's coherence lowers R_free by a tenth"])

@@ -49,8 +49,9 @@ class Auto(Solver):
     (2) shrink-wrap by threshold, (3) a sweep of the support's volume, from the largest that the autocorrelation allows down.
     The score of an object is √(R · R_free), with R_free on the pixels kept back. A start is settled if two ways agree. If none
     agree, long runs follow from the best object, then a population of searches. Spots of a second grain are left out, and
-    the widest blur by the beam's coherence that fits is kept. In three dimensions the default recipe runs instead: shrink-wrap
-    by threshold, with recovery of the coherence.
+    the widest blur by the beam's coherence that fits is kept. In three dimensions several starts are searched on the middle of
+    the pattern, and the best goes on on all of it. There the support follows a threshold, which is chosen by the likelihood and
+    the number of voxels. No second grain is looked for.
     """
 
     name: ClassVar[str] = "auto"

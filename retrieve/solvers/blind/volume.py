@@ -1,20 +1,20 @@
 """The search of `auto` in three dimensions: coarse to fine, a support by threshold, and a cost that counts its voxels.
 
-    cost(x, S)       = −log L(|F x|²; I) + number of voxels in S                                Akaike's criterion
-    support(x, s, t) : g = |x| blurred by s px;  S = {g > t·√(Σg⁴/Σg²)}, at most an eighth of the array
+cost(x, S)       = −log L(|F x|²; I) + number of voxels in S                                Akaike's criterion
+support(x, s, t) : g = |x| blurred by s px;  S = {g > t·√(Σg⁴/Σg²)}, at most an eighth of the array
 
-    COARSE  the middle of the pattern: batches of starts from random phases until the two of the lowest cost agree.
-            20 ER + 2·(180 HIO + 20 ER) + 180 RAAR + 20 ER, S ← support(x, 1.5 → 0.6, t) every 10
-            these two, with a fit as close as counts ask for: 2·(60 HIO + 15 ER), S ← support(x, 0.6, t) before each
-    BLUR    a Gaussian by the beam's coherence, kept where held-out pixels ask for it (`volume_blur`)
-    FINE    all of the pattern, for t falling: rounds of 60 RAAR + 15 ER, S ← support(x, 0.7, t) every 10, while the cost falls
-    END     ER in the S of the lowest cost
+COARSE  the middle of the pattern: batches of starts from random phases until the two of the lowest cost agree.
+        20 ER + 2·(180 HIO + 20 ER) + 180 RAAR + 20 ER, S ← support(x, 1.5 → 0.6, t) every 10
+        these two, with a fit as close as counts ask for: 2·(60 HIO + 15 ER), S ← support(x, 0.6, t) before each
+BLUR    a Gaussian by the beam's coherence, kept where held-out pixels ask for it (`volume_blur`)
+FINE    all of the pattern, for t falling: rounds of 60 RAAR + 15 ER, S ← support(x, 0.7, t) every 10, while the cost falls
+END     ER in the S of the lowest cost
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -26,11 +26,10 @@ from ..base import Step, Streams, random_phases
 from ..iterative import Iterative, first_support
 from ..projections import ER, HIO, RAAR
 from ..shrinkwrap import ShrinkWrap
-from .coarse import detector_of
 from .levels import Fit, coarse_problem, cropped, interpolated, shown_on
 from .search import FIXED, Parts
 from .state import Found, SearchState, relay, take
-from .volume_blur import fit_blur
+from .volume_blur import NONE, Trial, blur_of, choose_blur, find_blur
 
 COARSE_STARTS = 4
 """Starts of a batch on the middle of the pattern."""
@@ -64,16 +63,18 @@ def phase_volume(problem: Problem, x: Array, rng: Streams, effort: float, cohere
     size = " × ".join(map(str, coarse.problem.shape))
     show = shown_on(coarse.problem, problem, f"coarse, {size}")
     found = yield from relay(search_coarse(coarse, cropped(x, problem, coarse.problem), rng), show)
-    kernel, log = None, [*fine.words, *found.log]
-    state = found.state
+    log, trial = [*fine.words, *found.log], Trial(NONE, found.state)
     if coherence == "auto" and problem.detector is None:
-        blur = yield from relay(fit_blur(coarse, state, tempered_parts(coarse, HIO, 60), rng), show)
-        state, kernel, log = blur.state, blur.kernel, [*log, *blur.log]
-    detector = detector_of([kernel], problem)
-    if detector is not None:
-        fine = fine.under(detector)
-    x, support = interpolated(state.x, state.support, coarse.problem, problem)
-    last = yield from relay(refine_fine(fine, fine.score(x, support, ("",)), log), lambda s: s._replace(detector=detector))
+        middle = tempered_parts(coarse, HIO, 60, threshold_wrap(0.6, 0.6, COARSE_THRESHOLD))
+        trial = yield from relay(find_blur(coarse, found.state, middle, partial(search_again, rng=rng)), show)
+    brought = interpolated(trial.state.x, trial.state.support, coarse.problem, problem)
+    trial = trial._replace(state=fine.score(*brought, ("",)))
+    if trial.widths != NONE:
+        trial, line = yield from choose_blur(fine, trial.widths, trial.state, fine_parts(fine, FINE_THRESHOLDS[1]), rng)
+        log.append(line)
+    detector = blur_of(trial.widths, fine)
+    fine = fine if detector is None else fine.under(detector)
+    last = yield from relay(refine_fine(fine, trial.state, log), lambda step: step._replace(detector=detector))
     for step in fine.steps([ER(iterations=30, shrink_wrap=FIXED)], last, "end"):
         yield step._replace(detector=detector, account=[log])
 
@@ -102,28 +103,37 @@ def search_coarse(fit: Fit, x: Array, rng: Streams) -> Generator[Step, None, Coa
     return Coarse(best, [f"searched on the middle {size} px: the two best of {starts} starts correlate by {agreement:.3f}"])
 
 
+def search_again(fit: Fit, rng: Streams) -> Found:
+    """The best of another search, under a blur."""
+    x = like(to_numpy(random_phases(fit.problem.replace(detector=None), rng)), fit.problem.amplitude)
+    return (yield from search_coarse(fit, x, rng)).state
+
+
 def refine_fine(fit: Fit, state: SearchState, log: list[str]) -> Found:
     """Rounds in supports of falling threshold, each while the cost falls; the state of the lowest cost."""
-    best, chosen = None, 0.0
+    best, chosen = state._replace(score=np.full_like(state.score, np.inf)), 0.0
     for threshold in FINE_THRESHOLDS if fit.problem.support is None else FINE_THRESHOLDS[:1]:
-        before, lowest = np.inf, None
+        before, lowest = np.inf, best
         for _ in range(FINE_ROUNDS):
             volume = int(to_numpy(state.support).sum())
             words = f"all of the pattern, support {volume} px, cost {float(state.score[0]):.4g}"
-            state = yield from fit.run(tempered_parts(fit, RAAR, 60, threshold_wrap(FINE_BLUR, FINE_BLUR, threshold)), state, words)
-            if lowest is None or state.score[0] < lowest.score[0]:
-                lowest = state
+            state = yield from fit.run(fine_parts(fit, threshold), state, words)
+            if state.score[0] < lowest.score[0]:
+                lowest, chosen = state, threshold
             if not state.score[0] < before * (1 - COST_FALL):
                 break
             before = state.score[0]
-        if best is not None and not lowest.score[0] < best.score[0]:
+        if lowest is best:
             break
-        best, chosen = lowest, threshold
-    log.append(
-        f"on all of the pattern a threshold of {chosen:g} of the bright voxels has the lowest cost, {best.score[0]:.6g}, "
-        f"with {int(to_numpy(best.support).sum())} voxels"
-    )
+        best = lowest
+    volume = int(to_numpy(best.support).sum())
+    log.append(f"a threshold of {chosen:g} of the bright voxels has the lowest cost, {best.score[0]:.6g}: {volume} voxels")
     return best
+
+
+def fine_parts(fit: Fit, threshold: float) -> Parts:
+    """A round on all of the pattern."""
+    return tempered_parts(fit, RAAR, 60, threshold_wrap(FINE_BLUR, FINE_BLUR, threshold))
 
 
 def begin(fit: Fit, starts: Sequence[Array]) -> SearchState:

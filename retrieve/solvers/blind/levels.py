@@ -25,6 +25,8 @@ from .state import Found, SearchState
 
 SMALLEST_COARSE = 24
 """Pixels of an axis below which it is not halved."""
+COARSE_POINTS = 1 << 16
+"""Points up to which a pattern is searched as it is."""
 WHOLE_COUNTS = 1e4
 """Counts up to which single precision shows that they are whole."""
 
@@ -107,6 +109,14 @@ def counts_of(problem: Problem) -> float | None:
     counts = intensity / unit
     counts = counts[counts < WHOLE_COUNTS]
     return 1 / unit if np.abs(counts - np.round(counts)).max(initial=0) < 0.02 else None
+
+
+def levels_of(problem: Problem) -> list[Problem]:
+    """The problem and the middles of its pattern, each half as long along each axis, down to one that is quick to search."""
+    levels = [problem]
+    while math.prod(levels[-1].shape) > COARSE_POINTS and (coarser := coarse_problem(levels[-1])) is not levels[-1]:
+        levels.append(coarser)
+    return levels
 
 
 def coarse_problem(problem: Problem) -> Problem:

@@ -38,7 +38,7 @@ COARSE_BATCHES = 3
 """Batches at most."""
 AGREEING = 3
 """Starts that must agree. Two of one wrong object are found now and then."""
-AGREEMENT = 0.955
+AGREEMENT = 0.975
 """Correlation with the best coarse start at which they do, and no more are made."""
 LARGEST_SHARE = 1 / 8
 """Share of the array that a support may fill: an oversampling of 2 along each axis."""

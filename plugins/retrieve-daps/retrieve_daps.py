@@ -10,7 +10,8 @@ import numpy as np
 
 from retrieve import Array, Problem, Step, Streams, hookimpl, option
 from retrieve.problem.likelihood import Gaussian
-from retrieve.solvers.learned.base import Learned, complex_normal, noise_of, normalise
+from retrieve.solvers.learned.base import Learned, complex_normal, normalise
+from retrieve.solvers.learned.noise import noise_of
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class DAPS(Learned):
     source: ClassVar[str] = "Zhang et al., CVPR 2025; probability flow and levels: Karras et al., NeurIPS 2022"
     starts: ClassVar[int] = 4
     batch: ClassVar[int] = 4
+    uses_start: ClassVar[bool] = False
     levels: int = option(100, "noise levels N_A", ge=1, le=10_000)
     flow: int = option(3, "denoiser calls N_ode down the probability flow, at each level", ge=1, le=100)
     langevin: int = option(50, "Langevin steps N at each level", ge=1, le=10_000)

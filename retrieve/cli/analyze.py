@@ -54,6 +54,7 @@ def command(
     """
     from ..evaluate.analysis_summary import summary, write_summary
     from ..evaluate.analyze import analyze
+    from ..evaluate.verdict import choice_lines
     from ..io.results import read_result
     from ..report.analysis_picture import analysis_picture as draw
     from ..report.figure import check_picture
@@ -74,6 +75,9 @@ def command(
     draw(made, targets[1])
     write_page(made, targets[2])
     _print(summary(made), console)
+    for file, result in zip(files, results, strict=True):
+        for line in choice_lines(result):
+            console.print(f"{file}: {line}", markup=False)
     console.print("written: " + ", ".join(map(str, targets)), markup=False)
 
 
@@ -82,7 +86,7 @@ def _print(figures: dict, console: Console) -> None:
     console.print(f"{figures['members']} {figures['kind']}{left_out}", markup=False)
     table = Table("", "median", "mean", "5 %", "95 %")
     rows = {f"{name} correlation of pairs": values for name, values in figures["pairwise"].items()}
-    rows |= {"diffraction error": figures["errors"]["chi2_diffraction"], "R (all measured pixels)": figures["errors"]["r"]}
+    rows |= {"diffraction error": figures["errors"]["chi2_diffraction"], "R (fitted pixels)": figures["errors"]["r"]}
     for name, values in rows.items():
         table.add_row(name, *(f"{values[key]:.4g}" for key in ("median", "mean", "from", "to")))
     console.print(table)

@@ -22,17 +22,24 @@ if TYPE_CHECKING:
 
 @click.command("compare", short_help="solvers side by side on files or a benchmark")
 @click.argument("files", nargs=-1)
-@click.option("--benchmark", metavar="NAME", help="a locked set of simulated objects, such as domains2d-50")
+@click.option("--benchmark", metavar="NAME", help="a locked benchmark or a set of simulated objects, such as domains2d-50")
+@click.option("--list", "list_", is_flag=True, help="list benchmarks and sets with their sizes, noise and budget, and end")
 @click.option("--solver", "solvers", multiple=True, metavar="[LABEL=]NAME[:OPTION=VALUE,...]", help="repeat for each solver")
 @click.option("--result", "results", multiple=True, metavar="LABEL=FILE[:CONVENTION]", help="another program's reconstruction")
 @click.option("--truth", metavar="FILE[:CONVENTION]", help="the object that FILE was measured of")
 @click.option("--ramp", is_flag=True, help="let the alignment with the truth remove a phase ramp, as fits measured patterns")
 @click.option("--noise", metavar="σ,σ,...", help="levels of the amplitude noise  [the benchmark's]")
 @click.option("--objects", type=click.IntRange(1), help="objects of each set  [the benchmark's]")
-@click.option("--starts", type=click.IntRange(1), help="random starts  [the benchmark's, else 8]")
+@click.option(
+    "--starts", type=click.IntRange(1), help="random starts; with --seconds, at most so many at once  [the benchmark's, else 8]"
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="seed of starts and held-out pixels")
-@click.option("--ffts", type=click.IntRange(1), help="transforms a start may take  [the benchmark's, else no limit]")
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="seconds a start may take  [no limit]")
+@click.option("--ffts", type=click.IntRange(1), help="transforms a start may take  [no limit]")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    help="seconds a solver spends on an object, on as many starts as fit  [the benchmark's without --ffts, else no limit]",
+)
 @click.option(
     "--hold-out",
     type=click.FloatRange(0, 0.5, max_open=True),
@@ -57,6 +64,9 @@ if TYPE_CHECKING:
 def command(files: tuple[str, ...], quiet: bool, reading: Reading, **given: Any) -> None:
     """Compare solvers on FILES, or on a locked benchmark, with the same starts, held-out pixels and budget.
 
+    With --seconds each solver runs starts, one block after the other, until its seconds on an object are spent. On a CPU they
+    are processor time of one worker. A note names each solver that the budget stopped before its own end.
+
     The tables give for each solver a single start and the best of all by R_free, the success rate against the truth with
     its 95 % interval, an exact paired test, and the cost. Conventions of --result: retrieve, cohere, pynx, plain. Exit
     code 1 if something failed; its reason stands below the table.
@@ -64,9 +74,12 @@ def command(files: tuple[str, ...], quiet: bool, reading: Reading, **given: Any)
     from ..driver.solve import Budget
     from ..evaluate.compare import compare
     from ..numerics.arrays import cores, find_device
-    from .compare_tables import print_tables
+    from .compare_tables import print_benchmarks, print_tables
 
     console = Console(quiet=quiet, highlight=False)
+    if given["list_"]:
+        print_benchmarks(console)
+        return
     _check(files, given)
     competitors = competitors_of(given["solvers"], given["results"])
     shown = _metrics(given["metrics"])
@@ -75,9 +88,11 @@ def command(files: tuple[str, ...], quiet: bool, reading: Reading, **given: Any)
     total = count * len(competitors)
     workers = given["workers"] or (cores() if device == "cpu" and given["executor"] != "serial" else 1)
     workers = min(workers, total)
-    executor = given["executor"] or ("processes" if workers > 1 else "serial")
+    timed = given["seconds"] is not None and device == "cpu"  # by the processor time of a process of one thread
+    executor = given["executor"] or ("processes" if workers > 1 or timed else "serial")
     where = f"{workers} worker(s) of {executor}" if workers > 1 or given["executor"] else "1 process"
-    console.print(f"{len(competitors)} competitors on {count} problems, {given['starts']} start(s), {where} on {device}")
+    budget = f"{given['starts']} start(s)" if given["seconds"] is None else f"{given['seconds']:g} s an object"
+    console.print(f"{len(competitors)} competitors on {count} problems, {budget}, {where} on {device}")
     with _store(given) as store, progress_bar(console, quiet) as bar:
         task = bar.add_task("comparing", total=total, words="")
         comparison = compare(
@@ -85,7 +100,8 @@ def command(files: tuple[str, ...], quiet: bool, reading: Reading, **given: Any)
             cases,
             starts=given["starts"],
             seed=given["seed"],
-            budget=Budget(seconds=given["seconds"], ffts=given["ffts"]),
+            budget=Budget(ffts=given["ffts"]),
+            seconds=given["seconds"],
             hold_out=given["hold_out"],
             device=given["device"],
             ramp=given["ramp"],
@@ -144,7 +160,7 @@ def _check(files: tuple[str, ...], given: dict[str, Any]) -> None:
     from ..files import check_writable
 
     if bool(files) == bool(given["benchmark"]):
-        raise click.UsageError("give either FILES or --benchmark NAME")
+        raise click.UsageError("give either FILES or --benchmark NAME; --list shows the names")
     for name in ("noise", "objects"):
         if files and given[name] is not None:
             raise click.UsageError(f"--{name} goes with --benchmark; files are compared as they are")
@@ -186,7 +202,8 @@ def _cases(
     noise = list(chosen.noise) if given["noise"] is None else _levels(given["noise"])
     objects = given["objects"] or chosen.objects
     given["starts"] = given["starts"] or chosen.starts
-    given["ffts"] = given["ffts"] or chosen.ffts
+    if given["ffts"] is None:
+        given["seconds"] = given["seconds"] or chosen.seconds
     about = {"benchmark": given["benchmark"], "noise": noise, "objects": objects}
     return chosen.cases(noise, objects), len(chosen.sets) * len(noise) * objects, about
 

@@ -14,13 +14,14 @@ from ..evaluate.comparison import Comparison
 from ..evaluate.statistics import LEVELS, Paired, Rate, Summary, paired, summarise
 
 TABLE_PAIRS = 20  # lines of paired tests that are printed; all are in the JSON and on the page
-TEXT_COLUMNS = ("σ", "solver", "set", "a", "b")
+TEXT_COLUMNS = ("σ", "solver", "set", "a", "b", "name", "noise σ")
 
 
 def print_tables(comparison: Comparison, metrics: Sequence[str], console: Console) -> None:
     """Print a table a set, the paired tests, and what failed."""
     summaries = summarise(comparison)
-    starts = int(comparison.settings["starts"])
+    seconds = comparison.settings.get("seconds")
+    starts = int(comparison.settings["starts"]) if seconds is None else 0
     for group in dict.fromkeys(s.group for s in summaries):
         own = [s for s in summaries if s.group == group]
         best = [s for s in own if s.best]
@@ -33,10 +34,11 @@ def print_tables(comparison: Comparison, metrics: Sequence[str], console: Consol
         if any(not math.isnan(s.success95.rate) for s in own):
             console.print(_table(title, lines | _success(best, alone, starts)))
             console.print("% of objects above these complex correlations, with the 95 % interval\n", style="dim")
-        console.print(_table(title, lines | _costs(best, alone, starts, metrics)))
-        console.print("medians of the chosen starts; cost of all starts of an object\n", style="dim")
-    for label in comparison.settings["stopped_by_budget"]:
-        console.print(f"note: the budget stopped {label} before its own end", markup=False)
+        console.print(_table(title, lines | _costs(best, alone, metrics)))
+        costs = "medians of the chosen starts; cost of all starts of an object"
+        console.print(f"{costs}; {comparison.equal}\n" if comparison.equal else f"{costs}\n", style="dim")
+    for note in comparison.notes:
+        console.print(f"note: {note}", markup=False)
     _show_paired(paired(comparison), console)
     reasons = Counter((row.solver, row.failure) for row in comparison.rows if row.failure)
     for (solver, reason), times in reasons.items():
@@ -45,9 +47,29 @@ def print_tables(comparison: Comparison, metrics: Sequence[str], console: Consol
         console.print("interrupted: these are the rows that were done")
 
 
+def print_benchmarks(console: Console) -> None:
+    """Print every name that `--benchmark` takes with its size, noise and budget, and the sets of those that have several."""
+    from ..evaluate.benchmarks import benchmark, benchmark_names
+    from ..simulate import object_set
+
+    chosen = {name: benchmark(name) for name in benchmark_names()}
+    columns = {
+        "name": list(chosen),
+        "pixels": ["×".join(map(str, object_set(one.sets[0]).shape)) for one in chosen.values()],
+        "objects": [f"{len(one.sets)} × {one.objects}" for one in chosen.values()],
+        "noise σ": [", ".join(f"{level:g}" for level in one.noise) for one in chosen.values()],
+        "s an object": [f"{one.seconds:g}" for one in chosen.values()],
+    }
+    console.print(_table("benchmarks, and the sets of `retrieve simulate`", columns))
+    for name, one in chosen.items():
+        if one.sets != (name,):
+            console.print(f"{name} has the sets {', '.join(one.sets)}", markup=False)
+    console.print("Objects are of each set, at each noise level. --noise, --objects, --seconds and --ffts change a benchmark.")
+
+
 def _success(best: Sequence[Summary], alone: Sequence[Summary | None], starts: int) -> dict[str, list[str]]:
-    """Success rates of a single start and of the best of all, side by side."""
-    shown = {"1 start": alone, f"best of {starts}": best} if starts > 1 else {"1 start": best}
+    """Success rates of a single start and of the best of all, side by side; starts: their number, 0 where it differs."""
+    shown = {"1 start": best} if starts == 1 else {"1 start": alone, f"best of {starts or 'all'}": best}
     rates: dict[str, list[str]] = {}
     for name, summaries in shown.items():
         rates[f"{name} >{LEVELS[0]}"] = [_rate(s.success95 if s else None) for s in summaries]
@@ -55,12 +77,16 @@ def _success(best: Sequence[Summary], alone: Sequence[Summary | None], starts: i
     return rates
 
 
-def _costs(best: Sequence[Summary], alone: Sequence[Summary | None], starts: int, metrics: Sequence[str]) -> dict[str, list[str]]:
+def _costs(best: Sequence[Summary], alone: Sequence[Summary | None], metrics: Sequence[str]) -> dict[str, list[str]]:
     """Medians of the chosen starts, and the cost of all starts; an external result has none."""
     medians = {name.replace("_", " "): name for name in metrics if any(name in s.medians for s in best)}
     columns = {head: [_number(s.medians.get(name)) for s in best] for head, name in (medians | SCORES).items()}
-    if starts == 1:
-        columns["agree"] = ["one sample" if a else cell for a, cell in zip(alone, columns["agree"], strict=True)]
+    lonely = [a is not None and math.isnan(s.medians.get("agreement", math.nan)) for s, a in zip(best, alone, strict=True)]
+    columns["agree"] = ["one sample" if one else cell for one, cell in zip(lonely, columns["agree"], strict=True)]
+    if len({s.starts for s in best if not math.isnan(s.starts)}) > 1:
+        columns["starts"] = ["–" if math.isnan(s.starts) else f"{s.starts:.0f}" for s in best]
+    if any(s.completed < 1 for s in best):
+        columns["own run"] = ["–" if math.isnan(s.completed) else f"{s.completed:.0%}" for s in best]
     columns["FFTs"] = [str(s.ffts) if a else "–" for s, a in zip(best, alone, strict=True)]
     if any(s.network_evaluations for s in best):
         columns["networks"] = [str(s.network_evaluations) if a else "–" for s, a in zip(best, alone, strict=True)]

@@ -44,4 +44,5 @@ def _result(file: str, console: Console) -> None:
     for k, score in enumerate(result.scores):
         free = "" if score.r_free is None else f", R_free {score.r_free:.4g}"
         mark = " (chosen)" if k == result.chosen else ""
-        console.print(f"{'start ' + str(k):24} R {score.r:.4g}{free}{mark}", markup=False)
+        deviance = "" if score.deviance is None else f", deviance {score.deviance:.3g} per pixel"
+        console.print(f"{'start ' + str(k):24} R {score.r:.4g}{free}{deviance}{mark}", markup=False)

@@ -17,6 +17,7 @@ from ..plugins.options import build
 from ..prepare.pulses import Pulses
 from ..prepare.scan import Scan
 from .options import check_outputs, quiet_option, with_options
+from .source import MASK_CONVENTION
 
 if TYPE_CHECKING:
     from ..prepare import Frames
@@ -37,6 +38,7 @@ _prepare_options = with_options(
     click.option("--flat", metavar="FILE", help="flat field; dead and weak pixels of it are not measured"),
     click.option("--background", metavar="FILE", help="counts of a frame without object, subtracted"),
     click.option("--mask", metavar="FILE", help="mask (1 measured)"),
+    MASK_CONVENTION,
     click.option(
         "--bad-pixels",
         type=click.Choice(["error", "mask"]),
@@ -123,13 +125,16 @@ def _opened(files: Sequence[str], given: dict[str, Any], console: Console, quiet
     """The frames in the files, and the arguments of their preparation besides its options."""
     from ..prepare import frames_of
 
-    with frames_of(files, given["key"], given["axis"] or 0) as frames, _progress(console, quiet) as on_block:
+    with (
+        frames_of(files, given["key"], given["axis"] or 0, given["mask_convention"]) as frames,
+        _progress(console, quiet) as on_block,
+    ):
         console.print("{} frames of {}×{} px in {}".format(*frames.shape, frames.source), markup=False)
         yield frames, {"bad_pixels": given["bad_pixels"], "check_axes": given["axis"] is None, "on_block": on_block}
 
 
-def _calibration(given: dict[str, Any]) -> dict[str, str | None]:
-    return {role: given[role] for role in ("dark", "gain", "flat", "background", "mask")}
+def _calibration(given: dict[str, Any]) -> dict[str, Any]:
+    return {role: given[role] for role in ("dark", "gain", "flat", "background", "mask", "mask_convention")}
 
 
 def _targets(files: Sequence[str], given: dict[str, Any], count: int) -> tuple[list[Path], Path | None]:

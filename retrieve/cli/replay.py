@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
@@ -13,16 +13,20 @@ from ..errors import InputError
 from .solving import run_spec
 from .source import Reading
 
+if TYPE_CHECKING:
+    from ..io.result import Result
+
 
 def replayed(path: Path, out: Path | None, console: Console, quiet: bool) -> int:
-    """Run the manifest of the result in `path`; 0 when the object comes out bit for bit, 1 when not.
+    """Run the manifest of the result in `path`; 0 when all objects come out bit for bit, 1 when not.
 
     Raises `InputError` when the input is gone or has changed.
     """
+    from ..driver.conditions import changed_arrays
     from ..driver.run_spec import RunSpec
+    from ..driver.solve import array_hashes
     from ..files import check_writable
     from ..io.results import read_result
-    from ..provenance import versions
 
     if out is not None:
         check_writable(out)
@@ -37,23 +41,66 @@ def replayed(path: Path, out: Path | None, console: Console, quiet: bool) -> int
         raise InputError(
             f"{path} does not hold the array x0 that its starts began with; replay it in Python: run(spec, …, x0=x0)"
         )
-    changed = [
-        f"{name} {was} now {versions().get(name)}" for name, was in manifest["versions"].items() if versions().get(name) != was
-    ]
-    if changed:
-        console.print("versions differ from the first run: " + ", ".join(changed), markup=False)
     if before.interrupted and spec.stopped is None:
         console.print("the file does not say where the run was interrupted; this one goes to the end, and will differ")
     problem = Reading.from_record(spec.input, spec.likelihood).problem(spec.input["path"])
+    if changed := changed_arrays(manifest, array_hashes(problem)):
+        names = " and ".join(f"another {name}" for name in changed)
+        raise InputError(f"{path}: its input {spec.input['path']} now gives {names}; {REMEDY}")
     result = run_spec(spec, problem, console, quiet, x0=before.x0)
     if out is not None:
         result.save(out)
-    if result.manifest["transform"] != manifest.get("transform", result.manifest["transform"]):
-        console.print(f"transforms differ: {manifest['transform']} then, {result.manifest['transform']} now", markup=False)
-    same = np.array_equal(result.object, before.object)
-    difference = float(np.abs(result.object - before.object).max())
-    console.print("identical, bit for bit" if same else f"differs by at most {difference:.3g}", markup=False)
-    return 0 if same else 1
+    for line in compared(before, result):
+        console.print(line, markup=False, soft_wrap=True)
+    return 0 if same(before, result) else 1
+
+
+REMEDY = "put back the files that --mask, --support and links in the input name"
+COMPARED = ("object", "estimates", "supports", "samples")
+"""Arrays of a result that a replay compares."""
+
+
+def same(before: Result, now: Result) -> bool:
+    """Whether all arrays are equal to the bit."""
+    return all(_equal(getattr(before, name), getattr(now, name)) for name in COMPARED)
+
+
+def compared(before: Result, now: Result) -> list[str]:
+    """The outcome of a replay in lines: which arrays differ and by how much, from which step on, and why."""
+    from ..driver.conditions import changed_conditions
+
+    if same(before, now):
+        return ["identical, bit for bit"]
+    lines = [f"differs by at most {_difference(before.object, now.object)}"]
+    others = [name for name in COMPARED[1:] if not _equal(getattr(before, name), getattr(now, name))]
+    if others:
+        lines.append("different arrays beside the object: " + ", ".join(others))
+    lines += _first_difference(before, now)
+    reasons = changed_conditions(before.manifest, now.manifest)
+    none = "everything that the manifest records is the same: the file was edited, or a library that it does not record differs"
+    return [*lines, *(f"reason: {reason}" for reason in reasons or [none])]
+
+
+def _equal(one: np.ndarray | None, other: np.ndarray | None) -> bool:
+    return one is other if one is None or other is None else np.array_equal(one, other)
+
+
+def _difference(one: np.ndarray, other: np.ndarray) -> str:
+    return f"{np.abs(one - other).max():.3g}" if one.shape == other.shape else f"its shape, {one.shape} then, {other.shape} now"
+
+
+def _first_difference(before: Result, now: Result) -> list[str]:
+    """The first step at which the scores of a start differ. Scores are kept every few steps."""
+    if len(before.history) != len(now.history):
+        return [f"{len(before.history)} starts then, {len(now.history)} now"]
+    for start, (was, found) in enumerate(zip(before.history, now.history, strict=True)):
+        for k, (step, r) in enumerate(zip(was["step"], was["r"], strict=True)):
+            if k >= len(found["step"]) or found["step"][k] != step:
+                return [f"start {start} ends at step {was['step'][-1]:.0f} then, at step {found['step'][-1]:.0f} now"]
+            now_r = found["r"][k]
+            if now_r != r and not (np.isnan(now_r) and np.isnan(r)):
+                return [f"start {start} differs first at step {step:.0f}, of those scored: R {r:.9g} then, {now_r:.9g} now"]
+    return []
 
 
 def _check_input(path: Path, source: Mapping[str, Any]) -> None:

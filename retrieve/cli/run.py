@@ -17,7 +17,10 @@ from .solving import Workers, run_spec
 from .source import Reading, data_options
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..io.result import Result
+    from ..problem import Problem
 
 AVERAGES = {"best": 1, "mean": 2, "common-mode": 2}
 """Ways to make the object, and the starts that each needs at least."""
@@ -31,6 +34,12 @@ AVERAGES = {"best": 1, "mean": 2, "common-mode": 2}
     show_default=True,
     metavar="NAME[:OPTION=VALUE,...]",
     help="see `retrieve solvers`; --recipe auto, default or 'N ALGORITHM + ...' without --solver chooses auto or recipe",
+)
+@click.option(
+    "--start",
+    "beginning",
+    metavar="FILE[:CONVENTION]",
+    help="begin with the object in a result, in place of a random one; CONVENTION: retrieve, cohere, pynx or plain",
 )
 @click.option("--starts", type=click.IntRange(1), help="independent random starts  [the solver's own number]")
 @click.option(
@@ -95,8 +104,10 @@ def command(file: str | None, solver: str, replay: Path | None, quiet: bool, rea
     chosen = solver_from(solver, given_flags(given))
     targets = _targets(file, given)
     problem = reading.problem(file)
+    x0 = None if given["beginning"] is None else _beginning(given["beginning"], problem)
+    given["starts"] = given["starts"] or (None if x0 is None else 1)
     budget = Budget(seconds=given["seconds"], ffts=given["ffts"])
-    spec = resolve_spec(RunSpec(chosen, budget=budget, **{name: given[name] for name in SPECIFIED}), problem)
+    spec = resolve_spec(RunSpec(chosen, budget=budget, **{name: given[name] for name in SPECIFIED}), problem, x0)
     spec = replace(spec, strict=spec.starts == 1)
     least = spec.keep if spec.averaging == "common-mode" and spec.keep else AVERAGES[spec.averaging]
     if (spec.starts or 1) < least:
@@ -104,7 +115,7 @@ def command(file: str | None, solver: str, replay: Path | None, quiet: bool, rea
     workers = Workers.of(given["executor"], given["workers"], spec)
     for note in problem.meta.get("notes", ()):
         console.print(f"  {note}", markup=False)
-    result = run_spec(spec, problem, console, quiet, workers)
+    result = run_spec(spec, problem, console, quiet, workers, x0)
     _write(result, targets, console)
     _summary(result, console)
     if result.interrupted:
@@ -112,6 +123,17 @@ def command(file: str | None, solver: str, replay: Path | None, quiet: bool, rea
     if given["require"] and result.verdict is not None and result.verdict.label != given["require"]:
         console.print(f"--require {given['require']}: the verdict is {result.verdict.label}", markup=False)
         raise SystemExit(1)
+
+
+def _beginning(text: str, problem: Problem) -> np.ndarray:
+    """The object in a file, scaled to the data. Raises `InputError` where it cannot be used."""
+    from ..errors import SolverError
+    from ..io.external import ExternalResult
+
+    try:
+        return ExternalResult.named(text).scaled(problem)
+    except SolverError as error:
+        raise InputError(f"--start: {error}") from error
 
 
 SPECIFIED = ("starts", "seed", "hold_out", "agree", "samples", "device", "averaging", "keep")
@@ -162,17 +184,29 @@ def _write(result: Result, targets: Targets, console: Console) -> None:
 def _summary(result: Result, console: Console) -> None:
     from ..evaluate.verdict import account_lines
 
-    table = Table("start", "R (fitted pixels)", "R_free", "R_free/R", "support", "")
+    deviances = {
+        title: [getattr(score, name) for score in result.scores]
+        for name, title in (("deviance", "deviance"), ("deviance_free", "free\ndeviance"))
+        if any(getattr(score, name) is not None for score in result.scores)
+    }
+    table = Table(pad_edge=False)
+    for title in ("start", "R", "R_free", "R_free\n/ R", *deviances, "support"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("")
     for k, score in enumerate(result.scores):
         ratio = "" if score.r_free is None or score.r <= 0 else f"{score.r_free / score.r:.2f}"
         filled = "" if result.supports is None else f"{result.supports[k].mean():.2%}"
         free = "" if score.r_free is None else f"{score.r_free:.4g}"
         mark = score.failure or ("chosen" if k == result.chosen and result.averaging is None else "")
-        table.add_row(str(k), f"{score.r:.4g}", free, ratio, filled, mark)
+        shown = ("" if column[k] is None else f"{column[k]:.3g}" for column in deviances.values())
+        table.add_row(str(k), f"{score.r:.4g}", free, ratio, *shown, filled, mark)
     console.print(table)
+    explained = "; deviance 1: noise explains the misfit" * bool(deviances)
+    console.print(f"R on fitted, R_free on held-out pixels{explained}")
     if result.averaging is not None:
         free = "" if result.score.r_free is None else f", R_free {result.score.r_free:.4g}"
-        console.print(f"the object is the {result.averaging} of the starts: R {result.score.r:.4g}{free}")
+        deviance = "" if result.score.deviance is None else f", deviance {result.score.deviance:.3g} per pixel"
+        console.print(f"the object is the {result.averaging} of the starts: R {result.score.r:.4g}{free}{deviance}")
     for line in account_lines(result):
         console.print(f"  {line}", markup=False)
     cost = result.cost
@@ -186,5 +220,7 @@ def _summary(result: Result, console: Console) -> None:
         return
     console.print(f"verdict: {result.verdict.headline}", style="bold", markup=False)
     console.print(f"  {result.verdict.words}", markup=False)
+    if result.verdict.advice:
+        console.print(f"  next: {result.verdict.advice}", markup=False)
     for warning in result.verdict.warnings:
         console.print(f"  warning: {warning}", markup=False)

@@ -38,9 +38,18 @@ class LikelihoodType(click.ParamType):
             self.fail(f"{value!r}: {error}", param, ctx)
 
 
+MASK_CONVENTION = click.option(
+    "--mask-convention",
+    type=click.Choice(["auto", "measured", "masked"]),
+    default="auto",
+    show_default=True,
+    help="meaning of 1 in the mask; masked: PyNX, bcdi; auto: by its name, and refused if it hides nearly all counts",
+)
+
 _OPTIONS = (
     click.option("--key", help="array or dataset of the file to read"),
     click.option("--mask", help="file of the mask (1 measured), FILE or FILE.h5:/dataset"),
+    MASK_CONVENTION,
     click.option("--support", help="file of the support, FILE or FILE.h5:/dataset"),
     click.option(
         "--kind",
@@ -86,6 +95,7 @@ class Reading:
     kind: str = "auto"
     centred: str = "auto"
     frame: int | None = None
+    mask_convention: str = "auto"
     bad_pixels: str = "error"
     likelihood: Likelihood | None = None
 

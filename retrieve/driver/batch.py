@@ -100,6 +100,12 @@ class RunContext:
         working, held = problem, None
         if spec.hold_out > 0:
             working, held = problem.hold_out(spec.hold_out, np.random.default_rng([spec.seed, 0]))
+            if not float(working.power) > 0:
+                pixels = f"{int(to_numpy(held).sum())} of {int(to_numpy(problem.valid).sum())} measured pixels"
+                raise InputError(
+                    f"{pixels} are held out and hold all the intensity; check the mask (1 = measured, 0 = not), "
+                    "or give hold_out=0 (--hold-out 0)"
+                )
         scorer = Scorer.of(problem, held, where, working.valid)
         return cls(spec, problem, working.to(where), where, scorer, held, spec.stopped, on_step)
 
@@ -215,13 +221,12 @@ def _run(solver: Solver, context: RunContext, numbers: Sequence[int], x0: np.nda
     cost = Cost(counting.ffts, round(networks * len(rng)), time.perf_counter() - begun, n)
     step = step._replace(x=step.estimate)  # lets go of what lies outside the support
     refined = working.replace(detector=step.detector or working.detector)
-    nll = to_numpy(refined.nll(step.x)) / float(to_numpy(working.valid).sum())
     estimate = to_numpy(step.x).astype(np.complex64, copy=step.support is None)
-    scores = [Score(float(a), None if np.isnan(b) else float(b), float(c)) for a, b, c in zip(r, free, nll, strict=True)]
+    scores = context.scorer.scores(step.x, refined.detector, np.stack([r, free]))
     scores = [_failed(score, x, start, n, solver) for score, x, start in zip(scores, estimate, numbers, strict=True)]
     failure = next((score.failure for score in scores if score.failure), None)
     if failure and spec.strict:
-        raise SolverError(failure + "; lower its step or check the data with `retrieve inspect`")
+        raise SolverError(failure)
     support = None if step.support is None else np.array(np.broadcast_to(to_numpy(step.support), estimate.shape))
     if working.support is None:
         _centre(estimate, support, scores)
@@ -252,10 +257,14 @@ def _least(values: np.ndarray) -> float:
 
 
 def _failed(score: Score, x: np.ndarray, start: int, steps: int, solver: Solver) -> Score:
-    """The score, as a failure if the estimate is not finite."""
-    if np.isfinite(x).all():
+    """The score, as a failure if the estimate or its R is not finite."""
+    if not np.isfinite(x).all():
+        said = f"NaN or infinite values after {steps} steps of {solver.name}; lower its step"
+    elif score.failure:
+        said = f"{score.failure} after {steps} steps of {solver.name}; check the mask"
+    else:
         return score
-    return Score(score.r, score.r_free, score.nll, f"start {start}: NaN or infinite values after {steps} steps of {solver.name}")
+    return replace(score, failure=f"start {start}: {said} or check the data with `retrieve inspect`")
 
 
 def _centre(estimate: np.ndarray, support: np.ndarray | None, scores: Sequence[Score]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ..numerics.arrays import Array, to_numpy
 from ..operators import PartialCoherence
 from ..problem import Problem
-from ..problem.scoring import Score, Scorer
+from ..problem.scoring import Scorer
 from .batch_result import Batch
 
 
@@ -23,11 +24,9 @@ def rescored(problem: Problem, held: Array | None, runs: Sequence[Batch], exclud
     problem = left.replace(meta={**problem.meta, "alien": about})
     held = None if held is None else to_numpy(held) & ~excluded
     scorer = Scorer.of(problem, held)
-    working = problem.replace(valid=to_numpy(scorer.work))
     for run in runs:
         for k, (x, kernel, score) in enumerate(zip(run.estimate, run.kernels, run.scores, strict=True)):
             detector = problem.detector if kernel is None else PartialCoherence(kernel)
-            r, free = scorer(x[None], detector)
-            nll = float(working.replace(detector=detector).nll(x[None])[0]) / int(working.valid.sum())
-            run.scores[k] = Score(float(r[0]), None if np.isnan(free[0]) else float(free[0]), nll, score.failure)
+            made = scorer.scores(x[None], detector)[0]
+            run.scores[k] = replace(made, failure=score.failure or made.failure)
     return problem, held

@@ -128,6 +128,8 @@ class RunSpec:
         if self.samples and type(self.solver).samples is Solver.samples:
             name = self.solver.name
             raise InputError(f"solver {name} draws no posterior samples; take diffusion, or samples=0 and several starts")
+        if given is not None and not self.solver.uses_start:
+            raise InputError(f"solver {self.solver.name} searches from its own starts; give a start to recipe, hio or diffusion")
         if given not in (None, shape, (1, *shape), (self.starts, *shape)):
             raise InputError(
                 f"x0 has shape {given}; give one of the object's shape {shape}, or one for each of {self.starts} starts"
@@ -190,5 +192,7 @@ def _likelihood(record: Mapping[str, Any]) -> Likelihood:
     """The likelihood of a record: ours, or that of a plugin that is loaded."""
     found = stored_likelihood(record)
     if found is None:
-        raise InputError(f"the likelihood {record['name']!r} is unknown here; import the module that defines it")
+        module = f" of {record['module']}" if "module" in record else ""
+        remedy = "import the module that defines it, or install the plugin that holds it"
+        raise InputError(f"the likelihood {record['name']!r}{module} is unknown here; {remedy}")
     return found

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
 
 from ..errors import SolverError
-from ..io.result import Result
+from ..io.result import Cost, Result
 from ..numerics import fast
 from ..numerics.alignment import align, shift_to_centre
 from ..numerics.arrays import to_numpy
@@ -24,6 +25,7 @@ from ..provenance import versions
 from ..solvers.base import Solver
 from .batch import Progress, RunContext, resolve_spec, run_batch
 from .batch_result import Batch, total_cost, union
+from .conditions import conditions
 from .parallel import StartTask, run_in_threads, run_in_workers
 from .rescore import rescored
 from .run_spec import Budget, RunSpec, Stops
@@ -127,6 +129,7 @@ def run(
     on_step: Callable[[Progress], object] | None = None,
     workers: int = 1,
     executor: str | None = None,
+    whole: bool = False,
 ) -> Result:
     """Run a `RunSpec`. Errors are those of `solve`.
 
@@ -144,6 +147,8 @@ def run(
         Processes that share the starts.
     executor : str, optional
         NAME or NAME:WHERE of what shares the starts.
+    whole : bool
+        True: the batch that `on_step` stopped is left out if others came to their end. The cost holds it.
 
     Returns
     -------
@@ -166,14 +171,18 @@ def run(
                 break
     if not runs:
         raise KeyboardInterrupt
-    result = replace(_collect(context, problem, runs, time.perf_counter() - begun), x0=x0)
+    cost = total_cost([done.cost for done in runs], time.perf_counter() - begun)
+    interrupted = any(done.interrupted for done in runs)
+    if whole:
+        runs = [done for done in runs if not done.interrupted] or runs
+    result = replace(_collect(context, problem, runs, cost), x0=x0)
     chains: list[Batch] = []
     if spec.samples and not result.interrupted and spec.samples_stopped != {}:
         points, begun = points_of(result, spec.samples), time.perf_counter()
         sampling = replace(context, stops=spec.samples_stopped)
         chains = list(_batches(sampling, Chains(spec.solver), len(result.scores), spec.samples, points, executor, workers))
         result = with_samples(result, chains, time.perf_counter() - begun)
-    return replace(result, manifest=_manifest(context, runs, chains, result.interrupted))
+    return replace(result, manifest=_manifest(context, runs, chains, interrupted or result.interrupted))
 
 
 def _batches(
@@ -219,7 +228,15 @@ def _manifest(context: RunContext, runs: Sequence[Batch], chains: Sequence[Batch
         "transform": fast.describe(shape) if where.name == "cpu" else where.describe(),
         "versions": versions(),
         "machine": f"{platform.system()} {platform.machine()}",
+        "problem": array_hashes(context.source),
+        **conditions(spec.solver, spec.likelihood, context.source.operator, context.source.detector),
     }
+
+
+def array_hashes(problem: Problem) -> dict[str, str]:
+    """The SHA-256 of the arrays of a problem that decide its result."""
+    arrays = {name: getattr(problem, name) for name in ("amplitude", "valid", "support")}
+    return {name: sha256(np.ascontiguousarray(to_numpy(a)).data).hexdigest() for name, a in arrays.items() if a is not None}
 
 
 def _stops(runs: Sequence[Batch]) -> Stops:
@@ -235,7 +252,7 @@ def _agreed(runs: Sequence[Batch], threshold: float) -> bool:
     return align(estimates[others[0]], estimates[first]).correlation >= threshold
 
 
-def _collect(context: RunContext, problem: Problem, runs: Sequence[Batch], seconds: float) -> Result:
+def _collect(context: RunContext, problem: Problem, runs: Sequence[Batch], cost: Cost) -> Result:
     """The starts of all batches, scored by the same pixels, and the chosen one."""
     held = context.held
     if (excluded := union([run.excluded for run in runs])) is not None:
@@ -258,7 +275,7 @@ def _collect(context: RunContext, problem: Problem, runs: Sequence[Batch], secon
         scores=scores,
         chosen=chosen,
         history=tuple(h for run in runs for h in run.history),
-        cost=total_cost([run.cost for run in runs], seconds),
+        cost=cost,
         problem=problem,
         held=None if held is None else np.fft.fftshift(held),
         spread=amplitude_spread(estimates[usable], usable.index(chosen)) if len(usable) > 1 else None,

@@ -62,6 +62,10 @@ def _shares(modes: Modes) -> dict[str, Any]:
 
 
 def _curve(one: Fineness) -> dict[str, Any]:
-    curve = one.curve
-    read = one.resolution._asdict()
-    return {"name": curve.name, "of": one.of, "frequency": curve.frequency, "value": curve.value, "resolution": read}
+    curve, reach = one.curve, one.curve.reach
+    made: dict[str, Any] = {"name": curve.name, "of": one.of, "frequency": curve.frequency, "value": curve.value}
+    made |= {"pixels": curve.pixels, "fit": curve.fit, "resolution": one.resolution._asdict(), "data": None}
+    if reach is not None:
+        end = None if reach.end is None else reach.frequency[reach.end]
+        made["data"] = {"end": end, "threshold": reach.threshold, "signal": reach.signal, "hidden": reach.hidden}
+    return made

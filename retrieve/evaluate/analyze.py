@@ -16,16 +16,17 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..io.result import Result
 from ..numerics.alignment import align, shift_to_centre
+from ..numerics.arrays import like, to_numpy
 from ..numerics.stacks import align_all
-from ..problem.scoring import Score
+from ..problem.scoring import Score, Scorer
 from .ensemble import Cluster, agreement_matrix, average, clusters_of, pairwise, select_trusted
 from .groups import natural_threshold, verdict_of
-from .metrics import chi2_diffraction, diffraction_correlation, r
+from .metrics import Metric, chi2_diffraction, diffraction_correlation
 from .modes import SharedModes, shared_modes
-from .resolution import Curve, Resolution, frc, prtf, resolution
+from .reach import reach_of
+from .resolution import Curve, Resolution, frc, prtf, resolution, within_reach
 
 ANALYSED = ("auto", "starts", "samples")
-ERRORS = {"chi2_diffraction": chi2_diffraction, "r": r, "diffraction_correlation": diffraction_correlation}
 
 
 class Fineness(NamedTuple):
@@ -44,7 +45,7 @@ class Analysis:
     members: complex64 (n, *shape), aligned to number `reference`, their centre of mass at N//2.
     scores: of each member.  left_out: how many failed.  matrix: (n, n), complex correlation of each pair.
     pairs: by quantity (amplitude, phase, diffraction), (n, n).  errors: by metric, (n,), over all measured pixels of the
-    member's own data; the R of `scores` is over the fitted pixels alone.
+    member's own data; "r" is the R of `scores`, over the fitted pixels.
     clusters: of members that agree by `threshold` on average.  modes: what they share and in what they differ.
     curves: PRTF, and FRC between two files or two halves.  meta: of the first file.
     """
@@ -108,7 +109,7 @@ def analyze(
     Returns
     -------
     Analysis
-        The members with all figures. R and the other errors are over all measured pixels.
+        The members with all figures. R is over the fitted pixels, the other errors are over all measured ones.
 
     Raises
     ------
@@ -125,6 +126,10 @@ def analyze(
         )
     members, reference = _align(estimates, groups, [score.rank for score in scores], threshold)
     matrix = agreement_matrix(members)
+
+    def of_data(metric: Metric) -> NDArray[np.float64]:
+        return np.array([metric(x, results[int(g)].problem) for x, g in zip(estimates, groups, strict=True)])
+
     threshold = natural_threshold(matrix) if threshold is None else threshold
     return Analysis(
         names=tuple(names or [f"result {k + 1}" for k in range(len(results))]),
@@ -137,8 +142,9 @@ def analyze(
         matrix=matrix,
         pairs=pairwise(members, results[int(groups[reference])].problem),
         errors={
-            name: np.array([metric(x, results[int(g)].problem) for x, g in zip(estimates, groups, strict=True)])
-            for name, metric in ERRORS.items()
+            "chi2_diffraction": of_data(chi2_diffraction),
+            "r": np.array([score.r for score in scores]),
+            "diffraction_correlation": of_data(diffraction_correlation),
         },
         clusters=clusters_of(matrix, threshold),
         threshold=threshold,
@@ -163,7 +169,8 @@ def _gather(results: Sequence[Result], of: str) -> tuple[str, list[NDArray[np.co
     for result in results:
         if kind == "samples":
             every = np.asarray(result.samples)
-            own = [Score(float(c)) for c in np.asarray([r(x, result.problem) for x in every])]
+            held = None if result.held is None else np.fft.ifftshift(result.held)
+            own = Scorer.of(result.problem, held).scores(every)
         else:
             every, own = result.estimates, list(result.scores)
         axes = tuple(range(1, every.ndim))
@@ -196,17 +203,25 @@ def _align(
 def _curves(
     members: NDArray[np.complex64], groups: NDArray[np.intp], results: Sequence[Result], reference: int
 ) -> list[Fineness]:
-    """PRTF of the members of the reference's file, and FRC between the first two files, or between two halves."""
+    """PRTF of the members of the reference's file, and FRC between the first two files, or between two halves.
+
+    Both end where the data of the reference's file end.
+    """
     problem = results[int(groups[reference])].problem
     voxel = problem.meta.get("voxel_size_nm")
     own = members[groups == groups[reference]]
     made: list[tuple[Curve, str]] = []
-    if len(own) > 1 and problem.operator.out_shape == problem.amplitude.shape:
+    judged = problem.operator.out_shape == problem.amplitude.shape
+    if judged and len(own) > 1:
         made.append((prtf(own, problem), f"{len(own)} members"))
     if len(results) > 1:
         parts, said = [members[groups == g] for g in (0, 1)], "averages of the first two files"
     else:
         parts, said = [members[0::2], members[1::2]], "averages of two halves of one ensemble, which share their data"
     if all(len(part) for part in parts):
-        made.append((frc(average(parts[0]), average(parts[1])), said))
+        curve = frc(average(parts[0]), average(parts[1]))
+        if judged:
+            misfit = to_numpy(problem.misfit(like(own, problem.amplitude))).mean(axis=0)
+            curve = within_reach(curve, reach_of(problem, misfit))
+        made.append((curve, said))
     return [Fineness(curve, resolution(curve, voxel_nm=voxel), said) for curve, said in made]

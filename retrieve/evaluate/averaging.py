@@ -12,7 +12,7 @@ from ..io.result import Result
 from ..numerics.arrays import to_numpy
 from ..numerics.stacks import Stack, align_all
 from ..plugins.options import unknown
-from ..problem.scoring import Score, Scorer, same_support, standard_error
+from ..problem.scoring import Scorer, same_support, standard_error
 from .ensemble import common_mode
 
 FREE_SCORE_ERRORS = 4  # of 1 to 20 tried on crystals without a support, anything from 4 on is about as good
@@ -57,8 +57,7 @@ def average_starts(result: Result, how: str, keep: int | None = None) -> Result:
         raise InputError(unknown("way to average starts", how, ("best", "mean", "common-mode")))
     x = align_all(np.stack([result.object, x]), 0)[1]
     held = None if result.held is None else np.fft.ifftshift(result.held)
-    r, free = Scorer.of(result.problem, held)(x[None])
-    score = Score(float(r[0]), None if np.isnan(free[0]) else float(free[0]))
+    score = Scorer.of(result.problem, held).scores(x[None])[0]
     return dataclasses.replace(result, object=x, averaged=score, manifest=manifest)
 
 

@@ -1,7 +1,8 @@
 """Locked benchmarks: which objects, which noise, how many starts, what each start may spend.
 
 A benchmark's objects are drawn under `TEST_SEED`, on which nothing is trained or tuned, and its budget is
-part of it, so that two tables under one name can be held side by side.
+part of it, so that two tables under one name from one machine can be held side by side. The budget is in seconds, in which
+every solver comes to its own method. Every set of `retrieve simulate` is a benchmark, too.
 """
 
 from __future__ import annotations
@@ -18,21 +19,24 @@ if TYPE_CHECKING:
 
 BENCHMARK_NOISE = (0.0, 0.01, 0.05, 0.1, 0.2)  # σ as a share of the largest amplitude: Lee et al. 2026, section 5.1
 DOMAIN_KINDS = ("blobs", "cells")
+SECONDS = {2: 15.0, 3: 60.0}
+"""By the number of axes. On one core, one round of four starts of `diffusion` takes about 12 s on 64² and 50 s on 32³."""
+OBJECTS = {2: 100, 3: 20}
 
 
 @dataclass(frozen=True)
 class Benchmark:
     """Sets of simulated objects with the budget on which solvers are compared.
 
-    sets: names that `simulate.named` knows.  noise: levels σ.  objects: how many of each set.
-    starts: random starts.  ffts: Fourier transforms a start may take, 1000 for the paper's 500 iterations.
+    sets: names that `simulate.object_set` knows.  noise: levels σ.  objects: how many of each set.
+    starts: random starts that run together at most.  seconds: what a solver may spend on an object, all its starts together.
     """
 
     sets: tuple[str, ...]
     noise: tuple[float, ...] = BENCHMARK_NOISE
     objects: int = 100
-    starts: int = 8
-    ffts: int = 1000
+    starts: int = 4
+    seconds: float = SECONDS[2]
 
     def cases(self, noise: Sequence[float] | None = None, objects: int | None = None, first: int = 0) -> Iterator[CompareCase]:
         """The problems: of each set, at each level (the benchmark's unless given), objects from number `first` on.
@@ -57,17 +61,32 @@ class Benchmark:
         return each()
 
 
+def _of(*sets: str, axes: int = 2) -> Benchmark:
+    return Benchmark(sets, objects=OBJECTS[axes], seconds=SECONDS[axes])
+
+
 BENCHMARKS = {
-    "domains2d-50": Benchmark(tuple(f"domains2d-50-{kind}" for kind in DOMAIN_KINDS)),
-    "domains2d": Benchmark(tuple(f"domains2d-{n}-{kind}" for n in (10, 25, 50, 100) for kind in DOMAIN_KINDS)),
-    "crystal2d": Benchmark(("crystal2d", "crystal2d-strong")),
-    "domains3d": Benchmark(("domains3d-fits", "domains3d-literal"), objects=20),
-    "crystal3d": Benchmark(("crystal3d", "crystal3d-strong"), objects=20),
+    "domains2d-50": _of(*(f"domains2d-50-{kind}" for kind in DOMAIN_KINDS)),
+    "domains2d": _of(*(f"domains2d-{n}-{kind}" for n in (10, 25, 50, 100) for kind in DOMAIN_KINDS)),
+    "crystal2d": _of("crystal2d", "crystal2d-strong"),
+    "domains3d": _of("domains3d-fits", "domains3d-literal", axes=3),
+    "crystal3d": _of("crystal3d", "crystal3d-strong", axes=3),
 }
 
 
+def benchmark_names() -> tuple[str, ...]:
+    """The names that `benchmark` knows: the benchmarks of several sets, then the other sets."""
+    from ..simulate import set_names
+
+    return tuple(dict.fromkeys((*BENCHMARKS, *set_names())))
+
+
 def benchmark(name: str) -> Benchmark:
-    """The benchmark called `name`. Raises `InputError` for an unknown one, with the nearest."""
-    if name not in BENCHMARKS:
-        raise InputError(unknown("benchmark", name, BENCHMARKS))
-    return BENCHMARKS[name]
+    """The benchmark called `name`, or that of one set. Raises `InputError` for an unknown name, with the nearest."""
+    from ..simulate import object_set
+
+    if name in BENCHMARKS:
+        return BENCHMARKS[name]
+    if name not in benchmark_names():
+        raise InputError(unknown("benchmark", name, benchmark_names()))
+    return _of(name, axes=len(object_set(name).shape))

@@ -19,6 +19,9 @@ class Row:
     start: number of the start, None for the one that the free score chose.
     metrics: by name, NaN where one does not apply; empty without a truth.
     failure: why there is no estimate, else None.
+    completed: share of the solver's own steps that were done, 1 at its end, of the best the largest of all starts.
+    None where the solver does not tell how many there are, for an external result, and in older files.
+    starts: of the best, the number of starts among which it was chosen. None for other rows, and in older files.
     """
 
     group: str
@@ -33,6 +36,8 @@ class Row:
     ffts: int
     network_evaluations: int = 0
     failure: str | None = None
+    completed: float | None = None
+    starts: int | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class Picture:
 class Comparison:
     """Rows of a comparison with how they were made.
 
-    settings: benchmark or files, starts, seed, budget, hold_out, versions, device.
+    settings: benchmark or files, starts, seed, budget, seconds and clock, hold_out, versions, device, notes.
     solvers: label → name and all options.  pictures: a few objects, every solver on each.
     """
 
@@ -58,3 +63,16 @@ class Comparison:
     solvers: Mapping[str, Mapping[str, Any]]
     rows: tuple[Row, ...]
     pictures: tuple[Picture, ...] = ()
+
+    @property
+    def notes(self) -> list[str]:
+        """A sentence on each competitor that the budget stopped before its own end; of older files, too."""
+        stopped = self.settings.get("stopped_by_budget", ())
+        return list(self.settings.get("notes", [f"the budget stopped {label} before its own end" for label in stopped]))
+
+    @property
+    def equal(self) -> str:
+        """The seconds that each solver had, in words; empty if they were not the budget."""
+        if self.settings.get("seconds") is None:
+            return ""
+        return f"each solver had {self.settings['seconds']:g} s of {self.settings['clock']} time an object, for all its starts"

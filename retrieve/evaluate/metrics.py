@@ -8,9 +8,6 @@ pattern; V are the measured pixels. Plugins add metrics by `register_metrics`.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import scipy.fft as fft
@@ -22,60 +19,15 @@ from ..numerics.alignment import correlation as correlation
 from ..numerics.arrays import like, to_numpy
 from ..plugins.registry import available
 from ..problem import Problem
+from .metric import Metric as Metric
+from .metric import metric as metric
 
 TruthMask = NDArray[np.bool_]
 
 INSIDE = 0.1  # of the largest amplitude: a pixel above it belongs to the object
+FLAT = 1e-4  # relative deviation of an amplitude, up to which it is flat but for rounding
 FIELD = "usual in the field"
 PAPER_SOURCE = "Lee, Yu, Lin, Yoo & Robinson 2026"
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One figure of merit. Calling it calls its function.
-
-    Parameters
-    ----------
-    name : str
-        As the command line and tables show it.
-    function : callable
-        From (x, truth, mask) or (estimate, problem), see `needs`, to a float.
-    formula : str
-        In symbols and words.
-    range : tuple of float
-        The lowest and the highest value.
-    direction : {"higher", "lower"}
-        Which value is better.
-    source : str
-        Who defined it.
-    needs : {"truth", "data"}
-        "truth" if it compares with the truth, "data" if it sees the measurement alone.
-
-    Raises
-    ------
-    InputError
-        For a range, direction or need that is none.
-    """
-
-    name: str
-    function: Callable[..., float]
-    formula: str
-    range: tuple[float, float]
-    direction: Literal["higher", "lower"]
-    source: str
-    needs: Literal["truth", "data"]
-
-    def __post_init__(self) -> None:
-        if self.direction not in ("higher", "lower"):
-            raise InputError(f"metric {self.name!r} has direction={self.direction!r}; give higher or lower, whichever is better")
-        if self.needs not in ("truth", "data"):
-            raise InputError(f"metric {self.name!r} has needs={self.needs!r}; give truth or data")
-        if not self.range[0] < self.range[1]:
-            raise InputError(f"metric {self.name!r} has range={self.range}; give the lowest and the highest value")
-
-    def __call__(self, *arguments: object) -> float:
-        """The value for (x, truth, mask) or (estimate, problem)."""
-        return float(self.function(*arguments))
 
 
 def metrics() -> dict[str, Metric]:
@@ -147,36 +99,6 @@ def truth_mask(truth: ArrayLike, threshold: float = INSIDE) -> TruthMask:
     return amplitude > threshold * amplitude.max()
 
 
-def metric(
-    formula: str,
-    range: tuple[float, float],
-    direction: Literal["higher", "lower"],
-    source: str,
-    needs: Literal["truth", "data"] = "truth",
-) -> Callable[[Callable[..., float]], Metric]:
-    """Turn a function into the metric of its name.
-
-    Parameters
-    ----------
-    formula : str
-        The definition, in symbols and words.
-    range : tuple of float
-        The lowest and the highest value.
-    direction : {"higher", "lower"}
-        The better direction.
-    source : str
-        The author of the definition.
-    needs : {"truth", "data"}
-        "truth" for a function of (x, truth, mask), "data" for one of (estimate, problem).
-
-    Returns
-    -------
-    callable
-        The decorator.
-    """
-    return lambda function: Metric(function.__name__, function, formula, range, direction, source, needs)
-
-
 @metric("|⟨x,t⟩|/(‖x‖‖t‖), 0 for an empty x", (0, 1), "higher", FIELD)
 def complex_correlation(x: ComplexArray, t: ComplexArray, mask: TruthMask) -> float:
     """Amplitude and phase at once."""
@@ -187,6 +109,13 @@ def complex_correlation(x: ComplexArray, t: ComplexArray, mask: TruthMask) -> fl
 def amplitude_correlation(x: ComplexArray, t: ComplexArray, mask: TruthMask) -> float:
     """Amplitude alone."""
     return pearson(x, t)
+
+
+@metric("Pearson correlation of |x| and |t| over M, 0 for a flat x, NaN for a flat t", (-1, 1), "higher", "retrieve")
+def inner_amplitude_correlation(x: ComplexArray, t: ComplexArray, mask: TruthMask) -> float:
+    """Amplitude inside the object, without the outline, which a flat box has, too."""
+    inside = np.abs(t[mask])
+    return pearson(x[mask], t[mask]) if inside.std() > FLAT * inside.mean() else float("nan")
 
 
 @metric("|Σ_M exp(i(φ_x − φ_t))|/S over the S pixels with |t| > 0.1 max|t|", (0, 1), "higher", f"{PAPER_SOURCE}, eq. 10")
@@ -259,6 +188,7 @@ def diffraction_correlation(x: ComplexArray, problem: Problem) -> float:
 BUILTIN = (
     complex_correlation,
     amplitude_correlation,
+    inner_amplitude_correlation,
     phase_similarity,
     nrmse,
     chi2_object,

@@ -6,7 +6,6 @@ are left out.  Shells are one Fourier pixel of that axis thick.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -18,16 +17,21 @@ from ..numerics.alignment import align, as_object
 from ..numerics.arrays import like, to_numpy
 from ..numerics.stacks import Stack, align_all
 from ..problem import Problem
+from .reach import Reach, mean_of, reach_of, shells
 
 CRITERIA = ("1/e", "1/2", "half-bit")
+
+MAX_FIT = 1.1
+"""PRTF above which the model puts more amplitude into a shell than was measured; noise of the shell's sum stays below."""
 
 
 class Curve(NamedTuple):
     """A figure by shells of spatial frequency.
 
     name: "PRTF" or "FRC".  frequency: (shells,), 1/px, from 0.  value: (shells,), NaN where nothing was
-    measured.  pixels: (shells,), how many of the pattern's pixels each value comes from.
-    criterion: the one that is usual for the curve.
+    measured or the data say nothing.  pixels: (shells,), how many of the pattern's pixels each value comes from.
+    criterion: the one that is usual for the curve.  fit: (shells,), the calculated over the measured amplitude, or None.
+    reach: of the data, None where they were not looked at.
     """
 
     name: str
@@ -35,13 +39,17 @@ class Curve(NamedTuple):
     value: NDArray[np.float64]
     pixels: NDArray[np.int64]
     criterion: str
+    fit: NDArray[np.float64] | None = None
+    reach: Reach | None = None
 
 
 class Resolution(NamedTuple):
     """Where a curve crosses its criterion.
 
     frequency: 1/px.  half_period: px, 1/(2·frequency).  half_period_nm: nm, None without a voxel size.
-    All None where the curve never reaches the criterion.  how: how it was read off, in words.
+    All None where the curve never reaches the criterion.  how: how it was read off and the evidence for its limit, in words.
+    limit: "data" where counts end, "starts" where their phases disagree, "model" where they agree and the model puts too little
+    there, "pixel" where the detector ends; None where nothing tells.
     """
 
     frequency: float | None
@@ -49,17 +57,37 @@ class Resolution(NamedTuple):
     half_period_nm: float | None
     criterion: str
     how: str
+    limit: str | None = None
 
 
 def prtf(estimates: Stack, problem: Problem) -> Curve:
-    """Phase-retrieval transfer function, Σ_shell |mean_i F_i| / Σ_shell √I over the measured pixels.
+    """Phase-retrieval transfer function, √(Σ_shell |mean_i F_i|² / Σ_shell I), over the measured pixels whose data say something.
 
-    F_i is the far field of each start, aligned to the first one.  1 where all starts give one
-    phase and fit the data, near 1/√starts where their phases are random.  The sums weigh a pixel by its
-    amplitude; the mean of the pixels' ratios would be noise where few photons are.
-    Source: Chapman et al. 2006, J. Opt. Soc. Am. A 23, 1179; Shapiro et al. 2005, PNAS 102, 15343.
+    F_i is the far field of each start, aligned to the first one. 1 where all starts give one phase and fit the data, near
+    1/√starts where their phases are random. Intensities are compared, since the mean √ of few counts is far below the
+    amplitude: a right object would have a ratio of amplitudes of 2 at a quarter of a count. Zeros of data that were cut
+    below a threshold are left out, and shells whose signal noise or the threshold hides are NaN: see `reach_of`.
 
-    Raises InputError with fewer than two starts, or where a detector operator changes the pixels.
+    Parameters
+    ----------
+    estimates : complex (starts, *shape)
+        At least two.
+    problem : Problem
+        The data.
+
+    Returns
+    -------
+    Curve
+        With the fit and the reach of the data.
+
+    Raises
+    ------
+    InputError
+        With fewer than two starts, or where a detector operator changes the pixels.
+
+    References
+    ----------
+    Chapman et al. 2006, J. Opt. Soc. Am. A 23, 1179; Shapiro et al. 2005, PNAS 102, 15343.
     """
     if problem.operator.out_shape != problem.amplitude.shape:
         raise InputError(
@@ -68,12 +96,33 @@ def prtf(estimates: Stack, problem: Problem) -> Curve:
         )
     if len(estimates) < 2:
         raise InputError(f"a PRTF needs at least two starts, there is {len(estimates)}; give more starts")
-    starts = align_all(estimates, 0)
-    field = sum(to_numpy(problem.operator.forward(like(x[None], problem.amplitude)))[0] for x in starts)
-    valid = to_numpy(problem.valid)
-    frequency, by_shell = _shells(valid.shape)
-    agreed, measured = by_shell(valid * np.abs(field) / len(starts)), by_shell(valid * to_numpy(problem.amplitude))
-    return Curve("PRTF", frequency, _ratio(agreed, measured), by_shell(valid).astype(int), "1/e")
+    amplitude, starts = to_numpy(problem.amplitude), align_all(estimates, 0)
+    field, power, misfit = (np.zeros(amplitude.shape, kind) for kind in (complex, float, float))
+    for x in starts:
+        far = to_numpy(problem.operator.forward(like(x[None], problem.amplitude)))[0] / len(starts)
+        on_detector = _detected(problem, np.abs(far) ** 2) * len(starts)
+        field += far
+        power += on_detector
+        misfit += (np.sqrt(on_detector * len(starts)) - amplitude) ** 2 / len(starts)
+    reach = reach_of(problem, misfit)
+    frequency, by_shell = shells(amplitude.shape)
+    agreed, calculated, measured = (
+        by_shell(reach.pixels * p) for p in (_detected(problem, np.abs(field) ** 2), power, amplitude.astype(float) ** 2)
+    )
+    value, fit = (np.where(reach.weak, np.nan, np.sqrt(mean_of(p, measured))) for p in (agreed, calculated))
+    return Curve("PRTF", frequency, value, by_shell(reach.pixels).astype(int), "1/e", fit, reach)
+
+
+def within_reach(curve: Curve, reach: Reach) -> Curve:
+    """The curve of estimates of these data, NaN in the shells in which the data say nothing."""
+    return curve._replace(value=np.where(reach.weak, np.nan, curve.value), reach=reach)
+
+
+def _detected(problem: Problem, p: NDArray) -> NDArray[np.float64]:
+    """An intensity p (*shape) as the detector sees it, blurred by partial coherence."""
+    if problem.detector is not None:
+        p = to_numpy(problem.detector.forward(like(p.astype(np.float32)[None], problem.amplitude)))[0].clip(min=0)
+    return p.astype(float)
 
 
 def frc(a: ArrayLike, b: ArrayLike, *, raw: bool = False) -> Curve:
@@ -89,10 +138,10 @@ def frc(a: ArrayLike, b: ArrayLike, *, raw: bool = False) -> Curve:
     if a.shape != b.shape:
         raise InputError(f"a has shape {a.shape}, b {b.shape}; crop or pad one of them")
     far_a, far_b = (fft.fftn(x.astype(complex)) for x in (a, b if raw else align(b, a).object))
-    frequency, by_shell = _shells(a.shape)
+    frequency, by_shell = shells(a.shape)
     cross, power_a, power_b = by_shell((far_a * np.conj(far_b)).real), by_shell(np.abs(far_a) ** 2), by_shell(np.abs(far_b) ** 2)
     pixels = by_shell(np.ones(a.shape)).astype(int)
-    return Curve("FRC", frequency, _ratio(cross, np.sqrt(power_a * power_b)), pixels, "half-bit")
+    return Curve("FRC", frequency, mean_of(cross, np.sqrt(power_a * power_b)), pixels, "half-bit")
 
 
 def half_bit(pixels: ArrayLike) -> NDArray[np.float64]:
@@ -106,37 +155,95 @@ def half_bit(pixels: ArrayLike) -> NDArray[np.float64]:
 
 
 def resolution(curve: Curve, criterion: str | float | None = None, voxel_nm: ArrayLike | None = None) -> Resolution:
-    """The frequency at which `curve` first falls below `criterion`, interpolated between shells.
+    """The frequency at which `curve` first falls below `criterion`, interpolated between shells, or at which it ends.
 
-    criterion: "1/e", "1/2", "half-bit" or a number in (0, 1); the curve's own unless given.
-    voxel_nm: nm, one number or one an axis, of which the largest counts.  The shell at zero frequency and
-    those without measured pixels are passed over.  A curve that stays above is resolved to its last shell.
+    Parameters
+    ----------
+    curve : Curve
+        The shell at zero frequency and those without a value are passed over.
+    criterion : str or float, optional
+        "1/e", "1/2", "half-bit" or a number in (0, 1); the curve's own unless given.
+    voxel_nm : float, optional
+        nm, one number or one an axis, of which the largest counts.
 
-    Raises InputError for an unknown criterion.
+    Returns
+    -------
+    Resolution
+        With its limit and the evidence.
+
+    Raises
+    ------
+    InputError
+        For an unknown criterion.
     """
     label, threshold = _threshold(curve, curve.criterion if criterion is None else criterion)
-    known = np.isfinite(curve.value) & (np.arange(len(curve.value)) > 0)
-    q, margin = curve.frequency[known], (curve.value - threshold)[known]
+    shell = np.flatnonzero(np.isfinite(curve.value) & (np.arange(len(curve.value)) > 0))
+    q, margin = curve.frequency[shell], (curve.value - threshold)[shell]
     below = np.flatnonzero(margin < 0)
-    if not q.size:
-        return Resolution(None, None, None, label, f"{curve.name} has no measured shell above zero frequency; no resolution")
+    if not q.size or (below.size and below[0] == 0):
+        how, limit = _without(curve, label, q)
+        return Resolution(None, None, None, label, how, limit)
     if not below.size:
         at = float(q[-1])
-        how = f"{curve.name} stays above {label} up to its last shell, {at:.3f}/px: limited by the pixel, not by the data"
-    elif below[0] == 0:
-        return Resolution(
-            None, None, None, label, f"{curve.name} is below {label} from its first shell, {q[0]:.3f}/px; no resolution"
-        )
+        how, limit = _to_the_end(curve, label, at)
     else:
         i = below[0]
         at = float(q[i - 1] + (q[i] - q[i - 1]) * margin[i - 1] / (margin[i - 1] - margin[i]))
         how = f"{curve.name} first falls below {label} at {at:.3f}/px, interpolated between shells"
+        cause, limit = _cause(curve, threshold, int(shell[i]))
+        how += cause
         above = q[i:][margin[i:] >= 0]
         if above.size:
             how += f"; it is above again at {above[0]:.3f}/px"
+    how += _excess(curve)
     half = 1 / (2 * at)
     nm = None if voxel_nm is None else half * float(np.max(voxel_nm))
-    return Resolution(at, half, nm, label, how)
+    return Resolution(at, half, nm, label, how, limit)
+
+
+def _without(curve: Curve, label: str, q: NDArray[np.float64]) -> tuple[str, str | None]:
+    """Why there is no resolution, and its limit."""
+    if q.size:
+        return f"{curve.name} is below {label} from its first shell, {q[0]:.3f}/px; no resolution", "starts"
+    if curve.reach is not None and curve.reach.end is not None:
+        return f"no shell above zero frequency holds a signal: {curve.reach.describe(curve.reach.end)}; no resolution", "data"
+    return f"{curve.name} has no measured shell above zero frequency; no resolution", None
+
+
+def _to_the_end(curve: Curve, label: str, at: float) -> tuple[str, str | None]:
+    """What ends a curve that stays above its criterion."""
+    stays, reach = f"{curve.name} stays above {label} up to", curve.reach
+    if reach is None:
+        return f"{stays} its last shell, {at:.3f}/px; whether the data reach there was not judged", None
+    if reach.end is not None:
+        from_here = f"from {reach.frequency[reach.end]:.3f}/px on {reach.describe(reach.end)}"
+        return f"{stays} {at:.3f}/px, where the data end: limited by the data ({from_here})", "data"
+    last = int(np.flatnonzero(np.isfinite(curve.value))[-1])
+    return f"{stays} its last shell, {at:.3f}/px: limited by the pixel, not by the data ({reach.describe(last)})", "pixel"
+
+
+def _cause(curve: Curve, threshold: NDArray[np.float64], shell: int) -> tuple[str, str]:
+    """What brings a curve below its criterion at a shell: phases that disagree, or a model that puts too little there."""
+    if curve.fit is None:
+        return "", "starts"
+    fit = curve.fit[shell]
+    if curve.value[shell] / max(fit, 1e-30) >= threshold[shell]:
+        return f": limited by the model, which puts {fit:.2g} of the measured amplitude there in phases that agree", "model"
+    return ": limited by the starts, whose phases disagree from there on", "starts"
+
+
+def _excess(curve: Curve) -> str:
+    """Where a PRTF exceeds 1, in words."""
+    if curve.fit is None:
+        return ""
+    over = np.flatnonzero(np.nan_to_num(curve.value[1:]) > MAX_FIT) + 1
+    if not over.size:
+        return ""
+    worst, q = over[np.argmax(curve.value[over])], curve.frequency
+    return (
+        f"; it exceeds 1 from {q[over[0]]:.3f} to {q[over[-1]]:.3f}/px, with {curve.value[worst]:.2f} at {q[worst]:.3f}/px: "
+        "the model puts more there than was measured"
+    )
 
 
 def threshold_of(curve: Curve, criterion: str | float | None = None) -> NDArray[np.float64]:
@@ -151,15 +258,3 @@ def _threshold(curve: Curve, criterion: str | float) -> tuple[str, NDArray[np.fl
     if isinstance(level, str) or not 0 < level < 1:
         raise InputError(f"criterion={criterion!r} is unknown; give {', '.join(CRITERIA)} or a number between 0 and 1")
     return criterion if isinstance(criterion, str) else f"{level:g}", np.full(curve.value.shape, float(level))
-
-
-def _shells(shape: tuple[int, ...]) -> tuple[NDArray[np.float64], Callable[[NDArray], NDArray]]:
-    """The shells' frequencies (shells,) and what sums values (*shape), zero frequency at index 0, over each."""
-    n = min(shape)
-    radius = np.sqrt(sum(q**2 for q in np.meshgrid(*map(fft.fftfreq, shape), indexing="ij", sparse=True)))
-    index, count = np.rint(radius * n).astype(int).ravel(), n // 2 + 1
-    return np.arange(count) / n, lambda values: np.bincount(index, values.ravel(), minlength=count)[:count]
-
-
-def _ratio(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.divide(a, b, out=np.full(a.shape, np.nan), where=b > 0)

@@ -35,6 +35,8 @@ class Summary:
     objects: how many.  success95, success99: share of objects above 0.95 and 0.99 in complex correlation.
     medians: metric → median over the rows that have it; r and free among them.
     seconds, ffts, network_evaluations: mean cost of a row.  failures: rows that failed.
+    completed: mean share of the solver's own steps that a row had, NaN where it is unknown.
+    starts: of the best, the mean number of starts among which it was chosen, NaN where it is unknown.
     """
 
     group: str
@@ -49,6 +51,8 @@ class Summary:
     ffts: int
     network_evaluations: int
     failures: int
+    completed: float = math.nan
+    starts: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,15 @@ def _summary(rows: Sequence[Row], judged: bool) -> Summary:
         ffts=round(float(np.mean([row.ffts for row in rows]))),
         network_evaluations=round(float(np.mean([row.network_evaluations for row in rows]))),
         failures=len(rows) - len(usable),
+        completed=_mean(row.completed for row in usable),
+        starts=_mean(row.starts for row in usable),
     )
+
+
+def _mean(values: Iterable[float | None]) -> float:
+    """The mean of those that are known, NaN where none is."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else math.nan
 
 
 def _medians(rows: Iterable[Row]) -> dict[str, float]:

@@ -3,117 +3,147 @@
 from __future__ import annotations
 
 import base64
-import inspect
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from ..errors import InputError, RetrieveError
-from ..files import check_writable
 from ..io.external import ExternalResult
+from ..numerics.arrays import find_device
 from ..plugins.options import values_of
-from ..provenance import sha256, versions
+from ..provenance import sha256, source_sha256, versions
 from .comparison import Picture, Row
-from .fingerprint import fingerprint
+from .fingerprint import fingerprint, source_of
 from .metrics import metrics
+from .shared_lines import SharedLines
 from .trial import Competitor, Outcome, Trial
 
 ARRAYS = ("estimate", "truth", "amplitude")
 
 
 class Store:
-    """Outcomes by all that decides them: competitor, case, starts, seed, budget, held-out pixels, device, metrics, versions.
+    """Outcomes by all that decides them, in a file that several processes may share.
 
-    path: of the file.  resume: keep what is in it; without, it begins anew.  A line that a crash tore is left out.
-    taken: how many outcomes were had from it. Raises `InputError` where the file cannot be read or written, and while
-    another run writes it.
+    The key is made of competitor, case, starts, seed, budget, held-out pixels, device, metrics, versions, the source of this
+    package, and the sources of the plugins that take part.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    resume : bool
+        True: keep what is in it, and share the work with other processes that resume it. False: begin anew.
+
+    Attributes
+    ----------
+    taken : int
+        How many outcomes came from the file.
+
+    Raises
+    ------
+    InputError
+        Where the file cannot be read or written, and for one to begin anew that another process writes.
     """
 
     def __init__(self, path: str | Path, resume: bool = False) -> None:
-        self.path = check_writable(path)
-        self._lock = FileLock(f"{self.path}.lock", timeout=0)
-        try:
-            self._lock.acquire()
-        except Timeout:
-            raise InputError(
-                f"another run is writing {self.path}; wait for its end, or choose another place for the JSON"
-            ) from None
+        self._lines = SharedLines(path, keep=resume)
+        self.path = self._lines.path
         self.taken = 0
-        self._common = fingerprint(versions(), sorted(metrics()))
-        self._competitors: dict[str, str] = {}
-        try:
-            before = self.path.read_bytes() if resume and self.path.exists() else b""
-            self._known = dict(_lines(before))
-            self._file = self.path.open("ab" if resume else "wb")
-            if before and not before.endswith(b"\n"):
-                self._write("\n")  # ends a torn line
-        except OSError as error:
-            self._lock.release()
-            raise InputError(f"cannot use {self.path}: {error.strerror or error}; choose another place for the JSON") from error
+        self._common = fingerprint(versions(), source_sha256("retrieve"), _measures())
+        self._competitors: dict[int, tuple[Competitor, str]] = {}
+        self._keys: dict[int, tuple[Trial, str]] = {}
+        self._known: dict[str, Mapping[str, Any]] = {}
 
     def __enter__(self) -> Store:
         return self
 
     def __exit__(self, *_: Any) -> None:
-        self._file.close()
-        self._lock.release()
-        Path(self._lock.lock_file).unlink(missing_ok=True)
+        self._lines.close()
 
     def get(self, trial: Trial) -> Outcome | None:
-        """What the trial left in an earlier run, if it did."""
-        found = self._known.get(self._key(trial))
+        """The outcome of the trial, if any process has added it."""
+        found = self._find(self._key(trial))
         if found is None:
             return None
+        self._keys.pop(id(trial))
         self.taken += 1
         return _outcome(found)
 
-    def add(self, trial: Trial, outcome: Outcome) -> None:
-        """Keep what the trial left. Raises `InputError` where it cannot be written."""
-        entry = {"key": self._key(trial), **_entry(outcome)}
-        try:
-            self._write(json.dumps(entry, default=float) + "\n")
-        except OSError as error:
-            raise InputError(f"cannot write {self.path}: {error.strerror or error}; free some space, then --resume") from error
+    def claim(self, trial: Trial) -> bool:
+        """Claim a trial before it is run. False while another process runs it, or when one has just added it."""
+        key = self._key(trial)
+        if not self._lines.claim(key):
+            return False
+        if self._find(key) is None:
+            return True
+        self._lines.release(key)
+        return False
 
-    def _write(self, text: str) -> None:
-        self._file.write(text.encode())
-        self._file.flush()
+    def add(self, trial: Trial, outcome: Outcome) -> None:
+        """Keep an outcome, unless another process did, and release the trial. Raises `InputError` where it cannot be written."""
+        key = self._key(trial)
+        if self._find(key) is None:
+            entry = {"key": key, **_entry(outcome)}
+            try:
+                self._take(self._lines.append(json.dumps(entry, default=float).encode()))
+            except OSError as error:
+                reason = error.strerror or error
+                raise InputError(f"cannot write {self.path}: {reason}; free some space, then --resume") from error
+            self._known[key] = entry
+        self.release(trial)
+
+    def release(self, trial: Trial) -> None:
+        """End the claim on a trial."""
+        self._lines.release(self._key(trial))
+        self._keys.pop(id(trial))
+
+    def _find(self, key: str) -> Mapping[str, Any] | None:
+        if key not in self._known:
+            self._take(self._lines.new())
+        return self._known.get(key)
+
+    def _take(self, lines: Iterable[bytes]) -> None:
+        """Keep the entries of lines; a torn line is left out."""
+        for line in lines:
+            try:
+                entry = json.loads(line)
+                self._known[entry["key"]] = entry
+            except (ValueError, KeyError, TypeError):
+                continue
 
     def _key(self, trial: Trial) -> str:
-        if trial.label not in self._competitors:
-            self._competitors[trial.label] = _decides(trial.competitor)
-        return fingerprint(self._common, trial.label, self._competitors[trial.label], trial.case, trial.spec)
+        """The key of a trial, kept until it is done: large patterns take their time."""
+        if id(trial) not in self._keys:
+            key = fingerprint(self._common, trial.label, self._decides(trial), trial.case, trial.spec)
+            self._keys[id(trial)] = trial, key
+        return self._keys[id(trial)][1]
+
+    def _decides(self, trial: Trial) -> str:
+        one = trial.competitor
+        if id(one) not in self._competitors:
+            self._competitors[id(one)] = one, _decides(one, trial.spec.device)
+        return self._competitors[id(one)][1]
 
 
-def _decides(competitor: Competitor) -> str:
-    """Options, weights and code of a solver; a file's bytes."""
+def _decides(competitor: Competitor, device: str) -> str:
+    """Options, weights, code and device of a solver; a file's bytes."""
     if isinstance(competitor, ExternalResult):
         return fingerprint(sha256(competitor.path), competitor.convention)
     try:
-        record = competitor.record()
+        record, where = competitor.record(), find_device(device, competitor.library).name
     except RetrieveError as error:  # such as weights that are not there; running tells of it
-        record = {"error": str(error)}
-    cls = type(competitor)
-    try:
-        code = sha256(inspect.getfile(cls))
-    except (OSError, TypeError):  # made on the spot
-        code = None
-    return fingerprint(f"{cls.__module__}.{cls.__qualname__}", code, values_of(competitor), record)
+        record, where = {"error": str(error)}, device
+    return fingerprint(source_of(type(competitor)), values_of(competitor), record, where)
 
 
-def _lines(content: bytes) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for line in content.splitlines():
-        try:
-            entry = json.loads(line)
-            yield entry["key"], entry
-        except (ValueError, KeyError, TypeError):
-            continue
+def _measures() -> list[tuple[str, str]]:
+    """The metrics and their code."""
+    return sorted((name, source_of(metric.function)) for name, metric in metrics().items())
 
 
 def _entry(outcome: Outcome) -> dict[str, Any]:

@@ -98,7 +98,7 @@ FORMER_COLUMNS = {"chi2": "r", "free": "r_free"}
 """Names in files of the first version; metrics of the average began with ``combined_``."""
 _RATES = ("success95", "success99")
 _FIRST = ("group", "noise", "object", "solver", "start", "r", "r_free")
-_LAST = ("ffts", "network_evaluations", "seconds", "failure")
+_LAST = ("ffts", "network_evaluations", "seconds", "starts", "completed", "failure")
 
 
 def _current(name: str) -> str:

@@ -5,25 +5,30 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..driver.solve import Budget, solve
+from ..driver.solve import Budget, RunSpec, run
 from ..errors import RetrieveError, SolverError
 from ..io.external import ExternalResult
 from ..io.result import Cost, Result
 from ..numerics.alignment import align
+from ..numerics.arrays import find_device
 from ..problem import Problem
 from ..solvers.base import Solver
 from .averaging import weighted_mean
+from .clock import WALL, Watch, clock, clock_of
 from .comparison import Picture, Row
 from .metrics import evaluate, metrics
 
 Competitor = Solver | ExternalResult
 SMALL = 2**14  # pixels below which all starts run in one array: quicker, and bit for bit the same
+MOST_STARTS = 2000  # that a solver runs in its seconds
+MOST_ROWS = 64  # starts that have a row of their own; the best is chosen among all
+_READY: set[tuple[type, tuple[int, ...], str]] = set()  # solvers that ran in this process, on which shape and device
 FAILURES = (RetrieveError, ArithmeticError, np.linalg.LinAlgError, MemoryError)
 """What any solver may fail of; another error of a solver of ours is a bug, and is raised."""
 
@@ -43,11 +48,15 @@ class CompareCase(NamedTuple):
 
 @dataclass(frozen=True)
 class TrialSpec:
-    """What every competitor is given alike."""
+    """What every competitor is given alike.
+
+    starts: how many; with `seconds`, of a block.  seconds: of all starts of an object together, None for no bound.
+    """
 
     starts: int
     seed: int
     budget: Budget
+    seconds: float | None
     hold_out: float
     device: str
     ramp: bool
@@ -65,7 +74,7 @@ class Trial(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a trial leaves: its rows, the last of them the best's. cut: whether the budget stopped it."""
+    """What a trial leaves: its rows, the last of them the best's. cut: whether the budget let no start come to its end."""
 
     rows: list[Row]
     picture: Picture | None = None
@@ -85,13 +94,13 @@ def run_trial(trial: Trial) -> Outcome:
         except SolverError as error:
             return failed(trial, str(error))
     try:
-        result = _solve(competitor, problem, trial.spec)
+        result, watch = _solve(competitor, problem, trial.spec)
     except Exception as error:
         if not isinstance(error, FAILURES) and type(competitor).__module__.startswith("retrieve."):
             raise
         reason = str(error) if isinstance(error, SolverError) else f"{type(error).__name__}: {error}"
         return failed(trial, reason, time.perf_counter() - begun)
-    return _solved(trial, result, competitor.total)
+    return _solved(trial, result, watch)
 
 
 def failed(trial: Trial, reason: str, seconds: float = math.nan) -> Outcome:
@@ -101,43 +110,52 @@ def failed(trial: Trial, reason: str, seconds: float = math.nan) -> Outcome:
     return Outcome([_row(trial, start, math.nan, None, {}, spent, 1, reason) for start in (*numbers, None)])
 
 
-def _together(problem: Problem, spec: TrialSpec) -> bool:
-    """Whether all starts run in one array."""
-    return math.prod(problem.shape) <= SMALL and spec.budget.seconds is None
+def _solve(solver: Solver, problem: Problem, spec: TrialSpec) -> tuple[Result, Watch]:
+    """The result within the budget, and the watch that knows how long the solver's starts are.
+
+    With seconds, blocks of starts run one after the other until these are spent. What a process does once, such as loading
+    and planning, is done before, by a first step that costs nothing.
+    """
+    asked = RunSpec(solver, spec.starts, spec.seed, spec.hold_out, spec.budget, agree=0, device=spec.device, strict=False)
+    if spec.seconds is None:
+        with clock(WALL) as now:
+            watch = Watch(None, now)
+            together = math.prod(problem.shape) <= SMALL
+            return run(replace(asked, batch=spec.starts if together else 1), problem, on_step=watch), watch
+    if (key := (type(solver), tuple(problem.shape), spec.device)) not in _READY:
+        run(replace(asked, starts=1, budget=Budget(steps=1)), problem)
+        _READY.add(key)
+    block = min(spec.starts, solver.resolve_for(problem).batch_for(problem))
+    asked = replace(asked, starts=1 if solver.deterministic else MOST_STARTS, batch=block)
+    with clock(clock_of(find_device(spec.device, solver.library).name)) as now:
+        watch = Watch(spec.seconds, now)
+        result = run(asked, problem, on_step=watch, whole=True)
+        return replace(result, cost=replace(result.cost, seconds=watch.spent)), watch
 
 
-def _solve(solver: Solver, problem: Problem, spec: TrialSpec) -> Result:
-    return solve(
-        solver,
-        problem,
-        starts=spec.starts,
-        seed=spec.seed,
-        device=spec.device,
-        budget=spec.budget,
-        strict=False,
-        hold_out=spec.hold_out,
-        batch=spec.starts if _together(problem, spec) else 1,
-        agree=0,
-    )
-
-
-def _solved(trial: Trial, result: Result, total: int | None) -> Outcome:
-    """A row a start, and one for the chosen start; total: the steps to the solver's own end."""
-    spec, truth = trial.spec, trial.case.problem.truth
+def _solved(trial: Trial, result: Result, watch: Watch) -> Outcome:
+    """A row a start, and one for the chosen start."""
+    spec, truth, count = trial.spec, trial.case.problem.truth, len(result.scores)
+    stopped = result.manifest["stopped"] or {}
+    completed = [watch.completed(start, stopped.get(str(start))) for start in range(count)]
     rows = []
-    for start, (score, estimate) in enumerate(zip(result.scores, result.estimates, strict=True)):
+    for start in sorted({*range(min(count, MOST_ROWS)), result.chosen}):
+        score, estimate = result.scores[start], result.estimates[start]
         found = {} if score.failure else evaluate(estimate, result.problem, truth, ramp=spec.ramp)
-        rows.append(_row(trial, start, score.r, score.r_free, found, result.cost, spec.starts, score.failure))
-    chosen = rows[result.chosen]
+        row = _row(trial, start, score.r, score.r_free, found, result.cost, count, score.failure)
+        rows.append(replace(row, completed=completed[start]))
+    chosen = next(row for row in rows if row.start == result.chosen)
     found = dict(chosen.metrics) | {"agreement": _agreement(result)}
     if truth is not None:
         found |= _against_truth("raw", result.object, result.problem, raw=True)
-        if len(result.scores) > 1:
+        if count > 1:
             found |= _against_truth("averaged", weighted_mean(result)[0], result.problem, ramp=spec.ramp)
+    farthest = max((share for share in completed if share is not None), default=None)
     best = _row(trial, None, chosen.r, chosen.r_free, found, result.cost, 1, None)
-    stops = (result.manifest["stopped"] or {}).values()
-    cut = any(step not in (None, total) for step in stops)
-    return Outcome([*rows, best], _picture(trial, best, result.object, result.history[result.chosen]), cut)
+    best = replace(best, completed=farthest, starts=count)
+    picture = _picture(trial, best, result.object, result.history[result.chosen])
+    shown = [row for row in rows if row.start is not None and row.start < MOST_ROWS]
+    return Outcome([*shown, best], picture, cut=farthest != 1)
 
 
 def _read(trial: Trial, x: NDArray[np.complex64]) -> Outcome:
@@ -158,7 +176,7 @@ def _against_truth(prefix: str, x: NDArray[np.complex64], problem: Problem, **ho
 
 def _agreement(result: Result) -> float:
     """Mean complex correlation of the other starts with the chosen one, aligned; NaN with one start."""
-    others = [k for k, score in enumerate(result.scores) if score.failure is None and k != result.chosen]
+    others = [k for k, score in enumerate(result.scores[:MOST_ROWS]) if score.failure is None and k != result.chosen]
     return float(np.mean([align(result.estimates[k], result.object).correlation for k in others])) if others else math.nan
 
 

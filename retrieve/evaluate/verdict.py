@@ -183,11 +183,11 @@ def account_lines(result: Result) -> list[str]:
     """The solver's account and the reason of the choice, in lines: what holds for every start once, then each start's own."""
     shared = [line for line in result.account[0] if all(line in lines for lines in result.account)] if result.account else []
     own = [[line for line in lines if line not in shared] for lines in result.account]
-    return shared + [f"start {k}: {'; '.join(lines)}" for k, lines in enumerate(own) if lines] + _choice(result)
+    return shared + [f"start {k}: {'; '.join(lines)}" for k, lines in enumerate(own) if lines] + choice_lines(result)
 
 
-def _choice(result: Result) -> list[str]:
-    """Why the chosen start is not the one of the lowest R_free."""
+def choice_lines(result: Result) -> list[str]:
+    """Why the chosen start is not the one of the lowest R_free; empty if it is."""
     ranks = [score.rank for score in result.scores]
     lowest = int(np.argmin(ranks))
     if result.averaging is not None or result.held is None or ranks[result.chosen] <= ranks[lowest]:

@@ -1,4 +1,4 @@
-"""Conventions of files: intensity or amplitude, the place of the peak, the meaning of a mask's 1."""
+"""Conventions of files: intensity or amplitude, the place of the peak, flags among the counts."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..problem.likelihood import SQUARE_TOLERANCE, whole_numbers
+
 AMPLITUDE_WORDS = {"amplitude", "amplitudes", "amp", "modulus", "moduli", "magnitude", "sqrt", "sqrti"}
 INTENSITY_WORDS = {"intensity", "intensities", "counts", "count", "i", "iobs", "photons"}
 CENTRE_DISTANCE = 1 / 8  # of an axis: largest distance of a peak from the centre, or from index 0, to count as there
 EDGE_SHARE = 1 / 4  # of an axis, from its end: a peak in it has a pattern that is cut on one side
 MIN_PEAK_RATIO = 10  # peak over mean, below which the brightest spot is no peak
-MAX_WHOLE = 1e4  # above it, the square of a float32 amplitude is a whole number or not by rounding
-SQUARE_TOLERANCE = 5e-3  # what rounding may make of a whole number below MAX_WHOLE that was kept as a float32 amplitude
-MIN_DECIDING = 16  # values that must decide whether all are whole numbers
+FLAGS = (2**16 - 1, 2**31 - 1, 2**32 - 2, 2**32 - 1)
+"""Values that detectors write for gaps, bad and saturated pixels."""
+FAR_ABOVE = 10  # times all other values: where a value of FLAGS is one
 PYNX_FLAG = -1e37  # PyNX marks masked pixels with float32(-1e38), which is a little above -1e38
 
 
@@ -33,14 +35,6 @@ def guess_kind(name: str, data: NDArray[Any]) -> tuple[str, str]:
     if whole_numbers(np.square(data.astype(np.float64)), SQUARE_TOLERANCE):
         return "amplitude", f"array {name!r} taken as amplitude because its squares are whole numbers (counts)"
     return "intensity", f"array {name!r} assumed to be intensity; if it is √I, say --kind amplitude"
-
-
-def whole_numbers(values: NDArray[Any], tolerance: float = 0.0) -> bool:
-    """Whether the values are whole numbers, as counts are. Zeros and values above `MAX_WHOLE` do not decide."""
-    if values.dtype.kind in "iu":
-        return True
-    deciding = values[np.isfinite(values) & (values > 0) & (values < MAX_WHOLE)]
-    return deciding.size >= MIN_DECIDING and bool(np.all(np.abs(deciding - np.rint(deciding)) <= tolerance))
 
 
 def find_peak(data: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> tuple[int, ...]:
@@ -99,36 +93,42 @@ def cut_at_edge(data: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> tu
     return peak if near and not corner and data[peak] > MIN_PEAK_RATIO * good.mean() else None
 
 
-def measured_mask(name: str, mask: NDArray[Any]) -> tuple[NDArray[np.bool_], str]:
-    """A stored mask as True = measured, and its convention in words.
-
-    NeXus `pixel_mask` and the mask of a CXI detector or image have 0 for good pixels, and bits for faults. All other masks have
-    1 for measured pixels.
-    """
-    zero_is_good = re.search(r"(^|/)pixel_mask$|(detector|image)_\d+/mask$", name) is not None
-    valid = np.asarray(mask == 0 if zero_is_good else mask != 0)
-    convention = "0 = good" if zero_is_good else "1 = measured"
-    return valid, f"mask {name!r}: {convention}, {_percent(valid)} measured"
-
-
-def _percent(valid: NDArray[np.bool_]) -> str:
-    share = 100 * float(valid.mean())
-    return f"{share:.1f} %" if valid.all() or share < 99.95 else f"all but {int((~valid).sum())} pixels"
-
-
 def flagged(data: NDArray[Any], detector: bool) -> tuple[NDArray[np.bool_] | None, str]:
     """Pixels whose value is a flag and not a measurement, and the flag in words; None if there are none.
 
     PyNX writes about -1e38. Raw detector frames have the largest unsigned integer (gaps, saturation; with 32 bits or more it is
-    a flag in any file), or a negative integer.
+    a flag in any file), or a negative integer. The values of `FLAGS` are flags in numbers of any type if they lie far above all
+    others.
     """
     kind, flag, meaning = data.dtype.kind, None, ""
     if kind == "f":
         flag, meaning = data < PYNX_FLAG, "below -1e38 (PyNX's flag)"
     elif kind == "u" and data.itemsize >= (2 if detector else 4):
-        flag, meaning = data == np.iinfo(data.dtype).max, f"at the largest {data.dtype} (detector flag)"
+        flag, meaning = data == np.iinfo(data.dtype).max, f"at the largest {data.dtype} ({_meaning(data.dtype)})"
     elif kind == "i" and detector:
         flag, meaning = data < 0, "below zero (detector flag)"
-    if flag is None or not flag.any():
-        return None, ""
-    return np.asarray(flag), f"{int(flag.sum())} pixels {meaning} masked"
+    words = [f"{int(flag.sum())} pixels {meaning} masked"] if flag is not None and flag.any() else []
+    far = _far_above(data, flag)
+    if far is not None:
+        words.append(f"{int(far.sum())} pixels at {data[far].max():.0f}, far above all others (detector flag) masked")
+        flag = far if flag is None else flag | far
+    return (np.asarray(flag), "; ".join(words)) if words else (None, "")
+
+
+def _meaning(dtype: np.dtype[Any]) -> str:
+    return "saturated" if dtype.itemsize < 4 else "detector flag"
+
+
+def _far_above(data: NDArray[Any], known: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    """The pixels at values of `FLAGS`, if these lie far above the other values."""
+    if data.dtype.kind not in "iuf" or not data.size or data.dtype.itemsize < 2 or data.max() < min(FLAGS):
+        return None
+    at_flag = np.isin(data, np.array(FLAGS, np.float64).astype(data.dtype) if data.dtype.kind == "f" else FLAGS)
+    at_flag = at_flag if known is None else at_flag & ~known
+    if not at_flag.any():
+        return None
+    others = data[~at_flag if known is None else ~(at_flag | known)]
+    others = others[np.isfinite(others)] if data.dtype.kind == "f" else others
+    if not others.size or float(data[at_flag].min()) < FAR_ABOVE * max(1.0, float(others.max())):
+        return None
+    return np.asarray(at_flag)

@@ -8,10 +8,10 @@ from typing import Any
 import h5py
 
 from ..errors import InputError
-from .conventions import measured_mask
 from .cxi import DETECTOR, FACTS, IMAGE
 from .dataset_selection import parse_meta, read_numbers
 from .hdf5 import as_text, open_hdf5, read_hdf5, read_values, stored_dataset
+from .masks import measured_mask
 from .records import RawFile
 
 PLACES = (f"{DETECTOR}/data", f"{IMAGE}/data", "data_1/data")
@@ -71,6 +71,7 @@ def _measurement(path: Path, file: h5py.File, entry: h5py.Group) -> RawFile:
         centred=True if ours else None if shifted is None else not shifted,
         notes=(*notes, *said),
         detector=not ours,
+        mask_convention="" if ours else "masked",
     )
 
 
@@ -90,7 +91,7 @@ def _mask(entry: h5py.Group, place: str, shape: tuple[int, ...]) -> tuple[Any, l
         return None, []
     if item.shape != shape[-len(item.shape) :]:
         return None, [f"mask {item.name!r} left out: its shape {item.shape} does not fit the data's {shape}"]
-    mask, said = measured_mask(item.name, read_values(item))
+    mask, _, said = measured_mask(item.name, read_values(item))
     return mask, [said]
 
 

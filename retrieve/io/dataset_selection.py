@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..plugins.options import unknown
-from .conventions import measured_mask
+from .masks import join_masks
 from .records import RawFile, Stored
 
 COMPANIONS = ("mask", "pixel_mask", "support", "truth", "object", "meta")
@@ -49,22 +49,41 @@ def assemble(
 
     data = read_numbers(path, name, arrays[name])
     said = [*notes, *([note] if note else [])]
-    mask, place = None, beside("pixel_mask", "mask") or _pixel_mask(arrays, data.shape)
-    if place is not None:
-        mask, note = measured_mask(place, arrays[place].read())
-        said.append(note)
+    places, left_out = mask_places(name, arrays)
+    mask, convention, notes_of_masks = join_masks(arrays, places, (data.shape, data.shape[1:]))
+    said += [*left_out, *notes_of_masks]
     support, truth, meta = (
         arrays[place].read() if (place := beside(*leaves)) else None for leaves in (("support",), ("truth", "object"), ("meta",))
     )
     return RawFile(
-        data, name, mask=mask, support=support, truth=truth, meta=parse_meta(meta), notes=tuple(said), detector=detector
+        data,
+        name,
+        mask=mask,
+        support=support,
+        truth=truth,
+        meta=parse_meta(meta),
+        notes=tuple(said),
+        detector=detector,
+        mask_convention=convention,
     )
 
 
-def _pixel_mask(arrays: Mapping[str, Stored], shape: tuple[int, ...]) -> str | None:
-    """The one NeXus `pixel_mask` of a file, wherever it lies, if it fits data of this shape."""
-    places = [name for name, a in arrays.items() if name.endswith("/pixel_mask") and a.shape == shape[-len(a.shape) :]]
-    return places[0] if len(places) == 1 else None
+def mask_places(name: str, arrays: Mapping[str, Stored]) -> tuple[list[str], list[str]]:
+    """The masks of an array, and notes: beside it or at the top of the file, and the NeXus `pixel_mask` of its detector.
+
+    Masks of several detectors are left out.
+    """
+    group, length = name.rpartition("/")[0], set(arrays[name].shape)
+    beside = [f"{group}/{leaf}".lstrip("/") for leaf in ("pixel_mask", "mask")] + ["pixel_mask", "mask"]
+    found = next((place for place in beside if place in arrays and place != name), None)
+    nexus = [place for place in arrays if place.endswith("/pixel_mask") and place != name]
+    if found is not None:
+        own = [place for place in nexus if group and place.startswith(f"{group}/")]
+        return list(dict.fromkeys([found, *own])), []
+    fitting = sorted((p for p in nexus if len(arrays[p].shape) > 1 and set(arrays[p].shape) <= length), key=len)
+    if any(not place.startswith(fitting[0].removesuffix("pixel_mask")) for place in fitting):
+        return [], [f"several masks left out: {', '.join(fitting)}; give that of the data with --mask FILE:/DATASET"]
+    return fitting, []
 
 
 def read_numbers(path: Path, name: str, stored: Stored) -> NDArray[Any]:

@@ -14,9 +14,10 @@ from ..errors import InputError
 from ..problem import Problem
 from ..problem.likelihood import Likelihood, stored_likelihood
 from ..provenance import sha256
-from .conventions import cut_at_edge, flagged, guess_centred, guess_kind, measured_mask
+from .conventions import cut_at_edge, flagged, guess_centred, guess_kind
 from .counts import Counts, fast_size, place_in, shape_text
 from .dataset_selection import COMPANIONS
+from .masks import MASK_CONVENTIONS, check_mask, measured_mask, spread_mask, with_convention
 from .records import RawFile, Reader
 from .registry import companion, read_file, readers, split_key
 
@@ -78,7 +79,13 @@ class Measurement:
         """
         origin = {"path": str(self.source), "sha256": sha256(self.source), **self.options}
         meta = {**self.meta, "input": origin, "notes": list(self.notes)}
-        stored = stored_likelihood(meta.pop("likelihood", None))
+        record = meta.pop("likelihood", None)
+        stored = None if likelihood is not None else stored_likelihood(record)
+        if likelihood is None and stored is None and isinstance(record, Mapping) and "name" in record:
+            raise InputError(
+                f"{self.source}: its likelihood {record['name']!r} is unknown here; install the plugin that defines it, "
+                "or name another one with --likelihood"
+            )
         try:
             return Problem.from_arrays(
                 intensity=self.data if self.kind == "intensity" else None,
@@ -131,6 +138,7 @@ def load(
     kind: str = "auto",
     centred: str = "auto",
     frame: int | None = None,
+    mask_convention: str = "auto",
     extra: Iterable[Reader] = (),
 ) -> Measurement:
     """Read a measurement, and note every assumption about the file.
@@ -149,6 +157,9 @@ def load(
         "yes" (peak at N//2), "no" (zero frequency at index 0) or "auto".
     frame
         Number of the frame to take from a stack, along axis 0.
+    mask_convention
+        The meaning of 1 in the mask: "measured", "masked" (PyNX, bcdi), or "auto", by its name. A mask that hides nearly all
+        counts is refused with "auto".
     extra
         Readers beside the registered ones.
 
@@ -164,19 +175,25 @@ def load(
     """
     _check_choice("kind", kind, KINDS)
     _check_choice("centred", centred, CENTRED)
+    _check_choice("mask_convention", mask_convention, MASK_CONVENTIONS)
     table = readers(extra)
     source, key = split_key(path, key)
     options = {"key": key, "mask": mask, "support": support, "frame": frame, "kind": kind, "centred": centred}
+    options["mask_convention"] = mask_convention
     asked = {name: value if name == "frame" else str(value) for name, value in options.items() if value not in (None, "auto")}
     raw = _take_frame(_drop_short_axes(read_file(source, key, table)), frame, source)
     _check_numbers(raw, source)
     if mask is not None:
         name, array = companion(mask, "mask", table)
-        valid, note = measured_mask(name, _frame_of(array, raw.data, frame))
-        raw = _changed(raw, f"{note}, from {mask}", mask=valid)
+        valid, convention, note = measured_mask(name, _frame_of(array, raw.data, frame), mask_convention)
+        raw = _changed(raw, f"{note}, from {mask}", mask=valid, mask_convention=convention)
+    elif raw.mask is not None:
+        raw = with_convention(raw, mask_convention)
     if support is not None:
         raw = _changed(raw, f"support from {support}", support=companion(support, "support", table)[1])
-    raw = _mask_flags(_spread_mask(raw, source))
+    raw = _mask_flags(raw if raw.mask is None else spread_mask(raw, source))
+    if raw.mask is not None and raw.mask_convention and mask_convention == "auto":
+        check_mask(raw.mask, raw.data, source if mask is None else mask, raw.mask_convention)
     if kind == "auto" and raw.kind is None:
         kind, note = guess_kind(raw.name, raw.data)
         raw = _changed(raw, note)
@@ -254,16 +271,6 @@ def _check_numbers(raw: RawFile, source: Path) -> None:
 
 def _frame_of(array: NDArray[Any], data: NDArray[Any], frame: int | None) -> NDArray[Any]:
     return array[frame] if frame is not None and array.ndim == data.ndim + 1 and frame < len(array) else array
-
-
-def _spread_mask(raw: RawFile, source: Path) -> RawFile:
-    """One frame's mask holds for all frames of a stack."""
-    if raw.mask is None or raw.mask.shape == raw.data.shape:
-        return raw
-    if raw.mask.shape == raw.data.shape[1:]:
-        return _changed(raw, "one mask used for all frames of axis 0", mask=np.broadcast_to(raw.mask, raw.data.shape))
-    shapes = f"the mask is {shape_text(raw.mask.shape)}, the data {shape_text(raw.data.shape)}"
-    raise InputError(f"{source}: {shapes}; give one of that shape with --mask")
 
 
 def _mask_flags(raw: RawFile) -> RawFile:

@@ -61,6 +61,8 @@ class RawFile:
         Assumptions, for the user.
     detector
         True for raw detector frames, whose negative or largest integers are flags, not counts.
+    mask_convention
+        The meaning of 1 in the stored mask: "measured" or "masked"; empty where there is no doubt, as in our own files.
     """
 
     data: NDArray[Any]
@@ -73,6 +75,7 @@ class RawFile:
     meta: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     detector: bool = False
+    mask_convention: str = "measured"
 
 
 def _by_suffix_only(head: bytes, path: Path) -> bool:

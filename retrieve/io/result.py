@@ -22,6 +22,9 @@ from .verdict import Verdict
 if TYPE_CHECKING:
     import h5py
 
+SCORES = ("r", "r_free", "nll", "deviance", "deviance_free")
+"""The numbers of a score, in the order of `Score.of`."""
+
 LOG_SCALE = json.dumps({"signal_scale_type": "log"})  # silx and h5web show the pattern on this scale
 
 
@@ -237,6 +240,8 @@ def _write_image(entry: h5py.Group, result: Result) -> None:
         "r": score.r,
         "r_free": _number(score.r_free),
         "nll": score.nll,
+        "deviance": _number(score.deviance),
+        "deviance_free": _number(score.deviance_free),
         "chosen": result.chosen,
         "averaged": result.averaged is not None,
         "interrupted": result.interrupted,
@@ -257,7 +262,7 @@ def _write_starts(entry: h5py.Group, result: Result) -> None:
         _add_array(starts, "samples", result.samples.astype(np.complex64))
     if result.x0 is not None:
         _add_array(starts, "x0", result.x0).attrs["note"] = "the array that the starts began with"
-    for name in ("r", "r_free", "nll"):
+    for name in SCORES:
         starts[f"score_{name}"] = np.array([_number(getattr(score, name)) for score in result.scores])
     import h5py
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ..problem.likelihood import stored_likelihood
 from .cxi import KERNEL
 from .hdf5 import as_text, open_hdf5
 from .measurement import load
-from .result import Cost, Result, Score
+from .result import SCORES, Cost, Result, Score
 from .verdict import Verdict, current_evidence
 
 
@@ -51,11 +52,10 @@ def read_result(path: str | Path) -> Result:
         entry = file["entry_1"]
         starts, made = entry["starts"], entry["image_1/process_1/results"]
         supports = starts["supports"][()].astype(bool) if "supports" in starts else None
+        failures = starts["failure"][()]
+        columns = [np.broadcast_to(_number(starts, f"score_{name}"), len(failures)) for name in SCORES]
         scores = tuple(
-            _score(r, free, nll, as_text(failure))
-            for r, free, nll, failure in zip(
-                *(_dataset(starts, f"score_{n}")[()] for n in ("r", "r_free", "nll")), starts["failure"][()], strict=True
-            )
+            Score.of(numbers, as_text(why) or None) for numbers, why in zip(np.stack(columns, axis=1), failures, strict=True)
         )
         history = tuple(_history(starts["history"][i]) for i in sorted(starts["history"]))
         return Result(
@@ -87,6 +87,11 @@ def _dataset(group: h5py.Group, name: str) -> h5py.Dataset:
     return group[name if name in group else FORMER_DATASETS.get(name, name)]
 
 
+def _number(group: h5py.Group, name: str) -> Any:
+    """One score or that of each start; NaN where the file is older than the deviance."""
+    return math.nan if "deviance" in name and name not in group else _dataset(group, name)[()]
+
+
 def _history(columns: h5py.Group) -> dict[str, list[float]]:
     now = {former: name for name, former in FORMER_DATASETS.items()}
     return {now.get(name, name): column[()].tolist() for name, column in columns.items()}
@@ -96,11 +101,7 @@ def _averaged(made: h5py.Group) -> Score | None:
     """The score of an object that is an average of starts."""
     if not any(name in made and made[name][()] for name in ("averaged", FORMER_DATASETS["averaged"])):
         return None
-    return _score(*(_dataset(made, n)[()] for n in ("r", "r_free", "nll")))
-
-
-def _score(r: float, free: float, nll: float, failure: str = "") -> Score:
-    return Score(float(r), None if np.isnan(free) else float(free), float(nll), failure or None)
+    return Score.of([_number(made, name) for name in SCORES])
 
 
 def _verdict(record: dict[str, Any]) -> Verdict:

@@ -23,6 +23,7 @@ Shift = tuple[float, ...]
 
 POINTS_AT_ONCE = 1 << 17
 """Points of the part of a stack that is aligned at once."""
+ALIGNMENT_TRANSFORMS = 3  # for one object by whole pixels: its own, and the correlations with the reference and its twin
 
 
 class Aligned(NamedTuple):

@@ -21,6 +21,7 @@ BUILTIN_READERS = {
 BUILTIN_METRICS = (
     "complex_correlation",
     "amplitude_correlation",
+    "inner_amplitude_correlation",
     "phase_similarity",
     "nrmse",
     "chi2_object",

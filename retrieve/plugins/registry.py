@@ -228,6 +228,19 @@ def _imported(target: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
+def import_from_plugin(module: str) -> bool:
+    """Import a module that a file names, if it belongs to the package of a loaded plugin; tell whether it did."""
+    plugins = loaded().manager.get_plugins()
+    packages = {getattr(plugin, "__name__", "").partition(".")[0] for plugin in plugins}
+    if module.partition(".")[0] not in packages:
+        return False
+    try:
+        importlib.import_module(module)
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"the module {module} of a plugin does not load ({type(error).__name__}: {error})") from error
+    return True
+
+
 def available(kind: str) -> dict[str, Any]:
     """Everything of a `kind` by name, imported. A target that does not import is left out with a warning."""
     found = {}

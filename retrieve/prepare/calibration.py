@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..io.conventions import measured_mask
 from ..io.counts import shape_text
+from ..io.masks import check_mask, measured_mask
 from ..io.registry import companion
+from .frames import Frames
 
 ROLES = ("dark", "gain", "flat", "background")
 WEAK_DEVIATIONS = 3  # standard deviations below its mean at which a flat field's pixel counts as dead
@@ -37,6 +38,8 @@ class Calibration:
         True = measured.
     notes
         What was found in the calibration's files.
+    mask_convention
+        That by which the mask's file was read; empty if there is none, or if the user gave it.
     """
 
     dark: Image | None = None
@@ -45,6 +48,7 @@ class Calibration:
     background: Image | None = None
     mask: NDArray[np.bool_] | None = None
     notes: tuple[str, ...] = ()
+    mask_convention: str = ""
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -61,9 +65,21 @@ class Calibration:
         counts = counts if self.background is None else counts - self.background
         return counts if self.mask is None else np.where(self.mask, counts, np.float32(np.nan))
 
+    def check_mask(self, raw: NDArray[np.float64], frames: Frames) -> None:
+        """Raise `InputError` if the mask, or else the frames' own, hides nearly all counts of the mean raw frame."""
+        taken = [name for name in (self.mask_convention, *(stack.mask_convention for stack in frames.stacks)) if name]
+        mask = frames.ever if self.mask is None else self.mask
+        if taken and mask is not None:
+            counts = replace(self, mask=None).apply(raw.astype(np.float32))
+            check_mask(mask, counts, frames.source, taken[0])
+
 
 def read_calibration(
-    shape: tuple[int, int, int], own: NDArray[np.bool_] | None = None, **files: str | Path | None
+    shape: tuple[int, int, int],
+    own: NDArray[np.bool_] | None = None,
+    *,
+    mask_convention: str = "auto",
+    **files: str | Path | None,
 ) -> Calibration:
     """Read a calibration from files.
 
@@ -76,6 +92,8 @@ def read_calibration(
         Frames, rows, columns.
     own
         The mask in the frames' file, bool (rows, columns).
+    mask_convention
+        The meaning of 1 in the mask: "measured", "masked", or "auto", by its name.
     **files
         ``dark``, ``gain``, ``flat``, ``background`` and ``mask``, as FILE or ``file.h5:/dataset``. Stacks are averaged.
 
@@ -86,6 +104,7 @@ def read_calibration(
     """
     parts: dict[str, Any] = {}
     notes = []
+    convention = ""
     for role in ROLES:
         if (spec := files.get(role)) is not None:
             values = companion(spec, role)[1].astype(np.float32)
@@ -94,7 +113,7 @@ def read_calibration(
             parts[role] = _checked_shape(image, role, spec, shape)
     good = np.ones(shape[1:], bool) if own is None else _checked_shape(own, "mask", "the file", shape)
     if (spec := files.get("mask")) is not None:
-        valid, note = measured_mask(*companion(spec, "mask"))
+        valid, convention, note = measured_mask(*companion(spec, "mask"), mask_convention)
         good = good & _checked_shape(valid, "mask", spec, shape)
         notes += [f"{note}, from {spec}"]
     made = Calibration(**parts)
@@ -115,7 +134,8 @@ def read_calibration(
             good &= np.isfinite(image)
     if not good.any():
         raise InputError("the calibration leaves no measured pixel; check mask, gain and flat field")
-    return replace(made, mask=None if good.all() else good, notes=tuple(notes))
+    taken = convention if mask_convention == "auto" else ""
+    return replace(made, mask=None if good.all() else good, notes=tuple(notes), mask_convention=taken)
 
 
 def _checked_shape(image: NDArray, role: str, spec: str | Path, shape: tuple[int, int, int]) -> NDArray:

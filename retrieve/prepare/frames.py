@@ -14,18 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..io.conventions import flagged, measured_mask
+from ..io.conventions import flagged
 from ..io.counts import shape_text
-from ..io.dataset_selection import parse_meta, resolve_dataset, select_dataset
+from ..io.dataset_selection import mask_places, parse_meta, resolve_dataset, select_dataset
 from ..io.hdf5 import arrays_of, default_signal, open_hdf5, with_filters
-from ..io.records import Stored
+from ..io.masks import join_masks, with_convention
 from ..io.registry import read_file, reader_for, readers, split_key
 
 FRAMES_AT_ONCE = 32 * 2**20  # bytes of float32 that are read at once
 
 
 class FrameStack(NamedTuple):
-    """Frames of one array; `read` returns a slice of them, (frames, rows, columns), as they are stored."""
+    """Frames of one array; `read` returns a slice of them, (frames, rows, columns), as they are stored.
+
+    mask_convention: that by which the mask was read; empty if the user gave it.
+    """
 
     source: str
     shape: tuple[int, ...]
@@ -34,6 +37,7 @@ class FrameStack(NamedTuple):
     chunk: int = 1
     mask: NDArray[np.bool_] | None = None
     meta: Mapping[str, Any] = {}
+    mask_convention: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +100,9 @@ def _flags_to_nan(block: NDArray[Any]) -> NDArray[np.float32]:
 
 
 @contextmanager
-def frames_of(paths: Sequence[str | Path], key: str | None = None, axis: int = 0) -> Iterator[Frames]:
+def frames_of(
+    paths: Sequence[str | Path], key: str | None = None, axis: int = 0, mask_convention: str = "auto"
+) -> Iterator[Frames]:
     """Open the frames of files, each a stack or a single frame. HDF5 and npy files may be larger than the memory.
 
     Parameters
@@ -107,6 +113,8 @@ def frames_of(paths: Sequence[str | Path], key: str | None = None, axis: int = 0
         Name of the array in each file.
     axis
         The axis of a stack that counts the frames.
+    mask_convention
+        The meaning of 1 in the files' masks: "measured", "masked", or "auto", by their names.
 
     Raises
     ------
@@ -114,7 +122,7 @@ def frames_of(paths: Sequence[str | Path], key: str | None = None, axis: int = 0
         For files that cannot be read, or frames of different shapes.
     """
     with ExitStack() as files:
-        stacks = [stack for path in paths for stack in _stacks(path, key, axis, files)]
+        stacks = [stack for path in paths for stack in _stacks(path, key, axis, files, mask_convention)]
         first = stacks[0]
         for stack in stacks[1:]:
             if stack.shape[1:] != first.shape[1:]:
@@ -146,17 +154,18 @@ def _mask_mismatch(stack: FrameStack) -> str:
     return f"{found}, the frames {shape_text(stack.shape[1:])}; they must agree: name the frames with --key"
 
 
-def _stacks(path: str | Path, key: str | None, axis: int, files: ExitStack) -> Iterator[FrameStack]:
+def _stacks(path: str | Path, key: str | None, axis: int, files: ExitStack, convention: str) -> Iterator[FrameStack]:
     source, key = split_key(path, key)
     table = readers()
     if source.is_file() and h5py.is_hdf5(source):
-        yield from _of_hdf5(source, key, axis, files)
+        yield from _of_hdf5(source, key, axis, files, convention)
         return
     if key is None and source.is_file() and reader_for(source, table).name == "npy":
         yield _stack(str(source), _mapped(source), axis, 1, None, {})
         return
-    raw = read_file(source, key, table)
-    yield _stack(str(source), raw.data, axis, 1, raw.mask, raw.meta)
+    raw = with_convention(read_file(source, key, table), convention)
+    stack = _stack(str(source), raw.data, axis, 1, raw.mask, raw.meta)
+    yield stack._replace(mask_convention=raw.mask_convention if convention == "auto" else "")
 
 
 def _mapped(path: Path) -> NDArray[Any]:
@@ -166,32 +175,21 @@ def _mapped(path: Path) -> NDArray[Any]:
         raise InputError(f"{path} cannot be read as npy: {error}; it may be damaged, copy it again") from error
 
 
-def _of_hdf5(source: Path, key: str | None, axis: int, files: ExitStack) -> Iterator[FrameStack]:
+def _of_hdf5(source: Path, key: str | None, axis: int, files: ExitStack, convention: str) -> Iterator[FrameStack]:
     file = files.enter_context(open_hdf5(source))
     arrays = arrays_of(file)
     marked = default_signal(file)
     name = resolve_dataset(source, arrays, key) if key else marked if marked in arrays else select_dataset(source, arrays)[0]
     names = [name] if isinstance(file.get(name), h5py.Dataset) else _parts(file, name)
-    place = _mask_place(name, arrays)
-    mask = measured_mask(place, arrays[place].read())[0] if place else None
+    shape = arrays[name].shape
+    shapes = [shape, *(tuple(n for a, n in enumerate(shape) if a != other) for other in (axis, 0, 1, 2))]
+    mask, said, _ = join_masks(arrays, mask_places(name, arrays)[0], shapes, convention)
+    said = said if convention == "auto" else ""
     meta = parse_meta(file["meta"][()]) if isinstance(file.get("meta"), h5py.Dataset) else {}
     for part in names:
         item = with_filters(file[part])
         chunk = item.chunks[axis] if item.chunks and axis < item.ndim else 1
-        yield _stack(f"{source}:/{part}", item, axis, chunk, mask, meta)
-
-
-def _mask_place(name: str, arrays: Mapping[str, Stored]) -> str | None:
-    """The mask beside the frames, or the NeXus `pixel_mask` of their shape somewhere in the file."""
-    group = name.rpartition("/")[0]
-    beside = [place for leaf in ("pixel_mask", "mask") if (place := f"{group}/{leaf}".lstrip("/")) in arrays]
-    nexus = [n for n, a in arrays.items() if n.endswith("/pixel_mask") and sorted(a.shape) in _frame_shapes(arrays[name].shape)]
-    return beside[0] if beside else nexus[0] if len(nexus) == 1 else None
-
-
-def _frame_shapes(shape: Sequence[int]) -> list[list[int]]:
-    """The shapes, sorted, that frames of a stack may have, along whichever axis they lie."""
-    return [sorted(shape)] + [sorted(n for a, n in enumerate(shape) if a != axis) for axis in range(len(shape))]
+        yield _stack(f"{source}:/{part}", item, axis, chunk, mask, meta)._replace(mask_convention=said)
 
 
 def _parts(file: h5py.File, name: str) -> list[str]:

@@ -19,7 +19,7 @@ from ..problem import Problem
 from .calibration import Calibration
 from .frames import Frames
 from .spots import Spot, find_aliens, hot_and_dead, spikes
-from .survey import nan_message
+from .survey import nan_message, nan_words
 
 EDGE_DISTANCE = 0.05  # share of an axis, from its end, within which a peak touches the edge
 SIZES = ("crop", "pad")
@@ -155,16 +155,21 @@ def _read(
     frames: Frames, calibration: Calibration, bad_pixels: str, on_block: Callable[[str, int, int], Any]
 ) -> NDArray[np.float32]:
     """All frames, calibrated, NaN where not measured."""
-    volume = np.empty(frames.shape, np.float32)
+    volume, total = np.empty(frames.shape, np.float32), np.zeros(frames.shape[1:])
     for where, raw in frames.blocks():
         volume[where] = raw
+        total += np.nan_to_num(raw, posinf=0, neginf=0).sum(axis=0, dtype=float)
         on_block("frames", where.stop, frames.shape[0])
+    calibration.check_mask(total / frames.shape[0], frames)
     masked = np.zeros((), bool) if frames.mask is None else ~frames.mask
     bad = ~np.isfinite(volume) & ~masked
     bad &= ~np.isnan(volume).all(axis=0)  # a pixel without any value is a gap
     empty = np.flatnonzero((~np.isfinite(volume) | masked).all(axis=(1, 2)))
     if empty.size == frames.shape[0]:
-        raise InputError(f"all {empty.size} frames of {frames.source} are NaN on every pixel; check the file, --key and the mask")
+        why = nan_words(frames)
+        raise InputError(
+            f"all {empty.size} frames of {frames.source} are {why} on every pixel; check the file, --key and the mask"
+        )
     if bad.any() and bad_pixels != "mask":
         whole = np.zeros(frames.shape[0], bool)
         whole[empty] = True

@@ -38,6 +38,8 @@ def calibrated_blocks(frames: Frames, calibration: Calibration, border: int) -> 
     rim = np.ones((rows, columns), bool)
     rim[border : rows - border, border : columns - border] = False
     for where, raw in frames.blocks():
+        if where.start == 0:
+            calibration.check_mask(np.nan_to_num(raw, posinf=0, neginf=0).mean(axis=0, dtype=float), frames)
         block = calibration.apply(raw)
         if border:
             edge = block[:, rim]
@@ -116,9 +118,18 @@ def _roughness(values: NDArray[np.float64]) -> float:
 
 def nan_message(frames: Frames, empty: NDArray, torn_in: NDArray, torn: int) -> str:
     """The message for NaN. empty: numbers of frames of nothing else.  torn: pixels that are NaN in other frames only."""
-    parts = [f"{len(empty)} of {frames.shape[0]} frames are NaN on every pixel ({_some(empty)})"] if len(empty) else []
-    parts += [f"{torn} pixels are NaN in some frames only ({_some(torn_in)})"] if torn else []
+    why = nan_words(frames)
+    parts = [f"{len(empty)} of {frames.shape[0]} frames are {why} on every pixel ({_some(empty)})"] if len(empty) else []
+    parts += [f"{torn} pixels are {why} in some frames only ({_some(torn_in)})"] if torn else []
     return f"{frames.source}: {', '.join(parts)}; leave them out with --bad-pixels mask, or mask them in the file"
+
+
+def nan_words(frames: Frames) -> str:
+    """The reason why pixels of frames have no value: NaN, or the flag of a type that has no NaN."""
+    dtype = frames.stacks[0].dtype
+    if dtype.kind == "u":
+        return f"saturated ({np.iinfo(dtype).max})" if dtype.itemsize < 4 else f"flagged ({np.iinfo(dtype).max})"
+    return "flagged (below zero)" if dtype.kind == "i" else "NaN"
 
 
 def _some(numbers: NDArray, most: int = 6) -> str:

@@ -1,4 +1,4 @@
-"""The autocorrelation of a pattern: extent, speckle size, oversampling and a first support, before any phasing.
+"""What a pattern tells before any phasing: by its autocorrelation extent, speckle size and a first support; and its symmetry.
 
 This runs once, before the iterations, in NumPy on the host.
 """
@@ -6,6 +6,7 @@ This runs once, before the iterations, in NumPy on the host.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import scipy.fft
@@ -13,6 +14,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..numerics.arrays import threads_for
+from .likelihood import Gaussian, Likelihood, Poisson, some_measured, stated_noise
+
+MAX_REAL_ASYMMETRY = 0.018
+"""Asymmetry up to which a real object is one of the guesses."""
+
+BLOCK_PIXELS = 1 << 18
+"""Pixels that are compared with their mates at once."""
 
 
 def fill_unmeasured(values: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -69,8 +77,13 @@ def _main_part(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return labels == labels[tuple(n // 2 for n in inside.shape)]
 
 
-def islands(valid: NDArray[np.bool_], size: tuple[float, ...], fraction: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Scatter ellipsoids of diameters `size` (px) over the valid pixels until they cover `fraction` of them."""
+def islands(
+    valid: NDArray[np.bool_], size: tuple[float, ...], fraction: float, rng: np.random.Generator, mates: bool = False
+) -> NDArray[np.bool_]:
+    """Scatter ellipsoids of diameters `size` (px) over the valid pixels until they cover `fraction` of them.
+
+    With `mates`, each is accompanied by the one at −q, zero frequency at index 0.
+    """
     wanted = fraction * valid.sum()
     held = np.zeros(valid.shape, bool)
     radii = [max(s / 2, 0.5) for s in size]
@@ -78,11 +91,13 @@ def islands(valid: NDArray[np.bool_], size: tuple[float, ...], fraction: float, 
     ball = np.argwhere(sum((g / r) ** 2 for g, r in zip(grid, radii, strict=True)) <= 1)
     ball -= np.array([math.floor(r) for r in radii])
     spots = np.flatnonzero(valid)
+    signs = (1, -1) if mates else (1,)
     while held.sum() < wanted:
-        number = max(1, math.ceil(0.7 * (wanted - held.sum()) / len(ball)))
+        number = max(1, math.ceil(0.7 * (wanted - held.sum()) / len(ball) / len(signs)))
         centres = np.stack(np.unravel_index(rng.choice(spots, number), valid.shape), axis=1)
-        points = (centres[:, None, :] + ball[None]) % np.array(valid.shape)
-        held[tuple(points.reshape(-1, valid.ndim).T)] = True
+        for sign in signs:
+            points = sign * (centres[:, None, :] + ball[None]) % np.array(valid.shape)
+            held[tuple(points.reshape(-1, valid.ndim).T)] = True
         held &= valid
     return held
 
@@ -96,3 +111,64 @@ def ellipsoid(shape: tuple[int, ...], size: tuple[float, ...]) -> NDArray[np.boo
     radii = [0.55 * e for e in size]
     grid = np.meshgrid(*(np.arange(n) - n // 2 for n in shape), indexing="ij", sparse=True)
     return np.asarray(sum((g / r) ** 2 for g, r in zip(grid, radii, strict=True)) <= 1)
+
+
+# Friedel mates ------------------------------------------------------------------------------------
+
+
+def mates(values: NDArray) -> NDArray:
+    """The values (*shape) at −q, zero frequency first."""
+    return np.roll(np.flip(values), 1, axis=tuple(range(values.ndim)))
+
+
+def asymmetry(y: NDArray[np.floating], valid: NDArray[np.bool_]) -> float:
+    """Σ(√I(q) − √I(−q))²/2ΣI of the amplitudes y (*shape) on the pixels measured with their mates; 0 for a real object."""
+    difference = power = 0.0
+    for a, b in _measured_with_mates(y, valid):
+        difference += float(((a - b) ** 2).sum(dtype=float))
+        power += float((a * a).sum(dtype=float))
+    return difference / 2 / (power or 1.0)
+
+
+def may_be_real(y: NDArray[np.floating], valid: NDArray[np.bool_], likelihood: Likelihood) -> bool:
+    """Whether mates differ by no more than noise, so that either of them tells the other.
+
+    Of N counts on two mates that expect the same, k and N − k have (k − (N − k))²/N = 1 on average, at any N > 0. Of amplitudes
+    with noise σ it is (y − y')²/2σ². The mean over pairs may exceed 1 by three standard errors. Where no noise is known, the
+    asymmetry may be `MAX_REAL_ASYMMETRY`.
+
+    Parameters
+    ----------
+    y : float (*shape)
+        Amplitudes, zero frequency first.
+    valid : bool (*shape)
+        True where measured.
+    likelihood
+        The noise as the problem states it.
+    """
+    noise = stated_noise(likelihood, some_measured(y, valid))
+    if not isinstance(noise, Poisson) and type(noise) is not Gaussian:
+        return asymmetry(y, valid) < MAX_REAL_ASYMMETRY
+    own = np.ix_(*([0, n // 2] if n % 2 == 0 else [0] for n in y.shape))  # their own mates, which differ by 0
+    pixels = -int((valid[own] & ((y[own] > 0) | (type(noise) is Gaussian))).sum())
+    total = 0.0
+    for a, b in _measured_with_mates(y, valid):
+        if isinstance(noise, Poisson):
+            some = a + b > 0
+            a, b = a[some], b[some]
+            total += noise.scale * float(((a * a - b * b) ** 2 / (a * a + b * b)).sum(dtype=float))
+        else:
+            total += float(((a - b) ** 2).sum(dtype=float)) / (2 * noise.sigma**2)
+        pixels += a.size
+    return pixels > 0 and total / pixels <= 1 + 3 * math.sqrt(4 / pixels)  # each of pixels/2 pairs was taken twice
+
+
+def _measured_with_mates(y: NDArray[np.floating], valid: NDArray[np.bool_]) -> Iterator[tuple[NDArray, NDArray]]:
+    """Amplitudes (pixels,) of the pixels measured with their mates, and those of the mates, in blocks."""
+    n, thickness = len(y), max(1, BLOCK_PIXELS // y[0].size)
+    axes = tuple(range(1, y.ndim))
+    for first in range(0, n, thickness):
+        rows = np.arange(first, min(first + thickness, n))
+        far, seen = (np.roll(np.flip(values[-rows % n], axes), 1, axes) for values in (y, valid))
+        both = valid[rows] & seen
+        yield y[rows][both], far[both]

@@ -18,6 +18,27 @@ def checked_array(array: ArrayLike, shape: tuple[int, ...], name: str, dtype: DT
     return array.astype(dtype)
 
 
+def check_measurement(name: str, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+    """Raise `InputError` unless a measurement is real and has two or three axes."""
+    if dtype.kind not in "fiub":
+        raise InputError(f"{name} is {dtype}; a measurement is real and non-negative: pass the intensity |F|²")
+    if len(shape) not in (2, 3) or min(shape) < 4:
+        raise InputError(f"{name} has shape {shape}; two or three axes of at least 4 pixels are needed")
+
+
+def usable_pixels(
+    valid: NDArray[np.bool_], finite: NDArray[np.bool_], negative: NDArray[np.bool_], name: str, mask_bad: bool
+) -> NDArray[np.bool_]:
+    """The valid pixels that are finite and not negative. Raises `InputError` if others are left out, unless `mask_bad`."""
+    bad = valid & (~finite | negative)
+    if bad.any() and not mask_bad:
+        raise InputError(
+            f"{name} has {int((bad & ~finite).sum())} NaN or infinite and {int((bad & negative).sum())} negative values on "
+            'measured pixels; mask them in the file, or treat them as unmeasured with bad_pixels="mask" (--bad-pixels mask)'
+        )
+    return valid & ~bad
+
+
 def checked_support(support: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """The support, bool (*shape). Raises `InputError` if it is empty, or larger than an oversampled pattern allows."""
     inside = checked_array(support, shape, "support", bool)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -16,8 +16,8 @@ from ..errors import InputError
 from ..numerics import fast
 from ..numerics.arrays import TINY, Array, Device, like, namespace, to_numpy
 from ..operators import FarField, Operator
-from .autocorrelation import extent, islands, widths
-from .checks import checked_array, checked_support
+from .autocorrelation import extent, islands, may_be_real, widths
+from .checks import check_measurement, checked_array, checked_support, usable_pixels
 from .likelihood import Gaussian, Likelihood
 
 NLL_POINTS = 1 << 18
@@ -95,19 +95,9 @@ class Problem:
             raise InputError("give either intensity= or amplitude=, one of them")
         name = "amplitude" if intensity is None else "intensity"
         data = np.asarray(amplitude if intensity is None else intensity)
-        if data.dtype.kind not in "fiub":
-            raise InputError(f"{name} is {data.dtype}; a measurement is real and non-negative: pass the intensity |F|²")
-        if data.ndim not in (2, 3) or min(data.shape) < 4:
-            raise InputError(f"{name} has shape {data.shape}; two or three axes of at least 4 pixels are needed")
+        check_measurement(name, data.dtype, data.shape)
         valid = np.ones(data.shape, bool) if mask is None else checked_array(mask, data.shape, "mask", bool)
-        bad = valid & ~(np.isfinite(data) & (data >= 0))
-        if bad.any() and bad_pixels != "mask":
-            nan, negative = int((bad & ~np.isfinite(data)).sum()), int((bad & (data < 0)).sum())
-            raise InputError(
-                f"{name} has {nan} NaN or infinite and {negative} negative values on measured pixels; "
-                'mask them in the file, or treat them as unmeasured with bad_pixels="mask" (--bad-pixels mask)'
-            )
-        valid &= ~bad
+        valid = usable_pixels(valid, np.isfinite(data), data < 0, name, bad_pixels == "mask")
         data = np.where(valid, data, 0).astype(np.float32)
         if not data.any():
             raise InputError(f"{name} is zero on all {int(valid.sum())} measured pixels; check the file, key and mask")
@@ -225,13 +215,17 @@ class Problem:
 
     def nll_of(self, f: Array) -> Array:
         """The negative log-likelihood (batch,) of the far field f = A x."""
+        return sum((self.likelihood.total(p, self.amplitude[at], self.valid[at]) for at, p in self.slabs(f)), start=0.0)
+
+    def slabs(self, f: Array) -> Iterator[tuple[Any, Array]]:
+        """The intensity of f = A x in parts, each with its place: a likelihood makes many arrays of the size of its argument."""
         if self.detector is not None:
-            return self.likelihood.total(self._detect(f), self.amplitude, self.valid)
-        total, thickness = 0.0, max(1, NLL_POINTS * f.shape[1] // math.prod(f.shape[1:]))
-        for first in range(0, f.shape[1], thickness):  # a likelihood makes many arrays of the size of its argument
-            part = slice(first, min(first + thickness, f.shape[1]))
-            total = total + self.likelihood.total(self._detect(f[:, part, ...]), self.amplitude[part, ...], self.valid[part, ...])
-        return total
+            yield (...,), self._detect(f)
+            return
+        rows, thickness = f.shape[1], max(1, NLL_POINTS * f.shape[1] // math.prod(f.shape[1:]))
+        for first in range(0, rows, thickness):
+            part = slice(first, min(first + thickness, rows))
+            yield (part, ...), self._detect(f[:, part, ...])
 
     def nll_gradient(self, x: Array) -> Array:
         """∂nll/∂Re x + i ∂nll/∂Im x, of the shape of x (batch, *in_shape)."""
@@ -274,8 +268,13 @@ class Problem:
         bool (*shape)
             The held-out pixels.
         """
-        held = islands(to_numpy(self.valid), self.speckle_size, fraction, rng)
+        held = self.islands(fraction, rng)
         return self.without(held), like(held, self.valid)
+
+    def islands(self, fraction: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+        """Islands of a speckle's size, bool (*shape), on a share of the valid pixels; if the object may be real, also at −q."""
+        y, valid = to_numpy(self.amplitude), to_numpy(self.valid)
+        return islands(valid, self.speckle_size, fraction, rng, may_be_real(y, valid, self.likelihood))
 
     def without(self, pixels: NDArray[np.bool_]) -> Problem:
         """The problem with these pixels, bool (*shape), zero frequency first, unmeasured and their amplitudes erased."""

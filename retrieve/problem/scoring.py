@@ -1,18 +1,20 @@
-"""R factors of an object on working and on held-out pixels, and the choice of a start by them."""
+"""R factors and deviances of an object on working and on held-out pixels, and the choice of a start by them."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from ..numerics import fast
 from ..numerics.arrays import Array, Device, find_device, namespace, to_numpy
 from ..operators import Operator
+from .likelihood import Likelihood, Poisson, is_cut, is_described, some_measured, stated_noise
 from .problem import Problem
 
 
@@ -31,12 +33,26 @@ class Score:
         Negative log-likelihood per working pixel.
     failure
         The reason why this start has no usable estimate, or None.
+    deviance
+        Σ deviance/Σ expected deviance over the working pixels: 1 if noise alone explains the misfit; None if the noise is not
+        known, see `known_noise`.
+    deviance_free
+        The same over the held-out pixels; None if no pixel was held out.
     """
 
     r: float
     r_free: float | None = None
     nll: float = float("nan")
     failure: str | None = None
+    deviance: float | None = None
+    deviance_free: float | None = None
+
+    @classmethod
+    def of(cls, numbers: Sequence[float], failure: str | None = None) -> Score:
+        """The score of r, r_free, nll, deviance and deviance_free, each NaN where there is none."""
+        r, free, nll, *deviances = (float(value) for value in numbers)
+        optional = [None if math.isnan(value) else value for value in (free, *deviances)]
+        return cls(r, optional[0], nll, failure, *optional[1:])
 
     @property
     def chi2(self) -> float:
@@ -121,6 +137,96 @@ class Scorer:
         axes = tuple(range(1, misfit.ndim))
         r, *free = (to_numpy(xp.sum(misfit * share, axis=axes)) for share in self._shares)
         return r, free[0] if free else np.full_like(r, np.nan)
+
+    @cached_property
+    def _noise(self) -> Likelihood | None:
+        return known_noise(self.problem)
+
+    def scores(self, x: Array, detector: Operator | None = None, r: np.ndarray | None = None) -> list[Score]:
+        """The scores of x (batch, *shape); r: R and R_free (2, batch), if the caller has them.
+
+        A score whose R is not finite is a failure.
+        """
+        problem = self.problem if detector is None else self.problem.replace(detector=detector)
+        r, free = self(x, detector) if r is None else r
+        f = problem.operator.forward(x)
+        pixels = int(np.count_nonzero(to_numpy(self.work)))
+        nll = to_numpy(problem.replace(valid=self.work).nll_of(f)) / max(pixels, 1)
+        deviances = deviance_per_pixel(problem, f, self._noise, (self.work, self.held))
+        columns = np.stack([r, free, nll, *deviances], axis=1)
+        return [
+            Score.of(numbers, None if math.isfinite(numbers[0]) else f"R is {numbers[0]:g} on {pixels} fitted pixels")
+            for numbers in columns
+        ]
+
+
+def known_noise(problem: Problem) -> Likelihood | None:
+    """The noise by which the deviance judges a fit, None where it is not known.
+
+    Parameters
+    ----------
+    problem : Problem
+        The measurement.
+
+    Returns
+    -------
+    Likelihood or None
+        The problem's own likelihood, with three exceptions. σ = ½, the default, stands for counts: it is `Poisson` where the
+        intensities are whole numbers, and nothing is known where they are not. Counts that were cut to zero below a threshold
+        follow no likelihood here, nor does a simulation without noise or with counts and noise on the amplitude at once.
+    """
+    y = some_measured(to_numpy(problem.amplitude), to_numpy(problem.valid))
+    noise = stated_noise(problem.likelihood, y) if is_described(problem.meta) else None
+    return None if isinstance(noise, Poisson) and is_cut(noise, y) else noise
+
+
+def deviance_per_pixel(problem: Problem, f: Array, noise: Likelihood | None, masks: Sequence[Array | None]) -> np.ndarray:
+    """Σ deviance/Σ expected deviance over the pixels of each mask.
+
+    It is 1 for a right model and the right noise, at 0.1 counts a pixel as at 10⁴. A fit of n pixels by p free numbers has about
+    1 − p/n on the pixels that it saw, and more than 1 on others.
+
+    Parameters
+    ----------
+    problem : Problem
+        With the amplitudes of all masks.
+    f : complex (batch, *field)
+        The far field A x.
+    noise
+        The noise, None if it is not known; see `known_noise`.
+    masks
+        bool (*shape), zero frequency first.
+
+    Returns
+    -------
+    float64 (masks, batch)
+        NaN for a mask that is None or has no pixels, and where the noise or its expectation is not known.
+    """
+    sums = np.zeros((2, len(masks), f.shape[0]))
+    for at, *pixels in deviances(problem, f, noise):
+        xp = namespace(pixels[0])
+        axes = tuple(range(1, pixels[0].ndim))
+        for total, values in zip(sums, pixels, strict=True):
+            for k, mask in enumerate(masks):
+                if mask is not None:
+                    total[k] += to_numpy(xp.sum(xp.where(mask[at], values, xp.zeros_like(values)), axis=axes))
+    total, expected = sums
+    return np.divide(total, expected, out=np.full_like(total, np.nan), where=expected > 0)
+
+
+def deviances(problem: Problem, f: Array, noise: Likelihood | None) -> Iterator[tuple[Any, Array, Array]]:
+    """The deviance of each pixel and its expectation (batch, *part) in parts, each with its place on the detector.
+
+    Pixels that were not measured hold no meaning. Nothing comes where the noise or its expectation is not known.
+    """
+    if noise is None:
+        return
+    for at, p in problem.slabs(f):
+        p = namespace(p).clip(p, min=0)
+        expected = noise.expected_deviance(p)
+        if expected is None:
+            return
+        yield at, noise.deviance(p, problem.amplitude[at]), expected
 
 
 def standard_error(pixels: int) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..numerics.arrays import to_numpy
-from .autocorrelation import fill_unmeasured
+from .autocorrelation import MAX_REAL_ASYMMETRY, asymmetry, fill_unmeasured
 from .problem import Problem
 
 RAYLEIGH_QUANTILE = 0.459
@@ -18,9 +18,6 @@ RAYLEIGH_QUANTILE = 0.459
 
 SHARP_EDGE_LEVEL = 1e-4
 """Below this level the autocorrelation's edge is taken as it is; above, weak edge pixels are lost and half of it is widened."""
-
-MAX_REAL_ASYMMETRY = 0.018
-"""Asymmetry up to which a real object is one of the guesses."""
 
 THRESHOLD_VALUES = 16
 """Values above zero that show how far apart intensities lie."""
@@ -71,19 +68,19 @@ def survey(problem: Problem) -> Survey:
         half = _crop_or_pad(half, tuple(problem.shape))
     if not centre:
         volume *= 3  # without its lowest frequencies the autocorrelation looks smaller than it is
-    asymmetry = _asymmetry(problem)
-    real = asymmetry < MAX_REAL_ASYMMETRY
+    differs = asymmetry(to_numpy(problem.amplitude), valid)
+    real = differs < MAX_REAL_ASYMMETRY
     volume = min(volume, 0.25 * valid.size)
-    threshold = _threshold(problem)
+    threshold = cut_level(problem)
     words = (
         f"the autocorrelation stands out above {level:.1g} of its peak: the object fills at most {volume:.0f} of {valid.size} px",
         "half the autocorrelation is a support to try" if half is not None else "half the autocorrelation is no safe support",
-        f"the pattern differs from its inversion by {asymmetry:.2g}: "
+        f"the pattern differs from its inversion by {differs:.2g}: "
         + ("it may be real: phases within ±π/2 are tried, too" if real else "the object has a phase"),
         *([] if centre else ["the centre is unmeasured: larger supports are tried, too"]),
         *([f"no intensity between 0 and {threshold:.3g}: cut there; the zeros count as measured"] if threshold else []),
     )
-    return Survey(volume, half, level, asymmetry, real, centre, threshold, words)
+    return Survey(volume, half, level, differs, real, centre, threshold, words)
 
 
 def _autocorrelation_support(intensity: NDArray[np.floating]) -> tuple[NDArray[np.bool_], float, bool]:
@@ -144,24 +141,15 @@ def _crop_or_pad(inside: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[n
     return inside
 
 
-def _asymmetry(problem: Problem) -> float:
-    """Σ(√I(q) − √I(−q))²/2ΣI on the pixels measured with their opposites."""
-    y, valid = to_numpy(problem.amplitude).astype(float), to_numpy(problem.valid)
-    axes = tuple(range(y.ndim))
-    both = valid & np.roll(np.flip(valid), 1, axis=axes)
-    z = np.roll(np.flip(y), 1, axis=axes)
-    power = float((y[both] ** 2).sum()) or 1.0
-    return float(((y - z)[both] ** 2).sum()) / 2 / power
-
-
-def _threshold(problem: Problem) -> float:
+def cut_level(problem: Problem) -> float:
     """The threshold of a pattern that was cut: its lowest intensity above zero, 0 if it was not cut.
 
-    A cut pattern has zeros, and values that lie much closer to each other than the lowest lies to 0. Counts lie one apart.
+    A cut pattern has zeros, and values that lie closer to each other than the lowest lies to 0. Counts lie one apart, so that a
+    lowest count of 2 is a cut.
     """
     intensity = to_numpy(problem.amplitude)[to_numpy(problem.valid)].astype(float) ** 2
     if not intensity.any() or (intensity == 0).mean() < 0.01:
         return 0.0
     lowest = float(intensity[intensity > 0].min())
     values = np.unique(np.round(intensity[intensity > 0] / lowest, 3))
-    return lowest if len(values) > THRESHOLD_VALUES and values[THRESHOLD_VALUES] - 1 < THRESHOLD_VALUES / 3 else 0.0
+    return lowest if len(values) > THRESHOLD_VALUES and values[THRESHOLD_VALUES] - 1 < THRESHOLD_VALUES / 1.5 else 0.0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..evaluate.analyze import Analysis
 from ..evaluate.ensemble import upper
 from ..evaluate.resolution import threshold_of
@@ -19,7 +21,7 @@ PAIR_FORMULAS = {
 }
 ERROR_FORMULAS = {
     "chi2_diffraction": ("diffraction error", "Σ(u − v)²/Σu² of the normalised amplitudes"),
-    "r": ("R", "Σ(√P − √I)²/ΣI on the measured pixels"),
+    "r": ("R", "Σ(√P − √I)²/ΣI on the fitted pixels"),
     "diffraction_correlation": ("diffraction correlation", "Pearson correlation with the measured amplitude"),
 }
 
@@ -36,6 +38,7 @@ def analysis_page(analysis: Analysis) -> dict[str, Any]:
         "matrix": pair_matrix(analysis),
         "modes": modes_grid(analysis.modes, analysis.meta, "arb. units", analysis.kind),
         "frequency": frequency_panel(analysis),
+        "limits": [f"{one.resolution.how} ({one.of})." for one in analysis.curves],
     }
 
 
@@ -66,12 +69,14 @@ def frequency_panel(analysis: Analysis) -> CurvePanel:
     curves = []
     for k, one in enumerate(analysis.curves):
         curve, half = one.curve, one.resolution.half_period
-        read = "no resolution" if half is None else f"half period {half:.2f} px at {one.resolution.criterion}"
+        read = "no resolution" if half is None else f"half period {half:.2f} px"
+        read += f", limit: {one.resolution.limit}" if one.resolution.limit else ""
         curves.append(ChartCurve(k, curve.frequency, curve.value, f"{curve.name} of {one.of}: {read}"))
         curves.append(ChartCurve(k, curve.frequency, threshold_of(curve), dashed=True, pale=True))
-    title, note = "agreement over spatial frequency", "Dashed: the threshold."
+    title, note = "agreement over spatial frequency", "Dashed: the threshold. A curve ends where the data end."
     alt = "PRTF and FRC over spatial frequency"
-    return CurvePanel(title, curves, "spatial frequency (1/px)", "", alt, note, limits=(-0.05, 1.1), wide=True)
+    top = max([1.1, *(1.05 * float(np.nanmax(one.curve.value, initial=0)) for one in analysis.curves)])
+    return CurvePanel(title, curves, "spatial frequency (1/px)", "", alt, note, limits=(-0.05, top), wide=True)
 
 
 def _between_table(analysis: Analysis) -> TablePanel:

@@ -27,7 +27,10 @@ def command_of(comparison: Comparison) -> str | None:
     budget = settings.get("budget") or {}
     given = {"truth": settings.get("truth"), "objects": settings.get("objects"), "starts": settings.get("starts")}
     given |= {"seed": settings.get("seed"), "hold-out": settings.get("hold_out")}
-    given |= {"ffts": budget.get("ffts"), "seconds": budget.get("seconds")}
+    seconds = settings.get("seconds")
+    if budget.get("seconds") is not None:  # of older files, for each start
+        seconds = budget["seconds"] * settings["starts"]
+    given |= {"ffts": budget.get("ffts"), "seconds": seconds}
     for name, value in given.items():
         parts += [] if value is None else [f"--{name}", str(value)]
     parts += ["--ramp"] if settings.get("ramp") else []

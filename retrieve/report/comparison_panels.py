@@ -42,23 +42,31 @@ def comparison_page(comparison: Comparison) -> dict[str, Any]:
         "distributions": _distributions(comparison, hints, series),
         "examples": examples,
         "left_out": left_out,
+        "notes": comparison.notes,
+        "equal": comparison.equal,
         "failures": failures_table(comparison.rows),
         "command": command_of(comparison),
     }
 
 
 def _counts(rows: Sequence[Row]) -> dict[str, int]:
-    """How many objects, sets, noise levels, starts, runs and failed runs there are."""
+    """How many objects, sets, noise levels, starts, runs and failed runs there are; starts: 0 where solvers differ."""
     several = {row.solver for row in rows if row.start is not None}  # an external result has no starts, and is a run itself
     runs = [row for row in rows if row.start is not None or row.solver not in several]
     return {
         "objects": len({(row.group, row.object) for row in rows}),
         "sets": len(_groups(rows)),
         "noises": len({row.noise for row in rows}),
-        "starts": len({row.start for row in rows if row.start is not None}),
+        "starts": _starts(rows),
         "runs": len(runs),
         "failed": sum(row.failure is not None for row in runs),
     }
+
+
+def _starts(rows: Sequence[Row]) -> int:
+    if len({row.starts for row in rows if row.starts is not None}) > 1:
+        return 0
+    return len({row.start for row in rows if row.start is not None})
 
 
 def _groups(rows: Sequence[Row]) -> list[str]:

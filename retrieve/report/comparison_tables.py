@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from ..evaluate.comparison import Row
 from ..evaluate.statistics import LEVELS, Paired, Rate, Summary
 from .numbers import NONE
-from .tables import Cell, Column, TablePanel
+from .tables import Cell, Column, TablePanel, percent
 
 THRESHOLDS = dict(zip(("success95", "success99"), LEVELS, strict=True))
 METRIC_TITLES = {
@@ -57,6 +57,11 @@ def summary_table(summaries: Sequence[Summary], hints: Mapping[str, str]) -> Tab
             columns.append(Column(f"> {level}", [_rate(getattr(s, name)) for s in summaries], hint))
     for name in dict.fromkeys(name for s in summaries for name in s.medians):
         columns.append(Column(metric_title(name), [s.medians.get(name) for s in summaries], "median of " + hints.get(name, name)))
+    if len({s.starts for s in summaries if math.isfinite(s.starts)}) > 1:
+        columns.append(Column("starts", [s.starts for s in summaries], "mean number among which the best was chosen"))
+    if any(s.completed < 1 for s in summaries):
+        hint = "share of the solver's own steps before the budget ended it, mean of a row"
+        columns.append(Column("own run", [s.completed for s in summaries], hint, show=percent))
     columns.append(Column("seconds", [s.seconds for s in summaries], "mean of a row"))
     columns.append(Column("FFTs", [s.ffts for s in summaries], "mean of a row"))
     if any(s.network_evaluations for s in summaries):

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..io.conventions import SQUARE_TOLERANCE, whole_numbers
 from ..io.result import Result
 from ..problem import Problem
+from ..problem.likelihood import SQUARE_TOLERANCE, whole_numbers
 from .object_panels import AXIS_NAMES
 from .panels import ColourScale, ImagePanel, PixelGrid
 

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..evaluate.support_agreement import SupportAgreement, moved, support_agreement
-from ..evaluate.verdict import account_lines
+from ..evaluate.verdict import account_lines, choice_lines
 from ..io.result import Result
 from ..numerics.alignment import Aligned, align, shift_to_centre
 from ..numerics.grids import crop_to
+from .deviance_panel import deviance_panel
 from .object_panels import (
     amplitude_and_phase,
     error_panels,
@@ -49,12 +50,14 @@ def result_page(result: Result) -> dict[str, Any]:
         "known": known,
         "object": _object_grid(result, known, supports, unit),
         "diffraction": _diffraction_grid(diffraction),
+        "deviance": deviance_panel(result),
         "history": history_panel(result),
         "starts_table": starts_table(result, agreement),
         "starts_charts": starts_charts(result, agreement) if agreement else [],
         "modes": modes_of_starts(result, agreement, unit) if agreement else None,
         "facts": _facts(result),
         "account": account_lines(result),
+        "choice": "; ".join(choice_lines(result)),
     }
 
 

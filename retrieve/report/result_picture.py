@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..evaluate.verdict import choice_lines
 from ..io.result import Result
 from .figure import write_figure
 
@@ -110,9 +111,13 @@ def _headline(result: Result) -> str:
     parts.append(f"R {score.r:.3g}")
     if score.r_free is not None:
         parts.append(f"R_free {score.r_free:.3g}")
+    if score.deviance is not None:
+        parts.append(f"deviance {score.deviance:.3g} per pixel")
     shown = f"{result.chosen} chosen" if result.averaging is None else f"their {result.averaging}"
     parts.append("1 start" if starts == 1 else f"{starts} starts, {shown}" + f", {failed} failed" * bool(failed))
     if result.interrupted:
         parts.append("interrupted")
-    verdict = [] if result.verdict is None else [f"verdict: {result.verdict.headline}", *result.verdict.warnings]
-    return "\n".join(line for said in ["  ·  ".join(parts), *verdict] for line in textwrap.wrap(said, HEADLINE_WIDTH))
+    lines = ["  ·  ".join(parts), *choice_lines(result)]
+    if result.verdict is not None:
+        lines += [f"verdict: {result.verdict.headline}", *result.verdict.warnings]
+    return "\n".join(line for said in lines for line in textwrap.wrap(said, HEADLINE_WIDTH))

@@ -82,12 +82,24 @@ def starts_table(result: Result, agreement: Agreement | None) -> TablePanel:
         Column("R", [score.r for score in result.scores], "on the fitted pixels"),
         Column("R_free", [score.r_free for score in result.scores], "on the held-out pixels"),
         Column("R_free / R", [ratio_of(score) for score in result.scores], "near 1 is healthy"),
+        *_deviances(result),
         Column("support", _shares(result), "share of the array", show=lambda v: percent(v, 2)),
         Column("agreement", same, "complex correlation with the chosen start, after alignment", show=lambda v: number(v, 4)),
         Column("group", group, "starts of one group correlate by 0.9 or more on average; 1 is the largest group"),
         Column("remark", remarks),
     ]
     return TablePanel("starts-table", "Starts", columns)
+
+
+def _deviances(result: Result) -> list[Column]:
+    """The deviance per pixel of each start; none if no noise is known."""
+    names = {"deviance": ("deviance", "fitted"), "deviance_free": ("free deviance", "held-out")}
+    columns = {name: [getattr(score, name) for score in result.scores] for name in names}
+    return [
+        Column(title, columns[name], f"per pixel, on the {pixels} pixels; 1 if noise explains the misfit")
+        for name, (title, pixels) in names.items()
+        if any(value is not None for value in columns[name])
+    ]
 
 
 def _shares(result: Result) -> list[float | None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ..errors import InputError
 from ..plugins.options import unknown
 from .base import ObjectSet
+from .crystal_kinds import KINDS, CrystalKinds
 from .crystals import Crystals
 from .domains import Domains2D, Domains3D
 from .films import Films, Films3D
@@ -28,6 +29,7 @@ _SETS: dict[str, ObjectSet] = {
     "crystal2d-strong": Crystals(strong=True),
     "crystal3d": Crystals(dimensions=3),
     "crystal3d-strong": Crystals(dimensions=3, strong=True),
+    **{f"crystal3d-{kind}": CrystalKinds(kind=kind) for kind in KINDS},
 }
 
 

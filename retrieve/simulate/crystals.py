@@ -81,21 +81,24 @@ def crystal(
     if not 0 < fill <= 0.5:
         raise InputError(f"fill={fill} is out of range; give the crystal's share of the array's edge, in (0, 0.5]")
     rng = np.random.default_rng(seed)
-    depth, radius = _polyhedron(shape, fill, facets or {2: 6, 3: 14}[len(shape)], rng)
+    depth, radius = polyhedron(shape, fill, facets or {2: 6, 3: 14}[len(shape)], rng)
     cover = np.clip(depth + 0.5, 0, 1)  # the share of an edge pixel that lies inside
     r = pixels(shape) / radius  # about -1 to 1 in the crystal
-    angle = phase * _peak_to_valley(_waves(r, rng), inside=cover > 0)
+    angle = phase * peak_to_valley(waves(r, rng), inside=cover > 0)
     if strong:
-        angle += _dislocation(r, rng) + _wall(r, rng)
-    amplitude = cover * (1 + 0.1 * _peak_to_valley(_waves(r, rng), inside=cover > 0))
+        angle += dislocation(r, rng) + _wall(r, rng)
+    amplitude = cover * (1 + 0.1 * peak_to_valley(waves(r, rng), inside=cover > 0))
     x = amplitude * np.exp(1j * angle)
     return (remove_ramp(x) if strong else x).astype(np.complex64)
 
 
-def _polyhedron(shape: tuple[int, ...], fill: float, facets: int, rng: np.random.Generator) -> tuple[NDArray, float]:
+def polyhedron(
+    shape: tuple[int, ...], fill: float, facets: int, rng: np.random.Generator, stretch: NDArray | None = None
+) -> tuple[NDArray, float]:
     """Signed distance (px, positive inside) to a random convex polyhedron in the middle, and its half width.
 
-    A turned box's faces, which bound it, then more faces where the directions leave most room.
+    A turned box's faces, which bound it, then more faces where the directions leave most room. It is longer along each axis by
+    the factor in `stretch`.
     """
     d = len(shape)
     if facets < 2 * d:
@@ -106,6 +109,10 @@ def _polyhedron(shape: tuple[int, ...], fill: float, facets: int, rng: np.random
     while len(normals) < facets:
         normals = np.concatenate([normals, trial[[np.argmin(np.max(trial @ normals.T, axis=1))]]])
     reach = rng.uniform(0.8, 1, facets)
+    if stretch is not None:
+        normals = normals / stretch
+        length = np.linalg.norm(normals, axis=1)
+        normals, reach = normals / length[:, None], reach / length
 
     corners = HalfspaceIntersection(np.column_stack([normals, -reach]), np.zeros(d)).intersections
     low, high = corners.min(axis=0), corners.max(axis=0)
@@ -117,19 +124,19 @@ def _polyhedron(shape: tuple[int, ...], fill: float, facets: int, rng: np.random
     return depth, scale * float(np.max(high - low)) / 2
 
 
-def _waves(r: NDArray, rng: np.random.Generator) -> NDArray:
+def waves(r: NDArray, rng: np.random.Generator) -> NDArray:
     """A smooth random field: a few cosines of one to two waves across the crystal."""
     k = unit_vectors(5, len(r), rng) * rng.uniform(np.pi, 2 * np.pi, (5, 1)) / 2
     offset = rng.uniform(0, 2 * np.pi, 5)
     return sum((np.cos(np.tensordot(k_i, r, 1) + o) for k_i, o in zip(k, offset, strict=True)), np.zeros(r.shape[1:]))
 
 
-def _peak_to_valley(field: NDArray, inside: NDArray) -> NDArray:
+def peak_to_valley(field: NDArray, inside: NDArray) -> NDArray:
     """The field scaled to run over 1 inside, about a mean of 0."""
     return (field - field[inside].mean()) / np.ptp(field[inside])
 
 
-def _dislocation(r: NDArray, rng: np.random.Generator) -> NDArray:
+def dislocation(r: NDArray, rng: np.random.Generator) -> NDArray:
     """The azimuth about a random line near the middle: 2π of phase once around it."""
     u, v = np.tensordot(rotation(len(r), rng)[:2], r, 1)
     du, dv = rng.uniform(-0.3, 0.3, 2)

@@ -107,6 +107,10 @@ class Solver(ABC):
         Number of starts to run in one array.
     agree : float
         Correlation of the best starts at which no more are run; 0: all are run.
+    uses_start : bool
+        False if a given start (`x0`, ``--start``) has no effect. It is then refused.
+    deterministic : bool
+        True if all starts give the same object, so that one is enough.
     """
 
     name: ClassVar[str] = ""
@@ -115,6 +119,8 @@ class Solver(ABC):
     starts: ClassVar[int] = 1
     batch: ClassVar[int] = 1
     agree: ClassVar[float] = 0.0
+    uses_start: ClassVar[bool] = True
+    deterministic: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         validate(self)

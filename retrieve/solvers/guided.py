@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..numerics.alignment import align
+from ..numerics.alignment import ALIGNMENT_TRANSFORMS, align
 from ..numerics.arrays import Array, like, namespace, to_numpy
 from ..plugins.options import option
 from ..problem import Problem
@@ -38,6 +38,7 @@ class Guided(Solver):
         for generation in range(self.generations):
             if generation:
                 champion = self._best(problem, ends)
+                problem.operator.spend(ALIGNMENT_TRANSFORMS * self.population * x.shape[0])
                 members = self._breed([to_numpy(step.estimate) for step in ends[: self.population]], champion, x)
                 ends = [champion]
             for k, member in enumerate(members):

@@ -19,6 +19,7 @@ from ..operators import Operator
 from ..plugins.options import option
 from ..problem import Problem
 from ..problem.autocorrelation import ellipsoid
+from ..problem.likelihood import Poisson
 from .base import Solver, Step, Streams
 from .coefficients import Coefficients
 from .coherence import Coherence
@@ -26,6 +27,7 @@ from .constraint import Constraint
 from .convergence import PATIENCE, TOLERANCE, Convergence
 from .shrinkwrap import ShrinkWrap
 
+FIT = "exact: the measured modulus; counts: as near to it as counting noise asks, which is for the end of a run"
 TWIN_CUT = "iteration after which half the array is set to zero once, to break the symmetry of object and twin"
 
 
@@ -58,6 +60,7 @@ class Iterative(Solver):
     tolerance: float = option(0.0, TOLERANCE, ge=0, lt=1)
     patience: int = option(100, PATIENCE, ge=1)
     twin_cut: int | None = option(None, TWIN_CUT, ge=1)
+    fit: str = option("exact", FIT, choices=("exact", "counts"))
     shrink_wrap: ShrinkWrap = ShrinkWrap()
     coherence: Coherence = Coherence()
 
@@ -102,6 +105,20 @@ class Iterative(Solver):
     def batch_for(self, problem: Problem) -> int:
         """Return as many starts as are faster together than one by one."""
         return batch_for(problem, self.tolerance)
+
+    def tempered(self, problem: Problem, x: Array) -> Array:
+        """What P_M x is for counts: the proximal step of their Poisson likelihood, R = v/10 + √(v²/100 + 4I/5) for a modulus v.
+
+        It is the one at an uncertainty of √2 a count, whatever the counts' unit.
+        """
+        threads, m = problem.operator.fourier, None
+        if threads is not None and problem.detector is None:
+            m = fast.fit_modulus(x, problem.amplitude, problem.valid, threads, root=(0.1, 0.8))
+        if m is None:
+            m = problem.replace(likelihood=Poisson()).proximal(x, math.sqrt(2))
+        else:
+            problem.operator.spend(2 * len(x))
+        return _real(m) if self.positivity else m
 
     def constrain(self, support: Array) -> Constraint:
         """Return the constraint with this support, bool (batch or 1, *shape)."""
@@ -154,14 +171,14 @@ def iterate(
         wrap = part.shrink_wrap
         wrapping = wrap.when == "always" or (wrap.when == "auto" and blind)
         project = part.constrain(support)
-        step = part.compiled()
+        step = part.compiled() if part.fit == "exact" or fast.passes_for(x) is not None else None
         loop = (None if step is None else loop_for(x, problem, step, project)) or _AsWritten(part)
         blurred = part.coherence.first(problem, total)
         finishing = part.finish_transforms * x.shape[0]
         cuts = [at - 1 for at in (part.twin_cut, None if twin_cut is None else twin_cut - n) if at is not None]
         for k in range(part.iterations):
             n += 1
-            m = loop.modulus(problem, x)
+            m = loop.modulus(problem, x) if part.fit == "exact" else part.tempered(problem, x)
             if wrapping and n % wrap.every == 0:
                 support = wrap.update(m, support, min(1.0, n / total))
                 problem.operator.spend(x.shape[0])

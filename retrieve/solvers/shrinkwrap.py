@@ -10,17 +10,18 @@ from functools import lru_cache, reduce
 import numpy as np
 from scipy import ndimage
 
-from ..numerics.arrays import Array, convolve, like, namespace, to_numpy
+from ..numerics.arrays import TINY, Array, convolve, like, namespace, to_numpy
 from ..plugins.options import option, validate
 
 
 @dataclass(frozen=True)
 class ShrinkWrap:
-    """Update the support from the object: blur |x| and keep the pixels above a threshold.
+    """Update the support from the object: blur |x| to g and keep the pixels above a threshold.
 
-    The blur's σ falls geometrically from `sigma` to `sigma_end` over the run. The threshold is relative to the maximum or to the
-    rms inside the support. With `area` it is the one that leaves that share of the array. An update counts as one transform of
-    each start, for the blur of its real numbers (`Operator.spend`).
+    The blur's σ falls geometrically from `sigma` to `sigma_end` over the run. The threshold is relative to the maximum, to the
+    rms inside the support, or to the bright pixels' level √(Σg⁴/Σg²), which neither a peak nor the support so far moves much.
+    With `area` it is the one that leaves that share of the array. An update counts as one transform of each start, for the
+    blur of its real numbers (`Operator.spend`).
     """
 
     when: str = option("auto", "auto: only where the data file gives no support", choices=("auto", "always", "never"))
@@ -28,9 +29,10 @@ class ShrinkWrap:
     sigma: float = option(2.0, "standard deviation of the blur at the start, pixels", ge=0)
     sigma_end: float = option(1.0, "standard deviation of the blur at the end, pixels", ge=0)
     threshold: float = option(0.1, "threshold as a share of the reference", gt=0, lt=1)
-    reference: str = option("max", "what the threshold is relative to", choices=("max", "rms"))
+    reference: str = option("max", "what the threshold is relative to", choices=("max", "rms", "bright"))
     area: float | None = option(None, "target share of the array at the end, in place of the threshold", gt=0, le=0.5)
     area_start: float | None = option(None, "target share of the array at the start; the end's where not given", gt=0, le=1)
+    most: float | None = option(None, "largest share of the array that a threshold may leave", gt=0, le=1)
     limit: float | None = option(None, "largest relative change of the support's size in one update", gt=0)
     parts: int | None = option(None, "keep only so many largest connected parts", ge=1)
     fill: bool = option(False, "fill the holes of the support")
@@ -69,7 +71,16 @@ class ShrinkWrap:
                 inside = xp.astype(support, a.dtype)
                 count = xp.sum(inside, axis=axes, keepdims=True)
                 reference = xp.sqrt(xp.sum(inside * a * a, axis=axes, keepdims=True) / count)
+            if self.reference == "bright":
+                squared = (a / (reference + TINY)) ** 2
+                fourth = xp.sum(squared * squared, axis=axes, keepdims=True)
+                reference = reference * xp.sqrt(fourth / (xp.sum(squared, axis=axes, keepdims=True) + TINY))
             new = a > self.threshold * reference
+            if self.most is not None:
+                size = xp.sum(xp.astype(new, a.dtype), axis=axes)
+                largest = self.most * math.prod(a.shape[1:])
+                if bool(xp.any(size > largest)):
+                    new = new & _largest(a, xp.full((a.shape[0],), largest, dtype=a.dtype, device=a.device))
         if self.limit is not None:
             was = xp.sum(xp.astype(support, a.dtype), axis=axes) + xp.zeros((a.shape[0],), dtype=a.dtype, device=a.device)
             size = xp.sum(xp.astype(new, a.dtype), axis=axes)

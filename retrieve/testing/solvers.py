@@ -90,6 +90,18 @@ def no_global_state(watched: WatchedSolver) -> None:
     )
 
 
+@checks.add("starts alike where it says so", no_global_state)
+def alike_where_told(watched: WatchedSolver) -> None:
+    """A solver that calls itself deterministic gives the same object from two starts."""
+    if not watched.solver.deterministic:
+        raise SkipTest("its starts are random")
+    one, other = (watched.run(starts=(k,)).last for k in (0, 1))
+    require(
+        np.array_equal(one, other),
+        f"it is `deterministic`, and starts 0 and 1 differ by {distance(one, other):.2g}; leave `deterministic` False",
+    )
+
+
 SOUND = (no_global_state,)
 """What a comparison of two runs needs: it ends, is finite, and repeats."""
 

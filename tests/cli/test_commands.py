@@ -9,7 +9,7 @@ from matplotlib.image import imread
 
 from retrieve.cli import COMMANDS, main
 from retrieve.io.results import read_result
-from retrieve.simulate import TUNE_SEED, object_set
+from retrieve.simulate import TUNE_SEED, blobs, measure, object_set
 
 SHORT = ["--recipe", "20 er + 30 hio + 10 er"]
 
@@ -26,6 +26,39 @@ def test_the_main_job_leaves_a_result_and_a_picture(here, capsys):
     assert min(picture.shape[:2]) > 300
     assert picture.std() > 0.05
     assert sorted(path.name for path in here.iterdir()) == ["example-crystal2d.retrieved.cxi", "example-crystal2d.retrieved.png"]
+
+
+def test_the_deviance_stands_beside_r(pattern, capsys):
+    main(["run", pattern, *SHORT, "--no-picture", "--out", "a.cxi"])
+    told = " ".join(capsys.readouterr().out.split())
+    score = read_result("a.cxi").score
+    assert "deviance" in told
+    assert f"{score.deviance:.3g}" in told
+    assert f"{score.deviance_free:.3g}" in told
+    main(["inspect", "a.cxi"])
+    assert f"deviance {score.deviance:.3g} per pixel" in " ".join(capsys.readouterr().out.split())
+
+
+def test_run_and_analyze_print_one_r(pattern, capsys):
+    main(["run", pattern, *SHORT, "--starts", "2", "--no-picture", "--out", "a.cxi", "--hold-out", "0.2"])
+    capsys.readouterr()
+    scores = read_result("a.cxi").scores
+    main(["analyze", "a.cxi"])
+    told = capsys.readouterr().out
+    (line,) = (line for line in told.splitlines() if "R (fitted pixels)" in line)
+    median = np.median([score.r for score in scores])
+    assert f"{median:.4g}" in line
+
+
+def test_a_mask_the_wrong_way_round_ends_with_an_error(here, capsys):
+    intensity = measure(blobs((32, 32), seed=0)[0], photons=1e6)
+    intensity[20, 11] = 1e9
+    np.savez("hot.npz", intensity=intensity, mask=intensity == 1e9)
+    with pytest.raises(SystemExit) as stop:
+        main(["run", "hot.npz", "--solver", "hio", "--iterations", "5", "--starts", "2", "--out", "a.cxi"])
+    assert stop.value.code not in (0, None)
+    assert "check the mask" in " ".join(capsys.readouterr().err.split())
+    assert not (here / "a.cxi").exists()
 
 
 def test_quiet_says_nothing(pattern, capsys):

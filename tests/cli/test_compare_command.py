@@ -45,7 +45,7 @@ def scan(tmp_path):
 def test_a_benchmark_twice_is_the_same_apart_from_times(run, tmp_path):
     outputs = []
     for name in ("a", "b"):
-        benchmark = ["--benchmark", "domains2d-50", "--noise", "0,0.05", "--objects", "1", "--starts", "2"]
+        benchmark = ["--benchmark", "domains2d-50", "--noise", "0,0.05", "--objects", "1", "--starts", "2", "--ffts", "1000"]
         files = ["--json", tmp_path / f"{name}.json", "--csv", tmp_path / f"{name}.csv", "--report", tmp_path / f"{name}.html"]
         code, out, _ = run(*benchmark, *FAST, "--solver", "best=recipe:recipe=10 hio + 10 er", *files)
         assert code == 0

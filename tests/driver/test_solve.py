@@ -144,7 +144,7 @@ class Odd(Solver):
     """A solver that does what it is told wrong from its third step on."""
 
     name: ClassVar[str] = "odd"
-    how: str = option("nan", "what goes wrong", choices=("nan", "inf", "shape", "batch", "none", "once"))
+    how: str = option("nan", "what goes wrong", choices=("nan", "inf", "shape", "batch", "none", "once", "huge"))
 
     def steps(self, problem, x, rng) -> Iterator[Step]:
         if self.how == "none":
@@ -157,6 +157,8 @@ class Odd(Solver):
                     x = x[:, 1:]
                 elif self.how == "batch":
                     x = xp.concat([x, x])
+                elif self.how == "huge":
+                    x = x * 1e18
                 else:
                     x = x + (math.inf if self.how == "inf" else math.nan)
             yield Step(x)
@@ -169,6 +171,34 @@ def test_a_failed_start_raises(hard, how):
         solve(Odd(how), hard)
     with pytest.raises(SolverError, match="all 2 starts failed; the first: start 0: NaN"):
         solve(Odd(how), hard, starts=2, strict=False)
+
+
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
+def test_a_start_without_a_finite_r_fails(hard):
+    with pytest.raises(SolverError, match=r"start 0: R is (inf|nan) on \d+ fitted pixels after 4 steps of odd; check the mask"):
+        solve(Odd("huge"), hard)
+    with pytest.raises(SolverError, match="all 2 starts failed; the first: start 0: R is (inf|nan)"):
+        solve(Odd("huge"), hard, starts=2, strict=False)
+
+
+@pytest.mark.parametrize("starts", [1, 3])
+def test_a_mask_that_leaves_a_hot_pixel_alone_is_refused(starts):
+    """A mask the wrong way round over a hot pixel: that pixel is held out, and no intensity is left to fit."""
+    intensity = measure(blobs((32, 32), seed=0)[0], photons=1e6)
+    intensity[20, 11] = 1e9
+    mask = intensity == 1e9
+    with pytest.raises(InputError, match=r"1 of 1 measured pixels are held out and hold all the intensity; check the mask"):
+        solve(HIO(iterations=5), Problem.from_arrays(intensity=intensity, mask=mask), starts=starts, strict=False)
+
+
+def test_a_start_has_its_deviance(easy):
+    counts = measure(easy.truth, photons=1e5)
+    problem = Problem.from_arrays(intensity=counts, support=easy.support)
+    result = solve(HIO(iterations=300), problem, starts=2, batch=2)
+    assert all(0.5 < score.deviance < 2 and 0.5 < score.deviance_free < 4 for score in result.scores)
+    single = solve(HIO(iterations=300), problem, starts=2, hold_out=0).scores
+    assert all(0.5 < score.deviance < 2 and score.deviance_free is None for score in single)
+    assert solve(HIO(iterations=5), easy).score.deviance is None  # its intensities are no counts, and their noise unknown
 
 
 def test_a_failed_start_is_kept_as_failed_when_not_strict(hard):

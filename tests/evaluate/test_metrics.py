@@ -18,7 +18,15 @@ NAMES = [metric.name for metric in m.BUILTIN]
 OF_TRUTH = [metric.name for metric in m.BUILTIN if metric.needs == "truth"]
 OF_DATA = [metric.name for metric in m.BUILTIN if metric.needs == "data"]
 PERFECT = dict.fromkeys(NAMES, 0.0) | dict.fromkeys(
-    ["complex_correlation", "amplitude_correlation", "phase_similarity", "support_overlap", "diffraction_correlation"], 1.0
+    [
+        "complex_correlation",
+        "amplitude_correlation",
+        "inner_amplitude_correlation",
+        "phase_similarity",
+        "support_overlap",
+        "diffraction_correlation",
+    ],
+    1.0,
 )
 
 
@@ -183,6 +191,25 @@ def test_metrics_of_the_data_by_hand():
     assert m.r(x, problem) == pytest.approx(np.sum((z - v) ** 2) / np.sum(v**2), rel=1e-5)
     assert m.chi2_diffraction(x, problem) == pytest.approx(np.sum((z / 31 - v / 15) ** 2) / np.sum((z / 31) ** 2), rel=1e-4)
     assert m.diffraction_correlation(x, problem) == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_a_flat_box_has_no_correlation_inside_the_object(raw):
+    """Of a real, positive object the box has most of the complex correlation, and all of it comes from the outline."""
+    t, support = blobs((48, 48), seed=3)
+    t = np.abs(t)
+    box = np.zeros_like(t)
+    box[np.ix_(*(np.flatnonzero(support.any(axis=1 - axis)) for axis in (0, 1)))] = 2.0
+    found = m.evaluate(box, problem_of(t), raw=raw)
+    assert found["complex_correlation"] > 0.6
+    assert abs(found["inner_amplitude_correlation"]) < (1e-6 if raw else 0.1)
+    assert m.evaluate(t + 0.2 * box, problem_of(t))["inner_amplitude_correlation"] == pytest.approx(1, abs=1e-3)
+
+
+def test_where_the_truth_is_flat_there_is_no_inner_correlation():
+    _, support = blobs((48, 48), seed=3)
+    t = (support * np.exp(1j * np.random.default_rng(0).uniform(0, 1, support.shape))).astype(np.complex64)
+    assert math.isnan(m.evaluate(np.abs(t), problem_of(t))["inner_amplitude_correlation"])
 
 
 def test_an_empty_estimate_has_the_worst_values():

@@ -47,7 +47,7 @@ def test_prtf_drops_to_chance_where_phases_are_random():
     starts = np.stack([low_passed(x, 0.25, seed) for seed in range(16)])
     curve = prtf(starts, problem_of(x))
     assert_allclose(curve.value[1:15], 1, atol=0.02)
-    assert_allclose(curve.value[20:], 0.89 / 4, atol=0.05)  # Rayleigh: √(π/4)/√16
+    assert_allclose(curve.value[20:], 1 / 4, atol=0.05)  # 1/√16
     found = resolution(curve, voxel_nm=5)
     assert found.criterion == "1/e"
     assert found.frequency == pytest.approx(0.25, abs=0.02)

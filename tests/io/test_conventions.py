@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from retrieve.io import load, read
-from retrieve.io.conventions import SQUARE_TOLERANCE, cut_at_edge, find_peak, guess_centred, guess_kind, whole_numbers
+from retrieve.io.conventions import cut_at_edge, find_peak, guess_centred, guess_kind
+from retrieve.problem.likelihood import SQUARE_TOLERANCE, whole_numbers
 from retrieve.simulate import TUNE_SEED, Noise, object_set
 
 KINDS = [

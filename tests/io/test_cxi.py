@@ -34,7 +34,11 @@ def result(problem, support):
         object=estimates[1],
         estimates=estimates,
         supports=np.stack([support, ~support, support]),
-        scores=(Score(0.2, 0.3, 1.0), Score(0.1, 0.2, 0.9), Score(float("nan"), None, failure="NaN in the estimate")),
+        scores=(
+            Score(0.2, 0.3, 1.0, deviance=1.1, deviance_free=1.3),
+            Score(0.1, 0.2, 0.9, deviance=0.8),
+            Score(float("nan"), None, failure="NaN in the estimate"),
+        ),
         chosen=1,
         history=(history, history, {"step": [0.0], "r": [None], "r_free": [None]}),
         cost=Cost(ffts=400, network_evaluations=3, seconds=1.5, steps=200),
@@ -76,6 +80,20 @@ def test_everything_else_comes_back(result, saved):
     assert got.manifest["options"]["beta"] == pytest.approx(0.9)
 
 
+def test_a_file_from_before_the_deviance_is_read(result, saved):
+    with h5py.File(saved, "r+") as file:
+        groups = "entry_1/starts", "entry_1/image_1/process_1/results"
+        places = [f"{group}/{name}" for group in groups for name in file[group]]
+        old = [place for place in places if "deviance" in place]
+        assert len(old) == 4
+        for place in old:
+            del file[place]
+    got = read_result(saved)
+    assert [score.deviance for score in got.scores] == [score.deviance_free for score in got.scores] == [None] * 3
+    assert got.scores[0] == replace(result.scores[0], deviance=None, deviance_free=None)
+    assert got.score.deviance is None
+
+
 @pytest.mark.parametrize("name", ["amplitude", "valid", "support", "truth"])
 def test_problem_comes_back(problem, saved, tmp_path, name):
     write_problem(problem, tmp_path / "data.cxi")
@@ -100,7 +118,7 @@ def test_optional_parts_may_be_absent(result, counts, tmp_path):
 
 
 def test_the_score_of_a_combination_comes_back(result, tmp_path):
-    combined = Score(0.25, 0.5, 1.5)
+    combined = Score(0.25, 0.5, 1.5, deviance=1.2, deviance_free=1.4)
     assert read_result(replace(result, averaged=combined).save(tmp_path / "a.cxi")).score == combined
     assert read_result(replace(result, averaged=None).save(tmp_path / "b.cxi")).averaged is None
 

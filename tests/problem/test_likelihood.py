@@ -1,3 +1,4 @@
+import array_api_strict
 import numpy as np
 import pytest
 import torch
@@ -5,7 +6,7 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from retrieve.errors import OptionError
-from retrieve.problem.likelihood import Gaussian, Poisson
+from retrieve.problem.likelihood import Gaussian, Likelihood, Poisson
 
 BOTH = pytest.mark.parametrize("likelihood", [Gaussian(0.3), Gaussian(), Poisson(), Poisson(7.0)], ids=repr)
 
@@ -51,3 +52,35 @@ def test_nothing_expected_stays_finite(likelihood):
 def test_out_of_range(kind, option, value):
     with pytest.raises(OptionError, match=rf"option {option}={value!r} is"):
         kind(**{option: value})
+
+
+def mean_deviance(rate: float) -> float:
+    """The expectation of the deviance of counts, by the sum over all counts that occur."""
+    wide = 14 * np.sqrt(rate) + 60
+    counts = np.arange(max(0, int(rate - wide)), int(rate + wide))
+    deviance = 2 * (rate - counts + counts * np.log(np.maximum(counts, 1) / rate))
+    return float(np.sum(stats.poisson(rate).pmf(counts) * deviance))
+
+
+@pytest.mark.parametrize("xp", [np.asarray, torch.tensor, array_api_strict.asarray], ids=["numpy", "torch", "strict"])
+def test_poisson_expects_the_deviance_of_counts(xp):
+    rates = np.logspace(-6, 9, 61)
+    found = np.asarray(Poisson(4.0).expected_deviance(xp((rates / 4).astype(np.float32))))
+    assert_allclose(found, [mean_deviance(rate) for rate in rates], rtol=1e-3)
+    assert Poisson().expected_deviance(np.zeros(1))[0] == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("xp", [np.asarray, torch.tensor, array_api_strict.asarray], ids=["numpy", "torch", "strict"])
+def test_gaussian_expects_the_deviance_of_a_clipped_amplitude(xp):
+    a, sigma = np.concatenate([[0.0], np.logspace(-3, 4, 30)]), 0.3
+    z = np.linspace(-12, 12, 200_001)
+    clipped = np.maximum(a[:, None] + sigma * z, 0)
+    expected = np.trapezoid((clipped - a[:, None]) ** 2 / sigma**2 * stats.norm.pdf(z), z, axis=1)
+    assert_allclose(np.asarray(Gaussian(sigma).expected_deviance(xp(a**2))), expected, rtol=1e-5)
+
+
+def test_a_likelihood_need_not_know_its_expected_deviance():
+    class Laplace(Gaussian):
+        expected_deviance = Likelihood.expected_deviance
+
+    assert Laplace().expected_deviance(np.ones(3)) is None

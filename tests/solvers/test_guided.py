@@ -35,6 +35,11 @@ def test_sharpness_takes_another_member(hard):
     assert_allclose(last[-1].estimate, best.estimate, atol=1e-5)
 
 
+def test_evaluation_and_alignment_of_members_cost(hard):
+    """In transforms: two new members, 3 × 2 runs of 15 iterations, 3 and 4 values of R, and the alignment of 3 members."""
+    assert solve(short(), hard, starts=1).cost.ffts == 2 + 3 * 2 * 15 * 2 + 3 + 4 + 3 * 3
+
+
 def test_members_differ_until_they_are_bred(hard):
     steps = steps_of(short(), hard)
     first = [steps[k].estimate for k in (14, 29, 44)]

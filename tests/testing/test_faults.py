@@ -207,6 +207,10 @@ VARIANTS = {
 }
 
 
+APART = ("runs on CuPy", "runs on array-api-strict", "starts alike where it says so")
+"""Checks that ask nothing of most solvers, or need what is not installed."""
+
+
 def found(subject, **settings):
     return {outcome.check: outcome for outcome in run_checks(subject, **settings)}
 
@@ -219,7 +223,7 @@ def test_the_sound_solver_passes_everything():
     outcomes = found(Sound())
     assert failing(outcomes) == []
     skipped = {name: outcome.reason for name, outcome in outcomes.items() if outcome.status == "skipped"}
-    assert set(skipped) <= {"runs on CuPy", "runs on array-api-strict", "posterior samples"}
+    assert set(skipped) <= {*APART, "posterior samples"}
     assert all(skipped.values())
 
 
@@ -230,5 +234,5 @@ def test_a_fault_fails_its_own_check_alone(fault):
     assert failing(outcomes) == [check]
     for outcome in outcomes.values():
         if outcome.status == "skipped":
-            apart = "no posterior samples" in outcome.reason or outcome.check in ("runs on CuPy", "runs on array-api-strict")
+            apart = "no posterior samples" in outcome.reason or outcome.check in APART
             assert apart or outcome.reason == f"{NOT_ASKED} {check!r} fails"

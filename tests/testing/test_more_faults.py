@@ -108,6 +108,12 @@ class SamplesFromNowhere(Plain):
         yield Step(x * np.random.default_rng().random())
 
 
+class SaysItIsDeterministic(Plain):
+    """Its starts are random all the same."""
+
+    deterministic = True
+
+
 class NumPyAlone(Plain):
     """It is not written in the array API."""
 
@@ -121,6 +127,7 @@ FAULTS = {
     AnotherTotal: ("finishes", "it tells a total of 3 steps and takes 6"),
     NoEnd: ("finishes", "it has no end, and tells no `total`"),
     Raises: ("finishes", "ZeroDivisionError: nothing to divide"),
+    SaysItIsDeterministic: ("starts alike where it says so", "starts 0 and 1 differ"),
     GetsWorse: ("beats its start", "R inside the support goes from"),
     AllAtOnce: ("stops when asked", "its first step costs as many transforms as all 6"),
     TwoAxesAlone: ("three axes, or a clear refusal", "two axes are wanted"),

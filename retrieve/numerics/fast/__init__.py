@@ -56,8 +56,10 @@ def describe(shape: tuple[int, ...]) -> str:
     return transform if part("passes") is None else f"{transform}, compiled passes"
 
 
-def fit_modulus(x: np.ndarray, amplitude: np.ndarray, valid: np.ndarray, threads: int) -> np.ndarray | None:
-    """`Problem.fit_modulus` of x (batch, *shape) on a plain far field."""
+def fit_modulus(
+    x: np.ndarray, amplitude: np.ndarray, valid: np.ndarray, threads: int, root: tuple[float, float] | None = None
+) -> np.ndarray | None:
+    """`Problem.fit_modulus` of x (batch, *shape) on a plain far field; with `root` (b, c) the modulus bv + √(b²v² + cy²)."""
     passes = passes_for(x)
     fftw = passes and planned(x.shape[1:])
     if not fftw or not x.flags.c_contiguous or amplitude.dtype != np.float32:
@@ -68,7 +70,10 @@ def fit_modulus(x: np.ndarray, amplitude: np.ndarray, valid: np.ndarray, threads
     out = np.empty_like(x)
 
     def set_modulus(block: np.ndarray, columns: slice) -> None:
-        passes.set_modulus(block, columns.start, y, known, factor, free)
+        if root is None:
+            passes.set_modulus(block, columns.start, y, known, factor, free)
+        else:
+            passes.temper_modulus(block, columns.start, y, known, factor, free, *map(np.float32, root))
 
     fftw.transform_and_back(x, out, set_modulus, x.ndim - 1, threads)
     return out

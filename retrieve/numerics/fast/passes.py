@@ -39,6 +39,19 @@ def set_modulus(f, first, y, valid, factor, free):  # type: ignore[no-untyped-de
 
 
 @compiled
+def temper_modulus(f, first, y, valid, factor, free, b, c):  # type: ignore[no-untyped-def]
+    """f ← f·free·R/v where measured, v = factor·|f| and R = b·v + √(b²v² + c·y²); f·free elsewhere; a block as above."""
+    for i in range(f.shape[0]):
+        row, modulus, known = f[i], y[i, first : first + f.shape[1]], valid[i, first : first + f.shape[1]]
+        for k in range(row.shape[0]):
+            z = row[k]
+            v = factor * math.sqrt(z.real * z.real + z.imag * z.imag) + TINY
+            near = b * v
+            fitted = near + math.sqrt(near * near + c * modulus[k] * modulus[k])
+            row[k] = times(free * fitted / v if known[k] else free, z)
+
+
+@compiled
 def gain(f, first, y, free, factor, other):  # type: ignore[no-untyped-def]
     """f ← f·(factor·y/|f| + other·free); f (n0, width) is a block of the columns of y and free, from `first` on."""
     for i in range(f.shape[0]):

@@ -15,15 +15,13 @@ from ...numerics.arrays import Array, like, namespace, to_numpy
 from ...plugins.options import option
 from ...problem import Problem
 from ..base import Solver, Step, Streams
-from ..coherence import Coherence
-from ..iterative import iterate
-from ..recipe import Recipe
 from .blur import fit_kernel
 from .breeding import evolve
 from .coarse import crop_pattern, detector_of, factor_for, finish, on_all_pixels
-from .search import explore_start, polish, refine_start, scaled
+from .search import explore_start, polish, refine_start
 from .second_grain import remove_second_grain
 from .state import SearchContext, StartRecord, relay
+from .volume import phase_volume
 
 COARSE_ABOVE = 2**17
 """Pixels above which a pattern is searched on its middle."""
@@ -51,14 +49,16 @@ class Auto(Solver):
     (2) shrink-wrap by threshold, (3) a sweep of the support's volume, from the largest that the autocorrelation allows down.
     The score of an object is √(R · R_free), with R_free on the pixels kept back. A start is settled if two ways agree. If none
     agree, long runs follow from the best object, then a population of searches. Spots of a second grain are left out, and
-    the widest blur by the beam's coherence that fits is kept. In three dimensions the default recipe runs instead: shrink-wrap
-    by threshold, with recovery of the coherence.
+    the widest blur by the beam's coherence that fits is kept. In three dimensions several starts are searched on the middle of
+    the pattern, and the best goes on on all of it. There the support follows a threshold, which is chosen by the likelihood and
+    the number of voxels. No second grain is looked for.
     """
 
     name: ClassVar[str] = "auto"
     source: ClassVar[str] = "Fienup, Crimmins & Holsztynski, JOSA 72, 610 (1982); Marchesini et al., PRB 68, 140101 (2003)"
     starts: ClassVar[int] = 6
     agree: ClassVar[float] = 0.95
+    uses_start: ClassVar[bool] = False
     RENAMED: ClassVar[Mapping[str, str | None]] = FORMER_OPTIONS
     FORMER_VALUES: ClassVar[Mapping[str, Callable[[Any], str]]] = {"blurs": auto_or_never, "aliens": auto_or_never}
     effort: float = option(1.0, "factor on the iterations of every stage, below 20", gt=0)
@@ -84,10 +84,12 @@ class Auto(Solver):
 
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """Search each start by itself; the last step is the best that was found."""
-        if len(problem.shape) == 3:
-            return self.run_recipe(problem, x)
-        factor = factor_for(problem, COARSE_ABOVE)
         streams = [Streams([generator]) for generator in rng.generators]
+        if len(problem.shape) == 3:
+            rows = enumerate(streams)
+            runs = [phase_volume(problem, x[b : b + 1, ...], stream, self.effort, self.coherence) for b, stream in rows]
+            return side_by_side(runs, problem)
+        factor = factor_for(problem, COARSE_ABOVE)
         if factor == 1:
             runs = [self.run(problem, x[b : b + 1, ...], stream) for b, stream in enumerate(streams)]
         else:
@@ -121,15 +123,6 @@ class Auto(Solver):
         inner = self.search(SearchContext.of(coarse, rng, self.effort), x)
         context, start = yield from relay(inner, on_all_pixels(coarse, problem))
         yield from finish(context, start, problem)
-
-    def run_recipe(self, problem: Problem, x: Array) -> Iterator[Step]:
-        """The default recipe on x (batch, *shape), in three dimensions."""
-        line = "three axes: shrink-wrap by threshold"
-        if self.coherence == "auto":
-            line += ", the beam's coherence fitted in the last part of the run"
-        recipe = Recipe(coherence=Coherence(when=self.coherence))
-        for step in iterate(scaled(recipe.parts(), self.effort), problem, x, twin_cut=recipe.twin_cut):
-            yield step._replace(account=[[line]] * x.shape[0])
 
 
 def side_by_side(runs: Sequence[Iterator[Step]], problem: Problem) -> Iterator[Step]:

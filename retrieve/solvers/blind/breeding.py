@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...numerics.alignment import align_stack
+from ...numerics.alignment import ALIGNMENT_TRANSFORMS, align_stack
 from ...numerics.arrays import like, to_numpy
 from ...problem import Problem
 from ..base import Step, Streams, random_phases
@@ -51,9 +51,13 @@ def evolve(context: SearchContext, start: StartRecord) -> Stage:
     x = like(to_numpy(random_phases(crowd.problem, crowd.rng)), start.state.x)
     explored = yield from relay(explore(crowd, x, thorough=True), _first_member)
     members = merge(explored.state, [0], start.state)
-    found = find_consensus(members, explored.sweeps) if context.survey.real else None
+    found = None
+    if context.survey.real:
+        _spend_alignments(crowd, members, *(state for _, state in explored.sweeps if len(state.by) > 1))
+        found = find_consensus(members, explored.sweeps)
     if found is None:
         return (yield from breed(crowd, start, members))
+    _spend_alignments(crowd, found.state)
     best = take(found.state, [int(np.argmin(found.state.score))])
     mean = like(_aligned(found.state).mean(axis=0)[None], best.x)
     return start.note(
@@ -71,6 +75,7 @@ def breed(crowd: SearchContext, start: StartRecord, members: SearchState) -> Sta
     """
     scores = [float(members.score.min())]
     for _ in range(GENERATIONS):
+        _spend_alignments(crowd, members)
         members = best_of([members, (yield from relay(long_round(crowd, _cross(members)), _first_member))])
         scores.append(float(members.score.min()))
         if scores[-1] > STAGNATION_RATIO * scores[-2]:
@@ -84,6 +89,11 @@ def breed(crowd: SearchContext, start: StartRecord, members: SearchState) -> Sta
 def members_for(problem: Problem) -> int:
     """How many searches a population has."""
     return MEMBERS if math.prod(problem.shape) <= SMALL_PATTERN else max(1, MEMBERS // 2)
+
+
+def _spend_alignments(crowd: SearchContext, *stacks: SearchState) -> None:
+    """Count the alignment of each stack's members with its best."""
+    crowd.problem.operator.spend(ALIGNMENT_TRANSFORMS * sum(len(stack.by) for stack in stacks))
 
 
 def _first_member(step: Step) -> Step:

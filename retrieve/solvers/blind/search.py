@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...numerics.alignment import align
+from ...numerics.alignment import ALIGNMENT_TRANSFORMS, align
 from ...numerics.arrays import Array, like, to_numpy
 from ...operators import PartialCoherence
 from ..base import Step, random_phases
@@ -109,6 +109,7 @@ def explore(context: SearchContext, x: Array, thorough: bool = False) -> Generat
         sweeps += end.sweep
         found.append(merge(best, going, end.best))
         if len(found) > 1:
+            context.problem.operator.spend(ALIGNMENT_TRANSFORMS * len(going))
             agreed[going] = [two_agree(found, b) for b in going]
         best = best_of(found)
     logs = [

@@ -10,9 +10,8 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...numerics.arrays import Array, like, namespace, to_numpy
+from ...numerics.arrays import Array, like, namespace
 from ...problem import Problem
-from ...problem.autocorrelation import islands
 from ...problem.scoring import Scorer
 from ...problem.survey import Survey, survey
 from ..base import Step, Streams
@@ -61,7 +60,7 @@ class SearchContext:
     def of(cls, problem: Problem, rng: Streams, effort: float, held: NDArray[np.bool_] | None = None) -> SearchContext:
         """Survey a problem and keep some of its pixels back: those in `held`, or else pixels of the start's own."""
         if held is None:
-            held = islands(to_numpy(problem.valid), problem.speckle_size, HELD_BACK, rng.generators[0])
+            held = problem.islands(HELD_BACK, rng.generators[0])
         working = problem.without(held)
         scorer = Scorer(problem, working.valid, like(held, problem.valid))
         return cls(problem, working, held, survey(problem), scorer, rng, effort)

@@ -15,16 +15,15 @@ from ...numerics.arrays import TINY, Array, like, namespace, to_numpy
 from ...operators import FarField
 from ...plugins.options import option
 from ...problem import Problem
+from ...problem.likelihood import Poisson, stated_noise
 from ..base import Solver, Streams
+from .noise import check_signal_above_noise, count_deviance_variance, noise_of
 
 if TYPE_CHECKING:
     from ...priors.symmetry import Symmetric
 
 SCALE_TOLERANCE = 0.002
 """Share of the measured power that a right estimate of a learned prior may miss without noise."""
-
-HIDDEN_AMPLITUDE = 4
-"""Largest amplitude, in units of its noise, of a pattern that holds nothing: of 10⁴ pixels of noise one reaches 4."""
 
 EXTENT_TOLERANCE = 1.1
 """How much larger than the prior's window an object may be by its autocorrelation, whose edge is not sharp."""
@@ -163,16 +162,6 @@ class Learned(PretrainedSolver):
         check_signal_above_noise(problem)
 
 
-def check_signal_above_noise(problem: Problem) -> None:
-    """Raise `InputError` if the noise explains every amplitude, as that of counts does amplitudes scaled to 1."""
-    top, sigma = float(to_numpy(problem.amplitude)[to_numpy(problem.valid)].max(initial=0)), noise_of(problem)
-    if top < HIDDEN_AMPLITUDE * sigma:
-        raise InputError(
-            f"no amplitude exceeds {top:.3g}, and noise of {sigma:.3g} (that of counts is 0.5) explains them all; say what the "
-            f"noise is: --likelihood gaussian:σ, or Problem.replace(likelihood=Gaussian(σ)), in the units of √I"
-        )
-
-
 def exceeds(extent: Sequence[float], window: Sequence[int], tolerance: float = 1.0) -> bool:
     """Whether an extent is larger than a window along any axis, by more than the factor `tolerance`."""
     return any(e > tolerance * w for e, w in zip(extent, window, strict=True))
@@ -212,7 +201,8 @@ def normalise(problem: Problem, window: tuple[int, ...]) -> Normalised:
     Returns
     -------
     Normalised
-        The problem in the prior's units, and the factor by which an object in these units is multiplied to lead back.
+        The problem in the prior's units, and the factor by which an object in these units is multiplied to lead back. Whole
+        numbers under the default σ = ½ are counts, with the noise of counts.
 
     Notes
     -----
@@ -220,46 +210,46 @@ def normalise(problem: Problem, window: tuple[int, ...]) -> Normalised:
     at zero, the remaining mean square is a² + σ² for a ≫ σ and σ² for a = 0 (at worst, for a = σ, 0.08 σ² more).
     """
     y, valid = to_numpy(problem.amplitude), to_numpy(problem.valid)
-    sigma = float(getattr(problem.likelihood, "sigma", 0.0))
+    likelihood = stated_noise(problem.likelihood, y[valid]) or problem.likelihood
+    sigma = float(getattr(likelihood, "sigma", 0.0))
     measured = y[valid & (y > 0)].astype(float) ** 2
     power = max(float((measured - sigma**2).sum()), 0.05 * float(measured.sum()))
     scale = math.sqrt(power / math.prod(window))
     amplitude = problem.amplitude / scale
-    return Normalised(problem.replace(amplitude=amplitude, likelihood=problem.likelihood.scaled(1 / scale)), scale)
-
-
-def noise_of(problem: Problem) -> float:
-    """The standard deviation of the amplitude that the likelihood stands for; ½/√s for counts (Anscombe 1948)."""
-    sigma = getattr(problem.likelihood, "sigma", None)
-    return float(sigma) if sigma is not None else 0.5 / math.sqrt(problem.likelihood.scale)  # type: ignore[attr-defined]
+    return Normalised(problem.replace(amplitude=amplitude, likelihood=likelihood.scaled(1 / scale)), scale)
 
 
 def consistent_with_noise(problem: Problem, x: Array) -> Array:
     """Whether noise explains how far each x (batch, *shape) misses the measured amplitudes, bool (batch,).
 
-    Normal noise of σ on an amplitude a that cannot fall below 0 misses a by σ²(Φ(t) − t φ(t)) + a² (1 − Φ(t)) in the mean
-    square, t = a/σ. Allowed above it are three standard errors of the mean over n pixels, 3·√(2/n), and `SCALE_TOLERANCE` of
-    the power for errors of the prior.
+    The deviance of a right object is on average the likelihood's expectation: of normal noise that is clipped at 0, or of
+    counts. Allowed above it are three standard errors of the sum, and `SCALE_TOLERANCE` of the power for errors of the prior.
     """
-    import torch
-
-    sigma, modulus = noise_of(problem), problem.modulus(x)
-    t = modulus / sigma
-    density = torch.exp(-(t**2) / 2) / math.sqrt(2 * math.pi)
-    below = torch.special.ndtr(-t)
-    expected = sigma**2 * (1 - below - t * density) + modulus**2 * below
-    valid = problem.valid
-    total = [(a * valid).flatten(1).sum(1) for a in (problem.misfit(x), expected, (problem.amplitude**2)[None])]
-    return total[0] < total[1] * (1 + 3 * math.sqrt(2 / float(valid.sum()))) + SCALE_TOLERANCE * total[2]
+    xp, likelihood, valid = namespace(x), problem.likelihood, problem.valid
+    p = problem.intensity(x)
+    deviance, expected = likelihood.deviance(p, problem.amplitude), likelihood.expected_deviance(p)
+    expected = xp.ones_like(p) if expected is None else expected
+    total, explained = ((a * valid).flatten(1).sum(1) for a in (deviance, expected))
+    if isinstance(likelihood, Poisson):
+        variance = like(count_deviance_variance(to_numpy(likelihood.scale * p)), p)
+        error = (variance * valid).flatten(1).sum(1).sqrt()
+    else:
+        error = explained * math.sqrt(2 / float(valid.sum()))
+    return total < explained + 3 * error + SCALE_TOLERANCE * problem.power / noise_of(problem) ** 2
 
 
 def optimal_scale(problem: Problem, x: Array) -> Array:
-    """c = ⟨y, |A x|⟩/‖A x‖² over the measured pixels, (batch, 1, …): the scale at which x fits best."""
+    """The scale at which x fits best, over the measured pixels, (batch, 1, …).
+
+    ⟨y, |A x|⟩/‖A x‖² for normal noise, and ‖y‖/‖A x‖ for counts, whose mean √ is below the amplitude.
+    """
     xp = namespace(x)
     modulus = problem.modulus(x) * xp.astype(problem.valid, problem.amplitude.dtype)
     axes = tuple(range(1, modulus.ndim))
-    dot, power = (xp.sum(modulus * other, axis=axes, keepdims=True) for other in (problem.amplitude, modulus))
-    return dot / (power + TINY)
+    power = xp.sum(modulus * modulus, axis=axes, keepdims=True) + TINY
+    if isinstance(problem.likelihood, Poisson):
+        return xp.sqrt(problem.power / power)
+    return xp.sum(modulus * problem.amplitude, axis=axes, keepdims=True) / power
 
 
 def per_start(x: Array) -> tuple[int, ...]:

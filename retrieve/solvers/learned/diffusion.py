@@ -14,8 +14,9 @@ from ...plugins.options import option
 from ...problem import Problem
 from ..base import Step, Streams
 from ..projections import RRR
-from .base import Learned, consistent_with_noise, noise_of, normalise, optimal_scale, per_start
+from .base import Learned, consistent_with_noise, normalise, optimal_scale, per_start
 from .gibbs import MIN_SIGMA, normalise_rms, posterior_field, reverse
+from .noise import noise_of
 from .pixel_shifts import try_pixel_shifts
 from .refine import Refinement
 

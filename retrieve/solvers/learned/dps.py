@@ -27,6 +27,7 @@ class DPS(Refinement, Learned):
 
     name: ClassVar[str] = "dps"
     batch: ClassVar[int] = 8
+    uses_start: ClassVar[bool] = False
     source: ClassVar[str] = "Lee et al. 2026; Chung et al., ICLR 2023"
     timesteps: int = option(500, "reverse steps T", ge=2, le=10_000)
     step: float = option(0.5, "size ζ of the guiding step", gt=0)
@@ -74,6 +75,7 @@ class DPS(Refinement, Learned):
                 l2 = residual.norm(dim=1) if self.norm == "plain" else residual.square().sum(1)
                 loss = self.l1 * residual.abs().sum(1) / y.numel() ** 0.5 + self.l2 * l2
                 (gradient,) = torch.autograd.grad(loss.sum(), x)
+                scaled.operator.spend(x.shape[0])  # the gradient goes back through the transform
             with torch.no_grad():
                 alpha = bar / before
                 beta = 1 - alpha

@@ -9,37 +9,96 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ...numerics.arrays import Array, like
+from ...numerics.arrays import TINY, Array, like, to_numpy
 from ...problem import Problem
+from ...problem.likelihood import Likelihood
 from ..base import Streams
-from .base import complex_normal, noise_of, per_start
+from .base import complex_normal, per_start
 
 MIN_SIGMA = 0.15
 """Noise, in the prior's units, below which the coupling of a chain does not fall."""
+
+TABLE_POINTS = 49
+TABLE_WIDTHS = 6.0
+"""Points of the table of a pixel's density, and how far it reaches to both sides, in standard deviations."""
+
+TABLE_PIXELS = 1 << 14
+"""Pixels whose densities are tabulated at once."""
 
 
 def posterior_field(problem: Problem, x: Array, rho: float, rng: Streams) -> Array:
     """z drawn from p(z | x, y) ∝ exp(−nll(z) − ‖A(z − x)‖²/2ρ²), for a field that is measured as it is.
 
-    Each measured pixel's amplitude R and phase φ are independent of the others': R from the product of the
-    likelihood's Gaussian in R and R·I₀(R v/ρ²)exp(−(R² + v²)/2ρ²), by its normal approximation around the mode,
-    and φ from the von Mises distribution of κ = R v/ρ² around the phase of A x. Unmeasured pixels get noise ρ.
+    Each measured pixel's amplitude R and phase φ are independent of the others': R from `posterior_amplitude`, and φ from
+    the von Mises distribution of κ = R v/ρ² around the phase of A x, v = |A x|. Unmeasured pixels get noise ρ.
     """
     import torch
 
     f = problem.operator.forward(x)
     v = torch.abs(f)
-    s = noise_of(problem)
-    # ln p(R) = −(R − y)²/2s² − (R − v)²/2ρ² + ½ ln R (as I₀(t) ~ eᵗ/√2πt): a quadratic for the mode, its curvature for the width
-    a, b = 1 / s**2 + 1 / rho**2, problem.amplitude / s**2 + v / rho**2
-    mode = (b + torch.sqrt(b * b + 2 * a)) / (2 * a)
-    width = 1 / torch.sqrt(a + 0.5 / mode**2)
-    r = (mode + width * like(rng.normal(problem.operator.out_shape), v)).clamp(min=0)
-    turn = von_mises(r * v / rho**2, rng, problem.operator.out_shape)
-    phase = f / (v + 1e-12)
-    z = torch.where(problem.valid, r * phase * turn, f + rho * complex_normal(rng, problem.operator.out_shape, f))
+    shape, valid = problem.operator.out_shape, to_numpy(problem.valid)
+    r, y = np.zeros(tuple(f.shape)), to_numpy(problem.amplitude)[valid].astype(float)
+    for drawn, modulus, normal in zip(r, to_numpy(v), rng.normal(shape), strict=True):
+        drawn[valid] = posterior_amplitude(problem.likelihood, y, modulus[valid].astype(float), rho, normal[valid])
+    r = like(r.astype(np.float32), v)
+    turn = von_mises(r * v / rho**2, rng, shape)
+    z = torch.where(problem.valid, torch.polar(r, torch.angle(f)) * turn, f + rho * complex_normal(rng, shape, f))
     return problem.operator.adjoint(z)
+
+
+def posterior_amplitude(likelihood: Likelihood, y: NDArray, v: NDArray, rho: float, normal: NDArray) -> NDArray:
+    """R drawn from p(R) ∝ exp(−nll(R²)) R I₀(R v/ρ²) exp(−(R² + v²)/2ρ²) in each pixel, (pixels,).
+
+    The density is tabulated around R₀, the maximum of exp(−nll(R²) − (R − v)²/2ρ²), and its distribution function is inverted
+    at Φ(`normal`). Mean and deviation are within 2 % of a deviation from 0 to 10⁶ counts.
+
+    Parameters
+    ----------
+    likelihood : Likelihood
+        The noise of y.
+    y, v : float (pixels,)
+        The measured and the expected amplitude.
+    rho : float
+        Deviation of the field in the real and in the imaginary part.
+    normal : float (pixels,)
+        Normal numbers.
+
+    Returns
+    -------
+    float (pixels,)
+        R.
+    """
+    r = np.empty(y.shape)
+    for first in range(0, y.size, TABLE_PIXELS):
+        part = slice(first, first + TABLE_PIXELS)
+        r[part] = _amplitude(likelihood, y[part], v[part], rho, normal[part])
+    return r
+
+
+def _amplitude(likelihood: Likelihood, y: NDArray, v: NDArray, rho: float, normal: NDArray) -> NDArray:
+    """`posterior_amplitude` of some pixels."""
+    from scipy.special import i0e, ndtr
+
+    peak = likelihood.proximal(v, y, rho)
+    step = 1e-3 * rho  # d²nll/dR² is taken just right of R₀, which may be 0
+    slopes = [2 * at * likelihood.derivative(at * at, y) for at in (peak + step, peak + 2 * step)]
+    width = 1 / np.sqrt(1 / rho**2 + np.maximum((slopes[1] - slopes[0]) / step, 0))
+    low, high = np.maximum(peak - TABLE_WIDTHS * width, 0), peak + TABLE_WIDTHS * width
+    r = low + np.linspace(0, 1, TABLE_POINTS)[:, None] * (high - low)
+    log = (
+        np.log(np.maximum(r, TINY) * i0e(r * v / rho**2))
+        - (r - v) ** 2 / (2 * rho**2)
+        - likelihood.nll(r * r, np.broadcast_to(y, r.shape))
+    )
+    density = np.exp(log - log.max(axis=0))
+    below = np.concatenate([np.zeros((1, y.size)), np.cumsum(density[1:] + density[:-1], axis=0)])
+    wanted = ndtr(normal) * below[-1]
+    cell = np.minimum((below[1:] < wanted).sum(axis=0), TABLE_POINTS - 2)
+    left, right = (np.take_along_axis(below, (cell + k)[None], axis=0)[0] for k in (0, 1))
+    share = np.divide(wanted - left, right - left, out=np.full(y.shape, 0.5), where=right > left)
+    return low + (cell + share.clip(0, 1)) * (high - low) / (TABLE_POINTS - 1)
 
 
 def von_mises(kappa: Array, rng: Streams, shape: tuple[int, ...]) -> Array:

@@ -29,6 +29,8 @@ class UNet(PretrainedSolver):
     name: ClassVar[str] = "unet"
     source: ClassVar[str] = "Yu et al., npj Comput. Mater. 10, 24 (2024)"
     family: ClassVar[str] = "unet{}d-complex"
+    uses_start: ClassVar[bool] = False
+    deterministic: ClassVar[bool] = True
     RENAMED: ClassVar[Mapping[str, str | None]] = {"refine": "algorithm"}
     weights: str = option(
         "auto",

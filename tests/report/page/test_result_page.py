@@ -6,6 +6,7 @@ import pytest
 from reading import HOSTILE, assert_alone, text_of
 
 from retrieve.problem.scoring import Score
+from retrieve.report.deviance_panel import deviance_panel
 from retrieve.report.page import page
 
 
@@ -95,3 +96,39 @@ def test_the_outline_of_the_support_lies_on_the_object(result_of):
     for columns, rows, paths in overlays:
         assert (columns, rows) in sizes
         assert re.search(r'd="M[\dMHV ]+" stroke="(white|#4d4d4d)"', paths)
+
+
+def test_the_page_shows_the_deviance_by_shells_of_frequency(result_of):
+    scores = (Score(0.02, 0.05, 1.0, deviance=1.23, deviance_free=1.89), Score(0.03, 0.05, 1.0, deviance=4.5, deviance_free=5.5))
+    said = text_of(page(result_of(starts=2, scores=scores, chosen=0)))
+    assert "Deviance per pixel 1.23 on the fitted pixels; 1 if noise explains the misfit; 1.89 on the held-out ones" in said
+    assert "free deviance" in said
+    assert "4.5" in said
+    unknown = result_of(starts=2)
+    unknown = replace(unknown, problem=unknown.problem.replace(amplitude=unknown.problem.amplitude * np.float32(0.7)))
+    assert "eviance" not in text_of(page(unknown))
+
+
+def test_the_page_says_why_another_start_than_the_lowest_was_chosen(result_of):
+    scores = (Score(0.3, 0.1), Score(0.2, 0.101), Score(0.4, 0.5))
+    said = text_of(page(result_of(starts=3, scores=scores, chosen=1)))
+    assert "Starts 3 start 1 is chosen (R_free 0.101), though start 0 has the lowest R_free (0.1)" in said
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (20, 24, 28)])
+def test_the_deviance_of_a_shell_is_that_of_its_pixels(result_of, shape):
+    made = result_of(shape)
+    truth = replace(made, object=made.problem.truth)
+    panel = deviance_panel(truth)
+    fitted, held, one = (np.asarray(curve.y) for curve in panel.curves)
+    assert len(fitted) == len(held) == min(shape) // 2 + 1
+    assert np.nanmedian(fitted) == pytest.approx(1, abs=0.15)
+    assert np.nanmedian(held) == pytest.approx(1, abs=0.35)
+    assert np.isnan(fitted[0])  # under the beam stop
+    far = np.fft.fftn(truth.object)
+    q = np.sqrt(sum(f**2 for f in np.meshgrid(*map(np.fft.fftfreq, shape), indexing="ij")))
+    wrong = replace(truth, object=np.fft.ifftn(np.where(q > 0.4, 3 * far, far)).astype(np.complex64))
+    seen = np.asarray(deviance_panel(wrong).curves[0].y)
+    low, high = panel.curves[0].x < 0.35, panel.curves[0].x > 0.42
+    np.testing.assert_allclose(seen[low], fitted[low], rtol=1e-2)
+    assert (seen[high] > 1.5 * fitted[high]).all()

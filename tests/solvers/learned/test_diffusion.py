@@ -11,7 +11,8 @@ from retrieve.driver import parallel
 from retrieve.driver.solve import Budget, solve
 from retrieve.errors import InputError
 from retrieve.numerics.alignment import align
-from retrieve.simulate import Noise
+from retrieve.problem.likelihood import Poisson
+from retrieve.simulate import TUNE_SEED, Noise, object_set
 from retrieve.simulate.noise import simulated_problem as simulated
 from retrieve.solvers.learned.diffusion import Diffusion
 from retrieve.solvers.learned.dps import DPS
@@ -125,6 +126,22 @@ def test_noise_explains_the_truth_and_nothing_else(easy):
         scale = float(learned.optimal_scale(problem, truth[None]))
         found = learned.consistent_with_noise(problem, scale * torch.stack([truth, wrong, 1.3 * truth]))
         assert found.tolist() == [True, False, level > 0.1], level  # in much noise a wrong scale does not show
+
+
+@pytest.mark.parametrize("photons", [1e3, 1e4, 1e5, 1e7])
+def test_counting_noise_explains_the_truth_at_few_counts_as_at_many(photons):
+    """From 0.2 to 2000 counts a pixel; another object is told from the truth."""
+    films, explained = object_set("domains2d-25-cells"), []
+    for number in range(6):
+        measured = films.problem(number, TUNE_SEED, Noise(photons=photons)).replace(likelihood=Poisson(1.0))
+        other = films.problem(number + 6, TUNE_SEED, Noise(photons=photons)).truth
+        problem = measured.to(on_torch())
+        x = torch.from_numpy(np.stack([measured.truth, other]).astype(np.complex64))
+        x = x * learned.optimal_scale(problem, x)
+        explained.append(learned.consistent_with_noise(problem, x).tolist())
+    truth, other = np.array(explained).T
+    assert truth.sum() >= 5
+    assert other.sum() <= 1
 
 
 def test_a_start_that_noise_does_not_explain_begins_anew(white, constants):

@@ -8,6 +8,7 @@ import pytest
 import torch
 from exact_prior import White, on_torch, streams
 from numpy.testing import assert_allclose
+from scipy.special import ive
 
 import retrieve.solvers.learned.base as learned
 from retrieve import solve
@@ -171,8 +172,6 @@ def test_the_posterior_field_has_the_moments_of_its_density(easy):
     problem = dataclasses.replace(problem, amplitude=y)
     x = problem.operator.adjoint(torch.full((8, 32, 32), 1.6, dtype=torch.complex64))
     z = problem.operator.forward(posterior_field(problem, x, rho, streams(8)))
-    from scipy.special import ive
-
     r = np.linspace(1e-3, 5, 4000)
     log = -((r - 2) ** 2) / (2 * s**2) - (r - 1.6) ** 2 / (2 * rho**2) + np.log(ive(0, r * 1.6 / rho**2) * r)
     p = np.exp(log - log.max())
@@ -180,6 +179,27 @@ def test_the_posterior_field_has_the_moments_of_its_density(easy):
     mean = np.sum(p * r)
     assert float(z.abs().mean()) == pytest.approx(mean, abs=0.02)
     assert float(z.abs().std()) == pytest.approx(np.sqrt(np.sum(p * (r - mean) ** 2)), rel=0.06)
+
+
+@pytest.mark.parametrize("expected", [0.0, 0.5, 3.0])
+@pytest.mark.parametrize("counts", [0, 1, 3, 10, 1000])
+@pytest.mark.parametrize("likelihood", [Gaussian(0.5), Poisson(1.0), Poisson(4.0)])
+def test_an_amplitude_is_drawn_from_its_density(likelihood, counts, expected, easy):
+    """Against sums over a fine grid, for an object that expects 0, half a count, or what was measured and 3ρ."""
+    rho, scale = 0.3, getattr(likelihood, "scale", 1.0)
+    y = math.sqrt(counts / scale)
+    v = expected if expected < 3 else y + 3 * rho
+    problem = easy.replace(likelihood=likelihood).to(on_torch())
+    problem = problem.replace(amplitude=torch.full_like(problem.amplitude, y))
+    x = problem.operator.adjoint(torch.full((6, 32, 32), v, dtype=torch.complex64))
+    drawn = problem.operator.forward(posterior_field(problem, x, rho, streams(6))).abs()
+    r = np.linspace(1e-6, max(y, v) + 12 * rho, 20_001)
+    log = np.log(r * ive(0, r * v / rho**2)) - (r - v) ** 2 / (2 * rho**2) - likelihood.nll(r**2, np.full_like(r, y))
+    p = np.exp(log - log.max())
+    mean = np.sum(p * r) / p.sum()
+    deviation = math.sqrt(np.sum(p * (r - mean) ** 2) / p.sum())
+    assert float(drawn.mean()) == pytest.approx(mean, abs=0.06 * deviation)
+    assert float(drawn.std()) == pytest.approx(deviation, rel=0.05)
 
 
 def test_reverse_diffusion_ends_in_the_posterior_of_a_normal_prior():

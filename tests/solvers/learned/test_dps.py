@@ -36,6 +36,7 @@ def test_dps_needs_its_guidance_and_counts_three_evaluations_a_step(white):
     result = solve(DPS(timesteps=60), white, starts=2)
     blind = solve(DPS(timesteps=60, step=1e-9), white, starts=2)
     assert result.cost.network_evaluations == 2 * 60 * 3
+    assert result.cost.ffts == 2 * 60 * 2  # the residual, and its gradient
     assert result.score.r < 0.5 * blind.score.r
 
 

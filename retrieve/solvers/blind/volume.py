@@ -1,0 +1,255 @@
+"""The search of `auto` in three dimensions: coarse to fine, a support by threshold, and a cost that counts its voxels.
+
+cost(x, S)       = −log L(|F x|²; I) + number of voxels in S                                Akaike's criterion
+                   R · exp(2 · voxels/pixels) where the intensities are no counts           the same, for unknown noise
+support(x, s, t) : g = |x| blurred by s px;  S = {g > t·√(Σg⁴/Σg²)}, at most an eighth of the array
+
+COARSE  the middle of the pattern: batches of starts from random phases until the three of the lowest cost agree.
+        20 ER + 180 HIO + 20 ER with the exact P_M, then 180 HIO + 20 ER + 180 RAAR + 20 ER with a fit as close as counts
+        ask for; S ← support(x, 1.5 → 0.6, t) every 10, a part of a batch at each of two t; no counts: at the higher alone
+        these three: 60 HIO + 15 ER in S ← support(x, 0.6, t), at these t, twice
+BLUR    a Gaussian by the beam's coherence, kept where held-out pixels ask for it (`volume_blur`)
+FINE    all of the pattern, rounds of RAAR + 15 ER: for (s, t) from tight to wide supports, each from the start and
+        from the best so far, while the cost falls; then from the best, with S every 10, or once, while the cost falls
+END     ER in the S of the lowest cost
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from ...numerics.alignment import align
+from ...numerics.arrays import Array, like, namespace, to_numpy
+from ...operators import PartialCoherence
+from ...problem import Problem
+from ..base import Step, Streams, random_phases
+from ..iterative import Iterative, first_support
+from ..projections import ER, HIO, RAAR
+from ..shrinkwrap import ShrinkWrap
+from .levels import Fit, cropped, interpolated, levels_of, shown_on
+from .search import FIXED, Parts
+from .state import Found, SearchState, best_of, relay, take
+from .volume_blur import NONE, blur_of, choose_blur, find_blur
+
+COARSE_BATCHES = 3
+"""Batches at most."""
+AGREEING = 3
+"""Starts that must agree. Two of one wrong object are found now and then."""
+AGREEMENT = 0.975
+"""Correlation with the best coarse start at which they do, and no more are made."""
+LARGEST_SHARE = 1 / 8
+"""Share of the array that a support may fill: an oversampling of 2 along each axis."""
+COARSE_STARTS = {0.25: 4, 0.12: 2}
+"""Starts of a batch at each threshold. The higher errs by cutting a strained object, the lower by keeping noise among domains.
+
+Where the intensities are no counts, all are at the higher: a misfit of unknown noise nearly always prefers the wider support.
+"""
+COARSE_THRESHOLD = 0.25
+"""At which a blur is tried, and the only one for intensities that are no counts."""
+FINE_WRAPS = ((0.7, 0.3), (0.7, 0.2), (1.0, 0.15), (1.0, 0.1), (1.0, 0.07))
+"""Blur, pixels, and threshold on all of the pattern."""
+TIGHT_WRAPS = 2
+"""Of these, tried on a part of the pattern where the intensities are no counts; all of it is then fitted in the widest.
+
+A misfit of unknown noise always asks for the widest, and in that, from the part on, runs on a measured crystal agree less.
+"""
+FIXED_BLUR = 0.5
+"""Blur where the support is cut once a round."""
+EXACT_ITERATIONS = 150
+"""Of RAAR in a round that fits exactly."""
+FINE_ROUNDS = 8
+"""Rounds from the best, at most."""
+COST_FALL = 0.005
+"""Relative fall of the cost in a round below which no other follows."""
+
+
+class Coarse(NamedTuple):
+    """The end of a coarse search: the state of the lowest cost, a batch of one, and sentences on the search."""
+
+    state: SearchState
+    log: list[str]
+
+
+class Plan(NamedTuple):
+    """The support and the fit of the lowest cost at a level, for the next; first: whether none is known yet."""
+
+    first: bool = True
+    wrap: tuple[float, float] = FINE_WRAPS[0]
+    how: str = ""
+
+    @property
+    def words(self) -> str:
+        """What it says of the choice."""
+        fit = "an exact fit" if self.how == "exact" else "a fit as close as counts ask for"
+        return f"a threshold of {self.wrap[1]:g} of the bright voxels and {fit} have the lowest cost"
+
+
+def phase_volume(problem: Problem, x: Array, rng: Streams, effort: float, coherence: str) -> Iterator[Step]:
+    """One start x (1, *shape) of a pattern of three axes."""
+    *finer, coarsest = (Fit.of(level, effort) for level in levels_of(problem))
+    show = shown_on(coarsest.problem, problem, "coarse, " + size_of(coarsest))
+    found = yield from relay(search_coarse(coarsest, cropped(x, problem, coarsest.problem), rng), show)
+    log, state, widths = [*coarsest.words, *found.log], found.state, NONE
+    if coherence == "auto" and problem.detector is None:
+        middle = tempered_parts(coarsest, HIO, 60, threshold_wrap(0.6, 0.6, COARSE_THRESHOLD))
+        search = partial(search_again, rng=rng)
+        widths, state = yield from relay(find_blur(coarsest, state, middle, search), show)
+    below, plan = coarsest, Plan()
+    for fit in reversed(finer or [coarsest]):
+        show = shown_on(fit.problem, problem, "middle, " + size_of(fit))
+        state = fit.score(*interpolated(state.x, state.support, below.problem, fit.problem), ("",))
+        if widths != NONE and plan.first:
+            (widths, state), line = yield from relay(choose_blur(fit, widths, state, fine_parts(fit, *FINE_WRAPS[1]), rng), show)
+            log.append(line)
+        blur = blur_of(widths, fit)
+        below, fit = fit, fit if blur is None else fit.under(blur)
+        last = fit.problem.shape == problem.shape
+        state, plan = yield from relay(refine_fine(fit, state, plan, last), shown_under(blur) if last else show)
+        log.append(f"{size_of(fit)} px: {plan.words}, {state.score[0]:.6g}, with {int(to_numpy(state.support).sum())} voxels")
+    for step in fit.steps([ER(iterations=30, shrink_wrap=FIXED)], state, "end"):
+        yield step._replace(detector=blur, account=[log])
+
+
+def shown_under(blur: PartialCoherence | None) -> Callable[[Step], Step]:
+    """A function that adds the blur to a step."""
+    return lambda step: step._replace(detector=blur)
+
+
+def size_of(fit: Fit) -> str:
+    """The shape of a level in words."""
+    return " × ".join(map(str, fit.problem.shape))
+
+
+def search_coarse(fit: Fit, x: Array, rng: Streams) -> Generator[Step, None, Coarse]:
+    """Batches of starts, the first of all from x (1, *shape), until the three of the lowest cost agree; the best, refined."""
+    found: list[SearchState] = []
+    agreement, number = 0.0, 0
+    best = begin(fit, [x])
+    if fit.problem.support is not None:
+        thresholds = {COARSE_THRESHOLD: 4}
+    else:
+        thresholds = COARSE_STARTS if fit.counts else {COARSE_THRESHOLD: sum(COARSE_STARTS.values())}
+    for number in range(1, COARSE_BATCHES + 1):
+        for threshold, starts in thresholds.items():
+            fresh = [like(to_numpy(random_phases(fit.problem, rng)), x) for _ in range(starts)]
+            begun = begin(fit, fresh if found else [x, *fresh[1:]])
+            found.append((yield from fit.run(coarse_parts(fit, threshold), begun, f"batch {number}", twin_cut=2)))
+        best = lowest(found, AGREEING)
+        first, *others = (np.nan_to_num(one) for one in to_numpy(best.x))
+        agreement = min(align(other, first).correlation for other in others)
+        if agreement >= AGREEMENT:
+            break
+    state = best
+    for _ in range(2):
+        tried = [state]
+        for threshold in thresholds:
+            begun = fit.wrapped(state, threshold_wrap(0.6, 0.6, threshold))
+            tried.append((yield from fit.run(tempered_parts(fit, HIO, 60), begun, "the best")))
+        state = best_of(tried)
+    best = take(state, [int(np.argmin(state.score))])
+    count = number * sum(thresholds.values())
+    return Coarse(
+        best, [f"searched on the middle {size_of(fit)} px: the {AGREEING} best of {count} starts correlate by {agreement:.3f}"]
+    )
+
+
+def lowest(found: Sequence[SearchState], count: int) -> SearchState:
+    """The states of the lowest cost, of all batches."""
+    rows = [(state, b) for state in found for b in range(len(state.by))]
+    order = np.argsort(np.concatenate([state.score for state in found]), kind="stable")[:count]
+    chosen = [take(rows[k][0], [rows[k][1]]) for k in order]
+    xp = namespace(chosen[0].x)
+    x, support = xp.concat([one.x for one in chosen]), xp.concat([one.support for one in chosen])
+    return SearchState(x, support, np.concatenate([one.score for one in chosen]), ("",) * len(chosen))
+
+
+def search_again(fit: Fit, rng: Streams) -> Found:
+    """The best of another search, under a blur."""
+    x = like(to_numpy(random_phases(fit.problem.replace(detector=None), rng)), fit.problem.amplitude)
+    return (yield from search_coarse(fit, x, rng)).state
+
+
+def wraps_for(fit: Fit, plan: Plan, last: bool) -> Sequence[tuple[float, float]]:
+    """The supports to try at a level; last: whether it is all of the pattern."""
+    if fit.problem.support is not None:
+        return (plan.wrap,)
+    if fit.counts or (last and plan.first):
+        return FINE_WRAPS if plan.first else (plan.wrap,)
+    if last:
+        return FINE_WRAPS[-1:]
+    return FINE_WRAPS[:TIGHT_WRAPS] if plan.first else (plan.wrap,)
+
+
+def refine_fine(fit: Fit, start: SearchState, plan: Plan, last: bool) -> Generator[Step, None, tuple[SearchState, Plan]]:
+    """Rounds in supports from tight to wide, then in the best one: the state of the lowest cost, and what led to it.
+
+    Each is fitted as close as counts ask for, or exactly if that has the lower cost at first. Above the first level the support
+    and the fit that were the best below are taken; of intensities that are no counts, all of the pattern takes the widest.
+    """
+    best, chosen, how = start._replace(score=np.full_like(start.score, np.inf)), plan.wrap, plan.how
+    for wrap in wraps_for(fit, plan, last):
+        tried = []
+        for fitted in (how,) if how else ("counts", "exact"):
+            for begun in (start, best) if np.isfinite(best.score[0]) else (start,):
+                tried.append((fitted, (yield from fit.run(fine_parts(fit, *wrap, fitted), begun, told(begun, best)))))
+        fitted, state = min(tried, key=lambda one: float(one[1].score[0]))
+        if not state.score[0] < best.score[0]:
+            break
+        best, chosen, how = state, wrap, fitted
+    sigma, threshold = chosen
+    for _ in range(FINE_ROUNDS if plan.first else 1):
+        once = fit.wrapped(best, threshold_wrap(FIXED_BLUR, FIXED_BLUR, threshold))
+        fixed = yield from fit.run(fine_parts(fit, 0.0, 0.0, how), once, told(once, best))
+        state = best_of([fixed, (yield from fit.run(fine_parts(fit, sigma, threshold, how), best, told(best, best)))])
+        fallen = state.score[0] < best.score[0] * (1 - COST_FALL)
+        best = best_of([best, state])
+        if not fallen:
+            break
+    return best, Plan(False, chosen, how or "counts")
+
+
+def told(state: SearchState, best: SearchState) -> str:
+    """A stage's words."""
+    return f"all of the pattern, support {int(to_numpy(state.support).sum())} px, lowest cost {float(best.score[0]):.4g}"
+
+
+def fine_parts(fit: Fit, sigma: float, threshold: float, how: str = "counts") -> Parts:
+    """A round on all of the pattern, in a support that stays if there is no threshold."""
+    wrap = threshold_wrap(sigma, sigma, threshold) if threshold else FIXED
+    return tempered_parts(fit, RAAR, 60 if how == "counts" else EXACT_ITERATIONS, wrap, how)
+
+
+def begin(fit: Fit, starts: Sequence[Array]) -> SearchState:
+    """The states of starts (1, *shape) before any iteration."""
+    xp = namespace(starts[0])
+    x = xp.concat(list(starts))
+    support = xp.broadcast_to(first_support(fit.problem, x)[0], x.shape)
+    return SearchState(x, support, np.full(x.shape[0], np.inf), ("",) * x.shape[0])
+
+
+def threshold_wrap(sigma: float, sigma_end: float, threshold: float) -> ShrinkWrap:
+    """Shrink-wrap by a threshold relative to the bright voxels."""
+    return ShrinkWrap(
+        when="always", every=10, sigma=sigma, sigma_end=sigma_end, threshold=threshold, reference="bright", most=LARGEST_SHARE
+    )
+
+
+def coarse_parts(fit: Fit, threshold: float) -> Parts:
+    """The iterations of a coarse start."""
+    wrap = FIXED if fit.problem.support is not None else threshold_wrap(1.5, 0.6, threshold)
+    parts: list[Iterative] = [ER(iterations=20, shrink_wrap=wrap)]
+    for kind, how in ((HIO, "exact"), (HIO, "counts"), (RAAR, "counts")):
+        parts += [kind(iterations=180, shrink_wrap=wrap, fit=how), ER(iterations=20, shrink_wrap=wrap, fit=how)]
+    return parts
+
+
+def tempered_parts(
+    fit: Fit, kind: type[HIO] | type[RAAR], iterations: int, wrap: ShrinkWrap = FIXED, how: str = "counts"
+) -> Parts:
+    """A search, then ER, fitted as close as counts ask for, in the support that it ends in."""
+    wrap = FIXED if fit.problem.support is not None else wrap
+    return [kind(iterations=iterations, shrink_wrap=wrap, fit=how), ER(iterations=15, shrink_wrap=FIXED, fit="counts")]

@@ -1,0 +1,49 @@
+"""The noise of the data as a learned solver sees it."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InputError
+from ...numerics.arrays import to_numpy
+from ...problem import Problem
+
+HIDDEN_AMPLITUDE = 4
+"""Largest amplitude, in units of its noise, of a pattern that holds nothing: of 10⁴ pixels of noise one reaches 4."""
+
+
+def noise_of(problem: Problem) -> float:
+    """The standard deviation of the amplitude that the likelihood stands for; ½/√s for counts (Anscombe 1948)."""
+    sigma = getattr(problem.likelihood, "sigma", None)
+    return float(sigma) if sigma is not None else 0.5 / math.sqrt(problem.likelihood.scale)  # type: ignore[attr-defined]
+
+
+def check_signal_above_noise(problem: Problem) -> None:
+    """Raise `InputError` if the noise explains every amplitude, as that of counts does amplitudes scaled to 1."""
+    top, sigma = float(to_numpy(problem.amplitude)[to_numpy(problem.valid)].max(initial=0)), noise_of(problem)
+    if top < HIDDEN_AMPLITUDE * sigma:
+        raise InputError(
+            f"no amplitude exceeds {top:.3g}, and noise of {sigma:.3g} (that of counts is 0.5) explains them all; say what the "
+            f"noise is: --likelihood gaussian:σ, or Problem.replace(likelihood=Gaussian(σ)), in the units of √I"
+        )
+
+
+def count_deviance_variance(rate: NDArray) -> NDArray:
+    """The variance of the Poisson deviance 2(λ − k + k log(k/λ)) where λ = `rate` counts are expected: 2 for λ ≫ 1."""
+    return np.interp(rate, *_deviance_variances()).astype(np.float32)
+
+
+@cache
+def _deviance_variances() -> tuple[NDArray, NDArray]:
+    """λ and the variance, from sums over k; beyond the last λ it is within 1 % of 2."""
+    from scipy.special import xlogy
+    from scipy.stats import poisson
+
+    rate, k = np.geomspace(1e-6, 100, 200)[:, None], np.arange(200)
+    weight, deviance = poisson.pmf(k, rate), 2 * (rate - k + xlogy(k, k / rate))
+    mean = (weight * deviance).sum(1, keepdims=True)
+    return rate[:, 0], (weight * (deviance - mean) ** 2).sum(1)

@@ -8,6 +8,7 @@ Each picture goes to docs/figures. Seeds are fixed, so a second run draws the sa
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -216,7 +217,35 @@ def training() -> Figure:
     return figure
 
 
-PICTURES: dict[str, Callable[[], Figure]] = {f.__name__: f for f in (classical, blind, learned, trust, training)}
+def calibration() -> Figure:
+    """What the verdict says against what was right, for all test runs and for each kind: benchmarks/results/verdict.json."""
+    found = json.loads((FOLDER.parents[1] / "benchmarks" / "results" / "verdict.json").read_text())
+    figure = Figure(figsize=(7.5, 3.4), layout="constrained")
+    every, kinds = figure.subplots(1, 2)
+    table = found["test"]["table"]
+    for row in table:
+        error = (row["right"] * (1 - row["right"]) / row["runs"]) ** 0.5
+        every.errorbar(row["said"], row["right"], error, fmt="o", color="#0072b2", capsize=2)
+        every.annotate(f"{row['runs']} runs", (row["said"], row["right"]), (5, -10), textcoords="offset points", fontsize=7)
+    every.plot([0, 1], [0, 1], color="#999999", lw=0.8, zorder=0)
+    every.set(
+        title=f"all {found['test']['runs']} test runs", xlabel="probability that the verdict gives", ylabel="share that is right"
+    )
+    names = list(found["kinds"])[::-1]
+    for at, name in enumerate(names):
+        kind = found["kinds"][name]
+        share = kind["right"] / (kind["runs"] - kind["outside"])
+        said = sum(row["said"] * row["runs"] for row in kind["table"]) / (kind["runs"] - kind["outside"])
+        kinds.plot([share, said], [at, at], color="#999999", lw=1)
+        kinds.plot(share, at, "o", color="#0072b2", label="right" if at == 0 else None)
+        kinds.plot(said, at, "|", color="#d55e00", ms=10, mew=2, label="the verdict's mean" if at == 0 else None)
+    kinds.set(title="by kind of run", xlabel="share", xlim=(-0.03, 1.03))
+    kinds.set_yticks(range(len(names)), [name.replace("_", " ") for name in names], fontsize=6)
+    kinds.legend(fontsize=7, loc="lower right")
+    return figure
+
+
+PICTURES: dict[str, Callable[[], Figure]] = {f.__name__: f for f in (classical, blind, learned, trust, training, calibration)}
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ class Verdict(NamedTuple):
     Attributes
     ----------
     label : str
-        "solved", "several solutions", "not solved", or "cannot tell".
+        "solved", "several solutions", "not solved", "outside calibration" or "cannot tell".
     probability : float or None
         Probability that the object is right, 0 to 1. None if it cannot be told.
     evidence : mapping
@@ -20,7 +20,9 @@ class Verdict(NamedTuple):
     words : str
         The same in a sentence.
     warnings : tuple of str
-        Remarks on the support, on a blur that was fitted, and on a second grain.
+        Remarks on the pattern, on the support, on a blur that was fitted, and on a second grain.
+    advice : str
+        What to do next, empty for a result that is solved.
     """
 
     label: str
@@ -28,6 +30,7 @@ class Verdict(NamedTuple):
     evidence: Mapping[str, float]
     words: str
     warnings: tuple[str, ...] = ()
+    advice: str = ""
 
     @property
     def headline(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..numerics.arrays import to_numpy
+from .hot_pixels import hot_pixels, hot_warning
 from .problem import Problem
 
 
@@ -40,6 +41,8 @@ def diagnose(problem: Problem) -> list[str]:
     saturated = int((y[valid] == top).sum())
     if saturated > 3:
         found.append(f"{saturated} pixels share the largest intensity {top**2:.4g}: saturated? mask them")
+    if hot := hot_pixels(problem):
+        found.append(hot_warning(hot))
     if not valid[(0,) * y.ndim]:
         found.append("the centre of the pattern is unmeasured; the lowest frequencies come from the support alone")
     dark = []

@@ -57,7 +57,7 @@ def test_a_mask_the_wrong_way_round_ends_with_an_error(here, capsys):
     with pytest.raises(SystemExit) as stop:
         main(["run", "hot.npz", "--solver", "hio", "--iterations", "5", "--starts", "2", "--out", "a.cxi"])
     assert stop.value.code not in (0, None)
-    assert "check the mask" in " ".join(capsys.readouterr().err.split())
+    assert "give --mask-convention masked" in " ".join(capsys.readouterr().err.split())
     assert not (here / "a.cxi").exists()
 
 

@@ -28,12 +28,12 @@ def test_pages_show_pictures_that_exist():
 def test_every_drawn_picture_is_shown():
     text = "".join(page.read_text() for page in PAGES)
     names = re.search(r"for f in \(([^)]*)\)", (DOCS / "draw.py").read_text())[1].split(", ")
-    assert len(names) == 5
+    assert len(names) == 6
     assert [name for name in names if f"figures/{name}.png" not in text] == []
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["classical", "blind", "learned", "trust", "training"])
+@pytest.mark.parametrize("name", ["classical", "blind", "learned", "trust", "training", "calibration"])
 def test_a_picture_is_drawn(name):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 

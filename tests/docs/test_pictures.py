@@ -40,4 +40,4 @@ def test_a_picture_is_drawn(name):
     canvas = FigureCanvasAgg(drawer().PICTURES[name]())
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[..., :3]
-    assert (pixels < 128).any(axis=-1).mean() > 0.05  # a blank picture has no dark pixel
+    assert (pixels < 128).any(axis=-1).mean() > 0.02  # axes alone have fewer dark pixels

@@ -95,6 +95,7 @@ class Site:
     def start(self, name: str, *more: str, objects: int = 0) -> subprocess.Popen[bytes]:
         """`retrieve compare` on both sets of domains2d-50, its JSON called `name`."""
         command = ["compare", "--benchmark", "domains2d-50", "--noise", "0.05", "--objects", str((objects or self.objects) // 2)]
+        command += ["--starts", "8", "--ffts", "1000"]  # seconds would not repeat to the bit
         command += [part for s in SOLVERS for part in ("--solver", f"{s}=counted-{s}:iterations={self.iterations}")]
         command += ["--json", f"{name}.json", "--device", "cpu", "--quiet", *more]
         return subprocess.Popen([sys.executable, "-m", "retrieve", *command], cwd=self.folder, env=self.env)

@@ -68,7 +68,7 @@ def judge(result: Result) -> Verdict:
         return Verdict("outside calibration", None, evidence, f"{why}; {words}", warnings, SIMULATE)
     p = probability(evidence)
     label = label_of(p, groups, asked(evidence))
-    return Verdict(label, p, evidence, words, warnings, _advice(label, evidence, len(usable)))
+    return Verdict(label, p, evidence, words, warnings, next_step(label, evidence, len(usable)))
 
 
 CHECK_DATA = "check the mask, the centre, the background and the support (`retrieve inspect`)"
@@ -116,7 +116,7 @@ def label_of(p: float, groups: int, least: float = 0.5) -> str:
     return "solved" if p >= least else "several solutions" if groups > 1 else "not solved"
 
 
-def _advice(label: str, evidence: Mapping[str, float], starts: int) -> str:
+def next_step(label: str, evidence: Mapping[str, float], starts: int) -> str:
     """What to do next."""
     if label == "solved":
         return ""

@@ -5,7 +5,7 @@ import pytest
 
 import retrieve as rt
 from retrieve.evaluate.metrics import inner_amplitude_correlation
-from retrieve.evaluate.verdict import account_lines, judge, label_of
+from retrieve.evaluate.verdict import account_lines, judge, label_of, next_step
 from retrieve.io.results import read_result
 from retrieve.io.verdict import Verdict
 from retrieve.numerics.alignment import align
@@ -181,7 +181,20 @@ def test_a_pattern_that_is_not_explained_is_not_solved(film):
     assert "retrieve inspect" in verdict.advice
 
 
-def test_advice_names_what_to_do(film):
-    verdict = judge(run(shuffled(film), 3))
-    assert "--starts 8" in verdict.advice or "retrieve" in verdict.advice or "support" in verdict.advice
+@pytest.mark.parametrize(
+    ("label", "evidence", "words"),
+    [
+        ("several solutions", {}, "retrieve analyze"),
+        ("not solved", {"nearest_correlation": 0.7}, "the starts disagree: try --starts 12"),
+        ("not solved", {"may_be_real": 1.0, "fill": 0.2}, "more than twice as large as the object: give a tighter one"),
+        ("not solved", {"ratio": 5.0}, "the fit follows the noise: give a tighter support"),
+        ("not solved", {}, "the starts agree on an object that fits badly"),
+    ],
+)
+def test_the_next_step_follows_from_the_evidence(label, evidence, words):
+    agreed = {"nearest_correlation": 0.97, "may_be_real": 0.0, "fill": 0.8, "ratio": 1.2}
+    assert words in next_step(label, agreed | evidence, 6)
+
+
+def test_a_solved_result_needs_no_next_step(film):
     assert judge(run(film, 3)).advice == ""

@@ -144,7 +144,8 @@ def _fit(result: Result, found: Compared) -> dict[str, float]:
     misfit = np.where(valid, (np.sqrt(p) - y) ** 2, 0)
     power = float((y[valid] ** 2).sum())
     noise = known_noise(problem)
-    sigma = _sigma(noise)
+    known = None if noise is None else noise.amplitude_noise
+    sigma = math.nan if known is None else known
     shells = Shells.of(y, valid, sigma)
     amplitude, model = shells.normalised(y**2), shells.normalised(p)
     inside = np.abs(x) > INSIDE * np.abs(x).max()
@@ -174,13 +175,6 @@ def _fit(result: Result, found: Compared) -> dict[str, float]:
         "asymmetry": asymmetry(y, valid),
         "may_be_real": float(may_be_real(to_numpy(problem.amplitude), valid, problem.likelihood)),
     }
-
-
-def _sigma(noise: Likelihood | None) -> float:
-    """The noise of the amplitude, NaN if it is not known."""
-    if isinstance(noise, Poisson):
-        return 0.5 / math.sqrt(noise.scale)
-    return noise.sigma if isinstance(noise, Gaussian) else math.nan
 
 
 def _explained(noise: Likelihood | None, p: NDArray[np.float64]) -> NDArray[np.float64]:

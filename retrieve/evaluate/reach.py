@@ -98,5 +98,5 @@ def mean_of(total: NDArray[np.float64], by: NDArray[np.float64]) -> NDArray[np.f
 
 def _noise_power(problem: Problem) -> float:
     """σ² of the amplitude: the likelihood's, ¼ of a count for counts, and no bound for a likelihood that states none."""
-    sigma, scale = (getattr(problem.likelihood, name, None) for name in ("sigma", "scale"))
-    return float(sigma) ** 2 if sigma is not None else np.inf if scale is None else 0.25 / float(scale)
+    sigma = problem.likelihood.amplitude_noise
+    return np.inf if sigma is None else sigma**2

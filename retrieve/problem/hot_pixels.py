@@ -66,8 +66,5 @@ def hot_warning(hot: Sequence[HotPixel], most: int = 3) -> str:
 
 def _sigma(problem: Problem, y: NDArray[np.float64], valid: NDArray[np.bool_]) -> float:
     """The noise of the amplitude, as far as it is known: the likelihood's, that of counts, or a thousandth of the rms."""
-    sigma = getattr(problem.likelihood, "sigma", None)
-    if sigma is None:
-        scale = getattr(problem.likelihood, "scale", None)
-        sigma = 0.5 / scale**0.5 if scale else 1e-3 * float(np.sqrt((y[valid] ** 2).mean()))
-    return float(sigma)
+    sigma = problem.likelihood.amplitude_noise
+    return 1e-3 * float(np.sqrt((y[valid] ** 2).mean())) if sigma is None else sigma

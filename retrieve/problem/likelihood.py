@@ -59,6 +59,14 @@ class Likelihood(ABC):
     def scaled(self, factor: float) -> Likelihood:
         """The same noise for amplitudes y·factor."""
 
+    @property
+    def amplitude_noise(self) -> float | None:
+        """The standard deviation of y: `sigma`, or ½/√`scale` for counts (Anscombe 1948); None where it has neither."""
+        sigma, scale = getattr(self, "sigma", None), getattr(self, "scale", None)
+        if sigma is not None:
+            return float(sigma)
+        return None if scale is None else COUNTING_SIGMA / math.sqrt(scale)
+
     def deviance(self, p: Array, y: Array) -> Array:
         """2·(−log L) of each pixel."""
         return 2 * self.nll(p, y)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import cache
 
 import numpy as np
@@ -17,9 +16,11 @@ HIDDEN_AMPLITUDE = 4
 
 
 def noise_of(problem: Problem) -> float:
-    """The standard deviation of the amplitude that the likelihood stands for; ½/√s for counts (Anscombe 1948)."""
-    sigma = getattr(problem.likelihood, "sigma", None)
-    return float(sigma) if sigma is not None else 0.5 / math.sqrt(problem.likelihood.scale)  # type: ignore[attr-defined]
+    """The standard deviation of the amplitude. Raises `InputError` for a likelihood that states none."""
+    sigma = problem.likelihood.amplitude_noise
+    if sigma is None:
+        raise InputError(f"{type(problem.likelihood).__name__} has no `sigma` or `scale`; give --likelihood gaussian:σ")
+    return sigma
 
 
 def check_signal_above_noise(problem: Problem) -> None:

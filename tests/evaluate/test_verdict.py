@@ -1,19 +1,18 @@
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import retrieve as rt
-from retrieve.evaluate.metrics import inner_amplitude_correlation
 from retrieve.evaluate.verdict import account_lines, judge, label_of, next_step
 from retrieve.io.results import read_result
 from retrieve.io.verdict import Verdict
-from retrieve.numerics.alignment import align
 from retrieve.problem.scoring import Score, select_start
-from retrieve.simulate import TUNE_SEED, Noise, object_set
-from retrieve.simulate.noise import simulated_problem
+from retrieve.simulate import TEST_SEED, TUNE_SEED, Noise, object_set
 from retrieve.solvers import HIO
 
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 BLIND = Noise(support="unknown")
 
 
@@ -145,24 +144,22 @@ def test_a_hot_pixel_is_never_solved_and_is_named(counts, solver):
 
 
 @pytest.mark.slow
-def test_wrong_positive_objects_in_wide_supports_are_not_solved():
-    """A textured object of 17 × 13 px in a box of 45 × 45: the starts agree on a smooth box that correlates by 0.94."""
-    wrong = called = 0
-    inside = np.zeros((64, 64), bool)
-    inside[10:55, 10:55] = True
-    for seed in range(24):
-        rng = np.random.default_rng(seed)
-        x = np.zeros((64, 64), np.complex64)
-        x[24:41, 26:39] = 0.05 + rng.random((17, 13)) ** rng.uniform(1, 3)
-        problem = simulated_problem(x, inside, Noise(photons=1e6), seed=seed)
-        result = rt.solve(HIO(iterations=200, positivity=True), problem, starts=6, seed=seed)
-        found = align(result.object, x)
-        if found.correlation > 0.95 and inner_amplitude_correlation(found.object, x, np.abs(x) > 0) > 0.6:
-            continue
-        wrong += 1
-        called += judge(result).label == "solved"
-    assert wrong >= 5
-    assert called <= 1
+def test_few_wrong_positive_objects_in_wide_supports_are_called_solved(monkeypatch):
+    """The starts agree on a smooth box in them; a verdict by agreement and R alone calls nearly all of them solved."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from verdict_kinds import case
+    from verdict_runs import outcome
+
+    wrong, right = [], []
+    for number in range(70):
+        drawn = case("positive", number, TEST_SEED)
+        result = rt.solve(drawn.solver, drawn.problem, starts=drawn.starts, seed=number, strict=False)
+        found = outcome(result.object, drawn.problem.truth)
+        is_right = found["correlation"] > 0.95 and found["inside"] > 0.6
+        (right if is_right else wrong).append(judge(result).label == "solved")
+    assert len(wrong) >= 8
+    assert sum(wrong) <= 0.5 * len(wrong)
+    assert sum(right) >= 0.5 * len(right)
 
 
 def test_a_pattern_that_is_not_explained_is_not_solved(film):

@@ -109,18 +109,18 @@ class WatchedSolver:
         def record() -> Run:
             placed = given.to(find_device(device, self.solver.library))
             before = _arrays(placed)
-            with global_seed(world):
-                states = global_state()
-                rng = Streams.of(seed, starts)
-                x = self.solver.start(placed, rng)
-                run = self._follow(x, generate(placed, x, rng), steps)
-                after = global_state()
+            states = global_state()
+            rng = Streams.of(seed, starts)
+            x = self.solver.start(placed, rng)
+            run = self._follow(x, generate(placed, x, rng), steps)
+            after = global_state()
             touched = tuple(name for name, state in states.items() if after[name] != state)
             now = _arrays(placed)
             changed = tuple(name for name, a in before.items() if not np.array_equal(now[name], a, equal_nan=True))
             return run._replace(touched=touched, changed=changed)
 
-        run: Run = within(self.seconds, record)
+        with global_seed(world):  # not in the thread, which may outlive its time and would then restore them late
+            run: Run = within(self.seconds, record)
         return run
 
     def _follow(self, x: Array, generated: Iterator[Step], most: int | None) -> Run:
@@ -159,10 +159,10 @@ class WatchedSolver:
         budget = Budget(seconds=0.8 * self.seconds)
 
         def run() -> Result:
-            with global_seed(0):
-                return solve(self.solver, given, starts=1, device="cpu", budget=budget, strict=False, **arguments)
+            return solve(self.solver, given, starts=1, device="cpu", budget=budget, strict=False, **arguments)
 
-        result: Result = within(self.seconds, run)
+        with global_seed(0):
+            result: Result = within(self.seconds, run)
         return result
 
 

@@ -15,6 +15,7 @@ from retrieve.solvers import ER
 from retrieve.testing import case_of, checks_of, parametrize_with_checks, run_checks
 from retrieve.testing.case import NOT_ASKED
 from retrieve.testing.watch import within
+from retrieve.testing.watched_solver import WatchedSolver
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,24 @@ def test_global_generators_are_given_back():
     wanted = np.random.random()  # noqa: NPY002
     np.random.seed(5)  # noqa: NPY002
     run_checks(Calm())
+    assert np.random.random() == wanted  # noqa: NPY002
+
+
+class SleepsOnce(Calm):
+    """Outlives its time in a call that no exception interrupts."""
+
+    def start(self, problem, rng):
+        time.sleep(2)
+        return super().start(problem, rng)
+
+
+def test_a_run_that_outlives_its_time_does_not_give_them_back_late():
+    with pytest.raises(TimeoutError):
+        WatchedSolver(SleepsOnce(), seconds=0.2).run()
+    np.random.seed(5)  # noqa: NPY002
+    wanted = np.random.random()  # noqa: NPY002
+    np.random.seed(5)  # noqa: NPY002
+    time.sleep(1.5)
     assert np.random.random() == wanted  # noqa: NPY002
 
 

@@ -33,8 +33,6 @@ LEAST_CONTRAST = 1e-3
 """Contrast from which an object is taken as flat."""
 LEAST_PIXELS = 8
 """Pixels from which a correlation is taken."""
-
-
 MIN_OBJECT_SIDE = 3
 """Pixels a side of the smallest object that is judged; the pattern of a smaller one has no speckles, and any start agrees."""
 
@@ -111,6 +109,8 @@ def evidence_of(result: Result, found: Compared) -> dict[str, float]:
         "r": float(score.r),
         "r_free": float(free),
         "ratio": float(free / max(score.r, 1e-30)),
+        "deviance": math.nan if score.deviance is None else score.deviance,
+        "deviance_free": math.nan if score.deviance_free is None else score.deviance_free,
         **_fit(result, found),
         **_blur(result),
         "starts": float(len(result.scores)),
@@ -160,7 +160,6 @@ def _fit(result: Result, found: Compared) -> dict[str, float]:
     return {
         **_transfer(result, found, shells),
         "excess": excess,
-        **_deviances(noise, p, y, valid & ~held, held),
         "speckle_correlation": _correlation(amplitude, model, shells.loud & valid & ~held),
         "speckle_correlation_free": _correlation(amplitude, model, shells.loud & held),
         "worst_pixel": float(misfit.max() / max(float(misfit.sum()), 1e-30)),
@@ -192,18 +191,6 @@ def _root_variance() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     rate, k = np.append(0, np.geomspace(1e-4, 100, 100)), np.arange(200)
     share = np.exp(xlogy(k, rate[:, None]) - rate[:, None] - gammaln(k + 1))
     return rate, (share * (np.sqrt(k) - np.sqrt(rate)[:, None]) ** 2).sum(axis=1)
-
-
-def _deviances(
-    noise: Likelihood | None, p: NDArray[np.float64], y: NDArray[np.float64], work: NDArray[np.bool_], held: NDArray[np.bool_]
-) -> dict[str, float]:
-    """Deviance per pixel of one model p (*shape) on the pixels of two masks."""
-    expected = None if noise is None else noise.expected_deviance(p)
-    if noise is None or expected is None:
-        return {"deviance": math.nan, "deviance_free": math.nan}
-    deviance = noise.deviance(p, y)
-    on_work, on_held = (float(deviance[mask].sum() / expected[mask].sum()) if mask.any() else math.nan for mask in (work, held))
-    return {"deviance": on_work, "deviance_free": on_held}
 
 
 def _transfer(result: Result, found: Compared, shells: Shells) -> dict[str, float]:

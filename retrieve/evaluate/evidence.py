@@ -8,13 +8,13 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-import scipy.fft as fft
 from numpy.typing import NDArray
 from scipy.special import gammaln, xlogy
 
 from ..io.result import Result
 from ..numerics.alignment import pearson
 from ..numerics.arrays import like, to_numpy
+from ..numerics.grids import shell_index
 from ..numerics.stacks import align_all
 from ..operators import PartialCoherence
 from ..problem.autocorrelation import asymmetry, may_be_real
@@ -27,6 +27,8 @@ from .support_agreement import SAME_OBJECT_CORRELATION
 
 STARTS_COMPARED = 8
 """Starts, the best by score, that are compared."""
+SHELL_THICKNESS = 2
+"""Fourier pixels of the shortest axis."""
 SIGNAL_TO_NOISE = 2.0
 """Mean intensity of a shell of |q| over the noise's, from which its speckles say something."""
 LEAST_CONTRAST = 1e-3
@@ -226,7 +228,7 @@ def _correlation(a: NDArray[np.float64], b: NDArray[np.float64], mask: NDArray[n
 
 @dataclass(frozen=True)
 class Shells:
-    """Shells of |q|, two Fourier pixels of the shortest axis thick.
+    """Shells of |q|, `SHELL_THICKNESS` thick.
 
     index: (*shape), of each pixel.  valid: bool (*shape), where measured.  pixels: (shells,), how many are measured.
     known: bool (shells,), where the pattern says something: not the innermost, and intensities above the noise.
@@ -242,8 +244,7 @@ class Shells:
     @classmethod
     def of(cls, y: NDArray[np.float64], valid: NDArray[np.bool_], sigma: float) -> Shells:
         """The shells of amplitudes y (*shape), zero frequency first; sigma: their noise, NaN if unknown."""
-        q = np.sqrt(sum(axis**2 for axis in np.meshgrid(*map(fft.fftfreq, y.shape), indexing="ij", sparse=True)))
-        index = np.rint(q * min(y.shape) / 2).astype(int)
+        index = shell_index(y.shape, SHELL_THICKNESS)
         pixels = np.bincount(index[valid], minlength=int(index.max()) + 1).astype(float)
         bare = cls(index, valid, pixels, pixels > 0, valid)
         mean = bare.sums(y**2) / np.maximum(pixels, 1)

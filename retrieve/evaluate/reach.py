@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import scipy.fft as fft
 from numpy.typing import NDArray
 
 from ..numerics.arrays import to_numpy
+from ..numerics.grids import shell_index
 from ..problem import Problem
 from ..problem.survey import cut_level
 
@@ -86,8 +86,7 @@ def reach_of(problem: Problem, misfit: NDArray | None = None) -> Reach:
 def shells(shape: tuple[int, ...]) -> tuple[NDArray[np.float64], Callable[[NDArray], NDArray]]:
     """The shells' frequencies (shells,) and what sums values (*shape), zero frequency at index 0, over each."""
     n = min(shape)
-    radius = np.sqrt(sum(q**2 for q in np.meshgrid(*map(fft.fftfreq, shape), indexing="ij", sparse=True)))
-    index, count = np.rint(radius * n).astype(int).ravel(), n // 2 + 1
+    index, count = shell_index(shape).ravel(), n // 2 + 1
     return np.arange(count) / n, lambda values: np.bincount(index, values.ravel(), minlength=count)[:count]
 
 

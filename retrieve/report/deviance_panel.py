@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ..io.result import Result
 from ..numerics.arrays import like, to_numpy
+from ..numerics.grids import shell_index
 from ..problem.scoring import deviances, known_noise
 from .panels import ChartCurve, CurvePanel, spans_decades
 
@@ -44,9 +45,8 @@ def deviance_by_shell(result: Result, held: NDArray[np.bool_] | None) -> tuple[N
     """
     problem = result.problem
     shape = tuple(problem.amplitude.shape)
-    axes = np.meshgrid(*(np.fft.fftfreq(n).astype(np.float32) for n in shape), indexing="ij", sparse=True)
     shells = min(shape) // 2 + 1
-    shell = np.minimum(np.rint(np.sqrt(sum(q * q for q in axes)) * min(shape)), shells).astype(np.int32)
+    shell = np.minimum(shell_index(shape, dtype=np.float32), shells)
     valid = to_numpy(problem.valid)
     number = np.where(valid, shell if held is None else shell + (shells + 1) * held, 2 * (shells + 1))
     sums = np.zeros((3, 2 * (shells + 1) + 1))

@@ -125,7 +125,7 @@ class Strain:
     facets: tuple[Facet, ...]
     angles_deg: NDArray[np.float64]
     table: Mapping[str, Mapping[str, Mapping[str, float | None]]]
-    facts: Mapping[str, float]
+    facts: Mapping[str, Any]
     notes: tuple[str, ...] = ()
     members: int = 1
     kind: str = "starts"

@@ -37,7 +37,7 @@ GUESSES = {
 """Units by the size of a number, where the file gives none: from, to, unit. All other quantities are in SI units then."""
 CIRCLES = {"alpha", "beta", "chi", "del", "delta", "eta", "gam", "gamma", "mu", "nu", "om", "omega", "phi", "th", "theta"}
 """Names of circles in files."""
-SHORT = {"del": "delta", "gam": "gamma", "om": "omega", "th": "theta"}
+SHORT = {"th": "theta"}
 ENERGY_PLACES = ("source_1/energy", "beam_1/incident_energy", "beam/incident_energy", "monochromator/energy")
 WAVE_PLACES = ("beam_1/incident_wavelength", "beam/incident_wavelength", "monochromator/wavelength")
 

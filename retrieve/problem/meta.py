@@ -78,9 +78,7 @@ def settled(
     try:
         meta, notes = _without_foreign_facts(_given_first(_frame_of_old(meta, shape), given or {}), shape)
         if given:
-            frames = shape[0] if len(shape) == 3 else 1
-            angles = {name: spread_angle(name, value, frames) for name, value in (given.get("angles_deg") or {}).items()}
-            changes = {**given, **({"angles_deg": angles} if angles else {})}
+            changes = given_angles(given, shape[0] if len(shape) == 3 else 1)
             meta = with_experiment(meta, experiment_of(meta).with_options(**changes))
         return check_meta(meta, shape), notes
     except InputError as error:
@@ -127,6 +125,12 @@ def _without_foreign_facts(meta: Any, shape: Sequence[int]) -> tuple[Any, tuple[
         "the pixel size are not taken, give them as options"
     )
     return with_experiment(meta, Experiment(**facts)), (note,)
+
+
+def given_angles(fields: Meta, frames: int) -> dict[str, Any]:
+    """Fields of an `Experiment` with angles as numbers, of so many frames where they are given as FIRST:LAST."""
+    angles = {name: spread_angle(name, value, frames) for name, value in (fields.get("angles_deg") or {}).items()}
+    return {**fields, **({"angles_deg": angles} if angles else {})}
 
 
 def spread_angle(name: str, value: Any, frames: int) -> Any:

@@ -110,7 +110,8 @@ def _flags_to_nan(block: NDArray[Any], found: set[str]) -> NDArray[np.float32]:
     if flags is not None:
         lowest, highest = block[flags].min(), block[flags].max()
         found |= {"flagged (below zero)"} if lowest < 0 else set()
-        found |= {f"{'saturated' if block.dtype.itemsize == 2 else 'flagged'} ({highest:.0f})"} if highest > 0 else set()
+        if highest > 0:
+            found.add(f"saturated ({highest:.0f})" if block.dtype.itemsize == 2 else f"flagged ({highest:.0f})")
         values[flags] = np.nan
     return values
 

@@ -134,7 +134,7 @@ def prepare_pulses(
         if not own.size:
             raise InputError(f"range {part!r} of the {chosen.size} kept frames is empty; give other --ranges")
     sums = _sums(frames, calibration, options.border, members, found, on_block)
-    common = (*calibration.steps, *found.steps, *_selection_steps(options, selection))
+    common = (*frames.notes, *calibration.steps, *found.steps, *_selection_steps(options, selection))
     patterns = [_pattern(total, own, found.valid, options) for total, own in zip(sums, members, strict=True)]
     problems = []
     for (counts, own_steps), own in zip(patterns, members, strict=True):

@@ -119,12 +119,14 @@ def prepare_scan(
         If the peak touches the edge.
     """
     options, calibration = options or Scan(), calibration or Calibration()
+    if frames.gap:
+        raise InputError(f"{frames.source}: {frames.gap}")
     if check_axes:
         _check_axes(frames)
     before = _read(frames, calibration, bad_pixels, on_block)
     valid = np.isfinite(before)
     values = np.where(valid, before, 0)
-    steps = [*calibration.steps, *_clip_negative(values)]
+    steps = [*frames.notes, *calibration.steps, *_clip_negative(values)]
     if not values.any():
         raise InputError(f"{frames.source} has no counts on its measured pixels; check the file, --key and the calibration")
     removed = _hot_and_dead(values, valid, options, steps)

@@ -125,11 +125,8 @@ def nan_message(frames: Frames, empty: NDArray, torn_in: NDArray, torn: int) -> 
 
 
 def nan_words(frames: Frames) -> str:
-    """The reason why pixels of frames have no value: NaN, or the flag of a type that has no NaN."""
-    dtype = frames.stacks[0].dtype
-    if dtype.kind == "u":
-        return f"saturated ({np.iinfo(dtype).max})" if dtype.itemsize < 4 else f"flagged ({np.iinfo(dtype).max})"
-    return "flagged (below zero)" if dtype.kind == "i" else "NaN"
+    """The reason why pixels of frames that were read have no value: NaN, or flags."""
+    return " or ".join(sorted(frames.flags)) or "not measured"
 
 
 def _some(numbers: NDArray, most: int = 6) -> str:

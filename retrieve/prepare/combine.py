@@ -1,15 +1,15 @@
 """Several scans of one reflection as one: exposure of each frame, alignment, scans that differ left out, sum.
 
-Raw counts of scans with exposures e_s add up to counts: Σ n_s ~ Poisson(I Σ e_s). They stay whole numbers, with the noise of counts,
-as long as nothing divides or interpolates them. A step says where this happens.
+Raw counts of scans with exposures e_s add up to counts: Σ n_s ~ Poisson(I Σ e_s). They stay whole numbers with the noise of
+counts, as long as nothing divides or interpolates them. A step says where this happens.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ WINDOW = 64
 """Length of the window around the peak, along each axis, by which scans are aligned."""
 WHOLE = 0.1
 """Pixels from whole ones up to which shifts count as whole: counts then stay whole numbers."""
-POOR = 0.8
+POOR = 0.95
 """Correlation of two scans below which a warning says so."""
 ALIKE = {"energy_kev": 1e-3, "distance_m": 1e-2}
 """Relative differences up to which scans are of one experiment."""
@@ -49,8 +49,8 @@ class Combination:
     )
     align: str = option(
         "auto",
-        "shift of scans onto each other; whole: by whole pixels, counts stay counts; fraction: by splines; auto: fraction where whole "
-        "pixels leave more than 0.1 px; none: no shift",
+        "shift of scans onto each other; whole: by whole pixels, counts stay counts; fraction: by splines; auto: fraction where "
+        "whole pixels leave more than 0.1 px; none: no shift",
         choices=("auto", "whole", "fraction", "none"),
     )
     outliers: str = option("auto", "scans that are left out: auto, never, or a number, the least correlation with the best scan")
@@ -69,14 +69,12 @@ class Combination:
 class Combined(NamedTuple):
     """One scan.
 
-    volume: counts (frames, rows, columns), NaN where not measured.  experiment: of the sum.  steps: in words.
-    scans: source, shift (pixels) and correlation of each scan, and whether it is in the sum.
+    volume: counts (frames, rows, columns), NaN where not measured.  frames: the best scan's, with the notes and the experiment of
+    the sum; its meta has under `scans` the shift (pixels) and the correlation of each scan.
     """
 
     volume: Volume
-    experiment: Experiment
-    steps: tuple[str, ...]
-    scans: tuple[Mapping[str, Any], ...]
+    frames: Frames
 
 
 def combine_scans(scans: Sequence[Frames], read: Callable[[Frames], Volume], options: Combination) -> Combined:
@@ -105,11 +103,13 @@ def combine_scans(scans: Sequence[Frames], read: Callable[[Frames], Volume], opt
     if len(scans) > 1:
         _check_alike(scans, experiments)
     exposures = exposures_of(scans, experiments, options.monitor)
+    if len(scans) == 1 and exposures.readings is None:
+        return Combined(read(scans[0]), scans[0])
     if len(scans) == 1:
         volume, valid = _filled(read(scans[0]))
         total, exposure = np.where(valid, volume, 0), valid * exposures.each[0][:, None, None]
-        counts, steps = _by_exposure(total, exposure, exposures, options)
-        return Combined(counts, experiments[0], (*exposures.steps, *steps), ())
+        counts, divided = _by_exposure(total, exposure, exposures, options)
+        return Combined(counts, replace(scans[0], notes=(*scans[0].notes, *exposures.steps, *divided)))
     found = align_windows(_windows(scans, read), options.outliers, [scan.source for scan in scans])
     shifts, said = _applied_shifts(found, options.align)
     total, exposure, readings = _sum(scans, read, exposures, found.kept, shifts)
@@ -118,19 +118,20 @@ def combine_scans(scans: Sequence[Frames], read: Callable[[Frames], Volume], opt
     if found.correlations[kept].min() < POOR:
         worst = kept[found.correlations[kept].argmin()]
         warnings.warn(
-            f"{scans[worst].source} correlates with {scans[found.best].source} by {found.correlations[worst]:.2f} only; check that "
-            "both are scans of one reflection, or give --outliers 0.8",
+            f"{scans[worst].source} correlates with {scans[found.best].source} by {found.correlations[worst]:.2f} only; check "
+            f"that both are scans of one reflection, or give --outliers {POOR}",
             stacklevel=3,
         )
-    of_sum = replace(
-        experiments[found.best].crop((0, 0, 0), total.shape), monitor=readings, exposure_s=_together(experiments, found.kept)
-    )
+    best = scans[found.best]
+    whole = experiments[found.best].crop((0, 0, 0), total.shape)
+    of_sum = replace(whole, monitor=readings, exposure_s=_together(experiments, found.kept))
     about = [
         {"source": scan.source, "shift": [round(float(x), 3) for x in shift], "correlation": round(float(c), 4), "kept": bool(k)}
         for scan, shift, c, k in zip(scans, shifts, found.correlations, found.kept, strict=True)
     ]
-    steps = (*exposures.steps, *found.steps, *said, f"{len(kept)} of {len(scans)} scans summed", *divided)
-    return Combined(counts, of_sum, tuple(steps), tuple(about))
+    steps = [*exposures.steps, *found.steps, *said, f"{len(kept)} of {len(scans)} scans summed", *divided]
+    notes = dict.fromkeys([*(note for scan in scans for note in scan.notes), *steps])
+    return Combined(counts, replace(best, notes=tuple(notes), meta={**best.meta, "experiment": of_sum.as_meta(), "scans": about}))
 
 
 def _check_alike(scans: Sequence[Frames], experiments: Sequence[Experiment]) -> None:
@@ -139,13 +140,17 @@ def _check_alike(scans: Sequence[Frames], experiments: Sequence[Experiment]) -> 
     for scan, own in zip(scans[1:], experiments[1:], strict=True):
         who = f"{scan.source} and {first.source} are not scans of one reflection"
         if scan.shape[1:] != first.shape[1:]:
-            raise InputError(f"{who}: their frames are {shape_text(scan.shape[1:])} and {shape_text(first.shape[1:])}; leave one out")
+            raise InputError(
+                f"{who}: their frames are {shape_text(scan.shape[1:])} and {shape_text(first.shape[1:])}; leave one out"
+            )
         for name, tolerance in ALIKE.items():
             a, b = getattr(own, name), getattr(reference, name)
             if a is not None and b is not None and abs(a - b) > tolerance * b:
                 raise InputError(f"{who}: {name} is {a:g} and {b:g}; leave one out")
         if own.scanned != reference.scanned:
-            raise InputError(f"{who}: scanned are {own.scanned or 'no circle'} and {reference.scanned or 'no circle'}; leave one out")
+            raise InputError(
+                f"{who}: scanned are {own.scanned or 'no circle'} and {reference.scanned or 'no circle'}; leave one out"
+            )
         for circle in {*own.angles_deg} & {*reference.angles_deg} - {own.scanned}:
             a, b = own.angle(circle), reference.angle(circle)
             if abs(a - b) > SAME_ANGLE:
@@ -196,8 +201,8 @@ def _applied_shifts(found: Alignment, align: str) -> tuple[NDArray[np.float64], 
     if align == "whole" or (align == "auto" and left <= WHOLE):
         return whole, [f"shifted by whole pixels, up to {left:.2f} px from the measured shifts: counts stay whole numbers"]
     return measured, [
-        "shifted by fractions of a pixel through cubic splines: the sums are no whole counts; --align whole keeps whole counts, up to "
-        f"{left:.2f} px from the measured shifts"
+        "shifted by fractions of a pixel through cubic splines: the sums are no whole counts; --align whole keeps whole counts, "
+        f"up to {left:.2f} px from the measured shifts"
     ]
 
 
@@ -253,7 +258,7 @@ def _by_exposure(total: Volume, exposure: Volume, exposures: Exposure, options: 
     part = known & (exposure < 0.999 * of_frame[:, None, None])
     share = np.where(part, exposure / np.where(lit, of_frame, 1)[:, None, None], 1).astype(np.float32)
     steps = [f"{int(part.sum())} voxels measured in some scans only, scaled to the exposure of all"] * bool(part.any())
-    divide, said = exposures.division(of_frame, float(total.max()), options.monitor)
+    divide, said = exposures.division(of_frame, total, options.monitor)
     return np.where(known, total / (share * divide.astype(np.float32)[:, None, None]), np.float32(np.nan)), [*steps, *said]
 
 

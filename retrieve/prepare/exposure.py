@@ -17,6 +17,12 @@ DARK = 0.1
 """Share of the median reading below which a frame had no beam."""
 
 
+EQUAL = 1e-4
+"""Relative spread of exposures up to which they are equal."""
+FOLLOWS = 0.9
+"""Correlation of exposures with the counts of frames above which the monitor is a region of the detector."""
+
+
 class Exposure(NamedTuple):
     """Exposures of the frames of scans.
 
@@ -28,25 +34,45 @@ class Exposure(NamedTuple):
     readings: tuple[NDArray[np.float64], ...] | None
     steps: tuple[str, ...]
 
-    def division(self, of_frame: NDArray[np.float64], brightest: float, monitor: str) -> tuple[NDArray[np.float64], list[str]]:
+    def division(
+        self, of_frame: NDArray[np.float64], counts: NDArray[np.float32], monitor: str
+    ) -> tuple[NDArray[np.float64], list[str]]:
         """What the counts of each frame are divided by, (frames,), and the step in words.
 
-        of_frame: exposures of the frames of the sum.  brightest: counts of the brightest voxel.  monitor: the option.
+        of_frame: exposures of the frames of the sum.  counts: of the sum (frames, rows, columns).  monitor: the option.
         """
         nothing = np.ones(len(of_frame))
         lit = of_frame > 0
         relative = np.where(lit, of_frame / of_frame[lit].mean(), 1.0)
         spread = float(relative[lit].std())
-        if self.readings is None or monitor == "never" or spread < 1e-6:
+        if self.readings is None or monitor == "never" or spread < EQUAL:
             return nothing, []
-        noise = 1 / np.sqrt(max(brightest, 1.0))
-        if monitor == "auto" and spread <= noise:
-            return nothing, [f"the exposure of frames varies by {spread:.2%}, less than the noise of the brightest voxel, {noise:.2%}: not used"]
+        noise = 1 / np.sqrt(max(float(counts.max()), 1.0))
+        if monitor == "auto":
+            if spread <= noise:
+                return nothing, [
+                    f"the monitor varies by {spread:.2%} between frames, less than the noise of the brightest voxel, {noise:.2%}:"
+                    " not used"
+                ]
+            if _follows(relative[lit], counts[lit].sum(axis=(1, 2), dtype=float)):
+                warnings.warn(
+                    "the monitor follows the counts of the frames, as a region of the detector does; it was not used: give "
+                    "--monitor always if it is a monitor of the beam",
+                    stacklevel=4,
+                )
+                return nothing, ["the monitor follows the counts of the frames: not used"]
         low, high = relative[lit].min(), relative[lit].max()
         return relative, [
-            f"frames divided by their exposure, {low:.3f} to {high:.3f} of its mean: the values are no whole counts; --monitor never "
-            "keeps whole counts"
+            f"frames divided by the monitor, {low:.3f} to {high:.3f} of its mean: the values are no whole counts; --monitor never"
+            " keeps whole counts"
         ]
+
+
+def _follows(exposure: NDArray[np.float64], counts: NDArray[np.float64]) -> bool:
+    """Whether the exposures of frames rise and fall with their counts."""
+    if len(counts) < 8 or counts.std() == 0:
+        return False
+    return float(np.corrcoef(exposure, counts)[0, 1]) > FOLLOWS
 
 
 def exposures_of(scans: Sequence[Frames], experiments: Sequence[Experiment], monitor: str) -> Exposure:

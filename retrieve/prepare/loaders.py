@@ -37,8 +37,8 @@ class Loader:
     example
         A source as a user writes it, without name and colon, such as "FILE.h5#12".
     target
-        A context manager ``(path, scan, key) -> Frames``, or its lazy name ``"module:function"``. `scan` is the text after #, empty
-        if there is none. `key` is the text of --key. The meta of the frames has the key `experiment`.
+        A context manager ``(path, scan, key) -> Frames``, or its lazy name ``"module:function"``. `scan` is the text after #,
+        empty if there is none. `key` is the text of --key. The meta of the frames has the key `experiment`.
     sample
         A function ``(folder, counts) -> source`` that writes counts (frames, rows, columns) in the beamline's layout into a
         folder, and returns the source without name and colon. `retrieve.testing` tries the loader on it.

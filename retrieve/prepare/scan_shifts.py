@@ -19,14 +19,17 @@ TAPER = 0.25
 """Share of a window, at both its ends together, over which it fades out."""
 OUTLIER_RATIO = 4.0
 """A scan is an outlier if it decorrelates so many times as much as the best one, noise taken into account."""
-OUTLIER_LEAST = 0.05
-"""A scan that decorrelates by no more than this is no outlier."""
+OUTLIER_LEAST = 0.01
+"""A scan that decorrelates by no more than this is no outlier: its amplitudes differ by 14 %."""
+SMOOTH = 0.7
+"""Pixels of a Gaussian by which amplitudes are smoothed."""
 
 
 class Alignment(NamedTuple):
     """Scans against the best one, which correlates most with all.
 
-    best: its number.  shifts: pixels (scans, axes).  correlations: of amplitudes (scans,).  kept: bool (scans,).  steps: in words.
+    best: its number.  shifts: pixels (scans, axes).  correlations: of amplitudes (scans,).  kept: bool (scans,).
+    steps: in words.
     """
 
     best: int
@@ -39,7 +42,7 @@ class Alignment(NamedTuple):
 def align_windows(windows: Sequence[NDArray[np.float32]], outliers: str, names: Sequence[str]) -> Alignment:
     """Find the shifts of scans, and those scans that resemble the others too little.
 
-    The amplitudes √counts of the windows, smoothed over a pixel, are correlated. Counting noise lowers a correlation by a share
+    The amplitudes √counts of the windows, smoothed, are correlated. Counting noise lowers a correlation by a share
     that goes as 1/counts: the outliers of "auto" are found with this taken into account.
 
     Parameters
@@ -72,8 +75,8 @@ def align_windows(windows: Sequence[NDArray[np.float32]], outliers: str, names: 
     kept = _kept(own, counts, best, outliers)
     if kept.sum() < 2:
         raise InputError(
-            f"no scan correlates with {names[best]} by more than {np.delete(own, best).max():.2f}: nothing to sum; give one scan, or "
-            "--outliers never"
+            f"no scan correlates with {names[best]} by more than {np.delete(own, best).max():.2f}: nothing to sum; give one scan,"
+            " or --outliers never"
         )
     steps = []
     for number, name in enumerate(names):
@@ -89,8 +92,8 @@ def align_windows(windows: Sequence[NDArray[np.float32]], outliers: str, names: 
 
 
 def _amplitude(window: NDArray[np.float32]) -> NDArray[np.float64]:
-    """√counts of a window, smoothed, without its mean, fading out at the ends."""
-    smooth = np.sqrt(ndimage.gaussian_filter(np.maximum(window, 0).astype(float), 1, mode="nearest"))
+    """√(counts + 3/8) of a window (Anscombe, Biometrika 35, 246 (1948)), smoothed, without its mean, fading out at the ends."""
+    smooth = ndimage.gaussian_filter(np.sqrt(np.maximum(window, 0).astype(float) + 0.375), SMOOTH, mode="nearest")
     smooth -= smooth.mean()
     for axis, n in enumerate(window.shape):
         smooth *= tukey(n, TAPER).reshape([-1 if a == axis else 1 for a in range(window.ndim)])

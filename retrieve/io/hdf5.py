@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .dataset_selection import assemble
+from .dataset_selection import assemble, parse_meta
 from .hdf5_parts import check_sources, gone_words, missing_target, stack_parts
+from .nexus_experiment import experiment_of_file, merged
 from .records import INSTALL_DETECTORS, RawFile, Stored
 
 
@@ -41,8 +43,22 @@ def read_hdf5(path: Path, key: str | None) -> RawFile:
                 arrays.setdefault(name.strip("/"), stored_dataset(item))
         if preferred not in arrays or arrays[preferred].complex:
             preferred = None
-        inside.check(path, key or preferred)
-        return assemble(path, arrays, key, preferred=preferred, why="NeXus marks it as the signal to plot", detector=True)
+        gone = inside.check(path, key or preferred)
+        raw = assemble(path, arrays, key, preferred=preferred, why="NeXus marks it as the signal to plot", detector=True)
+        meta, notes = meta_of(file, raw.name, raw.data.shape, raw.meta)
+        return replace(raw, meta=meta, notes=(*raw.notes, *gone, *notes))
+
+
+def meta_of(file: h5py.File, name: str, shape: Sequence[int], own: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The meta of the array called `name`: its own text or that of its entry, and what fields of the file tell.
+
+    shape: frames, rows, columns.  The notes name assumptions.
+    """
+    place = f"{name.strip('/').partition('/')[0]}/meta"
+    texts = [item for item in (file.get("meta"), file.get(place)) if isinstance(item, h5py.Dataset)]
+    meta = dict(own) or parse_meta(texts[0][()] if texts else None)
+    fields, notes = experiment_of_file(file, name, shape[0] if len(shape) == 3 else 1)
+    return merged(meta, fields), notes
 
 
 class Contents(NamedTuple):
@@ -56,15 +72,19 @@ class Contents(NamedTuple):
     parts: dict[str, tuple[str, ...]]
     gone: dict[str, str]
 
-    def check(self, path: Path, name: str | None) -> None:
-        """Raise `InputError` if the array called `name`, or without a name one that could be meant, is in a missing file."""
+    def check(self, path: Path, name: str | None) -> list[str]:
+        """A note on links to missing files, if there are any.
+
+        Raises `InputError` if the array called `name` is in a missing file, or without a name if no other array could be meant.
+        """
         tail = "" if name is None else f"/{name.strip('/')}"
-        if any(f"/{n}".endswith(tail or ("/intensity", "/amplitude")) for n in self.arrays):
-            return
         stacks = tuple(f"{whole.removesuffix('data')}data_" for whole in self.parts)
         wanted = {n: to for n, to in self.gone.items() if f"/{n}".endswith(tail) and not n.startswith(stacks)}
-        if wanted:
-            raise InputError(f"{path}: {gone_words(path, wanted)}")
+        if not wanted or (name is not None and any(f"/{n}".endswith(tail) for n in self.arrays)):
+            return []
+        if name is None and any(stored.plausible for stored in self.arrays.values()):
+            return [f"left out: {gone_words(path, wanted)}"]
+        raise InputError(f"{path}: {gone_words(path, wanted)}")
 
 
 def arrays_of(file: h5py.Group) -> dict[str, Stored]:

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..io.conventions import flagged
 from ..io.counts import shape_text
-from ..io.dataset_selection import check_not_empty, mask_places, parse_meta, resolve_dataset, select_dataset
-from ..io.hdf5 import contents, default_signal, open_hdf5, readable
+from ..io.dataset_selection import check_not_empty, mask_places, resolve_dataset, select_dataset
+from ..io.hdf5 import contents, default_signal, meta_of, open_hdf5, readable
 from ..io.masks import join_masks, with_convention
 from ..io.registry import read_file, reader_for, readers, split_key
+from ..problem.meta import joined, settled
 from .order import in_natural_order
 
 FRAMES_AT_ONCE = 32 * 2**20  # bytes of float32 that are read at once
@@ -116,7 +117,11 @@ def _flags_to_nan(block: NDArray[Any], found: set[str]) -> NDArray[np.float32]:
 
 @contextmanager
 def frames_of(
-    paths: Sequence[str | Path], key: str | None = None, axis: int = 0, mask_convention: str = "auto"
+    paths: Sequence[str | Path],
+    key: str | None = None,
+    axis: int = 0,
+    mask_convention: str = "auto",
+    experiment: Mapping[str, Any] | None = None,
 ) -> Iterator[Frames]:
     """Open the frames of files, each a stack or a single frame. HDF5 and npy files may be larger than the memory.
 
@@ -130,6 +135,8 @@ def frames_of(
         The axis of a stack that counts the frames.
     mask_convention
         The meaning of 1 in the files' masks: "measured", "masked", or "auto", by their names.
+    experiment
+        Fields of an `Experiment` that replace those of the files.
 
     Raises
     ------
@@ -147,8 +154,11 @@ def frames_of(
                     f"{stack.source} has frames of {this}, {first.source} of {other}; "
                     "frames of one shape are needed: leave some files out, or crop them"
                 )
-        notes = dict.fromkeys([*([ordered.note] * bool(ordered.note)), *(note for stack in stacks for note in stack.notes)])
-        yield Frames(tuple(stacks), _mask_of(stacks), first.meta, tuple(notes), ordered.gap)
+        shape = (sum(stack.shape[0] for stack in stacks), *first.shape[1:])
+        together = joined([(stack.meta, stack.shape[0]) for stack in stacks])
+        meta, told = settled(together, shape, experiment, first.source)
+        notes = [note for note in (ordered.note, *(note for stack in stacks for note in stack.notes), *told) if note]
+        yield Frames(tuple(stacks), _mask_of(stacks), meta, tuple(dict.fromkeys(notes)), ordered.gap)
 
 
 def _mask_of(stacks: Sequence[FrameStack]) -> NDArray[np.bool_] | None:
@@ -196,7 +206,7 @@ def _of_hdf5(source: Path, key: str | None, axis: int, files: ExitStack, convent
     file = files.enter_context(open_hdf5(source))
     inside, marked = contents(file), default_signal(file)
     arrays = inside.arrays
-    inside.check(source, key or (marked if marked in arrays else None))
+    gone = inside.check(source, key or (marked if marked in arrays else None))
     name = resolve_dataset(source, arrays, key) if key else marked if marked in arrays else select_dataset(source, arrays)[0]
     if arrays[name].fault:
         raise InputError(arrays[name].fault)
@@ -207,7 +217,8 @@ def _of_hdf5(source: Path, key: str | None, axis: int, files: ExitStack, convent
     mask, said, notes = join_masks(arrays, places, shapes, convention)
     notes = [text for text in (arrays[name].note, *left_out, *notes) if text]
     said = said if convention == "auto" else ""
-    meta = parse_meta(file["meta"][()]) if isinstance(file.get("meta"), h5py.Dataset) else {}
+    meta, told = meta_of(file, name, (shape[axis] if len(shape) == 3 else 1, *shape[1:]), {})
+    notes = [*notes, *gone, *told]
     for part in inside.parts.get(name, (name,)):
         item = readable(file[part])
         if item.shape[0] or not item.ndim:

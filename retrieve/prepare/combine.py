@@ -22,7 +22,7 @@ from ..io.counts import MIN_MEASURED_SHARE, shape_text
 from ..plugins.options import option, validate
 from .exposure import Exposure, exposures_of
 from .frames import Frames
-from .scan_shifts import Alignment, align_windows
+from .scan_shifts import Alignment, Window, align_windows
 
 WINDOW = 64
 """Length of the window around the peak, along each axis, by which scans are aligned."""
@@ -170,8 +170,8 @@ def _filled(volume: Volume) -> tuple[Volume, NDArray[np.bool_]]:
     return np.where(valid, values, near / np.maximum(share, 1e-3)), valid
 
 
-def _windows(scans: Sequence[Frames], read: Callable[[Frames], Volume]) -> list[Volume]:
-    """The part of each scan around the peak of the first: counts, with neighbours' means where nothing was measured."""
+def _windows(scans: Sequence[Frames], read: Callable[[Frames], Volume]) -> list[Window]:
+    """The part of each scan around the peak of the first."""
     frames = max(scan.shape[0] for scan in scans)
     box: tuple[slice, ...] = ()
     found = []
@@ -181,7 +181,7 @@ def _windows(scans: Sequence[Frames], read: Callable[[Frames], Volume]) -> list[
             peak = find_peak(np.where(valid, volume, 0), valid)
             starts = [max(0, min(p - WINDOW // 2, n - WINDOW)) for p, n in zip(peak, volume.shape, strict=True)]
             box = tuple(slice(s, s + WINDOW) for s in starts)
-        found.append(volume[box].copy())
+        found.append(Window(volume[box].copy(), valid[box].copy()))
     return found
 
 

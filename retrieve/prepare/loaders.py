@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..io.registry import split_key
 from ..plugins.registry import find, registered, wait_for_all
+from ..problem.meta import settled
 from .frames import Frames, frames_of
 
 SCHEME = re.compile(r"([0-9A-Za-z][0-9A-Za-z_-]+):(.+)", re.DOTALL)
@@ -69,6 +70,8 @@ class Source(NamedTuple):
     @property
     def stem(self) -> str:
         """A name for files that are made of it."""
+        if not self.loader:
+            return self.path.stem
         return re.sub(r"[^\w.-]+", "-", f"{self.path.stem}_{self.scan}" if self.scan else self.path.stem)
 
 
@@ -92,6 +95,7 @@ def scans_of(
     axis: int | None = None,
     mask_convention: str = "auto",
     separate: bool = False,
+    experiment: Mapping[str, Any] | None = None,
 ) -> Iterator[tuple[Frames, ...]]:
     """Open scans: one of all files together, one of each file, or one of each source of a loader.
 
@@ -105,6 +109,8 @@ def scans_of(
         The axis of a stack that counts the frames, 0 by default. Loaders know it.
     separate
         Take each file as a scan.
+    experiment
+        Fields of an `Experiment` that replace those of the files.
 
     Raises
     ------
@@ -115,10 +121,10 @@ def scans_of(
     _check(named, axis)
     with ExitStack() as opened:
         if named[0].loader:
-            yield tuple(opened.enter_context(_opened(source, key)) for source in named)
+            yield tuple(opened.enter_context(_opened(source, key, experiment)) for source in named)
         else:
             groups = [[source] for source in sources] if separate else [list(sources)]
-            yield tuple(opened.enter_context(frames_of(group, key, axis or 0, mask_convention)) for group in groups)
+            yield tuple(opened.enter_context(frames_of(group, key, axis or 0, mask_convention, experiment)) for group in groups)
 
 
 def _check(sources: Sequence[Source], axis: int | None) -> None:
@@ -137,7 +143,7 @@ def _check(sources: Sequence[Source], axis: int | None) -> None:
 
 
 @contextmanager
-def _opened(source: Source, key: str | None) -> Iterator[Frames]:
+def _opened(source: Source, key: str | None, experiment: Mapping[str, Any] | None) -> Iterator[Frames]:
     """The frames of a loader's scan; whatever is wrong with its files is an `InputError`."""
     loader = find_loader(source)
     with ExitStack() as inside:
@@ -154,7 +160,8 @@ def _opened(source: Source, key: str | None) -> Iterator[Frames]:
                 f"{source.text} cannot be read ({type(error).__name__}: {reason}); write {loader.name}:{loader.example}, and "
                 "check that the files are complete"
             ) from error
-        yield frames
+        meta, told = settled(frames.meta, frames.shape, experiment, source.text)
+        yield replace(frames, meta=meta, notes=(*frames.notes, *told))
 
 
 def find_loader(source: Source) -> Loader:

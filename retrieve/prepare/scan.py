@@ -130,10 +130,12 @@ def prepare_scan(
             check_frame_axis(scan)
 
     def read(scan: Frames) -> NDArray[np.float32]:
-        volume = read_volume(scan, calibration, bad_pixels, on_block)
-        if len(scans) > 1:  # hot pixels stay where they are, whatever the shift of a scan
-            valid = np.isfinite(volume)
-            volume[_hot_and_dead(np.where(valid, volume, 0), valid, options, [])] = np.nan
+        if len(scans) == 1:
+            return read_volume(scan, calibration, bad_pixels, on_block)
+        of_scan = f" of scan {scans.index(scan) + 1}"
+        volume = read_volume(scan, calibration, bad_pixels, lambda stage, *done: on_block(stage + of_scan, *done))
+        valid = np.isfinite(volume)  # hot pixels stay where they are, whatever the shift of a scan
+        volume[_hot_and_dead(np.where(valid, volume, 0), valid, options, [])] = np.nan
         return volume
 
     before, frames = combine_scans(scans, read, options)

@@ -21,6 +21,8 @@ OUTLIER_RATIO = 4.0
 """A scan is an outlier if it decorrelates so many times as much as the best one, noise taken into account."""
 OUTLIER_LEAST = 0.01
 """A scan that decorrelates by no more than this is no outlier: its amplitudes differ by 14 %."""
+FILLINGS = 3
+"""Times that gaps of a scan are filled from the best one, and its shift found again."""
 SMOOTH = 0.7
 """Pixels of a Gaussian by which amplitudes are smoothed."""
 
@@ -39,16 +41,23 @@ class Alignment(NamedTuple):
     steps: tuple[str, ...]
 
 
-def align_windows(windows: Sequence[NDArray[np.float32]], outliers: str, names: Sequence[str]) -> Alignment:
+class Window(NamedTuple):
+    """A part of a scan around the peak.  counts: with neighbours' means where nothing was measured.  valid: bool, measured."""
+
+    counts: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+
+
+def align_windows(windows: Sequence[Window], outliers: str, names: Sequence[str]) -> Alignment:
     """Find the shifts of scans, and those scans that resemble the others too little.
 
-    The amplitudes √counts of the windows, smoothed, are correlated. Counting noise lowers a correlation by a share
-    that goes as 1/counts: the outliers of "auto" are found with this taken into account.
+    The amplitudes √counts of the windows, smoothed, are correlated over the voxels that both scans measured. Counting noise
+    lowers a correlation by a share that goes as 1/counts: the outliers of "auto" are found with this taken into account.
 
     Parameters
     ----------
     windows
-        Counts around the peak, of one shape.
+        Of one shape.
     outliers
         "auto", "never", or the least correlation as text.
     names
@@ -59,19 +68,20 @@ def align_windows(windows: Sequence[NDArray[np.float32]], outliers: str, names: 
     InputError
         If no more than one of several scans would be left.
     """
-    counts = np.array([max(float(window.sum(dtype=float)), 1.0) for window in windows])
-    amplitudes = np.stack([_amplitude(window) for window in windows])
-    spectra = scipy.fft.fftn(amplitudes, axes=range(1, amplitudes.ndim), norm="ortho")
-    norms = np.sqrt(np.sum(np.abs(spectra) ** 2, axis=tuple(range(1, spectra.ndim))))
-    search = PeakSearch(SUBPIXEL)
+    counts = np.array([max(float(window.counts.sum(dtype=float)), 1.0) for window in windows])
+    amplitudes = [_amplitude(window.counts) for window in windows]
     size = len(windows)
-    correlation, shifts = np.empty((size, size)), np.empty((size, size, windows[0].ndim))
+    correlation, between = np.ones((size, size)), np.zeros((size, size, amplitudes[0].ndim))
     for one in range(size):
-        _, shifts[one], peak = search.highest([spectra * np.conj(spectra[one])])
-        scale = np.sqrt(windows[0].size) / np.maximum(norms * norms[one], 1e-30)
-        correlation[one] = np.clip(np.abs(peak) * scale, 0, 1)
+        for other in range(one):
+            between[one, other], correlation[one, other] = _pair(windows, amplitudes, one, other)
+            between[other, one], correlation[other, one] = -between[one, other], correlation[one, other]
     best = int(correlation.sum(axis=1).argmax())
-    own = correlation[best]
+    shifts, own = between[best], correlation[best]
+    for _ in range(0 if all(window.valid.all() for window in windows) else FILLINGS):
+        for other in set(range(size)) - {best}:  # what a gap hides comes from the best scan, at the shift so far
+            amplitudes[other] = _amplitude(_filled_from(windows[best], windows[other], shifts[other]))
+            shifts[other], own[other] = _pair(windows, amplitudes, best, other)
     kept = _kept(own, counts, best, outliers)
     if kept.sum() < 2:
         raise InputError(
@@ -80,7 +90,7 @@ def align_windows(windows: Sequence[NDArray[np.float32]], outliers: str, names: 
         )
     steps = []
     for number, name in enumerate(names):
-        place = ", ".join(f"{x:+.2f}" for x in shifts[best, number])
+        place = ", ".join(f"{x:+.2f}" for x in shifts[number])
         if number == best:
             steps.append(f"{name}: the others are shifted onto it")
         elif kept[number]:
@@ -88,7 +98,35 @@ def align_windows(windows: Sequence[NDArray[np.float32]], outliers: str, names: 
         else:
             least = own[kept].min()
             steps.append(f"{name} left out: its correlation is {own[number]:.3f}, that of the others {least:.3f} or more")
-    return Alignment(best, shifts[best], own, kept, tuple(steps))
+    return Alignment(best, shifts, own, kept, tuple(steps))
+
+
+def _pair(
+    windows: Sequence[Window], amplitudes: Sequence[NDArray[np.float64]], one: int, other: int
+) -> tuple[NDArray[np.float64], float]:
+    """The shift of one scan against another, and their correlation over the voxels that both measured."""
+    a, b = amplitudes[one], amplitudes[other]
+    spectra = [scipy.fft.fftn(x, norm="ortho") for x in (a, b)]
+    _, found, _ = PeakSearch(SUBPIXEL).highest([(spectra[1] * np.conj(spectra[0]))[None]])
+    shift = found[0]
+    moved = scipy.fft.ifftn(ndimage.fourier_shift(spectra[1], -shift), norm="ortho").real
+    both = windows[one].valid & np.roll(windows[other].valid, -np.rint(shift).astype(int), range(a.ndim))
+    return shift, _correlation(a[both], moved[both])
+
+
+def _filled_from(best: Window, other: Window, shift: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The counts of a scan, with those of the best one, moved and scaled, where nothing was measured."""
+    moved = ndimage.shift(best.counts, shift, order=1, mode="nearest")
+    known = ndimage.shift(best.valid.astype(np.float32), shift, order=1, mode="nearest") > 0.999
+    both = known & other.valid
+    scale = float(other.counts[both].sum(dtype=float)) / max(float(moved[both].sum(dtype=float)), 1e-30)
+    return np.where(known & ~other.valid, scale * moved, other.counts)
+
+
+def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Σ ab/√(Σa² Σb²), at least 0."""
+    norm = float(np.sqrt(np.sum(a * a) * np.sum(b * b)))
+    return max(0.0, float(np.sum(a * b))) / norm if norm else 0.0
 
 
 def _amplitude(window: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -1,10 +1,11 @@
 """34-ID-C, APS: ``34idc:FILE.spec#54``, with the folder of tif frames that ends in the number of the scan.
 
-The SPEC file holds motors (Theta, Chi, Phi, Delta, Gamma), energy (keV), distance (camdist, mm), monitor (column Monitor), detector
-(#UIMDET) and its region (#UIMR5: first column, columns, first row, rows). The folder, such as SAMPLE_S0054, lies beside the SPEC file, one
-folder below, or is named with --key. The seam between the chips of the 34idcTIM2 is inserted as unmeasured pixels.
+The SPEC file holds motors (Theta, Chi, Phi, Delta, Gamma), energy (keV), distance (camdist, mm), monitor (column Monitor),
+detector (#UIMDET) and its region (#UIMR5: first column, columns, first row, rows). The folder, such as SAMPLE_S0054, lies beside
+the SPEC file, one folder below, or is named with --key. The seam between the chips of the 34idcTIM2 is inserted, unmeasured.
 
-Sources: cohere-ui 4.5 (`aps_34idc`: headers, names of folders and frames, seam of four columns and five rows), bcdi 0.3 (`Loader34ID`).
+Sources: cohere-ui 4.5 (`aps_34idc`: headers, names of folders and frames, seam of four columns and five rows), bcdi 0.3
+(`Loader34ID`).
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ def _folder(path: Path, number: int) -> Path:
             names = ", ".join(str(folder) for folder in found[:4])
             raise InputError(f"{path}: several folders may hold the frames of scan {number}: {names}; name one with --key")
     raise InputError(
-        f"{path}: there is no folder of frames of scan {number} beside it, whose name ends in {number:04d}; name the folder with --key"
+        f"{path}: there is no folder of frames of scan {number} beside it, whose name ends in {number:04d}; name it with --key"
     )
 
 

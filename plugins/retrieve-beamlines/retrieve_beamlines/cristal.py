@@ -1,8 +1,8 @@
 """CRISTAL, SOLEIL: ``cristal:FILE.nxs#12``, or without a number if the file holds one scan.
 
-Frames are the array of three axes in exp_NNNN/scan_data; the scanned omega or phi is actuator_1_1, named by scan_config/name. Other
-circles in CRISTAL/…/position, the energy (keV) in CRISTAL/Monochromator. The monitor's place changes from file to file: it is read if
-`long_name` says imon or intensity.
+Frames are the array of three axes in exp_NNNN/scan_data; the scanned omega or phi is actuator_1_1, named by scan_config/name.
+Other circles in CRISTAL/…/position, the energy (keV) in CRISTAL/Monochromator. The monitor's place changes from file to file: it
+is read if `long_name` says imon or intensity.
 
 Sources: cdiutils 0.2 (`io/cristal.py`), bcdi 0.3 (`LoaderCRISTAL`: upper and lower case, angles in 10⁻⁶ degrees).
 """

@@ -46,16 +46,18 @@ class Layout:
         Paths of quantities; pixel_rows is the length of a pixel from row to row. An energy may be a wavelength.
     beam_row, beam_column
         Paths of the direct beam, pixels.
-    monitor, transmission
-        Paths of one value a frame. Their product is proportional to the photons on the sample.
+    monitor
+        Paths of one reading a frame, proportional to the photons of the beam.
     exposure
         Paths of the exposure of a frame, s.
     title
         Paths of the scan's command.
     scanned
         Finds the scanned circle and its angles where no path of a circle leads to them.
+    monitored
+        Finds the monitor where no path leads to it.
     transmitted
-        Computes the transmission of the attenuators for each frame.
+        Computes the transmission of the attenuators for each frame, by which the monitor's readings are multiplied.
     """
 
     setup: str
@@ -165,8 +167,8 @@ def _angles(layout: Layout, group: h5py.Group, frames: int, notes: list[str]) ->
         if found[circle].size != frames:
             count = min(count, found[circle].size)
             notes.append(
-                f"{frames} frames and {found[circle].size} positions of {circle}: the first {min(frames, found[circle].size)} are "
-                "taken, as of a scan that was stopped or still runs"
+                f"{frames} frames and {found[circle].size} positions of {circle}: the first {min(frames, found[circle].size)} "
+                "are taken, as of a scan that was stopped or still runs"
             )
     if not scanned:
         notes.append(f"no circle of {', '.join(layout.circles)} has one angle a frame: the scanned one is unknown")

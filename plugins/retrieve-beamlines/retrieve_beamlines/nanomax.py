@@ -1,7 +1,7 @@
 """NanoMAX, MAX IV: ``nanomax:000012.h5``, one file a scan.
 
-Frames in entry/measurement/{detector}/frames, the scanned gonphi or gontheta in entry/measurement, other motors, the energy (eV) and
-the detector's distance (radius, mm) in entry/snapshots/post_scan, pre_scan or, in older files, entry/snapshot. Monitor alba2.
+Frames in entry/measurement/{detector}/frames, the scanned gonphi or gontheta in entry/measurement. Other motors, the energy (eV)
+and the detector's distance (radius, mm) in entry/snapshots/post_scan, pre_scan or, in older files, entry/snapshot. Monitor alba2.
 
 Sources: cdiutils 0.2 (`io/nanomax.py`), bcdi 0.3 (`LoaderNANOMAX`), xsocs' converter of NanoMAX files (radius).
 """

@@ -1,11 +1,11 @@
 """P10, PETRA III: ``p10:SAMPLE_00063``, the folder of a scan.
 
-SAMPLE_00063.fio holds motors, energy (fmbenergy, eV), distance (_distance, mm) and monitor (curpetra or ipetra). The frames are in
-{detector}/SAMPLE_00063_master.h5 (e4m), whose data files the master file links, with the detector's mask, pixel size and direct beam.
-EH2 has the circles samth and e2_t02.
+SAMPLE_00063.fio holds motors, energy (fmbenergy, eV), distance (_distance, mm) and monitor (curpetra or ipetra). The frames are
+in {detector}/SAMPLE_00063_master.h5 (e4m), whose data files the master file links. It also holds the detector's mask, pixel size
+and direct beam. EH2 has the circles samth and e2_t02.
 
-Sources: cdiutils 0.2 (`io/p10.py`), bcdi 0.3 (`LoaderP10`), cohere-ui 4.5 (`Petra3_P10`: _distance, _ccd), DECTRIS' documentation of
-the master file.
+Sources: cdiutils 0.2 (`io/p10.py`), bcdi 0.3 (`LoaderP10`), cohere-ui 4.5 (`Petra3_P10`: _distance, _ccd), DECTRIS'
+documentation of the master file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Small scans in each beamline's layout, by which the loaders are checked. Each function returns the source without the loader's name."""
+"""Small scans in each beamline's layout, by which the loaders are checked.
+
+Each function writes counts (frames, rows, columns) into a folder, and returns the source without the loader's name.
+"""
 
 from __future__ import annotations
 

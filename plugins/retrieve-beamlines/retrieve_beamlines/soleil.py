@@ -1,4 +1,4 @@
-"""What the files of SOLEIL's beamlines share: scan_data holds frames and actuators under numbers, and `long_name` says what they are.
+"""What the files of SOLEIL's beamlines share: scan_data holds arrays under numbers, which `long_name` explains.
 
 Sources: bcdi 0.3 (`ReadNxs3`, `LoaderCRISTAL`), cdiutils 0.2 (`io/sixs.py`, `io/cristal.py`).
 """

@@ -195,7 +195,7 @@ def test_the_folder_of_the_frames(tmp_path):
     (tmp_path / "gold_S0054").rename(tmp_path / "ADgold/gold_S0054")
     assert_array_equal(opened(aps34idc.LOADER, text)[2], COUNTS)
     (tmp_path / "ADgold/gold_S0054").rename(tmp_path / "elsewhere")
-    with pytest.raises(InputError, match="no folder of frames of scan 54 beside it, whose name ends in 0054; name the folder"):
+    with pytest.raises(InputError, match="no folder of frames of scan 54 beside it, whose name ends in 0054; name it"):
         opened(aps34idc.LOADER, text)
     assert_array_equal(opened(aps34idc.LOADER, text, str(tmp_path / "elsewhere"))[2], COUNTS)
     for name in ("gold_a_S0054", "gold_b_S0054"):

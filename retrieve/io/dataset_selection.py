@@ -102,7 +102,7 @@ def read_numbers(path: Path, name: str, stored: Stored) -> NDArray[Any]:
     return stored.read()
 
 
-def check_not_empty(path: Path, name: str, shape: Sequence[int]) -> None:
+def check_not_empty(path: object, name: str, shape: Sequence[int]) -> None:
     """Raise `InputError` for an array without a value."""
     if 0 in shape:
         what = "frames" if len(shape) > 2 and shape[0] == 0 else "values"

@@ -63,7 +63,9 @@ class _Facts:
     def number(self, places: Any, kind: str, unit: str, group: Any = None) -> float | None:
         """The one number at these places, or the mean of equal ones; None for several."""
         values = self.numbers(places, kind, unit, group)
-        return float(values[0]) if values is not None and np.ptp(values) <= 1e-4 * abs(values[0]) else None
+        if values is None or (len(values) > 1 and not np.ptp(values) <= 1e-4 * abs(values[0])):
+            return None
+        return float(values[0])
 
     def _factor(self, item: h5py.Dataset, values: np.ndarray, kind: str, unit: str) -> float:
         given = _text(item.attrs.get("units", "")).strip().lower()

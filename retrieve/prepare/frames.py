@@ -231,6 +231,7 @@ def _stack(source: str, data: Any, axis: int, chunk: int, mask: NDArray[np.bool_
     """An array, or a dataset, as frames along its first axis."""
     if data.dtype.kind not in "iuf":
         raise InputError(f"{source} holds {data.dtype}; frames are real numbers: name another array with --key")
+    check_not_empty(source, "array", data.shape)
     if data.ndim == 2:
         return FrameStack(source, (1, *data.shape), data.dtype, lambda part: np.asarray(data)[None][part], 1, mask, meta)
     if data.ndim != 3:

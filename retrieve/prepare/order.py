@@ -57,14 +57,13 @@ def _check_twice(files: Sequence[str]) -> None:
 
 def _gap(names: Sequence[str], numbers: Sequence[tuple[int, ...]]) -> str:
     """The numbers that are missing where the names differ in one number, in words."""
+    pairs = list(zip(names, names[1:], numbers, numbers[1:], strict=False))
+    if twin := next(((one, other) for one, other, a, b in pairs if a == b), None):
+        return f"{twin[0]} and {twin[1]} have the same number; leave one out"
     differ = [k for k in range(len(numbers[0])) if len({own[k] for own in numbers}) > 1]
     if len(differ) != 1:
         return ""
-    values = [own[differ[0]] for own in numbers]
-    steps = [b - a for a, b in zip(values, values[1:], strict=False)]
-    if min(steps) == 0:
-        k = steps.index(0)
-        return f"{names[k]} and {names[k + 1]} have the same number; leave one out"
+    steps = [b[differ[0]] - a[differ[0]] for *_, a, b in pairs]
     if min(steps) == max(steps):
         return ""
     usual = max(set(steps), key=lambda step: (steps.count(step), -step))

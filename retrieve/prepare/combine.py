@@ -107,7 +107,8 @@ def combine_scans(scans: Sequence[Frames], read: Callable[[Frames], Volume], opt
         return Combined(read(scans[0]), scans[0])
     if len(scans) == 1:
         volume, valid = _filled(read(scans[0]))
-        total, exposure = np.where(valid, volume, 0), valid * exposures.each[0][:, None, None]
+        total = np.where(valid, volume, 0)
+        exposure = valid * exposures.each[0].astype(np.float32)[:, None, None]
         counts, divided = _by_exposure(total, exposure, exposures, options)
         return Combined(counts, replace(scans[0], notes=(*scans[0].notes, *exposures.steps, *divided)))
     found = align_windows(_windows(scans, read), options.outliers, [scan.source for scan in scans])
@@ -218,7 +219,7 @@ def _sum(
     total = np.zeros((frames, *scans[0].shape[1:]), np.float32)
     exposure = np.zeros_like(total)
     readings = None if exposures.readings is None else np.zeros(frames)
-    for number in np.flatnonzero(kept):
+    for number in map(int, np.flatnonzero(kept)):
         shift = shifts[number]
         volume, valid = _shifted(_longer(read(scans[number]), frames), shift)
         own = _moved(exposures.each[number], frames, shift[0])

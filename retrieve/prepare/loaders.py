@@ -173,10 +173,14 @@ def find_loader(source: Source) -> Loader:
         for package, names in PACKAGES.items():
             if source.loader in names:
                 raise InputError(
-                    f"{source.text}: scans of {source.loader} are read by the package {package}, which is not installed; "
-                    f"pip install {package}, or from the repository: pip install ./plugins/{package}"
+                    f"{source.text}: scans of {source.loader} are read by the package {package}, which is not installed; in the "
+                    f"repository: pip install ./plugins/{package}"
                 )
-        there = f"known: {', '.join(known)}" if known else "no loader is installed: pip install retrieve-beamlines"
+        there = (
+            f"known: {', '.join(known)}"
+            if known
+            else "no loader is installed; in the repository: pip install ./plugins/retrieve-beamlines"
+        )
         raise InputError(f"{source.text}: there is no loader {source.loader!r} and no file of that name; {there}")
     loader: Loader = find("loaders", source.loader)
     return loader

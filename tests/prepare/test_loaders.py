@@ -106,13 +106,13 @@ def test_an_unknown_loader_tells_the_known_ones(mine):
 
 
 def test_a_loader_that_is_not_installed(mine):
-    assert "pip install retrieve-beamlines" in refused("id01:a.h5#1")
-    assert "./plugins/retrieve-beamlines" in refused("34idc:a.spec#1")
+    assert "pip install ./plugins/retrieve-beamlines" in refused("id01:a.h5#1")
+    assert "the package retrieve-beamlines, which is not installed" in refused("34idc:a.spec#1")
 
 
 def test_no_loader_at_all(mine):
     mine.clear()
-    assert "no loader is installed: pip install retrieve-beamlines" in refused("foo:a.h5#1")
+    assert "no loader is installed; in the repository: pip install ./plugins/retrieve-beamlines" in refused("foo:a.h5#1")
 
 
 def test_faults_of_a_loader_are_told(mine, tmp_path):

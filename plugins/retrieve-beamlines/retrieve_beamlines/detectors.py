@@ -37,7 +37,7 @@ MAXIPIX_GAP = slice(255, 261)
 
 def pixel_um(shape: tuple[int, ...]) -> float | None:
     """The length of a pixel, µm, of a whole detector of this shape (rows, columns); None for an unknown one."""
-    return PIXELS_UM.get(shape[:2])
+    return PIXELS_UM.get((shape[0], shape[1]))
 
 
 def chip_gaps(shape: tuple[int, ...]) -> tuple[NDArray[np.bool_] | None, str]:

@@ -59,7 +59,7 @@ def read_fio(path: Path) -> Fio:
         elif section == "%d":
             words = line.split()
             if len(words) >= len(names):  # a last row may be cut short
-                rows.append([value if (value := _number(word)) is not None else np.nan for word in words[: len(names)]])
+                rows.append([np.nan if (found := _number(word)) is None else found for word in words[: len(names)]])
     if not section:
         raise InputError(f"{path} has none of the sections %c, %p and %d of a FIO file; check the file")
     return Fio(path, command, parameters, tuple(names), np.array(rows, dtype=float).reshape(len(rows), len(names)))

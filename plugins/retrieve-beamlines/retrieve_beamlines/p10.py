@@ -106,11 +106,11 @@ def _experiment(master: Path, fio: Fio, angles: dict[str, float | tuple[float, .
     with opened(master) as file:
         rows, columns = (quantity(file, (f"{DETECTOR}/{axis}_pixel_size [m]",), METRES) for axis in "yx")
         beam = [first(file, (f"{DETECTOR}/beam_center_{axis}",)) for axis in "yx"]
-        centre = [values(found.item) if found else () for found in beam]
+        centre = [values(found.item) if found else np.empty(0) for found in beam]
         distance = quantity(file, (f"{DETECTOR}/detector_distance [m]",), METRES)
         energy = quantity(file, ("entry/instrument/beam/incident_wavelength [angstrom]",), KEV)
         times = first(file, (f"{DETECTOR}/count_time",))
-        exposure = values(times.item) if times else ()
+        exposure = values(times.item) if times else np.empty(0)
     of_fio, far = fio.number("fmbenergy"), fio.number("_distance")
     known = all(len(c) for c in centre) and any(float(c[0]) for c in centre)
     monitor = next((fio.column(name) for name in MONITORS if fio.column(name) is not None), None)

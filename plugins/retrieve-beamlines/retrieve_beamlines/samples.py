@@ -20,7 +20,7 @@ Tree = Mapping[str, Any]
 
 def steps(count: int, start: float = 12.0, step: float = 0.01) -> NDArray[np.float64]:
     """The angles of a rocking scan, degrees."""
-    return start + step * np.arange(count)
+    return np.asarray(start + step * np.arange(count), dtype=float)
 
 
 def write_tree(path: Path, tree: Tree) -> Path:

@@ -106,7 +106,8 @@ def combine_scans(scans: Sequence[Frames], read: Callable[[Frames], Volume], opt
     if len(scans) == 1 and exposures.readings is None:
         return Combined(read(scans[0]), scans[0])
     if len(scans) == 1:
-        volume, valid = _filled(read(scans[0]))
+        volume = read(scans[0])
+        valid = np.isfinite(volume)
         total = np.where(valid, volume, 0)
         exposure = valid * exposures.each[0].astype(np.float32)[:, None, None]
         counts, divided = _by_exposure(total, exposure, exposures, options)

@@ -176,11 +176,8 @@ def find_loader(source: Source) -> Loader:
                     f"{source.text}: scans of {source.loader} are read by the package {package}, which is not installed; in the "
                     f"repository: pip install ./plugins/{package}"
                 )
-        there = (
-            f"known: {', '.join(known)}"
-            if known
-            else "no loader is installed; in the repository: pip install ./plugins/retrieve-beamlines"
-        )
+        none = "no loader is installed; in the repository: pip install ./plugins/retrieve-beamlines"
+        there = f"known: {', '.join(known)}" if known else none
         raise InputError(f"{source.text}: there is no loader {source.loader!r} and no file of that name; {there}")
     loader: Loader = find("loaders", source.loader)
     return loader

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from retrieve.errors import InputError
 from retrieve.geometry.experiment import Experiment
 from retrieve.prepare import Frames, Loader, frames_of

@@ -26,9 +26,28 @@ FRAMES_AT_ONCE = 32 * 2**20  # bytes of float32 that are read at once
 
 
 class FrameStack(NamedTuple):
-    """Frames of one array; `read` returns a slice of them, (frames, rows, columns), as they are stored.
+    """Frames of one array, read slice by slice.
 
-    mask_convention: that by which the mask was read; empty if the user gave it.  notes: what was found in the file.
+    Parameters
+    ----------
+    source
+        Name in messages.
+    shape
+        Frames, rows, columns.
+    dtype
+        Type of the stored values.
+    read
+        Returns a slice of the frames (frames, rows, columns) as they are stored.
+    chunk
+        Frames that are stored together.
+    mask : bool (rows, columns) or (frames, rows, columns)
+        True = measured, if the file holds a mask.
+    meta
+        What the file says of itself.
+    mask_convention
+        That by which the mask was read; empty if the user gave it.
+    notes
+        What was found in the file.
     """
 
     source: str

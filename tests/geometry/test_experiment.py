@@ -164,5 +164,7 @@ def test_words_name_what_is_missing(experiment):
         in Experiment(energy_kev=9).words()
     )
     assert "nominal" in Experiment.from_meta(GOLD).words()[-1]
+    without = {key: value for key, value in GOLD.items() if key != "gamma_deg"}
+    assert Experiment.from_meta(without).missing() == ("angles_deg of gamma",)
     with pytest.raises(InputError, match="energy is unknown"):
         _ = Experiment().wavelength_nm

@@ -16,6 +16,7 @@ from ..numerics.alignment import Aligned, align, shift_to_centre
 from ..numerics.grids import crop_to
 from .deviance_panel import deviance_panel
 from .object_panels import (
+    ObjectScales,
     amplitude_and_phase,
     error_panels,
     flattened,
@@ -27,6 +28,7 @@ from .object_panels import (
 from .panels import ChartCurve, ColourScale, CurvePanel, ImageGrid, ImagePanel, ImageRow, Outline, PixelGrid
 from .pattern_panels import amplitude_unit, coarser, diffraction_panels, intensity_unit
 from .starts_panels import agreement_of, modes_of_starts, ratio_of, starts_charts, starts_table
+from .surface import NEEDED, can_draw_surfaces, object_surface
 
 HEALTHY_RATIO = 1.5  # R_free / R up to which a fit is not called over-fitted
 
@@ -38,6 +40,9 @@ def result_page(result: Result) -> dict[str, Any]:
     known = align(np.nan_to_num(result.object), truth, ramp=True, scale=True) if truth is not None and truth.any() else None
     diffraction = diffraction_panels(result)
     unit = amplitude_unit(intensity_unit(diffraction[0].values))
+    placed = place(result, supports, known)
+    scales = object_scales([placed.x], placed.truth, unit)
+    solid = placed.x.ndim == 3
     return {
         "result": result,
         "name_of_input": PurePath(str(result.manifest.get("input", {}).get("path") or "")).name,
@@ -48,7 +53,9 @@ def result_page(result: Result) -> dict[str, Any]:
         "support": support_of(result),
         "supports": supports,
         "known": known,
-        "object": _object_grid(result, known, supports, unit),
+        "object": _object_grid(placed, scales),
+        "solid": object_surface(placed.x, placed.grid, scales.phase) if solid and can_draw_surfaces() else None,
+        "lacking": NEEDED if solid and not can_draw_surfaces() else "",
         "diffraction": _diffraction_grid(diffraction),
         "deviance": deviance_panel(result),
         "history": history_panel(result),
@@ -126,11 +133,9 @@ def spread_panel(placed: PlacedObject, supports: SupportAgreement | None, unit: 
     return [ImagePanel("spread", placed.spread, scale, placed.grid, "spread over the starts", tuple(outlines))]
 
 
-def _object_grid(result: Result, known: Aligned | None, supports: SupportAgreement | None, unit: str) -> ImageGrid:
+def _object_grid(placed: PlacedObject, scales: ObjectScales) -> ImageGrid:
     """The object alone or beside the truth, and the share of supports that hold each pixel."""
-    placed = place(result, supports, known)
     x, truth, grid = placed.x, placed.truth, placed.grid
-    scales = object_scales([x], truth, unit)
     panels: list[ImagePanel] = amplitude_and_phase(x, scales, grid, "retrieved", placed.support)
     if truth is not None:
         panels += error_panels(x, truth, scales, grid, "retrieved")

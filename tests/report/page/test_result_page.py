@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from reading import HOSTILE, assert_alone, text_of
+from reading import HOSTILE, assert_alone, scripts_of, text_of
 
 from retrieve.problem.scoring import Score
 from retrieve.report.deviance_panel import deviance_panel
@@ -132,3 +132,25 @@ def test_the_deviance_of_a_shell_is_that_of_its_pixels(result_of, shape):
     low, high = panel.curves[0].x < 0.35, panel.curves[0].x > 0.42
     np.testing.assert_allclose(seen[low], fitted[low], rtol=1e-2)
     assert (seen[high] > 1.5 * fitted[high]).all()
+
+
+def test_only_a_volume_brings_the_viewer(result_of):
+    pytest.importorskip("plotly")
+    flat, solid = page(result_of()), page(result_of((16, 20, 24)))
+    assert len(scripts_of(flat)) == 1
+    assert len(scripts_of(solid)) == 3
+    assert "Surface at half the median amplitude" in text_of(solid)
+    assert_alone(solid)
+
+
+def test_without_the_viewer_the_page_names_the_remedy(result_of, monkeypatch):
+    monkeypatch.setattr("retrieve.report.result_panels.can_draw_surfaces", lambda: False)
+    made = page(result_of((16, 20, 24)))
+    assert "retrieve-phase[view]" in text_of(made)
+    assert len(scripts_of(made)) == 1
+    assert "retrieve-phase[view]" not in text_of(page(result_of()))
+
+
+@pytest.mark.slow
+def test_a_page_of_a_large_volume_is_small(result_of):
+    assert len(page(result_of((128, 128, 128), starts=2)).encode()) < 8e6

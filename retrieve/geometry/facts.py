@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from .diffractometers import named
 from .values import number, numbers
 
 ELEMENTARY_CHARGE = 1.602176634e-19
@@ -22,6 +23,8 @@ BEAMLINES = {"34-id-c": "34idc"} | {name: name for name in ("id01", "p10", "nano
 """Names of beamlines in texts, and of their setups."""
 CIRCLES = {"th": "theta"}
 """Short names of circles in texts, and the names that the setups have."""
+ANGLES = ("theta", "chi", "phi", "mu", "eta", "omega", "om", "nu", "delta", "gamma", "del", "gam")
+"""Circles whose angles older files have as single facts, with _deg after the name."""
 LONG = 1.005
 """Ratio of an energy to that of the wavelength beside it, from which they contradict each other."""
 
@@ -51,7 +54,7 @@ def facts_of(meta: Mapping[str, Any]) -> dict[str, Any]:
             scaled = tuple(value * scales[key] for value in values)
             found[field] = scaled[0] if len(scaled) == 1 else scaled
     found |= {name: meta[name] for name in ("hkl", "direct_beam", "monitor") if meta.get(name) is not None}
-    angles = {key.removesuffix("_deg"): meta[key] for key in meta if key.endswith("_deg") and meta[key] is not None}
+    angles = {name: meta[f"{name}_deg"] for name in ANGLES if meta.get(f"{name}_deg") is not None}
     return {key: value for key, value in _texts(meta, found, angles).items() if value is not None}
 
 
@@ -92,7 +95,11 @@ def _texts(meta: Mapping[str, Any], found: dict[str, Any], angles: dict[str, Any
 
 def circles_missing(experiment: Any) -> list[str]:
     """The circles without an angle, and the scanned one if no circle has an angle a frame."""
-    return [] if experiment.scanned else ["angles_deg of the scanned circle"]
+    absent = [] if experiment.scanned else ["angles_deg of the scanned circle"]
+    if experiment.diffractometer is None:
+        return absent
+    circles = named(experiment.diffractometer).missing(experiment.scanned, experiment.angles_deg)
+    return [*absent, *(f"angles_deg of {name}" for name in circles)]
 
 
 def lines_of(experiment: Any) -> Iterator[str]:

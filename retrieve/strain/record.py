@@ -82,6 +82,9 @@ class Strain:
         "laboratory" or "crystal".
     q : ndarray
         float (3,), nm⁻¹: the scattering vector along the array axes.
+    across : ndarray
+        float (2, 3): the directions of "tilt_1" and "tilt_2" along the array axes, perpendicular to Q. A tilt is the slope of the
+        displacement in that direction.
     hkl : tuple of float or None
         The reflection.
     threshold : float
@@ -115,13 +118,14 @@ class Strain:
     axes: NDArray[np.float64]
     frame: str
     q: NDArray[np.float64]
+    across: NDArray[np.float64]
     hkl: tuple[float, float, float] | None
     threshold: float
     histogram: tuple[NDArray[np.int64], NDArray[np.float64]]
     facets: tuple[Facet, ...]
     angles_deg: NDArray[np.float64]
     table: Mapping[str, Mapping[str, Mapping[str, float | None]]]
-    facts: Mapping[str, float]
+    facts: Mapping[str, Any]
     notes: tuple[str, ...] = ()
     members: int = 1
     kind: str = "starts"

@@ -5,6 +5,7 @@ import numpy as np
 from retrieve.geometry.diffractometers import names
 from retrieve.geometry.experiment import Experiment
 
+LETTERS = {"x": "y", "y": "z", "z": "x"}  # CXI to xrayutilities: x along the beam, y outboard, z up
 SHAPE = (32, 40, 48)
 ANGLES = {
     "34idc": ("theta", {"delta": 32.174, "gamma": 12.6346, "chi": 90.0, "phi": 0.0}),
@@ -17,6 +18,12 @@ ANGLES = {
     "id27": ("nath", {}),
 }
 MIDDLE = {"34idc": 0.2, "id01": 17.0, "p10": 16.0, "nanomax": 9.0, "sixs": 15.0, "sixs2019": 11.0, "cristal": 17.5, "id27": -4.0}
+
+
+def letters(axis):
+    """A direction along an axis in the notation of xrayutilities."""
+    place = int(np.argmax(np.abs(axis)))
+    return LETTERS["xyz"[place]] + ("+" if axis[place] > 0 else "-")
 
 
 def experiment_at(name, shape=SHAPE, step=0.012, **options):
@@ -32,7 +39,8 @@ def experiment_at(name, shape=SHAPE, step=0.012, **options):
         "angles_deg": {**angles, scanned: frames},
     }
     if name == "id27":  # the detector stands still, and the peak lies far off the direct beam
-        known |= {"energy_kev": 33.0, "direct_beam": (shape[1] // 2 + 2600.0, shape[2] // 2 + 500.0)}
+        beam = (shape[1] // 2 + 900.0, shape[2] // 2 + 5100.0)
+        known |= {"energy_kev": 33.0, "distance_m": 2.4, "direct_beam": beam}
     return Experiment(**(known | options))
 
 

@@ -4,14 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from setups_at import ANGLES, SHAPE, experiment_at
+from setups_at import ANGLES, SHAPE, experiment_at, letters
 
 from retrieve.errors import InputError
 from retrieve.geometry.diffractometers import named
 from retrieve.geometry.experiment import Experiment
 from retrieve.geometry.space import q_of, q_steps, reflection, voxel_vectors
 
-LETTERS = {"x": "y", "y": "z", "z": "x"}  # CXI to xrayutilities: x along the beam, y outboard, z up
 GOLD = {
     "diffractometer": "34idc",
     "energy_kev": 9,
@@ -19,12 +18,6 @@ GOLD = {
     "pixel_size_um": 55,
     "angles_deg": {"theta": np.linspace(-0.28, 0.72, 201), "delta": 32.174, "gamma": 12.6346},
 }
-
-
-def letters(axis):
-    """A direction along an axis in the notation of xrayutilities."""
-    place = int(np.argmax(np.abs(axis)))
-    return LETTERS["xyz"[place]] + ("+" if axis[place] > 0 else "-")
 
 
 def by_xrayutilities(experiment, shape):

@@ -18,11 +18,13 @@ from .deviance_panel import deviance_panel
 from .object_panels import (
     ObjectScales,
     amplitude_and_phase,
+    angles_between,
     error_panels,
     flattened,
     object_grid,
     object_scales,
     spread_scale,
+    voxel_edges,
     without_ramp,
 )
 from .panels import ChartCurve, ColourScale, CurvePanel, ImageGrid, ImagePanel, ImageRow, Outline, PixelGrid
@@ -54,7 +56,7 @@ def result_page(result: Result) -> dict[str, Any]:
         "supports": supports,
         "known": known,
         "object": _object_grid(placed, scales),
-        "solid": object_surface(placed.x, placed.grid, scales.phase) if solid and can_draw_surfaces() else None,
+        "solid": object_surface(placed.x, placed.grid, scales.phase, placed.edges) if solid and can_draw_surfaces() else None,
         "lacking": NEEDED if solid and not can_draw_surfaces() else "",
         "diffraction": _diffraction_grid(diffraction),
         "deviance": deviance_panel(result),
@@ -83,7 +85,8 @@ class PlacedObject(NamedTuple):
     """A result's object in its box, without phase ramp and offset.
 
     x: complex (*box).  support: bool, of the chosen start or known.  spread: of the amplitude.  share: of the agreeing
-    starts whose support holds a pixel.  truth: beside which x lies.  All None where there is none.
+    starts whose support holds a pixel.  truth: beside which x lies.  edges: (3, 3) of a voxel in the laboratory, nm.  All None
+    where there is none.
     """
 
     x: NDArray
@@ -92,6 +95,7 @@ class PlacedObject(NamedTuple):
     share: NDArray | None
     truth: NDArray | None
     grid: PixelGrid
+    edges: NDArray[np.float64] | None = None
 
 
 def place(result: Result, supports: SupportAgreement | None, known: Aligned | None = None) -> PlacedObject:
@@ -110,9 +114,10 @@ def place(result: Result, supports: SupportAgreement | None, known: Aligned | No
         crop = crop_to(truth, None)
         truth = truth[crop]
     layers = {name: values[crop] for name, values in layers.items()}
-    grid = object_grid([n // 2 - cut.start for n, cut in zip(x.shape, crop, strict=True)], result.problem.meta)
+    edges = voxel_edges(result.problem.meta, x.shape)
+    grid = object_grid([n // 2 - cut.start for n, cut in zip(x.shape, crop, strict=True)], result.problem.meta, edges)
     support = layers["support"] > 0.5 if "support" in layers else None
-    return PlacedObject(x[crop], support, layers.get("spread"), layers.get("share"), truth, grid)
+    return PlacedObject(x[crop], support, layers.get("spread"), layers.get("share"), truth, grid, edges)
 
 
 def support_of(result: Result) -> NDArray[np.bool_] | None:
@@ -149,7 +154,16 @@ def _object_grid(placed: PlacedObject, scales: ObjectScales) -> ImageGrid:
         shown = amplitude_and_phase(truth, scales, grid, "truth")
         rows.append(ImageRow([*shown, *[None] * (len(panels) - len(shown))], "Truth"))
     note = "Cropped to the object; phase ramp and offset removed; phases below a tenth of the largest amplitude are left out."
-    return ImageGrid(rows, note)
+    return ImageGrid(rows, f"{note} {skew_words(placed)}".rstrip())
+
+
+def skew_words(placed: PlacedObject) -> str:
+    """A note on axes that the detector's frame gives, if the laboratory is known."""
+    if placed.edges is None:
+        return ""
+    angles = zip(("y and x", "z and x", "z and y"), angles_between(placed.edges), strict=True)
+    named = ", ".join(f"{angle:.1f}° between {axes}" for axes, angle in angles)
+    return f"The axes are those of frames, rows and columns ({named}); retrieve strain puts the object upright."
 
 
 # diffraction and fit -------------------------------------------------------------------------------

@@ -18,6 +18,9 @@ FACES_A_SIDE = 2.0  # triangles for each side of a voxel between inside and outs
 NEEDED = "The 3D view needs plotly and scikit-image. Install them with pip install 'retrieve-phase[view]'."
 
 
+LABORATORY = "Axes of the laboratory: x outboard, y up, z along the beam."
+
+
 class SurfaceColour(NamedTuple):
     """A quantity that colours a surface: its name, its values at the vertices (n,), NaN where unknown, and its scale."""
 
@@ -134,26 +137,32 @@ def placed_surface(
     return made, faces if np.linalg.det(vectors) > 0 else faces[:, ::-1]
 
 
-def object_surface(x: NDArray, grid: PixelGrid, scale: ColourScale) -> SurfacePanel | None:
-    """The surface of an object (z, y, x) at half the height of its amplitude, in the colours of its phase; None without one."""
+def object_surface(
+    x: NDArray, grid: PixelGrid, scale: ColourScale, edges: NDArray[np.float64] | None = None
+) -> SurfacePanel | None:
+    """The surface of an object (z, y, x) at half the height of its amplitude, in the colours of its phase; None without one.
+
+    edges: (3, 3), of a voxel in the laboratory, nm, in which the object then stands.
+    """
     amplitude = np.abs(x)
     level = half_height(amplitude)
     found = isosurface(amplitude, level)
     if found is None:
         return None
     vertices, faces, step = found
-    vectors = np.diag(grid.size)[:, ::-1]  # columns x, y, z: right-handed where y points down, as in the images
+    vectors = np.diag(grid.size)[:, ::-1] if edges is None else edges  # columns x, y, z, right-handed as images with y down are
     made, faces = placed_surface((vertices, faces), grid.origin, vectors)
     share = level / float(amplitude.max())
+    note = f"Surface at half the median amplitude of the object, {share:.0%} of the largest. {averaged_words(step)}{LABORATORY}"
     return SurfacePanel(
         made,
         faces,
         [SurfaceColour("phase", phase_at_vertices(x, vertices), scale)],
         ("x", "y", "z"),
         grid.unit,
-        f"Surface at half the median amplitude of the object, {share:.0%} of the largest. {averaged_words(step)}".rstrip(),
+        note.removesuffix(LABORATORY if edges is None else "").rstrip(),
         "surface of the object, coloured by its phase",
-        down=True,
+        down=edges is None,
     )
 
 

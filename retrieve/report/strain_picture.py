@@ -60,10 +60,10 @@ def _sections(places: Any, strain: Strain, name: str) -> None:
     for k, axes in enumerate(places):
         cut: list[Any] = list(box)
         cut[k] = int(np.argmax(inside.sum(axis=tuple(a for a in range(3) if a != k))))
-        rows, columns = (a for a in range(3) if a != k)
+        columns, rows = (a for a in range(3) if a != k)
         edges = [(positions[part][0], positions[part][-1]) for positions, part in zip(strain.coordinates, box, strict=True)]
         shown = axes.imshow(
-            values[tuple(cut)],
+            values[tuple(cut)].T,
             origin="lower",
             extent=(*edges[columns], *edges[rows]),
             vmin=low,

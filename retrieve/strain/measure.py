@@ -81,10 +81,18 @@ class _Grid(NamedTuple):
 
     way: Upright
     regions: Regions
-    voxel_nm: float
-    axes: NDArray[np.float64]
     scattering: Scattering
     options: Measure
+
+    @property
+    def voxel_nm(self) -> float:
+        """Edge of a voxel, nm."""
+        return self.way.voxel_nm
+
+    @property
+    def axes(self) -> NDArray[np.float64]:
+        """Directions of the array axes (3, 3) in the laboratory."""
+        return self.way.axes
 
     @property
     def q(self) -> NDArray[np.float64]:
@@ -135,12 +143,12 @@ def strain_in(result: Result, vectors: NDArray[np.float64], scattering: Scatteri
         For a crystal of too few voxels.
     """
     way = Upright.of(result.object, result.support, vectors, scattering.q, options)
-    x, voxel_nm, axes = way(result.object)
+    x = way(result.object)
     amplitude = np.abs(x)
     phased = None if result.support is None else way.mask(result.support)
     surface_at = isosurface(amplitude, phased, options.isosurface)
     found = regions(amplitude, surface_at.threshold, options.layers)
-    grid = _Grid(way, found, voxel_nm, axes, scattering, options)
+    grid = _Grid(way, found, scattering, options)
     own = grid.maps(x)
     members = members_of(result)
     spread, others = _over(members, result, grid)
@@ -158,8 +166,8 @@ def strain_in(result: Result, vectors: NDArray[np.float64], scattering: Scatteri
         support=found.support,
         surface=found.surface,
         bulk=found.bulk,
-        voxel_nm=voxel_nm,
-        axes=axes,
+        voxel_nm=way.voxel_nm,
+        axes=way.axes,
         frame=options.frame,
         q=grid.q,
         across=grid.across,
@@ -186,7 +194,7 @@ def _over(members: Members, result: Result, grid: _Grid) -> tuple[Spread, list[F
     spread, others = Spread(), []
     if len(members.indices) > 1:
         for other in members.aligned(result.object):
-            maps = grid.maps(grid.way(other)[0]).maps
+            maps = grid.maps(grid.way(other)).maps
             spread.add(maps)
             others.append(figures_of(maps, _named(grid.regions)))
     return spread, others

@@ -101,8 +101,12 @@ def _sides(inside: NDArray[np.bool_]) -> int:
 
 
 def at_vertices(values: NDArray, weight: NDArray, vertices: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Values (*shape) at points (n, 3), in voxels: the mean of the voxels around each, by `weight` (*shape). NaN has none."""
+    """Values (*shape) at points (n, 3), in voxels: the mean of the voxels around each, by `weight` (*shape).
+
+    NaN has no weight. A point without any known voxel around takes the value of the nearest point that has one.
+    """
     from scipy.ndimage import map_coordinates
+    from scipy.spatial import cKDTree
 
     known = np.isfinite(values)
     weight = np.where(known, weight, 0).astype(np.float32)
@@ -111,7 +115,11 @@ def at_vertices(values: NDArray, weight: NDArray, vertices: NDArray[np.float32])
         return map_coordinates(np.asarray(array, np.float32), vertices.T, order=1, mode="nearest")
 
     total = read(weight)
-    return np.divide(read(np.where(known, values, 0) * weight), total, out=np.full_like(total, np.nan), where=total > 0)
+    found = np.divide(read(np.where(known, values, 0) * weight), total, out=np.full_like(total, np.nan), where=total > 0)
+    lost = np.isnan(found)
+    if lost.any() and not lost.all():
+        found[lost] = found[~lost][cKDTree(vertices[~lost]).query(vertices[lost])[1]]
+    return found
 
 
 def phase_at_vertices(x: NDArray, vertices: NDArray[np.float32]) -> NDArray[np.float32]:

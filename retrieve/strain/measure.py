@@ -28,11 +28,11 @@ LONG_VORTEX = 5
 """Voxels from which a vortex in the bulk is called a dislocation."""
 OPTIONS = {
     "diffractometer": "--diffractometer 34idc",
-    "energy_kev": "--energy-kev 9",
-    "distance_m": "--distance-m 0.5",
-    "pixel_size_um": "--pixel-size-um 55,55",
+    "energy_kev": "--energy 9",
+    "distance_m": "--distance 0.5",
+    "pixel_size_um": "--pixel-size 55",
 }
-"""The option that gives a missing fact of the experiment."""
+"""The option that gives a missing fact of the experiment; any other fact is the angle of a circle."""
 
 
 def strain_of(result: Result, experiment: Experiment | None = None, options: Measure | None = None) -> Strain:
@@ -70,8 +70,8 @@ def strain_of(result: Result, experiment: Experiment | None = None, options: Mea
         raise InputError("the object of the result holds NaN; strain needs a start without failure: phase it again")
     experiment = experiment or Experiment.from_meta(result.problem.meta)
     if missing := experiment.missing():
-        lacking = "; ".join(f"{name}, as {OPTIONS[name]}" if name in OPTIONS else name for name in missing)
-        raise InputError(f"strain needs facts that the result lacks: {lacking}")
+        lacking = ", ".join(f"{name} ({OPTIONS.get(name, '--angle CIRCLE=DEGREES')})" for name in missing)
+        raise InputError(f"strain needs facts that the result lacks: {lacking}; give them as options, or in the file's meta")
     vectors = voxel_vectors(experiment, x.shape)
     return strain_in(result, vectors, scattering_of(experiment, x.shape), options)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from .numbers import number
 
 MAX_OUTLINE_LINES = 20_000
+BAR_SHARE = 0.3  # of the shortest side across that a scale bar takes at most
 
 # images --------------------------------------------------------------------------------------------
 
@@ -47,6 +49,13 @@ class PixelGrid(NamedTuple):
         """Name and unit of an axis."""
         return f"{self.names[axis]} ({self.unit})" if self.unit else self.names[axis]
 
+    def bar(self, shape: Sequence[int]) -> float:
+        """The length of a scale bar, 1, 2 or 5 times a power of ten, that fits in every cut of an array of a shape."""
+        across = [n * abs(size) for n, size in zip(shape, self.size, strict=True)][1:]
+        longest = BAR_SHARE * min(across)
+        power = 10.0 ** math.floor(math.log10(longest))
+        return max(factor * power for factor in (1, 2, 5) if factor * power <= longest)
+
     def ends(self, axis: int, pixels: int) -> tuple[float, float]:
         """The outer edges of the first and the last pixel."""
         size, first = self.size[axis], -self.origin[axis] - 0.5
@@ -65,7 +74,7 @@ class Outline(NamedTuple):
 class ImagePanel:
     """An array (2D or 3D) in colours; NaN is left empty or, with `unmeasured`, grey.
 
-    cut: where the sections through a volume lie, the origin if None.  alt: the panel in words.
+    cut: where the sections through a volume lie, the origin if None.  alt: the panel in words.  bar: with a scale bar.
     """
 
     title: str
@@ -76,6 +85,7 @@ class ImagePanel:
     outlines: tuple[Outline, ...] = ()
     cut: tuple[int, ...] | None = None
     unmeasured: bool = False
+    bar: bool = False
 
     def sections(self) -> list[ImagePanel]:
         """The image itself or, of a volume, one section across each axis."""

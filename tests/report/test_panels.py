@@ -49,6 +49,15 @@ def test_sections_of_a_volume_carry_their_place_pixels_and_outlines():
     assert_array_equal(across_z.values, values[1])
 
 
+BARS = [((40, 50), (1, 1), 10), ((9, 40, 70), (1, 12.5, 10), 100), ((64, 64), (0.4, 0.4), 5), ((8, 3), (1, 1), 0.5)]
+
+
+@pytest.mark.parametrize(("shape", "size", "length"), BARS)
+def test_a_scale_bar_is_round_and_fits_every_cut(shape, size, length):
+    grid = PixelGrid(tuple("zyx")[-len(shape) :], (0,) * len(shape), size, "nm")
+    assert grid.bar(shape) == pytest.approx(length)
+
+
 def test_a_matrix_is_ordered_by_its_groups():
     matrix = np.arange(9.0).reshape(3, 3)
     panel = matrix_panel("pairs", matrix, [[2, 0], [1]], "starts")

@@ -16,10 +16,11 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from ..numbers import decade
+from ..numbers import decade, number
 from ..panels import ColourScale, ImageGrid, ImagePanel, outline_lines
 
 UNMEASURED, UNMEASURED_NAME = "0.72", "not measured"  # the grey of such pixels
@@ -100,6 +101,9 @@ def _draw_image(axes: Axes, panel: ImagePanel, ticks: bool) -> AxesImage:
         axes.locator_params(nbins=5 if 2 * abs(right - left) > abs(bottom - top) else 3)
     else:
         axes.set(xticks=[], yticks=[])
+    if panel.bar and grid.unit == "nm":
+        length = grid.bar(panel.values.shape)
+        _draw_bar(axes, right - 0.05 * (right - left), length, f"{number(length)} {grid.unit}")
     for outline in panel.outlines:
         if outline.inside.any() and not outline.inside.all():
             step = (right - left) / panel.values.shape[1], (bottom - top) / panel.values.shape[0]
@@ -107,6 +111,15 @@ def _draw_image(axes: Axes, panel: ImagePanel, ticks: bool) -> AxesImage:
             path = Path(ends, np.tile([Path.MOVETO, Path.LINETO], len(ends) // 2))
             axes.add_artist(PathPatch(path, fill=False, edgecolor=outline.colour, linewidth=0.8))
     return image
+
+
+def _draw_bar(axes: Axes, right: float, length: float, label: str) -> None:
+    """A scale bar that ends near the right edge, white with a dark rim, so that it shows on every colour."""
+    rim = [withStroke(linewidth=3, foreground="0.2")]
+    place = axes.get_xaxis_transform()  # data across, share of the axes upwards
+    line = Line2D([right - length, right], [0.06] * 2, color="w", lw=2, solid_capstyle="butt", transform=place, path_effects=rim)
+    axes.add_artist(line)
+    axes.text(right, 0.08, label, color="w", fontsize=8, ha="right", va="bottom", transform=place, path_effects=rim)
 
 
 def _image_legend(axes: Axes, panel: ImagePanel, named: set[str]) -> set[str]:

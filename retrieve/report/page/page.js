@@ -89,6 +89,9 @@ for (const viewer of document.querySelectorAll(".viewer[data-shape]")) {
     const sources = await Promise.all(images.map((image) => cut(image, shape, axis, place)));
     if (mine !== turn) return; // the slider has moved on
     viewer.style.setProperty("--aspect", `${shape[right] * size[right]}/${shape[down] * size[down]}`);
+    for (const bar of viewer.querySelectorAll(".scale")) {
+      bar.style.setProperty("--share", `${100 * bar.dataset.length / (shape[right] * size[right])}%`);
+    }
     images.forEach((image, k) => { image.src = sources[k]; });
   };
 

@@ -227,7 +227,7 @@ def _words(result: Result, found: Moments, drawn: bool, undetermined: float | No
     if undetermined is None:
         said = "one start" if starts == 1 else f"no other of {starts} starts explains the data as well as the chosen one"
         return f"{said}: a map of where the object is not determined needs two or more that do; give more --starts"
-    who = f"{found.members} posterior samples" if drawn else f"{found.members} of {starts} starts explain the data as well"
+    who = f"{found.members} posterior samples" if drawn else f"{found.members} of {starts} starts explain the data alike"
     share = f"{undetermined:.1%} of the object's {pixel} are not determined (spread above {UNDETERMINED:g} of the amplitude)"
     resolution, limit = _end_of(by_shell)
     if not by_shell:

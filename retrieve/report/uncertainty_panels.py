@@ -8,10 +8,9 @@ from numpy.typing import NDArray
 from ..evaluate.support_agreement import moved
 from ..evaluate.uncertainty import AGREED
 from ..io.result import Result
+from ..io.uncertainty import LIMITS
 from ..numerics.alignment import Aligned, shift_to_centre
 from .panels import ChartCurve, ColourScale, CurvePanel, ImageGrid, ImagePanel, ImageRow, Outline, PixelGrid
-
-UNCERTAINTY_SCALE = ColourScale("magma", 0.0, 1.0, "standard deviation / local amplitude")
 
 
 def uncertainty_panel(result: Result, grid: PixelGrid, shape: tuple[int, ...], known: Aligned | None = None) -> ImagePanel | None:
@@ -29,9 +28,10 @@ def uncertainty_panel(result: Result, grid: PixelGrid, shape: tuple[int, ...], k
         values = moved(values, known)
     first = [n // 2 - int(origin) for n, origin in zip(values.shape, grid.origin, strict=True)]
     values = values[tuple(slice(start, start + length) for start, length in zip(first, shape, strict=True))]
-    outline = Outline(values > found.level, "cyan", f"not determined, above {found.level:g}")
+    scale = ColourScale("magma", 0.0, min(1.0, 2 * found.level), "spread / amplitude")
     alt = "standard deviation over the local amplitude; not determined inside the outline"
-    return ImagePanel("uncertainty", np.where(values > 0, values, np.nan), UNCERTAINTY_SCALE, grid, alt, (outline,))
+    outline = Outline(values > found.level, "cyan")
+    return ImagePanel("uncertainty", np.where(values > 0, values, np.nan), scale, grid, alt, (outline,))
 
 
 def uncertainty_grid(result: Result, grid: PixelGrid, shape: tuple[int, ...], known: Aligned | None = None) -> ImageGrid | None:
@@ -39,7 +39,7 @@ def uncertainty_grid(result: Result, grid: PixelGrid, shape: tuple[int, ...], kn
     panel = uncertainty_panel(result, grid, shape, known)
     if panel is None or result.uncertainty is None:
         return None
-    note = f"0: determined, 1: nothing is known. Outlined: above {result.uncertainty.level:g}, which counts as not determined."
+    note = f"Standard deviation over the local amplitude. Above {result.uncertainty.level:g} the object is not determined."
     return ImageGrid([ImageRow([panel])], note)
 
 
@@ -51,12 +51,11 @@ def shells_panel(result: Result) -> CurvePanel | None:
         return None
     frequency, limit = _numbers(shells["frequency"]), np.array(shells["limit"])
     sure = np.where(limit == "", agreement, np.nan)
-    names = {"data": "not determined: the counts end", "starts": "the starts disagree", "model": "the model lacks amplitude"}
     curves = [ChartCurve(0, frequency, sure, "determined", marks=True)]
-    for series, (name, label) in enumerate(names.items(), start=1):
+    for series, (name, why) in enumerate(LIMITS.items(), start=1):
         if (limit == name).any():
             values = np.where(limit == name, agreement, np.nan)
-            curves.append(ChartCurve(series, frequency, values, label, marks=True, line=False))
+            curves.append(ChartCurve(series, frequency, values, f"not determined: {why}", marks=True, line=False))
     curves.append(ChartCurve(0, frequency[[0, -1]], np.full(2, AGREED), dashed=True, pale=True))
     return CurvePanel(
         "agreement by spatial frequency",
@@ -64,7 +63,7 @@ def shells_panel(result: Result) -> CurvePanel | None:
         "spatial frequency (1/px)",
         "",
         "correlation of the chosen start with the others by spatial frequency",
-        f"Correlation of the chosen start with the mean of the others that explain the data. Dashed: {AGREED:g}, which is asked for.",
+        f"Correlation of the chosen start with the mean of the others that explain the data. Dashed: the least, {AGREED:g}.",
         limits=(min(-0.05, float(np.nanmin(agreement))), 1.05),
         wide=True,
     )

@@ -31,6 +31,7 @@ from .panels import ChartCurve, ColourScale, CurvePanel, ImageGrid, ImagePanel, 
 from .pattern_panels import amplitude_unit, coarser, diffraction_panels, intensity_unit
 from .starts_panels import agreement_of, modes_of_starts, ratio_of, starts_charts, starts_table
 from .surface import NEEDED, can_draw_surfaces, object_surface
+from .uncertainty_panels import shells_panel, uncertainty_grid
 
 HEALTHY_RATIO = 1.5  # R_free / R up to which a fit is not called over-fitted
 
@@ -60,6 +61,8 @@ def result_page(result: Result) -> dict[str, Any]:
         "lacking": NEEDED if solid and not can_draw_surfaces() else "",
         "diffraction": _diffraction_grid(diffraction),
         "deviance": deviance_panel(result),
+        "uncertainty": uncertainty_grid(result, placed.grid, placed.x.shape, known),
+        "shells": shells_panel(result),
         "history": history_panel(result),
         "starts_table": starts_table(result, agreement),
         "starts_charts": starts_charts(result, agreement) if agreement else [],

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..numerics.grids import SHOWN
-from .panels import ColourScale, PixelGrid
+from .panels import ColourScale, ImagePanel, PixelGrid
 
 MAX_FACES = 60_000  # triangles of a surface; keeps them below 1.5 MB of a page
 FACES_A_SIDE = 2.0  # triangles for each side of a voxel between inside and outside, rarely more
@@ -146,11 +146,11 @@ def placed_surface(
 
 
 def object_surface(
-    x: NDArray, grid: PixelGrid, scale: ColourScale, edges: NDArray[np.float64] | None = None
+    x: NDArray, grid: PixelGrid, scale: ColourScale, edges: NDArray[np.float64] | None = None, more: Sequence[ImagePanel] = ()
 ) -> SurfacePanel | None:
     """The surface of an object (z, y, x) at half the height of its amplitude, in the colours of its phase; None without one.
 
-    edges: (3, 3), of a voxel in the laboratory, nm, in which the object then stands.
+    edges: (3, 3), of a voxel in the laboratory, nm, in which the object then stands.  more: maps that may colour it, too.
     """
     amplitude = np.abs(x)
     level = half_height(amplitude)
@@ -165,7 +165,10 @@ def object_surface(
     return SurfacePanel(
         made,
         faces,
-        [SurfaceColour("phase", phase_at_vertices(x, vertices), scale)],
+        [
+            SurfaceColour("phase", phase_at_vertices(x, vertices), scale),
+            *(SurfaceColour(panel.title, at_vertices(panel.values, amplitude, vertices), panel.scale) for panel in more),
+        ],
         ("x", "y", "z"),
         grid.unit,
         note.removesuffix(LABORATORY if edges is None else "").rstrip(),

@@ -59,7 +59,8 @@ def column(page, table, k):
     return page.eval_on_selector_all(f"#{table} tbody tr", f"rows => rows.map(row => row.cells[{k}].dataset.key)")
 
 
-def test_slider_cuts_the_volume(result_of, tmp_path, opened):
+def test_slider_cuts_the_volume(result_of, tmp_path, opened, monkeypatch):
+    monkeypatch.setattr("retrieve.report.result_panels.can_draw_surfaces", lambda: False)  # quicker
     page = opened(write_page(result_of((16, 20, 24)), tmp_path / "page.html"))
     viewer = page.locator(".viewer").first
     image, slider, told = viewer.locator("img").first, viewer.locator("input"), viewer.locator("output")
@@ -143,8 +144,9 @@ def test_a_strain_chooses_its_colour_and_stands_upright(strain_of, tmp_path, ope
     assert cut[0] > cut[2]
 
 
-def test_slider_comes_back_to_the_picture_it_began_with(result_of, tmp_path, opened):
+def test_slider_comes_back_to_the_picture_it_began_with(result_of, tmp_path, opened, monkeypatch):
     """What the script cuts out of the sheet is, pixel for pixel, the cut that was drawn on writing."""
+    monkeypatch.setattr("retrieve.report.result_panels.can_draw_surfaces", lambda: False)  # quicker
     page = opened(write_page(result_of((16, 20, 24)), tmp_path / "page.html"))
     image, slider = page.locator(".viewer img").nth(1), page.locator(".viewer input").first
     pixels = """async image => {

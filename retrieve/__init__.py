@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from .driver.solve import Budget, Progress, run, solve
     from .errors import InputError, OptionError, PluginError, RetrieveError, SolverError
     from .evaluate.metrics import Metric, metric
+    from .evaluate.uncertainty import uncertainty_of
     from .evaluate.verdict import judge
     from .geometry.experiment import Experiment
     from .io import RawFile, Reader, load, read
     from .io.result import Cost, Result
     from .io.results import read_result
+    from .io.uncertainty import Uncertainty
     from .io.verdict import Verdict
     from .numerics.arrays import Array, Device, namespace
     from .operators import Operator
@@ -76,6 +78,7 @@ _WHERE = {
     "SolverError": ("errors", "SolverError"),
     "Step": ("solvers.base", "Step"),
     "Streams": ("solvers.base", "Streams"),
+    "Uncertainty": ("io.uncertainty", "Uncertainty"),
     "Verdict": ("io.verdict", "Verdict"),
     "example": ("simulate", "example"),
     "first_support": ("solvers.iterative", "first_support"),
@@ -91,6 +94,7 @@ _WHERE = {
     "read_result": ("io.results", "read_result"),
     "run": ("driver.solve", "run"),
     "solve": ("driver.solve", "solve"),
+    "uncertainty_of": ("evaluate.uncertainty", "uncertainty_of"),
 }
 """Where each public name is defined: module and attribute."""
 
@@ -125,6 +129,7 @@ __all__ = [
     "SolverError",
     "Step",
     "Streams",
+    "Uncertainty",
     "Verdict",
     "example",
     "first_support",
@@ -142,6 +147,7 @@ __all__ = [
     "run",
     "solve",
     "solvers",
+    "uncertainty_of",
 ]
 
 

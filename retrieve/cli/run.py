@@ -216,6 +216,8 @@ def _summary(result: Result, console: Console) -> None:
         console.print(f"{len(result.samples)} posterior samples; the spread is theirs")
     elif len(result.scores) < result.manifest["starts"] and not result.interrupted:
         console.print(f"the best starts agree; {result.manifest['starts'] - len(result.scores)} of the starts were not needed")
+    if result.uncertainty is not None:
+        console.print(f"uncertainty: {result.uncertainty.words}", markup=False)
     if result.verdict is None:
         return
     console.print(f"verdict: {result.verdict.headline}", style="bold", markup=False)

@@ -49,6 +49,7 @@ def run_spec(
     from ..driver.batch import resolve_spec
     from ..driver.solve import run
     from ..evaluate.averaging import average_starts
+    from ..evaluate.uncertainty import uncertainty_of
     from ..evaluate.verdict import judge
     from ..numerics.arrays import find_device
 
@@ -70,7 +71,7 @@ def run_spec(
         result = average_starts(result, spec.averaging, spec.keep)
     except InputError as error:  # starts failed or were interrupted: what there is must not be lost
         console.print(f"not averaged: {error}; the best start is kept", markup=False)
-    return replace(result, verdict=judge(result))
+    return replace(result, verdict=judge(result), uncertainty=uncertainty_of(result))
 
 
 class Interrupt:

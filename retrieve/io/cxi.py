@@ -8,6 +8,7 @@ Under entry_1:
 - coherence_kernel: the kernel of partial coherence, known or found
 - starts: every start
 - held, spread, support, truth: held-out pixels, spread of the starts, what was known beforehand
+- uncertainty: a map of where the object is not determined, and its summary as JSON
 - meta, manifest, account, verdict: JSON
 
 `retrieve.io.result` writes it, `retrieve.io.cxi_reader` and `retrieve.io.results` read it.

@@ -17,8 +17,10 @@ from ..operators import PartialCoherence
 from ..problem import Problem
 from ..problem.meta import experiment_of
 from ..problem.scoring import Score
+from .cost import Cost as Cost
 from .cxi import DETECTOR, KERNEL, add_group, describe_operators, link_data, new_entry, to_json, version
 from .nexus_experiment import write_experiment
+from .uncertainty import Uncertainty
 from .verdict import Verdict
 
 if TYPE_CHECKING:
@@ -28,28 +30,6 @@ SCORES = ("r", "r_free", "nll", "deviance", "deviance_free")
 """The numbers of a score, in the order of `Score.of`."""
 
 LOG_SCALE = json.dumps({"signal_scale_type": "log"})  # silx and h5web show the pattern on this scale
-
-
-@dataclass(frozen=True)
-class Cost:
-    """The cost of a solve, counted by the driver.
-
-    Attributes
-    ----------
-    ffts : int
-        Transforms of one array of the object's size.
-    network_evaluations : int
-        Forward passes through networks.
-    seconds : float
-        Wall time.
-    steps : int
-        Steps of all starts.
-    """
-
-    ffts: int = 0
-    network_evaluations: int = 0
-    seconds: float = 0.0
-    steps: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,6 +71,8 @@ class Result:
         For each start, sentences on what the solver did.
     verdict : Verdict or None
         How far to trust the object, if `retrieve.judge` was called.
+    uncertainty : Uncertainty or None
+        Where the object is not determined, if `retrieve.uncertainty_of` was called.
     x0 : ndarray or None
         complex (*shape) or (starts, *shape): the array that the starts began with, if one was given.
     """
@@ -111,6 +93,7 @@ class Result:
     manifest: Mapping[str, Any] = field(default_factory=dict)
     account: tuple[tuple[str, ...], ...] = ()
     verdict: Verdict | None = None
+    uncertainty: Uncertainty | None = None
     x0: NDArray[np.complexfloating] | None = None
 
     @property
@@ -177,6 +160,8 @@ def write_result(result: Result, path: str | Path) -> Path:
         entry["account"] = json.dumps(result.account, ensure_ascii=False)
         if result.verdict is not None:
             entry["verdict"] = to_json(result.verdict.record())
+        if result.uncertainty is not None:
+            _write_uncertainty(entry, result.uncertainty)
         entry.attrs["default"] = "amplitude"
     return Path(path)
 
@@ -271,6 +256,14 @@ def _write_starts(entry: h5py.Group, result: Result) -> None:
         one = add_group(history, f"{i:05d}", "NXcollection")
         for name, values in columns.items():
             one[name] = np.array([_number(v) for v in values])
+
+
+def _write_uncertainty(entry: h5py.Group, found: Uncertainty) -> None:
+    """The map, which viewers draw, and all else as JSON."""
+    if found.relative is not None:
+        _add_plot(entry, "uncertainty", found.relative, "standard deviation over local amplitude, 1: not determined")
+    group = entry["uncertainty"] if "uncertainty" in entry else add_group(entry, "uncertainty", "NXcollection")
+    group["record"] = to_json(found.record())
 
 
 def _number(value: float | None) -> float:

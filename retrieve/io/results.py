@@ -18,6 +18,7 @@ from .cxi import KERNEL
 from .hdf5 import as_text, open_hdf5
 from .measurement import load
 from .result import SCORES, Cost, Result, Score
+from .uncertainty import Uncertainty
 from .verdict import Verdict, current_evidence
 
 
@@ -76,6 +77,7 @@ def read_result(path: str | Path) -> Result:
             account=tuple(map(tuple, json.loads(as_text(entry["account"][()])))) if "account" in entry else (),
             x0=starts["x0"][()] if "x0" in starts else None,
             verdict=_verdict(json.loads(as_text(entry["verdict"][()]))) if "verdict" in entry else None,
+            uncertainty=_uncertainty(entry["uncertainty"]) if "uncertainty" in entry else None,
         )
 
 
@@ -106,6 +108,11 @@ def _averaged(made: h5py.Group) -> Score | None:
 
 def _verdict(record: dict[str, Any]) -> Verdict:
     return Verdict(**{**record, "evidence": current_evidence(record["evidence"]), "warnings": tuple(record["warnings"])})
+
+
+def _uncertainty(group: h5py.Group) -> Uncertainty:
+    record = json.loads(as_text(group["record"][()]))
+    return Uncertainty.of(record, group["data"][()] if "data" in group else None)
 
 
 def _problem(measurement: Any, entry: h5py.Group) -> Problem:

@@ -10,7 +10,8 @@ from ..evaluate.analyze import Analysis
 from ..evaluate.ensemble import upper
 from ..evaluate.resolution import threshold_of
 from .numbers import number
-from .panels import ChartCurve, CurvePanel, HistogramPanel, ImagePanel, matrix_panel
+from .object_panels import object_grid, voxel_edges
+from .panels import ChartCurve, CurvePanel, HistogramPanel, ImageGrid, ImagePanel, matrix_panel
 from .starts_panels import modes_grid
 from .tables import Column, TablePanel, percent
 
@@ -36,7 +37,7 @@ def analysis_page(analysis: Analysis) -> dict[str, Any]:
         "between": _between_table(analysis),
         "clusters": _clusters_table(analysis),
         "matrix": pair_matrix(analysis),
-        "modes": modes_grid(analysis.modes, analysis.meta, "arb. units", analysis.kind),
+        "modes": modes_of(analysis),
         "frequency": frequency_panel(analysis),
         "limits": [f"{one.resolution.how} ({one.of})." for one in analysis.curves],
     }
@@ -77,6 +78,13 @@ def frequency_panel(analysis: Analysis) -> CurvePanel:
     alt = "PRTF and FRC over spatial frequency"
     top = max([1.1, *(1.05 * float(np.nanmax(one.curve.value, initial=0)) for one in analysis.curves)])
     return CurvePanel(title, curves, "spatial frequency (1/px)", "", alt, note, limits=(-0.05, top), wide=True)
+
+
+def modes_of(analysis: Analysis) -> ImageGrid:
+    """Mean, modes and spread of the members."""
+    edges = voxel_edges(analysis.meta, analysis.members.shape[1:])
+    grid = object_grid(analysis.modes.origin, analysis.meta, edges)
+    return modes_grid(analysis.modes, grid, "arb. units", analysis.kind)
 
 
 def _between_table(analysis: Analysis) -> TablePanel:

@@ -37,13 +37,12 @@ def analysis_picture(analysis: Analysis, path: str | Path | None = None) -> Figu
     InputError
         For a suffix that cannot be drawn.
     """
-    from .analysis_panels import error_histograms, frequency_panel, pair_histograms, pair_matrix
+    from .analysis_panels import error_histograms, frequency_panel, modes_of, pair_histograms, pair_matrix
     from .drawing.charts import draw_chart
     from .drawing.images import draw_grid, draw_images
     from .drawing.style import new_figure, picture_style
-    from .starts_panels import modes_grid
 
-    grid = modes_grid(analysis.modes, analysis.meta, "arb. units", analysis.kind)
+    grid = modes_of(analysis)
     rows = [row._replace(panels=[panel.sections()[0] for panel in row.panels if panel]) for row in grid.rows]
     charts = [*pair_histograms(analysis), error_histograms(analysis)[0]]
     with picture_style():

@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InputError
+from ..geometry.experiment import Experiment
+from ..geometry.space import voxel_vectors
 from ..numerics.alignment import ramp_of, remove_ramp, tilt
 from ..numerics.grids import SHOWN
 from .panels import ColourScale, ImagePanel, Outline, PixelGrid
@@ -85,11 +88,31 @@ def without_ramp(x: NDArray) -> NDArray:
     return x * np.exp(-1j * np.angle(np.sum(x * np.abs(x))))
 
 
-def object_grid(origin: Sequence[int], meta: Mapping[str, Any]) -> PixelGrid:
-    """The grid of an object: nm with `voxel_size_nm` (one number or one an axis) in meta, else px."""
-    given = meta.get("voxel_size_nm")
+def object_grid(origin: Sequence[int], meta: Mapping[str, Any], edges: NDArray | None = None) -> PixelGrid:
+    """The grid of an object: nm with the edges of a voxel or `voxel_size_nm` (one number or one an axis) in meta, else px.
+
+    edges: (axes, 3), nm, as `voxel_edges` gives them.
+    """
+    given = meta.get("voxel_size_nm") if edges is None else np.linalg.norm(edges, axis=1)
     size = np.broadcast_to(np.asarray(1.0 if given is None else given, float), len(origin))
     return PixelGrid(tuple(AXIS_NAMES[len(origin)]), tuple(origin), tuple(map(float, size)), "px" if given is None else "nm")
+
+
+def voxel_edges(meta: Mapping[str, Any], shape: Sequence[int]) -> NDArray[np.float64] | None:
+    """The edges of a voxel (3, 3) of a phased array of a shape in the laboratory, nm; None if meta lacks the experiment."""
+    if len(shape) != 3:
+        return None
+    try:
+        experiment = Experiment.from_meta(meta)
+        return None if experiment.missing() else voxel_vectors(experiment, shape)
+    except InputError:  # facts that contradict each other; `retrieve strain` and `inspect` say which
+        return None
+
+
+def angles_between(edges: NDArray[np.float64]) -> list[float]:
+    """The angles between the axes of voxels, in the order of axes 1 and 2, 0 and 2, 0 and 1, degrees."""
+    units = edges / np.linalg.norm(edges, axis=1, keepdims=True)
+    return [float(np.degrees(np.arccos(np.clip(units[i] @ units[k], -1, 1)))) for i, k in ((1, 2), (0, 2), (0, 1))]
 
 
 def amplitude_and_phase(
@@ -98,7 +121,7 @@ def amplitude_and_phase(
     """The panels of an object (*shape), with the outline of its support."""
     light, dark = (() if support is None else (Outline(support, colour),) for colour in ("white", "#4d4d4d"))
     return [
-        ImagePanel("amplitude", np.abs(x), scales.amplitude, grid, f"amplitude, {who}", light),
+        ImagePanel("amplitude", np.abs(x), scales.amplitude, grid, f"amplitude, {who}", light, bar=True),
         ImagePanel("phase", phase_of(x), scales.phase, grid, f"phase, {who}", dark),
     ]
 

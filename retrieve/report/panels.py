@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from .numbers import number
 
 MAX_OUTLINE_LINES = 20_000
+BAR_SHARE = 0.3  # of the shortest side across that a scale bar takes at most
 
 # images --------------------------------------------------------------------------------------------
 
@@ -29,23 +31,38 @@ class ColourScale(NamedTuple):
 class PixelGrid(NamedTuple):
     """The places of an array's pixels: names of the axes, index of the point called 0, size of a pixel in `unit`.
 
-    Axes without a unit share no scale.
+    Axes without a unit share no scale.  up: images have their first row at the bottom.
     """
 
     names: tuple[str, ...]
     origin: tuple[float, ...]
     size: tuple[float, ...]
     unit: str = "px"
+    up: bool = False
 
     def without(self, axis: int) -> PixelGrid:
         """The grid of a section across an axis."""
         before, after = slice(axis), slice(axis + 1, None)
         names, origin, size = self.names, self.origin, self.size
-        return PixelGrid(names[before] + names[after], origin[before] + origin[after], size[before] + size[after], self.unit)
+        names, origin, size = names[before] + names[after], origin[before] + origin[after], size[before] + size[after]
+        return self._replace(names=names, origin=origin, size=size)
+
+    def place(self, axis: int, index: float) -> str:
+        """An index along an axis as a reader's coordinate: in nm, or the number of pixels from the point called 0."""
+        offset = index - self.origin[axis]
+        told = f"{number(offset * self.size[axis])} nm" if self.unit == "nm" else f"{offset:g}".replace("-", "−")
+        return f"{self.names[axis]} = {told}"
 
     def label(self, axis: int) -> str:
         """Name and unit of an axis."""
         return f"{self.names[axis]} ({self.unit})" if self.unit else self.names[axis]
+
+    def bar(self, shape: Sequence[int]) -> float:
+        """The length of a scale bar, 1, 2 or 5 times a power of ten, that fits in every cut of an array of a shape."""
+        across = [n * abs(size) for n, size in zip(shape, self.size, strict=True)][1:]
+        longest = BAR_SHARE * min(across)
+        power = 10.0 ** math.floor(math.log10(longest))
+        return max(factor * power for factor in (1, 2, 5) if factor * power <= longest)
 
     def ends(self, axis: int, pixels: int) -> tuple[float, float]:
         """The outer edges of the first and the last pixel."""
@@ -65,7 +82,7 @@ class Outline(NamedTuple):
 class ImagePanel:
     """An array (2D or 3D) in colours; NaN is left empty or, with `unmeasured`, grey.
 
-    cut: where the sections through a volume lie, the origin if None.  alt: the panel in words.
+    cut: where the sections through a volume lie, the origin if None.  alt: the panel in words.  bar: with a scale bar.
     """
 
     title: str
@@ -76,6 +93,7 @@ class ImagePanel:
     outlines: tuple[Outline, ...] = ()
     cut: tuple[int, ...] | None = None
     unmeasured: bool = False
+    bar: bool = False
 
     def sections(self) -> list[ImagePanel]:
         """The image itself or, of a volume, one section across each axis."""
@@ -85,7 +103,7 @@ class ImagePanel:
         made = []
         for axis, place in enumerate(map(int, at)):
             where = tuple(place if a == axis else slice(None) for a in range(self.values.ndim))
-            title = f"{self.title}, {self.grid.names[axis]} = {place - self.grid.origin[axis]:g}".replace("-", "−")
+            title = f"{self.title}, {self.grid.place(axis, place)}"
             outlines = tuple(outline._replace(inside=outline.inside[where]) for outline in self.outlines)
             section = replace(self, title=title, alt=title, values=self.values[where], outlines=outlines)
             made.append(replace(section, grid=self.grid.without(axis), cut=None))

@@ -16,17 +16,22 @@ from ..numerics.alignment import Aligned, align, shift_to_centre
 from ..numerics.grids import crop_to
 from .deviance_panel import deviance_panel
 from .object_panels import (
+    ObjectScales,
     amplitude_and_phase,
+    angles_between,
     error_panels,
     flattened,
     object_grid,
     object_scales,
     spread_scale,
+    voxel_edges,
     without_ramp,
 )
 from .panels import ChartCurve, ColourScale, CurvePanel, ImageGrid, ImagePanel, ImageRow, Outline, PixelGrid
 from .pattern_panels import amplitude_unit, coarser, diffraction_panels, intensity_unit
 from .starts_panels import agreement_of, modes_of_starts, ratio_of, starts_charts, starts_table
+from .surface import NEEDED, SurfacePanel, can_draw_surfaces, object_surface
+from .uncertainty_panels import shells_panel, uncertainty_grid, uncertainty_panel
 
 HEALTHY_RATIO = 1.5  # R_free / R up to which a fit is not called over-fitted
 
@@ -38,6 +43,9 @@ def result_page(result: Result) -> dict[str, Any]:
     known = align(np.nan_to_num(result.object), truth, ramp=True, scale=True) if truth is not None and truth.any() else None
     diffraction = diffraction_panels(result)
     unit = amplitude_unit(intensity_unit(diffraction[0].values))
+    placed = place(result, supports, known)
+    scales = object_scales([placed.x], placed.truth, unit)
+    uncertainty = uncertainty_panel(result, placed.grid, placed.x.shape, known)
     return {
         "result": result,
         "name_of_input": PurePath(str(result.manifest.get("input", {}).get("path") or "")).name,
@@ -48,9 +56,13 @@ def result_page(result: Result) -> dict[str, Any]:
         "support": support_of(result),
         "supports": supports,
         "known": known,
-        "object": _object_grid(result, known, supports, unit),
+        "object": _object_grid(placed, scales),
+        "solid": _solid(placed, scales, uncertainty),
+        "lacking": NEEDED if placed.x.ndim == 3 and not can_draw_surfaces() else "",
         "diffraction": _diffraction_grid(diffraction),
         "deviance": deviance_panel(result),
+        "uncertainty": uncertainty_grid(result, uncertainty),
+        "shells": shells_panel(result),
         "history": history_panel(result),
         "starts_table": starts_table(result, agreement),
         "starts_charts": starts_charts(result, agreement) if agreement else [],
@@ -76,7 +88,8 @@ class PlacedObject(NamedTuple):
     """A result's object in its box, without phase ramp and offset.
 
     x: complex (*box).  support: bool, of the chosen start or known.  spread: of the amplitude.  share: of the agreeing
-    starts whose support holds a pixel.  truth: beside which x lies.  All None where there is none.
+    starts whose support holds a pixel.  truth: beside which x lies.  edges: (3, 3) of a voxel in the laboratory, nm.  All None
+    where there is none.
     """
 
     x: NDArray
@@ -85,6 +98,7 @@ class PlacedObject(NamedTuple):
     share: NDArray | None
     truth: NDArray | None
     grid: PixelGrid
+    edges: NDArray[np.float64] | None = None
 
 
 def place(result: Result, supports: SupportAgreement | None, known: Aligned | None = None) -> PlacedObject:
@@ -103,9 +117,10 @@ def place(result: Result, supports: SupportAgreement | None, known: Aligned | No
         crop = crop_to(truth, None)
         truth = truth[crop]
     layers = {name: values[crop] for name, values in layers.items()}
-    grid = object_grid([n // 2 - cut.start for n, cut in zip(x.shape, crop, strict=True)], result.problem.meta)
+    edges = voxel_edges(result.problem.meta, x.shape)
+    grid = object_grid([n // 2 - cut.start for n, cut in zip(x.shape, crop, strict=True)], result.problem.meta, edges)
     support = layers["support"] > 0.5 if "support" in layers else None
-    return PlacedObject(x[crop], support, layers.get("spread"), layers.get("share"), truth, grid)
+    return PlacedObject(x[crop], support, layers.get("spread"), layers.get("share"), truth, grid, edges)
 
 
 def support_of(result: Result) -> NDArray[np.bool_] | None:
@@ -126,11 +141,9 @@ def spread_panel(placed: PlacedObject, supports: SupportAgreement | None, unit: 
     return [ImagePanel("spread", placed.spread, scale, placed.grid, "spread over the starts", tuple(outlines))]
 
 
-def _object_grid(result: Result, known: Aligned | None, supports: SupportAgreement | None, unit: str) -> ImageGrid:
+def _object_grid(placed: PlacedObject, scales: ObjectScales) -> ImageGrid:
     """The object alone or beside the truth, and the share of supports that hold each pixel."""
-    placed = place(result, supports, known)
     x, truth, grid = placed.x, placed.truth, placed.grid
-    scales = object_scales([x], truth, unit)
     panels: list[ImagePanel] = amplitude_and_phase(x, scales, grid, "retrieved", placed.support)
     if truth is not None:
         panels += error_panels(x, truth, scales, grid, "retrieved")
@@ -144,7 +157,24 @@ def _object_grid(result: Result, known: Aligned | None, supports: SupportAgreeme
         shown = amplitude_and_phase(truth, scales, grid, "truth")
         rows.append(ImageRow([*shown, *[None] * (len(panels) - len(shown))], "Truth"))
     note = "Cropped to the object; phase ramp and offset removed; phases below a tenth of the largest amplitude are left out."
-    return ImageGrid(rows, note)
+    return ImageGrid(rows, f"{note} {skew_words(placed)}".rstrip())
+
+
+def skew_words(placed: PlacedObject) -> str:
+    """A note on axes that the detector's frame gives, if the laboratory is known."""
+    if placed.edges is None:
+        return ""
+    angles = zip(("y and x", "z and x", "z and y"), angles_between(placed.edges), strict=True)
+    named = ", ".join(f"{angle:.1f}° between {axes}" for axes, angle in angles)
+    return f"The axes are those of frames, rows and columns ({named}); retrieve strain puts the object upright."
+
+
+def _solid(placed: PlacedObject, scales: ObjectScales, uncertainty: ImagePanel | None) -> SurfacePanel | None:
+    """The surface of an object of three axes, coloured by its phase or its uncertainty."""
+    if placed.x.ndim != 3 or not can_draw_surfaces():
+        return None
+    more = [] if uncertainty is None else [uncertainty]
+    return object_surface(placed.x, placed.grid, scales.phase, placed.edges, more)
 
 
 # diffraction and fit -------------------------------------------------------------------------------

@@ -21,7 +21,8 @@ def plot(result: Result) -> Figure:
     """Draw the picture of a result as a matplotlib figure.
 
     The panels are amplitude and phase of the object (its phase ramp and offset removed) with the outline of the support;
-    the spread over the starts; measured and calculated intensity on one logarithmic scale; R and R_free of all starts.
+    the spread over the starts; the uncertainty, with an outline of what is not determined; measured and calculated intensity
+    on one logarithmic scale; R and R_free of all starts.
     Outlines on the spread show the pixels that the supports of all agreeing starts hold, and those that any holds.
     In three dimensions, each quantity has one section across each axis: through the object's centre of mass, or through
     the pattern's peak. Axes of the object are in px, or in nm if the problem's meta has `voxel_size_nm` (one number, or
@@ -44,19 +45,21 @@ def plot(result: Result) -> Figure:
     from .object_panels import amplitude_and_phase, object_scales
     from .pattern_panels import amplitude_unit, coarser, diffraction_panels, intensity_unit
     from .result_panels import history_panel, place, spread_panel
+    from .uncertainty_panels import uncertainty_panel
 
     supports = support_agreement(result)
     placed = place(result, supports)
     measured, calculated, _ = diffraction_panels(result)
     unit = amplitude_unit(intensity_unit(measured.values))
     panels = amplitude_and_phase(placed.x, object_scales([placed.x], None, unit), placed.grid, "the object", placed.support)
-    panels += [*spread_panel(placed, supports, unit), measured, calculated]
+    uncertain = uncertainty_panel(result, placed.grid, placed.x.shape)
+    panels += [*spread_panel(placed, supports, unit), *([uncertain] if uncertain else []), measured, calculated]
     shown = {panel.title: [coarser(section) for section in panel.sections()] for panel in panels}
     with picture_style():
         flat = placed.x.ndim == 2
-        figure = new_figure((13.5, 7.5) if flat else (17, 8.5), compress=flat)
+        figure = new_figure((17 if uncertain else 13.5, 7.5) if flat else (17, 10.5 if uncertain else 8.5), compress=flat)
         places = _places(figure, {name: len(sections) for name, sections in shown.items()})
-        for row in (["amplitude"], ["phase"], ["spread"], ["measured", "calculated"]):
+        for row in (["amplitude"], ["phase"], ["spread"], ["uncertainty"], ["measured", "calculated"]):
             own = [section for name in row for section in shown.get(name, [])]
             draw_images([axes for name in row for axes in places.get(name, [])], own)
         draw_chart(places["history"][0], history_panel(result))
@@ -67,11 +70,12 @@ def plot(result: Result) -> Figure:
 def _places(figure: Figure, sections: Mapping[str, int]) -> dict[str, list[Any]]:
     """The axes of each quantity, one a section, and of the history; in 3D the object left, its diffraction right."""
     names = {name: [f"{name} {k}" for k in range(number)] for name, number in sections.items()}
-    seen: list[Any] = [names[name] for name in ("amplitude", "phase", "spread") if name in names]
+    seen: list[Any] = [names[name] for name in ("amplitude", "phase", "spread", "uncertainty") if name in names]
     fitted: list[Any] = [names["measured"], names["calculated"]]
     if sections["amplitude"] == 1:
         top, bottom = ([row[0] for row in rows] for rows in (seen, fitted))
-        made = figure.subplot_mosaic([[*top, "history"][:3], [*bottom, "history"]])
+        across = max(3, len(top))
+        made = figure.subplot_mosaic([[*top, "history"][:across], [*bottom, *["history"] * (across - 2)]])
     else:
         left, right = figure.subfigures(1, 2, squeeze=False)[0]
         made = left.subplot_mosaic(seen) | right.subplot_mosaic([*fitted, ["history"] * 3])
@@ -118,6 +122,8 @@ def _headline(result: Result) -> str:
     if result.interrupted:
         parts.append("interrupted")
     lines = ["  ·  ".join(parts), *choice_lines(result)]
+    if result.uncertainty is not None:
+        lines.append(f"uncertainty: {result.uncertainty.words}")
     if result.verdict is not None:
         lines += [f"verdict: {result.verdict.headline}", *result.verdict.warnings]
     return "\n".join(line for said in lines for line in textwrap.wrap(said, HEADLINE_WIDTH))

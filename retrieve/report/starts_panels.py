@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,8 @@ from ..numerics.grids import crop_to
 from ..numerics.stacks import align_all
 from ..problem.scoring import Score
 from .numbers import number
-from .object_panels import object_grid, object_scales, phase_scale, spread_scale
-from .panels import ColourScale, DensityPanel, ImageGrid, ImagePanel, ImageRow, matrix_panel, spans_decades
+from .object_panels import object_grid, object_scales, phase_scale, spread_scale, voxel_edges
+from .panels import ColourScale, DensityPanel, ImageGrid, ImagePanel, ImageRow, PixelGrid, matrix_panel, spans_decades
 from .tables import Cell, Column, TablePanel, percent
 
 MODES_PIXELS = 65_536  # that modes are computed of at most; factorising them takes most of a large page
@@ -136,7 +136,8 @@ def modes_of_starts(result: Result, agreement: Agreement, unit: str) -> ImageGri
     if support is not None:
         support = np.roll(np.asarray(support, bool), shift_to_centre(result.estimates[reference]), range(x.ndim))
     box, step = _around_middle(crop_to(x, support), x.shape)
-    return modes_grid(shared_modes(agreement.aligned[(slice(None), *box)]), result.problem.meta, unit, "starts", step)
+    found, edges = shared_modes(agreement.aligned[(slice(None), *box)]), voxel_edges(result.problem.meta, x.shape)
+    return modes_grid(found, object_grid(found.origin, result.problem.meta, edges), unit, "starts", step)
 
 
 def _around_middle(crop: tuple[slice, ...], shape: tuple[int, ...]) -> tuple[tuple[slice, ...], int]:
@@ -147,17 +148,16 @@ def _around_middle(crop: tuple[slice, ...], shape: tuple[int, ...]) -> tuple[tup
     return tuple(box), step
 
 
-def modes_grid(found: SharedModes, meta: Mapping[str, Any], unit: str, who: str, step: int = 1) -> ImageGrid:
+def modes_grid(found: SharedModes, grid: PixelGrid, unit: str, who: str, step: int = 1) -> ImageGrid:
     """Mean, leading modes and spread of amplitude and phase.  who: what they are of.  step: one pixel in so many is there."""
     amplitude, phase = found.amplitude, found.phase
-    grid = object_grid(found.origin, meta)
     grid = grid._replace(size=tuple(step * size for size in grid.size))
     mean = np.where(found.inside, amplitude.mean * np.exp(1j * np.nan_to_num(phase.mean)), 0)
     scales = object_scales([mean], None, unit)
     relative = ColourScale("viridis", 0.0, 1.0, "mode, relative to its maximum")
     std = spread_scale(found.spread, f"std of amplitude ({unit})")
     turning = ColourScale("magma", 0.0, max(float(np.nanquantile(found.phase_spread, 0.98)), 0.01), "1 − |mean of exp(iφ)|")
-    amplitudes = [ImagePanel("mean", amplitude.mean, scales.amplitude, grid, f"mean amplitude of the {who}")]
+    amplitudes = [ImagePanel("mean", amplitude.mean, scales.amplitude, grid, f"mean amplitude of the {who}", bar=True)]
     phases = [ImagePanel("circular mean", phase.mean, scales.phase, grid, f"mean phase of the {who}")]
     for k, (mode, angle) in enumerate(zip(amplitude.modes, phase.modes, strict=True)):
         name = f"mode {k + 1}"

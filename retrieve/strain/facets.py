@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from .maps import perpendicular
+from .phase import scikit_image
 from .record import Facet
 
 Vectors = NDArray[np.float64]
@@ -21,14 +22,18 @@ SMOOTH = 1.0
 WIDTH_DEG = 6.0
 """Width of the kernel with which normals are counted by direction."""
 CAP_DEG = 12.0
-"""Angle to a facet's normal within which a piece of the surface belongs to the facet."""
+"""Angle to a direction within which a piece of the surface counts for it."""
 APART_DEG = 25.0
 """Least angle between two facets; {100} and {110} are 45° apart, {110} and {111} 35.3°."""
-EXCESS = 3.0
+EXCESS = 2.0
 """Area within `CAP_DEG` of a facet's normal, over that of a sphere."""
 LEAST_SHARE = 0.015
 """Share of the surface that a facet must have."""
-NEAR_DEG = 6.0
+TILT_DEG = 20.0
+"""Angle to a facet's normal up to which a piece of the surface counts in the fit of its plane."""
+FLAT = 1.0
+"""Distance from a facet's plane up to which a piece of the surface belongs to the facet, voxels."""
+NEAR_DEG = 10.0
 """Angle within which a facet is given a low index."""
 DIRECTIONS = 3000
 
@@ -62,14 +67,12 @@ def surface_of(amplitude: NDArray, support: NDArray[np.bool_], threshold: float)
     ----------
     Lorensen & Cline, Comput. Graph. 21, 163 (1987).
     """
-    from skimage.measure import marching_cubes
-
     near = ndimage.binary_dilation(support, iterations=2)
     deep = ndimage.binary_erosion(support, iterations=2)
     values = np.where(near, amplitude, 0).astype(np.float32)
     values = np.where(deep, np.maximum(values, threshold * 1.5), values)
     values = ndimage.gaussian_filter(np.pad(values, 3), SMOOTH)
-    corners, faces, _, _ = marching_cubes(values, threshold)
+    corners, faces, _, _ = scikit_image("measure").marching_cubes(values, threshold)
     a, b, c = (corners[faces[:, k]].astype(float) - 3 for k in range(3))
     across = np.cross(b - a, c - a)
     middles, length = (a + b + c) / 3, np.linalg.norm(across, axis=1)
@@ -82,8 +85,9 @@ def surface_of(amplitude: NDArray, support: NDArray[np.bool_], threshold: float)
 def facets_of(surface: Surface, voxel_nm: float, centre: Sequence[int], strain: NDArray | None = None) -> tuple[Facet, ...]:
     """Find the flat parts of a surface: directions in which its normals cluster.
 
-    Normals are counted by direction with a kernel of 6°. The highest direction becomes a facet, whose normal moves to the mean
-    of the normals within 12° until it rests. Directions within 25° of a facet are then left out, and so on.
+    Normals are counted by direction with a kernel of 6°. From the highest direction, the normal moves to the mean of the normals
+    within 12° until it rests. A plane is then fitted to the pieces that lie within a voxel of it, and its normal is the facet's.
+    Directions within 25° of a facet are left out, and so on.
 
     Parameters
     ----------
@@ -112,24 +116,24 @@ def facets_of(surface: Surface, voxel_nm: float, centre: Sequence[int], strain: 
     free = np.ones(len(trial), bool)
     least = max(LEAST_SHARE, EXCESS * (1 - cap) / 2)
     while free.any():
-        normal = _settled(trial[np.where(free, counted, -1).argmax()], surface)
-        free &= trial @ normal < np.cos(np.deg2rad(APART_DEG))
-        mine = surface.normals @ normal > cap
-        area = float(surface.areas[mine].sum())
-        if area < least * total:
+        first = trial[np.where(free, counted, -1).argmax()]
+        normal = _settled(first, surface)
+        free &= (trial @ normal < np.cos(np.deg2rad(APART_DEG))) & (trial @ first < cap)
+        if float(surface.areas[surface.normals @ normal > cap].sum()) < least * total:
             if counted[free].max(initial=0) < 0.2 * counted.max():
                 break
             continue
-        if any(np.dot(normal, other.normal) > np.cos(np.deg2rad(CAP_DEG)) for other in found):
+        normal, mine, distance = _plane(surface, normal)
+        area = float(surface.areas[mine].sum())
+        if area < LEAST_SHARE * total or any(np.dot(normal, other.normal) > cap for other in found):
             continue
-        angles = np.rad2deg(np.arccos(np.clip(surface.normals[mine] @ normal, -1, 1)))
         middle = np.average(surface.middles[mine], axis=0, weights=surface.areas[mine]) - np.asarray(centre)
         found.append(
             Facet(
                 normal=_triple(normal),
                 area_nm2=area * voxel_nm**2,
                 share=area / total,
-                spread_deg=float(np.sqrt(np.average(angles**2, weights=surface.areas[mine]))),
+                rms_nm=distance * voxel_nm,
                 centre_nm=_triple(middle * voxel_nm),
                 strain=None if strain is None else _below(strain, surface.middles[mine] - 1.5 * normal),
             )
@@ -181,8 +185,9 @@ def indexed(facets: Sequence[Facet], q: Vectors, hkl: Sequence[float], axes: Vec
     def merit(turn: float) -> float:
         return float(areas @ np.maximum(0, 1 - (off(turn).min(axis=1) / (2 * NEAR_DEG)) ** 2))
 
-    best = max(np.deg2rad(np.arange(0, 360, 0.5)), key=merit)
-    angles = off(best)
+    turns = np.deg2rad(np.arange(0, 360, 0.5))
+    merits = np.array([merit(turn) for turn in turns])
+    angles = off(turns[np.argmax(merits > merits.max() - 1e-6 * areas.sum())])  # the first of those that symmetry makes equal
     nearest = angles.argmin(axis=1)
     return tuple(
         replace(facet, hkl=indices[k], off_deg=float(row[k])) if row[k] <= NEAR_DEG else facet
@@ -213,6 +218,34 @@ def _settled(normal: Vectors, surface: Surface) -> Vectors:
         if moved > 1 - 1e-10:
             break
     return normal
+
+
+def _plane(surface: Surface, normal: Vectors) -> tuple[Vectors, NDArray[np.bool_], float]:
+    """The normal of the plane through most of the pieces that face a direction, those that belong to it, and their rms distance.
+
+    The plane starts at the distance from the origin at which most area lies, and is fitted to the pieces within `FLAT` of it,
+    weighted by area, until it rests.
+    """
+    mine = np.zeros(len(surface.areas), bool)
+    distance = 0.0
+    for _ in range(15):
+        facing = surface.normals @ normal > np.cos(np.deg2rad(TILT_DEG))
+        height = surface.middles @ normal
+        edges = np.arange(height.min(), height.max() + 1, 0.25)
+        counts = np.convolve(np.histogram(height[facing], edges, weights=surface.areas[facing])[0], np.ones(5), "same")
+        level = float(edges[counts.argmax()]) + 0.125
+        mine = facing & (np.abs(height - level) < FLAT)
+        if mine.sum() < 10:
+            break
+        middle = np.average(surface.middles[mine], axis=0, weights=surface.areas[mine])
+        away = (surface.middles[mine] - middle) * np.sqrt(surface.areas[mine, None])
+        values, vectors = np.linalg.eigh(away.T @ away)
+        fitted = vectors[:, 0] * np.sign(vectors[:, 0] @ normal)
+        distance = float(np.sqrt(max(0.0, values[0]) / surface.areas[mine].sum()))
+        moved, normal = float(fitted @ normal), fitted
+        if moved > 1 - 1e-9:
+            break
+    return normal, mine, distance
 
 
 def _directions(number: int) -> Vectors:

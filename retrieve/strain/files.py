@@ -87,7 +87,7 @@ def _write_image(entry: h5py.Group, strain: Strain) -> None:
     _add(image, "data", (strain.maps["amplitude"] * np.exp(1j * phase)).astype(np.complex64))
     image["mask"] = entry.file.create_dataset(None, data=strain.support.astype(np.uint8))
     image["data_type"], image["data_space"], image["is_fft_shifted"] = "electron density", "real", 0
-    image["image_size"] = np.array([n * strain.voxel_nm * 1e-9 for n in reversed(strain.shape)])
+    image["image_size"] = np.array([n * strain.voxel_nm * 1e-9 for n in strain.shape])
     image["image_size"].attrs["units"] = "m"
 
 
@@ -121,7 +121,7 @@ def _add(parent: h5py.Group, name: str, array: NDArray[Any]) -> h5py.Dataset:
 def write_paraview(strain: Strain, path: str | Path) -> Path:
     """Write the maps, their spread and the masks as VTK image data in nm; 0 outside the crystal.
 
-    x, y and z of the image are those of the laboratory, or the axes 1, 2 and 3 of the crystal's frame.
+    x, y and z of the image are the array axes: those of the laboratory or, in the crystal's frame, z along Q.
 
     Parameters
     ----------
@@ -140,11 +140,9 @@ def write_paraview(strain: Strain, path: str | Path) -> Path:
     InputError
         If the place cannot be written.
     """
-    order = (0, 1, 2) if np.linalg.det(strain.axes) > 0 else (2, 1, 0)
     arrays = {**strain.maps, **{f"{name}_spread": values for name, values in strain.spread.items()}}
     arrays |= {name: getattr(strain, name) for name in ("support", "surface", "bulk")}
-    origin = [strain.coordinates[axis][0] for axis in order]
-    return write_vti(path, {name: a.transpose(order) for name, a in arrays.items()}, [strain.voxel_nm] * 3, origin)
+    return write_vti(path, arrays, [strain.voxel_nm] * 3, [positions[0] for positions in strain.coordinates])
 
 
 def record_of(strain: Strain) -> dict[str, Any]:

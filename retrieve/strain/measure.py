@@ -26,13 +26,15 @@ from .upright import Upright
 
 LONG_VORTEX = 5
 """Voxels from which a vortex in the bulk is called a dislocation."""
+UNCERTAIN = 0.5
+"""Spread of the strain in a voxel over the rms strain, from which a note warns."""
 OPTIONS = {
     "diffractometer": "--diffractometer 34idc",
-    "energy_kev": "--energy-kev 9",
-    "distance_m": "--distance-m 0.5",
-    "pixel_size_um": "--pixel-size-um 55,55",
+    "energy_kev": "--energy 9",
+    "distance_m": "--distance 0.5",
+    "pixel_size_um": "--pixel-size 55",
 }
-"""The option that gives a missing fact of the experiment."""
+"""The option that gives a missing fact of the experiment; any other fact is the angle of a circle."""
 
 
 def strain_of(result: Result, experiment: Experiment | None = None, options: Measure | None = None) -> Strain:
@@ -70,8 +72,8 @@ def strain_of(result: Result, experiment: Experiment | None = None, options: Mea
         raise InputError("the object of the result holds NaN; strain needs a start without failure: phase it again")
     experiment = experiment or Experiment.from_meta(result.problem.meta)
     if missing := experiment.missing():
-        lacking = "; ".join(f"{name}, as {OPTIONS[name]}" if name in OPTIONS else name for name in missing)
-        raise InputError(f"strain needs facts that the result lacks: {lacking}")
+        lacking = ", ".join(f"{name} ({OPTIONS.get(name, '--angle CIRCLE=DEGREES')})" for name in missing)
+        raise InputError(f"strain needs facts that the result lacks: {lacking}; give them as options, or in the file's meta")
     vectors = voxel_vectors(experiment, x.shape)
     return strain_in(result, vectors, scattering_of(experiment, x.shape), options)
 
@@ -81,10 +83,18 @@ class _Grid(NamedTuple):
 
     way: Upright
     regions: Regions
-    voxel_nm: float
-    axes: NDArray[np.float64]
     scattering: Scattering
     options: Measure
+
+    @property
+    def voxel_nm(self) -> float:
+        """Edge of a voxel, nm."""
+        return self.way.voxel_nm
+
+    @property
+    def axes(self) -> NDArray[np.float64]:
+        """Directions of the array axes (3, 3) in the laboratory."""
+        return self.way.axes
 
     @property
     def q(self) -> NDArray[np.float64]:
@@ -135,22 +145,24 @@ def strain_in(result: Result, vectors: NDArray[np.float64], scattering: Scatteri
         For a crystal of too few voxels.
     """
     way = Upright.of(result.object, result.support, vectors, scattering.q, options)
-    x, voxel_nm, axes = way(result.object)
+    x = way(result.object)
     amplitude = np.abs(x)
     phased = None if result.support is None else way.mask(result.support)
     surface_at = isosurface(amplitude, phased, options.isosurface)
     found = regions(amplitude, surface_at.threshold, options.layers)
-    grid = _Grid(way, found, voxel_nm, axes, scattering, options)
+    grid = _Grid(way, found, scattering, options)
     own = grid.maps(x)
     members = members_of(result)
     spread, others = _over(members, result, grid)
     facets = _facets(amplitude, grid, surface_at, own)
+    facts, table = _facts(grid, surface_at, spread), _table(own, others, grid)
     notes = (
         *scattering.notes,
         "positive strain is a larger spacing of the planes; positive displacement is along +Q; phase is −Q·u",
         "the mean strain, tilts and displacement of the bulk are zero by the choice of ramp and offset",
         *_about(found, x, grid),
         members.note,
+        *_uncertain(facts["strain_spread_in_bulk"], table),
     )
     return Strain(
         maps=own.maps,
@@ -158,8 +170,8 @@ def strain_in(result: Result, vectors: NDArray[np.float64], scattering: Scatteri
         support=found.support,
         surface=found.surface,
         bulk=found.bulk,
-        voxel_nm=voxel_nm,
-        axes=axes,
+        voxel_nm=way.voxel_nm,
+        axes=way.axes,
         frame=options.frame,
         q=grid.q,
         across=grid.across,
@@ -168,8 +180,8 @@ def strain_in(result: Result, vectors: NDArray[np.float64], scattering: Scatteri
         histogram=(surface_at.counts, surface_at.edges),
         facets=facets,
         angles_deg=angles_between(facets),
-        table=_table(own, others, grid),
-        facts=_facts(grid, surface_at, spread),
+        table=table,
+        facts=facts,
         notes=notes,
         members=max(1, spread.count),
         kind=members.kind,
@@ -186,7 +198,7 @@ def _over(members: Members, result: Result, grid: _Grid) -> tuple[Spread, list[F
     spread, others = Spread(), []
     if len(members.indices) > 1:
         for other in members.aligned(result.object):
-            maps = grid.maps(grid.way(other)[0]).maps
+            maps = grid.maps(grid.way(other)).maps
             spread.add(maps)
             others.append(figures_of(maps, _named(grid.regions)))
     return spread, others
@@ -224,6 +236,17 @@ def _about(found: Regions, x: NDArray[np.complexfloating], grid: _Grid) -> list[
     if o.apodise != "none":
         said.append(f"the pattern was multiplied by a {o.apodise} window, which widens the resolution")
     return said
+
+
+def _uncertain(spread: float | None, table: Table) -> list[str]:
+    """A note where the objects of the spread differ in a voxel by about the strain itself."""
+    rms = table["bulk"]["strain_rms"]["value"]
+    if spread is None or rms is None or spread < UNCERTAIN * rms:
+        return []
+    return [
+        f"the strain of a voxel in the bulk differs by {spread:.1e} between the objects of the spread, at {rms:.1e} rms of the "
+        "strain itself: read means over regions, or take --apodise blackman"
+    ]
 
 
 def _facts(grid: _Grid, at: Isosurface, spread: Spread) -> dict[str, Any]:

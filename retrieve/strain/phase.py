@@ -5,6 +5,7 @@ All arrays have three axes (n, m, k). The gradient is an angle of x[n+1]·conj(x
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
@@ -75,20 +76,26 @@ def unwrapped(x: Complex, support: Mask) -> NDArray[np.float32]:
     Raises
     ------
     InputError
-        For an empty support.
+        For an empty support, or without scikit-image.
 
     References
     ----------
     Herráez et al., Appl. Opt. 41, 7437 (2002); Abdul-Rahman et al., Appl. Opt. 46, 6623 (2007).
     """
-    from skimage.restoration import unwrap_phase
-
     if not support.any():
         raise InputError("the support is empty, so that there is no phase to unwrap; lower the isosurface")
     phase = np.ma.masked_array(np.angle(np.where(support, x, 1)), mask=~support)
-    values = np.asarray(np.ma.getdata(unwrap_phase(phase, rng=0)), np.float32)
+    values = np.asarray(np.ma.getdata(scikit_image("restoration").unwrap_phase(phase, rng=0)), np.float32)
     values = np.where(support, values, np.float32(np.nan))
     return np.asarray(values - np.float32(values[support].mean(dtype=float)))
+
+
+def scikit_image(part: str) -> Any:
+    """A part of scikit-image. Raises `InputError` with the way to install it."""
+    try:
+        return importlib.import_module(f"skimage.{part}")
+    except ImportError:
+        raise InputError("strain needs scikit-image; pip install 'retrieve-phase[beamline]'") from None
 
 
 def vortices(x: Complex, support: Mask) -> Mask:

@@ -37,8 +37,8 @@ class Facet:
         Area, nm².
     share : float
         Share of the whole surface, 0 to 1.
-    spread_deg : float
-        Root mean square angle between the normals of the facet and `normal`, degrees.
+    rms_nm : float
+        Root mean square distance of the facet from its plane, nm.
     hkl : tuple of int or None
         The nearest low index of a cubic crystal, if the hkl of Q is known and one lies near.
     off_deg : float or None
@@ -52,7 +52,7 @@ class Facet:
     normal: tuple[float, float, float]
     area_nm2: float
     share: float
-    spread_deg: float
+    rms_nm: float
     hkl: tuple[int, int, int] | None = None
     off_deg: float | None = None
     centre_nm: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -139,7 +139,7 @@ class Strain:
     @property
     def coordinates(self) -> tuple[NDArray[np.float64], ...]:
         """Positions of the voxels along each array axis, nm, 0 at index N//2."""
-        return tuple((np.arange(n) - n // 2) * self.voxel_nm for n in self.shape)
+        return tuple(np.asarray(np.arange(n) - n // 2, float) * self.voxel_nm for n in self.shape)
 
     @property
     def q_direction(self) -> NDArray[np.float64]:
@@ -148,8 +148,5 @@ class Strain:
 
     @property
     def axis_names(self) -> tuple[str, str, str]:
-        """The names of the array axes: z, y, x in the laboratory, and crystal_1 to 3 in the crystal's frame."""
-        if self.frame != "laboratory":
-            return ("crystal_1", "crystal_2", "crystal_3")
-        names = tuple("xyz"[int(np.abs(axis).argmax())] for axis in self.axes)
-        return (names[0], names[1], names[2])
+        """The names of the array axes: x, y, z in the laboratory; the third axis is along Q in the crystal's frame."""
+        return ("x", "y", "z") if self.frame == "laboratory" else ("across_1", "across_2", "along_q")

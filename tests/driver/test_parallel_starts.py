@@ -8,8 +8,10 @@ from numpy.testing import assert_array_equal
 from retrieve.driver.solve import Budget, solve
 from retrieve.errors import InputError, SolverError
 from retrieve.problem import Problem
-from retrieve.simulate import blobs, measure
+from retrieve.simulate import TUNE_SEED, Noise, blobs, measure
+from retrieve.simulate.crystal_kinds import CrystalKinds
 from retrieve.solvers import HIO, Recipe
+from retrieve.solvers.blind.auto import Auto
 from retrieve.solvers.learned.diffusion import Diffusion
 
 SAME = ("object", "estimates", "supports", "spread", "samples", "held")
@@ -53,6 +55,18 @@ def test_a_network_and_its_samples_are_the_same_in_any_number_of_workers(executo
     same(found, solve(solver, pattern, executor="serial", **settings))
     here = solve(solver, pattern, **settings)
     assert np.abs(found.estimates - here.estimates).max() < 1e-3 * np.abs(here.estimates).max()
+
+
+@pytest.mark.slow
+def test_auto_in_three_dimensions_is_the_same_in_two_processes():
+    """A scan of a crystal, as the command runs it with --workers 2."""
+    noise = Noise(photons=1e6, support="unknown")
+    scan = CrystalKinds(kind="smooth", size=32).problem(0, TUNE_SEED, noise)
+    solver, settings = Auto(effort=0.05), {"starts": 3, "agree": 0, "seed": 1}
+    here = solve(solver, scan, **settings)
+    found = solve(solver, scan, workers=2, **settings)
+    same(found, here)
+    assert found.manifest["problem"] == here.manifest["problem"]
 
 
 def test_batches_agreement_and_own_starts(pattern):

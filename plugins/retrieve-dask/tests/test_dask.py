@@ -6,12 +6,17 @@ import threading
 import time
 
 import pytest
+from numpy.testing import assert_array_equal
 
 from retrieve.driver.executors import completed, open_pool
+from retrieve.driver.solve import solve
 from retrieve.errors import InputError
 from retrieve.evaluate import benchmarks
 from retrieve.evaluate.compare import compare
+from retrieve.simulate import TUNE_SEED, Noise
+from retrieve.simulate.crystal_kinds import CrystalKinds
 from retrieve.solvers import ER, HIO
+from retrieve.solvers.blind.auto import Auto
 from retrieve.testing import parametrize_with_checks
 
 distributed = pytest.importorskip("distributed", reason="Dask is not installed: pip install plugins/retrieve-dask")
@@ -33,6 +38,22 @@ def rows(**settings):
 
 def test_rows_are_those_of_one_process():
     assert rows(executor="dask") == rows(executor="processes")
+
+
+@pytest.mark.slow
+def test_auto_in_three_dimensions_is_the_same_on_two_workers():
+    """A scan of a crystal, as `retrieve run --executor dask:ADDRESS` runs it."""
+    noise = Noise(photons=1e6, support="unknown")
+    scan = CrystalKinds(kind="smooth", size=32).problem(0, TUNE_SEED, noise)
+    solver, settings = Auto(effort=0.05), {"starts": 3, "agree": 0, "seed": 1}
+    here = solve(solver, scan, **settings)
+    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+    with cluster:
+        found = solve(solver, scan, executor=f"dask:{cluster.scheduler_address}", workers=2, **settings)
+    for name in ("object", "estimates", "supports", "spread", "held"):
+        assert_array_equal(getattr(found, name), getattr(here, name), err_msg=name)
+    assert found.scores == here.scores
+    assert found.chosen == here.chosen
 
 
 def slowly(number):

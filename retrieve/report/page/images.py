@@ -21,7 +21,8 @@ MAX_SIDE = {2: 768, 3: 112}  # pixels along an axis of an image or volume; above
 
 def png_of(panel: ImagePanel) -> str:
     """A panel as the URI of a PNG; of a volume the cut through the origin."""
-    return png(panel.values if panel.values.ndim == 2 else panel.values[int(panel.grid.origin[0])], panel.scale)
+    values = panel.values if panel.values.ndim == 2 else panel.values[int(panel.grid.origin[0])]
+    return png(values[::-1] if panel.grid.up else values, panel.scale)
 
 
 def atlas_of(panel: ImagePanel) -> tuple[str, int]:

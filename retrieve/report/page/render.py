@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -16,20 +17,30 @@ from markupsafe import Markup
 from ...provenance import versions
 from ..numbers import NONE, number
 from ..panels import ImagePanel, outline_lines
+from ..surface import SurfacePanel
 from ..tables import percent
 from .images import atlas_of, bar_end, bar_stops, png_of, thinned
+from .solid import mapping_of, viewer_script
 from .svg import chart_svg, numbered, swatch
 
 SHORT_CELL = 28  # characters up to which a cell is kept on one line
 
 
 def render(template: str, **content: Any) -> str:
-    """The HTML document of a template, which holds its style, script, pictures and charts."""
+    """The HTML document of a template, which holds its style, scripts, pictures and charts."""
     folder = files(__package__)
     style, script = (Markup((folder / f"page.{kind}").read_text("utf-8")) for kind in ("css", "js"))
+    scripts = [script]
+    if any(isinstance(value, SurfacePanel) for value in content.values()):
+        scripts += [Markup(viewer_script()), Markup((folder / "solid.js").read_text("utf-8"))]
     made = f"retrieve {versions().get('retrieve-phase', '')}".strip()
-    html = _environment().get_template(template).render(style=style, script=script, made=made, **content)
+    html = _environment().get_template(template).render(style=style, scripts=scripts, made=made, **content)
     return numbered(html.lstrip())
+
+
+def _digest(script: str) -> str:
+    """The source expression by which a content security policy knows a script."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
 @cache
@@ -56,6 +67,8 @@ def _environment() -> Environment:
         "stops": bar_stops,
         "thinned": thinned,
         "outline": _outline_path,
+        "digest": _digest,
+        "solid": lambda panel: Markup(json.dumps(mapping_of(panel)).replace("<", "\\u003c")),
     }
     made.globals |= {"swatch": swatch, "SHORT_CELL": SHORT_CELL}
     made.tests["image"] = lambda panel: isinstance(panel, ImagePanel)

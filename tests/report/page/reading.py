@@ -1,5 +1,7 @@
 """Pages as a reader and a browser see them."""
 
+import base64
+import hashlib
 import re
 from html import unescape
 
@@ -8,12 +10,27 @@ HOSTILE = """<script>alert("x")</script></style>'&{{title}}"""
 
 def text_of(html):
     """What a reader sees, roughly."""
-    body = html[html.index("<body>") : html.rindex("<script>")]
+    body = re.sub(r"<script[^>]*>.*?</script>", "", html[html.index("<body>") : html.index("</footer>")], flags=re.S)
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]*>", " ", body)))
+
+
+def scripts_of(html):
+    """The scripts that a browser runs, in order: that of every page, the viewer of surfaces, and how it is used."""
+    return re.findall(r"<script>(.*?)</script>", html, flags=re.S)
+
+
+def policy_of(html):
+    """The content security policy by directive."""
+    told = unescape(re.search(r'Content-Security-Policy" content="([^"]*)"', html)[1])
+    return {name: sources for name, *sources in (part.split() for part in told.split(";"))}
 
 
 def assert_alone(html):
     """The page fetches nothing: no address, no source but data, a policy that forbids the rest, and sound names."""
+    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts_of(html)]
+    assert policy_of(html)["script-src"] == [f"'sha256-{digest}'" for digest in digests]
+    if len(digests) > 1:
+        html = html.replace(scripts_of(html)[1], "")  # the viewer names addresses that the policy keeps it from
     assert "http:" not in html
     assert "https:" not in html
     assert "default-src 'none'; img-src data:;" in html

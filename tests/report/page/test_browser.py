@@ -1,8 +1,11 @@
 """The page in a real browser: nothing is fetched, the console is clean, slider, sorting and choices work."""
 
+import io
 import shutil
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from retrieve.evaluate.analyze import analyze
 from retrieve.report.page import write_page
@@ -10,7 +13,9 @@ from retrieve.report.page import write_page
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install playwright)")
 CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine (apt-get install chromium)")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+DRAWING = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]  # WebGL without a card
+ARGUMENTS = ["--no-sandbox", *DRAWING, "--disable-background-networking", "--no-first-run"]
+READS = "willReadFrequently"  # a hint on speed that the viewer of surfaces earns itself
 PHONE = {"width": 390, "height": 844}
 
 
@@ -31,7 +36,7 @@ def opened(browser):
         context = browser.new_context(**options)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: said.append(message.text))
+        page.on("console", lambda message: READS in message.text or said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
         page.goto(path.as_uri())
@@ -54,7 +59,8 @@ def column(page, table, k):
     return page.eval_on_selector_all(f"#{table} tbody tr", f"rows => rows.map(row => row.cells[{k}].dataset.key)")
 
 
-def test_slider_cuts_the_volume(result_of, tmp_path, opened):
+def test_slider_cuts_the_volume(result_of, tmp_path, opened, monkeypatch):
+    monkeypatch.setattr("retrieve.report.result_panels.can_draw_surfaces", lambda: False)  # quicker
     page = opened(write_page(result_of((16, 20, 24)), tmp_path / "page.html"))
     viewer = page.locator(".viewer").first
     image, slider, told = viewer.locator("img").first, viewer.locator("input"), viewer.locator("output")
@@ -77,8 +83,70 @@ def test_slider_cuts_the_volume(result_of, tmp_path, opened):
     assert (tmp_path / "result.png").stat().st_size > 10_000
 
 
-def test_slider_comes_back_to_the_picture_it_began_with(result_of, tmp_path, opened):
+def seen_of(locator):
+    """The pixels (rows, columns, 3) of an element on the screen."""
+    return np.asarray(Image.open(io.BytesIO(locator.screenshot())).convert("RGB"), int)
+
+
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+def test_surface_is_drawn_offline_and_turns_with_the_mouse(result_of, tmp_path, opened, scheme):
+    pytest.importorskip("plotly")
+    pytest.importorskip("skimage")
+    page = opened(write_page(result_of((24, 24, 24)), tmp_path / "page.html"), offline=True, color_scheme=scheme)
+    plot = page.locator(".solid .plot")
+    plot.scroll_into_view_if_needed()
+    page.wait_for_selector(".solid canvas")
+    page.wait_for_timeout(500)
+    before = seen_of(plot)
+    coloured = np.ptp(before, axis=2) > 30
+    assert 0.02 < coloured.mean() < 0.7
+    box = plot.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 3, steps=4)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    assert (np.abs(seen_of(plot) - before).max(axis=2) > 30).mean() > 0.01
+
+
+def test_a_strain_chooses_its_colour_and_stands_upright(strain_of, tmp_path, opened):
+    pytest.importorskip("plotly")
+    pytest.importorskip("skimage")
+    page = opened(write_page(strain_of(axis=1), tmp_path / "page.html"))
+    page.wait_for_selector(".solid canvas")
+    bars = page.locator(".solid .bar:visible")
+    assert "strain" in bars.first.inner_text()
+    page.locator(".solid").get_by_role("button", name="displacement").click()
+    assert page.locator(".solid .axes button[aria-pressed=true]").inner_text() == "displacement"
+    assert "displacement (nm)" in bars.first.inner_text()
+    assert bars.count() == 1
+    assert page.evaluate("document.querySelector('.solid .plot').data[0].cmax") == pytest.approx(0.0035, rel=0.2)
+
+    viewer = page.locator(".viewer").first
+    image, told = viewer.locator("img").nth(3), viewer.locator("output")
+    assert told.inner_text() == "z = 0 nm"
+    top = """async image => {
+        const canvas = document.createElement("canvas");
+        await image.decode();
+        [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+        const context = canvas.getContext("2d");
+        context.drawImage(image, 0, 0);
+        return [...context.getImageData(canvas.width / 2 | 0, 3, 1, 1).data];
+    }"""
+    drawn = image.evaluate(top)
+    assert drawn[0] > drawn[2]  # red: strain rises with y, which points up
+    before = image.get_attribute("src")
+    viewer.locator("input").focus()
+    page.keyboard.press("ArrowRight")
+    wait_for_change(page, image, before)
+    assert told.inner_text() == "z = 2 nm"
+    cut = image.evaluate(top)
+    assert cut[0] > cut[2]
+
+
+def test_slider_comes_back_to_the_picture_it_began_with(result_of, tmp_path, opened, monkeypatch):
     """What the script cuts out of the sheet is, pixel for pixel, the cut that was drawn on writing."""
+    monkeypatch.setattr("retrieve.report.result_panels.can_draw_surfaces", lambda: False)  # quicker
     page = opened(write_page(result_of((16, 20, 24)), tmp_path / "page.html"))
     image, slider = page.locator(".viewer img").nth(1), page.locator(".viewer input").first
     pixels = """async image => {

@@ -3,10 +3,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from reading import HOSTILE, assert_alone, text_of
+from reading import HOSTILE, assert_alone, scripts_of, text_of
 
 from retrieve.problem.scoring import Score
 from retrieve.report.deviance_panel import deviance_panel
+from retrieve.report.object_panels import voxel_edges
 from retrieve.report.page import page
 
 
@@ -132,3 +133,61 @@ def test_the_deviance_of_a_shell_is_that_of_its_pixels(result_of, shape):
     low, high = panel.curves[0].x < 0.35, panel.curves[0].x > 0.42
     np.testing.assert_allclose(seen[low], fitted[low], rtol=1e-2)
     assert (seen[high] > 1.5 * fitted[high]).all()
+
+
+def test_only_a_volume_brings_the_viewer(result_of):
+    pytest.importorskip("plotly")
+    flat, solid = page(result_of()), page(result_of((16, 20, 24)))
+    assert len(scripts_of(flat)) == 1
+    assert len(scripts_of(solid)) == 3
+    assert "Surface at half the median amplitude" in text_of(solid)
+    assert_alone(solid)
+
+
+def test_without_the_viewer_the_page_names_the_remedy(result_of, monkeypatch):
+    monkeypatch.setattr("retrieve.report.result_panels.can_draw_surfaces", lambda: False)
+    made = page(result_of((16, 20, 24)))
+    assert "retrieve-phase[view]" in text_of(made)
+    assert len(scripts_of(made)) == 1
+    assert "retrieve-phase[view]" not in text_of(page(result_of()))
+
+
+@pytest.mark.slow
+def test_a_page_of_a_large_volume_is_small(result_of):
+    assert len(page(result_of((128, 128, 128), starts=2)).encode()) < 8e6
+
+
+EXPERIMENT = {
+    "diffractometer": "34idc",
+    "energy_kev": 9.0,
+    "distance_m": 0.5,
+    "pixel_size_um": [55.0, 55.0],
+    "angles_deg": {"delta": 32.174, "gamma": 12.6346, "theta": [0.01 * k for k in range(16)]},
+}
+
+
+def test_scale_bars_have_the_length_that_they_tell(result_of):
+    html = page(result_of((32, 32), truth=False, meta={"voxel_size_nm": 12.5}))
+    shares = re.findall(r'<span class="scale" data-length="([^"]*)" style="--share:([^"]*)%"><i></i>(\d+) nm', html)
+    (_, columns, _), *_ = re.findall(r'alt="(amplitude, retrieved)" width="(\d+)" height="(\d+)"', html)
+    assert len(shares) == 2  # the object and the modes
+    length, share, told = shares[0]
+    assert float(length) == float(told)
+    assert float(share) == pytest.approx(100 * float(length) / (12.5 * int(columns)), abs=0.01)
+
+
+def test_an_experiment_gives_the_object_its_nanometres(result_of):
+    made = text_of(page(result_of((16, 20, 24), truth=False, meta={"experiment": EXPERIMENT})))
+    edges = voxel_edges({"experiment": EXPERIMENT}, (16, 20, 24))
+    size = np.linalg.norm(edges, axis=1)
+    assert f"voxels of {size[0]:.3g}" in made
+    assert "retrieve strain puts the object upright" in made
+    assert " px)" not in made[made.index("Object") : made.index("Diffraction")]
+
+
+def test_a_wrong_experiment_leaves_pixels(result_of):
+    broken = {**EXPERIMENT, "angles_deg": {"theta": [0.0] * 16, "delta": 30.0, "gamma": 0.0}}
+    assert voxel_edges({"experiment": broken}, (16, 20, 24)) is None
+    assert voxel_edges({"experiment": {"energy_kev": -1}}, (16, 20, 24)) is None
+    assert voxel_edges({}, (16, 20, 24)) is None
+    assert voxel_edges({"experiment": EXPERIMENT}, (20, 24)) is None

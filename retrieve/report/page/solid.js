@@ -1,0 +1,46 @@
+"use strict";
+
+// Surfaces: drawn by Plotly, turned with the mouse; buttons choose the quantity that colours one. Colours follow the scheme.
+const solids = [...document.querySelectorAll(".solid")].map((box) => {
+  const surface = JSON.parse(box.querySelector("script").textContent);
+  const plot = box.querySelector(".plot");
+  const buttons = [...box.querySelectorAll(".axes button")];
+  const bars = [...box.querySelectorAll(".bar")];
+  const [x, y, z] = surface.vertices;
+  const [i, j, k] = surface.faces;
+  const colours = ({ values, low, high, stops }) => ({ intensity: values, cmin: low, cmax: high, colorscale: stops });
+  const lighting = { ambient: 0.75, diffuse: 0.5, specular: 0.1, roughness: 0.6, fresnel: 0 };
+  const lightposition = { x: 1e4, y: surface.down ? -2e4 : 2e4, z: -2e4 };
+  const look = { showscale: false, lighting, lightposition, hoverinfo: "none" };
+  const trace = { type: "mesh3d", x, y, z, i, j, k, ...look, ...colours(surface.colours[0]) };
+
+  const layout = () => {
+    const style = getComputedStyle(box);
+    const [ink, line] = ["--muted", "--faint"].map((name) => style.getPropertyValue(name).trim());
+    const axis = (title) => ({
+      title: { text: title }, color: ink, gridcolor: line, zerolinecolor: line, showbackground: false, showspikes: false, nticks: 6,
+    });
+    const side = surface.down ? -1 : 1;
+    return {
+      margin: { l: 0, r: 0, t: 0, b: 0 },
+      paper_bgcolor: "rgba(0,0,0,0)",
+      font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: ink },
+      scene: {
+        xaxis: axis(surface.axes[0]), yaxis: axis(surface.axes[1]), zaxis: axis(surface.axes[2]),
+        aspectmode: "data", dragmode: "orbit",
+        camera: { up: { x: 0, y: side, z: 0 }, eye: { x: 1.1, y: 0.8 * side, z: -1.8 } },
+      },
+      uirevision: "kept", // the view stays when colours change
+    };
+  };
+  const choose = (chosen) => {
+    buttons.forEach((button, n) => button.setAttribute("aria-pressed", String(n === chosen)));
+    bars.forEach((bar, n) => { bar.hidden = n !== chosen; });
+    Plotly.react(plot, [{ ...trace, ...colours(surface.colours[chosen]) }], layout());
+  };
+
+  Plotly.newPlot(plot, [trace], layout(), { displayModeBar: false, responsive: true });
+  buttons.forEach((button, n) => button.addEventListener("click", () => choose(n)));
+  return () => Plotly.react(plot, plot.data, layout());
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => solids.forEach((draw) => draw()));

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieve.errors import InputError
+from retrieve.geometry.diffractometers import named
 from retrieve.geometry.experiment import Experiment
 from retrieve.io.counts import shape_text
 from retrieve.io.hdf5 import readable
@@ -172,7 +173,9 @@ def _angles(layout: Layout, group: h5py.Group, frames: int, notes: list[str]) ->
             )
     if not scanned:
         notes.append(f"no circle of {', '.join(layout.circles)} has one angle a frame: the scanned one is unknown")
-    lost = [circle for circle in layout.circles if circle not in found]
+    setup = named(layout.setup)
+    optional = {circle.name for circle in (*setup.sample, *setup.detector) if circle.optional}
+    lost = [circle for circle in layout.circles if circle not in found and circle not in optional]
     if lost:
         notes.append(f"angles that the file does not hold: {', '.join(lost)}")
     return {c: tuple(map(float, a[:count])) if a.size > 1 else float(a[0]) for c, a in found.items()}, count

@@ -161,6 +161,26 @@ def test_a_virtual_dataset_is_found_from_another_folder(here, monkeypatch):
     np.testing.assert_array_equal(load("../v.h5").data, scan)
 
 
+def test_values_in_an_external_file_that_is_missing(here):
+    scan = pattern().astype(np.int32)
+    with h5py.File("a.h5", "w") as file:
+        file.create_dataset("data", scan.shape, scan.dtype, external=[("raw.bin", 0, h5py.h5f.UNLIMITED)])[:] = scan
+    np.testing.assert_array_equal(read_all("a.h5")[0], scan)
+    (here / "raw.bin").unlink()
+    refused("a.h5", "a.h5: '/data' has its values in raw.bin, which is missing")
+
+
+def test_frames_with_a_damaged_chunk_are_refused(here):
+    scan = pattern()
+    with h5py.File("a.h5", "w") as file:
+        made = file.create_dataset("data", data=scan, chunks=(1, 32, 32), compression="gzip")
+        place = made.id.get_chunk_info(11).byte_offset
+    with open("a.h5", "r+b") as file:
+        file.seek(place)
+        file.write(b"\xff" * 64)
+    refused("a.h5", "a.h5.* cannot be read")
+
+
 @pytest.mark.parametrize("kind", ["h5", "npz", "npy"])
 def test_a_file_without_frames_says_so(here, capsys, kind):
     empty = np.zeros((0, 64, 64), np.uint32)

@@ -61,10 +61,12 @@ def test_a_file_given_twice_is_refused(here, peak, again):
     (["s55_1", "s54_10", "s54_9"], ["s54_9", "s54_10", "s55_1"], ""),
     (["th_0.5", "th_0.25", "th_-0.5"], ["th_0.5", "th_0.25", "th_-0.5"], ""),  # angles, no whole numbers
     (["one"], ["one"], ""),
+    (["p_2/a", "p_10/a", "p_1/a"], ["p_1/a", "p_2/a", "p_10/a"], "between p_2/a"),
+    (["2026.05/s_10", "2026.05/s_9"], ["2026.05/s_9", "2026.05/s_10"], ""),
 ])  # fmt: skip
 def test_names(given, ordered, gap):
     made = in_natural_order([f"{name}.tif" for name in given])
     assert list(made.files) == [f"{name}.tif" for name in ordered]
     assert bool(made.note) == (given != ordered)
-    assert gap.replace("s_3", "s_3.tif").replace("s_9", "s_9.tif") in made.gap
+    assert gap.replace("s_3", "s_3.tif").replace("s_9", "s_9.tif").replace("p_2/a", "p_2/a.tif") in made.gap
     assert bool(gap) == bool(made.gap)

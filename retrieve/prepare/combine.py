@@ -7,7 +7,7 @@ counts, as long as nothing divides or interpolates them. A step says where this 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -36,6 +36,7 @@ SAME_ANGLE = 0.1
 """Degrees by which the angle of a circle may differ between scans of one reflection."""
 
 Volume = NDArray[np.float32]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -103,19 +104,20 @@ def combine_scans(scans: Sequence[Frames], read: Callable[[Frames], Volume], opt
     if len(scans) > 1:
         _check_alike(scans, experiments)
     exposures = exposures_of(scans, experiments, options.monitor)
-    if len(scans) == 1 and exposures.readings is None:
-        return Combined(read(scans[0]), scans[0])
+
+    def volume_of(number: int) -> Volume:
+        volume = read(scans[number])
+        volume[exposures.dark[number]] = np.nan
+        return volume
+
     if len(scans) == 1:
-        volume = read(scans[0])
-        valid = np.isfinite(volume)
-        total = np.where(valid, volume, 0)
-        exposure = valid * exposures.each[0].astype(np.float32)[:, None, None]
-        counts, divided = _by_exposure(total, exposure, exposures, options)
-        return Combined(counts, replace(scans[0], notes=(*scans[0].notes, *exposures.steps, *divided)))
-    found = align_windows(_windows(scans, read), options.outliers, [scan.source for scan in scans])
+        return _one(scans[0], experiments[0], volume_of(0), exposures, options)
+    frames = max(scan.shape[0] for scan in scans)
+    windows = _windows(_longer(volume_of(number), frames) for number in range(len(scans)))
+    found = align_windows(windows, options.outliers, [scan.source for scan in scans])
     shifts, said = _applied_shifts(found, options.align)
-    total, exposure, readings = _sum(scans, read, exposures, found.kept, shifts)
-    counts, divided = _by_exposure(total, exposure, exposures, options)
+    total, exposure, of_frame, readings = _sum(volume_of, frames, exposures, found.kept, shifts)
+    counts, divided, readings = _by_exposure(total, exposure, of_frame, readings, exposures, options)
     kept = np.flatnonzero(found.kept)
     if found.correlations[kept].min() < POOR:
         worst = kept[found.correlations[kept].argmin()]
@@ -126,7 +128,8 @@ def combine_scans(scans: Sequence[Frames], read: Callable[[Frames], Volume], opt
         )
     best = scans[found.best]
     whole = experiments[found.best].crop((0, 0, 0), total.shape)
-    of_sum = replace(whole, monitor=readings, exposure_s=_together(experiments, found.kept))
+    monitor = None if readings is None else tuple(map(float, readings))
+    of_sum = replace(whole, monitor=monitor, exposure_s=_together(experiments, found.kept))
     about = [
         {"source": scan.source, "shift": [round(float(x), 3) for x in shift], "correlation": round(float(c), 4), "kept": bool(k)}
         for scan, shift, c, k in zip(scans, shifts, found.correlations, found.kept, strict=True)
@@ -134,6 +137,20 @@ def combine_scans(scans: Sequence[Frames], read: Callable[[Frames], Volume], opt
     steps = [*exposures.steps, *found.steps, *said, f"{len(kept)} of {len(scans)} scans summed", *divided]
     notes = dict.fromkeys([*(note for scan in scans for note in scan.notes), *steps])
     return Combined(counts, replace(best, notes=tuple(notes), meta={**best.meta, "experiment": of_sum.as_meta(), "scans": about}))
+
+
+def _one(scan: Frames, experiment: Experiment, volume: Volume, exposures: Exposure, options: Combination) -> Combined:
+    """A single scan, divided by its monitor where that matters."""
+    if exposures.readings is None:
+        return Combined(volume, scan)
+    valid, of_frame = np.isfinite(volume), exposures.each[0]
+    exposure = valid * of_frame.astype(np.float32)[:, None, None]
+    counts, divided, readings = _by_exposure(
+        np.where(valid, volume, 0), exposure, of_frame, exposures.readings[0], exposures, options
+    )
+    known = replace(experiment, monitor=None if readings is None else tuple(map(float, readings)))
+    notes = (*scan.notes, *exposures.steps, *divided)
+    return Combined(counts, replace(scan, notes=notes, meta={**scan.meta, "experiment": known.as_meta()}))
 
 
 def _check_alike(scans: Sequence[Frames], experiments: Sequence[Experiment]) -> None:
@@ -172,13 +189,12 @@ def _filled(volume: Volume) -> tuple[Volume, NDArray[np.bool_]]:
     return np.where(valid, values, near / np.maximum(share, 1e-3)), valid
 
 
-def _windows(scans: Sequence[Frames], read: Callable[[Frames], Volume]) -> list[Window]:
+def _windows(volumes: Iterable[Volume]) -> list[Window]:
     """The part of each scan around the peak of the first."""
-    frames = max(scan.shape[0] for scan in scans)
     box: tuple[slice, ...] = ()
     found = []
-    for scan in scans:
-        volume, valid = _filled(_longer(read(scan), frames))
+    for each in volumes:
+        volume, valid = _filled(each)
         if not box:
             peak = find_peak(np.where(valid, volume, 0), valid)
             starts = [max(0, min(p - WINDOW // 2, n - WINDOW)) for p, n in zip(peak, volume.shape, strict=True)]
@@ -209,26 +225,27 @@ def _applied_shifts(found: Alignment, align: str) -> tuple[NDArray[np.float64], 
 
 
 def _sum(
-    scans: Sequence[Frames],
-    read: Callable[[Frames], Volume],
+    volume_of: Callable[[int], Volume],
+    frames: int,
     exposures: Exposure,
     kept: NDArray[np.bool_],
     shifts: NDArray[np.float64],
-) -> tuple[Volume, Volume, tuple[float, ...] | None]:
-    """The sum of the shifted counts, the sum of the exposures of each voxel, and the monitor's readings for each frame."""
-    frames = max(scan.shape[0] for scan in scans)
-    total = np.zeros((frames, *scans[0].shape[1:]), np.float32)
-    exposure = np.zeros_like(total)
+) -> tuple[Volume, Volume, Floats, Floats | None]:
+    """The sums over scans: of the shifted counts, of the exposures of each voxel and of each frame, and of the readings."""
+    total: Volume = np.zeros((1, 1, 1), np.float32)
+    exposure: Volume = total
+    of_frame = np.zeros(frames)
     readings = None if exposures.readings is None else np.zeros(frames)
     for number in map(int, np.flatnonzero(kept)):
         shift = shifts[number]
-        volume, valid = _shifted(_longer(read(scans[number]), frames), shift)
+        volume, valid = _shifted(_longer(volume_of(number), frames), shift)
         own = _moved(exposures.each[number], frames, shift[0])
-        total += np.where(valid, volume, 0)
-        exposure += valid * own.astype(np.float32)[:, None, None]
+        total = total + np.where(valid, volume, 0)
+        exposure = exposure + valid * own.astype(np.float32)[:, None, None]
+        of_frame += own
         if readings is not None and exposures.readings is not None:
             readings += _moved(exposures.readings[number], frames, shift[0])
-    return total, exposure, None if readings is None else tuple(map(float, readings))
+    return total, exposure, of_frame, readings
 
 
 def _shifted(volume: Volume, shift: NDArray[np.float64]) -> tuple[Volume, NDArray[np.bool_]]:
@@ -247,21 +264,26 @@ def _moved(values: NDArray[np.float64], frames: int, shift: float) -> NDArray[np
     return np.interp(np.arange(frames) + shift, np.arange(len(values)), values)
 
 
-def _by_exposure(total: Volume, exposure: Volume, exposures: Exposure, options: Combination) -> tuple[Volume, list[str]]:
-    """The counts at the full exposure, NaN where not measured, and the steps in words.
+def _by_exposure(
+    total: Volume, exposure: Volume, of_frame: Floats, readings: Floats | None, exposures: Exposure, options: Combination
+) -> tuple[Volume, list[str], Floats | None]:
+    """The counts at the full exposure, NaN where not measured, the steps in words, and the monitor's readings of these counts.
 
-    A voxel is measured if it had `MIN_MEASURED_SHARE` of the exposure that its frame had at most.
+    A voxel is measured if it had `MIN_MEASURED_SHARE` of the exposure of all scans in its frame, and scaled up to the whole.
     """
-    of_frame = exposure.max(axis=(1, 2)).astype(float)
-    lit = of_frame > 0
-    if not lit.any():
+    if not exposure.any():
         raise InputError("no frame has an exposure; give --monitor never, or other scans")
-    known = exposure >= MIN_MEASURED_SHARE * np.where(lit, of_frame, np.inf)[:, None, None]
-    part = known & (exposure < 0.999 * of_frame[:, None, None])
-    share = np.where(part, exposure / np.where(lit, of_frame, 1)[:, None, None], 1).astype(np.float32)
+    share = exposure / of_frame.astype(np.float32)[:, None, None]
+    known = share >= MIN_MEASURED_SHARE
+    part = known & (share < 0.999)
+    share[~part] = 1
     steps = [f"{int(part.sum())} voxels measured in some scans only, scaled to the exposure of all"] * bool(part.any())
     divide, said = exposures.division(of_frame, total, options.monitor)
-    return np.where(known, total / (share * divide.astype(np.float32)[:, None, None]), np.float32(np.nan)), [*steps, *said]
+    if divide is None:
+        return np.where(known, total / share, np.float32(np.nan)), [*steps, *said], readings
+    counts = np.where(known, total / (share * divide.astype(np.float32)[:, None, None]), np.float32(np.nan))
+    equal = None if readings is None else np.full(len(readings), readings.mean())  # a second preparation must not divide again
+    return counts, [*steps, *said], equal
 
 
 def _together(experiments: Sequence[Experiment], kept: NDArray[np.bool_]) -> float | None:

@@ -118,7 +118,7 @@ def scans_of(
         For an unknown loader, a scan that cannot be read, a source given twice, and for files beside scans of a loader.
     """
     named = [source_of(source) for source in sources]
-    _check(named, axis)
+    _check(named, axis, separate)
     with ExitStack() as opened:
         if named[0].loader:
             yield tuple(opened.enter_context(_opened(source, key, experiment)) for source in named)
@@ -127,7 +127,7 @@ def scans_of(
             yield tuple(opened.enter_context(frames_of(group, key, axis or 0, mask_convention, experiment)) for group in groups)
 
 
-def _check(sources: Sequence[Source], axis: int | None) -> None:
+def _check(sources: Sequence[Source], axis: int | None, separate: bool) -> None:
     kinds = {bool(source.loader) for source in sources}
     if len(kinds) > 1:
         one, other = (next(s.text for s in sources if bool(s.loader) is kind) for kind in (True, False))
@@ -136,8 +136,8 @@ def _check(sources: Sequence[Source], axis: int | None) -> None:
         raise InputError(f"--axis {axis} is for files; the loader of {sources[0].text} knows the axis: leave --axis out")
     seen: set[tuple[str, Path, str]] = set()
     for source in sources:
-        place = (source.loader, source.path.resolve(), source.scan)
-        if source.loader and place in seen:
+        place = (source.loader, (source.path if source.loader else Path(source.text)).resolve(), source.scan)
+        if place in seen and (source.loader or separate):
             raise InputError(f"{source.text} is given twice; leave one out: a scan counts once")
         seen.add(place)
 

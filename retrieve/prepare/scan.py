@@ -129,20 +129,25 @@ def prepare_scan(
         if check_axes:
             check_frame_axis(scan)
 
+    masked: dict[int, int] = {}
+
     def read(scan: Frames) -> NDArray[np.float32]:
         if len(scans) == 1:
             return read_volume(scan, calibration, bad_pixels, on_block)
-        of_scan = f" of scan {scans.index(scan) + 1}"
-        volume = read_volume(scan, calibration, bad_pixels, lambda stage, *done: on_block(stage + of_scan, *done))
+        number = scans.index(scan) + 1
+        volume = read_volume(scan, calibration, bad_pixels, lambda stage, *done: on_block(f"{stage} of scan {number}", *done))
         valid = np.isfinite(volume)  # hot pixels stay where they are, whatever the shift of a scan
-        volume[_hot_and_dead(np.where(valid, volume, 0), valid, options, [])] = np.nan
+        removed = _hot_and_dead(np.where(valid, volume, 0), valid, options, [])
+        volume[removed] = np.nan
+        masked[number] = int(removed.sum())
         return volume
 
     before, frames = combine_scans(scans, read, options)
     valid = np.isfinite(before)
     values = np.where(valid, before, 0)
     unseen = ~valid.any(axis=0) & ~calibration.hidden(frames.shape)
-    steps = [*frames.notes, *gap_steps(frames, unseen), *calibration.steps, *_clip_negative(values)]
+    steps = [*calibration.steps, *(f"{n} voxels of scan {k}, hot or dead, masked" for k, n in masked.items() if n)]
+    steps = [*steps, *frames.notes, *gap_steps(frames, unseen), *_clip_negative(values)]
     if not values.any():
         raise InputError(f"{frames.source} has no counts on its measured pixels; check the file, --key and the calibration")
     removed = _hot_and_dead(values, valid, options, steps)

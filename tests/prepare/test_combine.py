@@ -153,6 +153,37 @@ def test_scans_of_other_exposures_add_up_to_counts():
     assert made.frames.meta["experiment"]["monitor"] == [1.3e5] * SHAPE[0]
 
 
+@pytest.mark.parametrize("readings", [None, 1e5])
+def test_end_frames_that_some_scans_miss_are_scaled(readings):
+    volumes = [counts(place, 4e6, seed) for seed, place in enumerate([(0, 0, 0), (4, 0, 0), (-4, 0, 0)])]
+    known = None if readings is None else monitor(*[np.full(SHAPE[0], readings)] * 3)
+    made = combined(*volumes, experiments=known)
+    best = [scan["shift"] for scan in made.frames.meta["scans"]].index([0, 0, 0])
+    expected = 1.2e7 * pattern([(0, 0, 0), (4, 0, 0), (-4, 0, 0)][best])
+    known = np.isfinite(made.volume).all(axis=(1, 2))
+    assert known[4:-4].all()
+    assert_allclose(made.volume[known].sum(axis=(1, 2)), expected[known].sum(axis=(1, 2)), rtol=0.05)
+
+
+def test_a_second_preparation_does_not_divide_again():
+    exposure = np.linspace(1.4, 0.6, SHAPE[0])
+    made = combined(counts(exposure=exposure), experiments=monitor(1e5 * exposure))
+    again = combine_scans([made.frames], lambda scan: made.volume.copy(), Combination())
+    assert_array_equal(again.volume, made.volume)
+    assert np.ptp(made.frames.meta["experiment"]["monitor"]) == 0
+
+
+def test_a_scan_without_beam_for_some_frames_is_filled_by_the_others():
+    readings = np.full(SHAPE[0], 1e5)
+    readings[[14, 15]] = 0
+    volumes = [counts(seed=k) for k in range(3)]
+    volumes[0][[14, 15]] = 0
+    made = combined(*volumes, experiments=monitor(readings, *[np.full(SHAPE[0], 1e5)] * 2))
+    assert np.isfinite(made.volume).all()
+    assert_allclose(made.volume[[14, 15]].sum(axis=(1, 2)), 3e6 * pattern()[[14, 15]].sum(axis=(1, 2)), rtol=0.02)
+    assert_array_equal(made.volume[16:], sum(volumes)[16:])
+
+
 def test_frames_without_beam_are_not_measured():
     readings = np.full(SHAPE[0], 1e5)
     readings[[3, 4]] = 0

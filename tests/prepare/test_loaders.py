@@ -124,6 +124,7 @@ def test_sources_that_do_not_go_together(mine, tmp_path):
     np.save(tmp_path / "a.npy", COUNTS)
     assert "is a scan of a loader" in refused(f"mine:{tmp_path / 'a.npy'}#1", tmp_path / "a.npy")
     assert "is given twice" in refused(*[f"mine:{tmp_path / 'a.npy'}#1"] * 2)
+    assert "is given twice" in refused(tmp_path / "a.npy", f"{tmp_path}/./a.npy", separate=True)
     assert "--axis 2 is for files" in refused(f"mine:{tmp_path / 'a.npy'}#1", axis=2)
 
 

@@ -26,6 +26,7 @@ from retrieve.io.counts import shape_text
 from retrieve.prepare import Frames, FrameStack, Loader
 from retrieve.prepare.order import in_natural_order
 
+from .pairing import paired
 from .samples import write_34idc
 from .spec import SpecScan, read_spec
 
@@ -54,12 +55,7 @@ def open_34idc(path: Path, scan: str, key: str | None) -> Iterator[Frames]:
         raise InputError(f"{folder} holds no tif frames; name their folder with --key")
     notes = [*spec.notes, f"frames in {folder}", *([ordered.note] * bool(ordered.note))]
     count, points = len(ordered.files), len(spec.rows)
-    if points and count != points:
-        some = min(count, points)
-        notes.append(
-            f"{count} frames and {points} points in the SPEC file: the first {some} are taken, as of a scan that was stopped"
-        )
-        count = some
+    count = paired(count, points, "points in the SPEC file", str(path), notes) if points else count
     size = tifffile.imread(ordered.files[0]).shape
     if len(size) != 2:
         raise InputError(f"{ordered.files[0]} has {shape_text(size)} values; one frame a file is needed")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieve.errors import InputError
+from retrieve.geometry.diffractometers import named
 from retrieve.geometry.experiment import Experiment
 from retrieve.io.counts import shape_text
 from retrieve.io.hdf5 import readable
@@ -20,6 +21,7 @@ from retrieve.prepare import Frames, FrameStack
 
 from .detectors import chip_gaps, pixel_um
 from .hdf5 import KEV, METRES, Floats, Found, first, matches, opened, quantity, text, values
+from .pairing import paired
 
 Paths = tuple[str, ...]
 Scanned = Callable[[h5py.Group], tuple[str, Floats] | None]
@@ -164,15 +166,12 @@ def _angles(layout: Layout, group: h5py.Group, frames: int, notes: list[str]) ->
     scanned = [circle for circle, angle in found.items() if angle.size > 1]
     count = frames
     for circle in scanned:
-        if found[circle].size != frames:
-            count = min(count, found[circle].size)
-            notes.append(
-                f"{frames} frames and {found[circle].size} positions of {circle}: the first {min(frames, found[circle].size)} "
-                "are taken, as of a scan that was stopped or still runs"
-            )
+        count = min(count, paired(frames, found[circle].size, f"positions of {circle}", str(group.file.filename), notes))
     if not scanned:
         notes.append(f"no circle of {', '.join(layout.circles)} has one angle a frame: the scanned one is unknown")
-    lost = [circle for circle in layout.circles if circle not in found]
+    setup = named(layout.setup)
+    optional = {circle.name for circle in (*setup.sample, *setup.detector) if circle.optional}
+    lost = [circle for circle in layout.circles if circle not in found and circle not in optional]
     if lost:
         notes.append(f"angles that the file does not hold: {', '.join(lost)}")
     return {c: tuple(map(float, a[:count])) if a.size > 1 else float(a[0]) for c, a in found.items()}, count

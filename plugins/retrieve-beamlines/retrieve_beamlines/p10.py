@@ -23,6 +23,7 @@ from retrieve.prepare import Frames, Loader, frames_of
 
 from .fio import Fio, read_fio
 from .hdf5 import KEV, METRES, first, opened, quantity, values
+from .pairing import paired
 from .samples import write_p10
 
 CIRCLES = {"mu": ("mu",), "om": ("om", "samth"), "chi": ("chi",), "phi": ("phi",), "gam": ("gam",), "del": ("del", "e2_t02")}
@@ -73,12 +74,8 @@ def _paired(frames: Frames, fio: Fio, notes: list[str]) -> tuple[Frames, dict[st
     angles: dict[str, float | tuple[float, ...]] = {}
     count, rows = frames.shape[0], len(fio.rows)
     if rows and rows != count:
-        notes.append(
-            f"{count} frames and {rows} rows in {fio.path.name}: the first {min(count, rows)} are taken, as of a scan that was "
-            "stopped or still runs"
-        )
-        frames = _first(frames, min(count, rows))
-        count = min(count, rows)
+        count = paired(count, rows, f"rows in {fio.path.name}", str(fio.path), notes)
+        frames = _first(frames, count)
     for circle, names in CIRCLES.items():
         column = next((fio.column(name) for name in names if fio.column(name) is not None), None)
         parameter = next((fio.number(name) for name in names if fio.number(name) is not None), None)

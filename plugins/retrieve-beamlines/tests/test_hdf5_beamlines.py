@@ -162,6 +162,13 @@ def test_a_scan_that_was_stopped(tmp_path, frames, positions):
     assert f"{frames} frames and {positions} positions of eta: the first 8 are taken" in " ".join(scan.notes)
 
 
+def test_several_frames_a_position_are_refused(tmp_path):
+    text = samples.write_id01(tmp_path, COUNTS[:10])
+    change(text, **{"S1_12.1/instrument/positioners/eta": samples.steps(5)})
+    with pytest.raises(InputError, match="10 frames and 5 positions of eta, which is 2 frames a position"):
+        opened(id01.LOADER, text)
+
+
 def test_gaps_of_the_maxipix_are_not_measured(tmp_path):
     frames, _, _ = opened(id01.LOADER, samples.write_id01(tmp_path, np.ones((3, 516, 516), np.uint8)))
     assert not frames.mask[255:261].any()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,6 +14,7 @@ from ..plugins.options import option
 from ..problem import Problem
 from .base import Solver, Step, Streams
 from .recipe import Recipe
+from .shrinkwrap import ShrinkWrap
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,10 @@ class Guided(Solver):
                     yield step._replace(stage=f"generation {generation + 1} member {k + 1}", total=None)
                 ends.insert(k, step._replace(x=step.estimate))
         yield self._best(problem, ends)
+
+    def shrink_wraps(self) -> Mapping[str, ShrinkWrap]:
+        """Return that of the recipe."""
+        return {f"recipe.{name}": wrap for name, wrap in self.recipe.shrink_wraps().items()}
 
     def _best(self, problem: Problem, ends: list[Step]) -> Step:
         """The best of the steps, for each start of the batch."""

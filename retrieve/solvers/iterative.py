@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -105,6 +105,10 @@ class Iterative(Solver):
     def batch_for(self, problem: Problem) -> int:
         """Return as many starts as are faster together than one by one."""
         return batch_for(problem, self.tolerance)
+
+    def shrink_wraps(self) -> Mapping[str, ShrinkWrap]:
+        """Return its own."""
+        return {"shrink_wrap": self.shrink_wrap}
 
     def tempered(self, problem: Problem, x: Array) -> Array:
         """What P_M x is for counts: the proximal step of their Poisson likelihood, R = v/10 + √(v²/100 + 4I/5) for a modulus v.

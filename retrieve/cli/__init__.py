@@ -16,6 +16,7 @@ COMMANDS = {
     "compare": "solvers side by side on files or a benchmark",
     "prepare": "detector frames to a pattern",
     "inspect": "what is in a file, and what to expect of it",
+    "strain": "displacement and strain of a phased Bragg crystal",
     "analyze": "what the starts or samples of results say together",
     "reproduce": "the figures of the paper, ours beside its numbers",
     "simulate": "objects with known truth, and their measurements",

@@ -16,6 +16,7 @@ from ..plugins.flags import flags, given_flags
 from ..plugins.options import build
 from ..prepare.pulses import Pulses
 from ..prepare.scan import Scan
+from .experiment import experiment_options, given_experiment
 from .options import check_outputs, quiet_option, with_options
 from .source import MASK_CONVENTION
 
@@ -46,6 +47,7 @@ _prepare_options = with_options(
         show_default=True,
         help="NaN where other frames have none: refuse, or leave out",
     ),
+    experiment_options,
     click.option(
         "--out", type=click.Path(path_type=Path), help=".cxi or .npz; several patterns are numbered  [default: FILE.prepared.cxi]"
     ),
@@ -126,7 +128,7 @@ def _opened(files: Sequence[str], given: dict[str, Any], console: Console, quiet
     from ..prepare import frames_of
 
     with (
-        frames_of(files, given["key"], given["axis"] or 0, given["mask_convention"]) as frames,
+        frames_of(files, given["key"], given["axis"] or 0, given["mask_convention"], given_experiment(given)) as frames,
         _progress(console, quiet) as on_block,
     ):
         console.print("{} frames of {}×{} px in {}".format(*frames.shape, frames.source), markup=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,10 +16,11 @@ from ..io.conventions import find_peak
 from ..io.counts import Counts, bin_counts, fast_size, place_in, shape_text
 from ..plugins.options import option, validate, values_of
 from ..problem import Problem
+from ..problem.meta import binned, in_window
 from .calibration import Calibration
 from .frames import Frames
 from .spots import Spot, find_aliens, hot_and_dead, spikes
-from .survey import nan_message, nan_words
+from .survey import gap_steps, nan_message, nan_words
 
 EDGE_DISTANCE = 0.05  # share of an axis, from its end, within which a peak touches the edge
 SIZES = ("crop", "pad")
@@ -119,12 +120,15 @@ def prepare_scan(
         If the peak touches the edge.
     """
     options, calibration = options or Scan(), calibration or Calibration()
+    if frames.gap:
+        raise InputError(f"{frames.source}: {frames.gap}")
     if check_axes:
         _check_axes(frames)
     before = _read(frames, calibration, bad_pixels, on_block)
     valid = np.isfinite(before)
     values = np.where(valid, before, 0)
-    steps = [*calibration.steps, *_clip_negative(values)]
+    unseen = ~valid.any(axis=0) & ~calibration.hidden(frames.shape)
+    steps = [*frames.notes, *gap_steps(frames, unseen), *calibration.steps, *_clip_negative(values)]
     if not values.any():
         raise InputError(f"{frames.source} has no counts on its measured pixels; check the file, --key and the calibration")
     removed = _hot_and_dead(values, valid, options, steps)
@@ -133,9 +137,9 @@ def prepare_scan(
     spots = _mask_aliens(values, valid, removed, peak, options, steps)
     steps.append(f"voxel {peak} put in the middle" + ", the peak" * (options.centre == "peak"))
     counts = Counts(np.where(removed, 0, values).astype(np.float32), valid & ~removed)
-    counts = _cut_and_bin(counts, peak, options, steps)
+    counts, meta = _cut_and_bin(counts, frames.meta, peak, options, steps)
     about = {"prepare": {"kind": "scan", **values_of(options)}, "peak": list(peak), "source_file": frames.source}
-    meta = {**frames.meta, **about, "steps": [*frames.meta.get("steps", ()), *steps]}
+    meta = {**meta, **about, "steps": [*frames.meta.get("steps", ()), *steps]}
     problem = Problem.from_arrays(intensity=counts.values, mask=counts.valid, meta=meta)
     return RockingScan(problem, before, peak, tuple(spots), removed, tuple(steps))
 
@@ -246,9 +250,13 @@ def _check_edge(peak: Sequence[int], shape: Sequence[int], steps: list[str]) -> 
             steps.append(warning)
 
 
-def _cut_and_bin(counts: Counts, peak: Sequence[int], options: Scan, steps: list[str]) -> Counts:
-    """Cut or padded around the peak, binned, and without what is at or below the threshold."""
-    shape = _window_shape(counts.values.shape, peak, options)
+def _cut_and_bin(
+    counts: Counts, meta: Mapping[str, Any], peak: Sequence[int], options: Scan, steps: list[str]
+) -> tuple[Counts, dict[str, Any]]:
+    """Cut or padded around the peak, binned, and without what is at or below the threshold; the meta follows."""
+    whole = counts.values.shape
+    shape = _window_shape(whole, peak, options)
+    meta = binned(in_window(meta, whole, [p - n // 2 for p, n in zip(peak, shape, strict=True)], shape), options.factors)
     lost = float(counts.values.sum(dtype=float))
     counts = place_in(counts, peak, shape)
     lost -= float(counts.values.sum(dtype=float))
@@ -262,7 +270,7 @@ def _cut_and_bin(counts: Counts, peak: Sequence[int], options: Scan, steps: list
             f"{int(low.sum())} values up to {options.threshold:g} set to zero, {counts.values[low].sum():.4g} counts in all"
         )
         counts = counts._replace(values=np.where(low, 0, counts.values))
-    return counts
+    return counts, meta
 
 
 def _window_shape(shape: Sequence[int], peak: Sequence[int], options: Scan) -> tuple[int, ...]:

@@ -136,7 +136,7 @@ def test_steps_follow_those_that_the_file_tells_of(recording, frames_file):
         calibration = read_calibration(frames.shape, frames.always, dark=f"{path}:/dark")
         train = prepare_pulses(frames, Pulses(border=2, detail=4), calibration)
     steps = train.problems[0].meta["steps"]
-    assert steps[:3] == ["cooled", f"dark from {path}:/dark", "dark subtracted"]
+    assert steps[:4] == ["cooled", "mask 'mask': 1 = measured, 93.1 % measured", f"dark from {path}:/dark", "dark subtracted"]
     assert tuple(steps[1:]) == train.steps
     assert "from each frame its mean over a border of 2 px subtracted" in steps
     assert any("in what is finer than 4 px" in step for step in steps)

@@ -1,0 +1,103 @@
+"""``retrieve strain``: displacement and strain of a phased Bragg crystal, in nanometres."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ..errors import InputError
+from ..plugins.flags import flags, given_flags
+from ..plugins.options import build
+from ..strain.options import Measure
+from .experiment import experiment_from, experiment_options
+from .options import check_outputs, quiet_option
+
+if TYPE_CHECKING:
+    from ..strain.record import Strain
+
+
+@click.command("strain", short_help="displacement and strain of a phased Bragg crystal")
+@click.argument("file", metavar="RESULT", type=click.Path(path_type=Path))
+@experiment_options
+@click.option("--out", type=click.Path(path_type=Path), help="the maps, CXI  [default: RESULT's name with .strain.cxi]")
+@click.option("--vti", type=click.Path(path_type=Path), help="the maps for ParaView  [default: beside them, .vti]")
+@click.option("--json", "table", type=click.Path(path_type=Path), help="the figures, JSON  [default: beside the maps, .json]")
+@click.option("--picture", type=click.Path(path_type=Path), help="the picture  [default: beside the maps, .png]")
+@click.option("--no-picture", is_flag=True, help="draw no picture")
+@quiet_option
+def command(file: Path, **given: Any) -> None:
+    """Measure displacement and strain along Q of the crystal in RESULT, which `retrieve run` wrote from a rocking scan.
+
+    Facts of the experiment come from RESULT; options replace them. With several starts, every map and figure has a spread.
+    """
+    from ..io.results import read_result
+    from ..strain.files import write_cxi, write_json, write_paraview
+    from ..strain.measure import strain_of
+
+    options: Measure = build(Measure, given_flags(given))
+    out, vti, table, picture = _targets(file, given)
+    console = Console(quiet=given["quiet"], highlight=False)
+    with console.status("reading"):
+        result = read_result(file)
+        experiment = experiment_from(result.problem.meta, given, result.object.shape[0])
+    with console.status("measuring"):
+        strain = strain_of(result, experiment, options)
+    write_cxi(strain, out)
+    write_paraview(strain, vti)
+    write_json(strain, table)
+    if picture is not None:
+        from ..report.strain_picture import strain_picture
+
+        strain_picture(strain, picture)
+    _print(strain, console)
+    console.print("written: " + ", ".join(str(path) for path in (out, vti, table, picture) if path is not None), markup=False)
+
+
+command.params[-1:-1] = flags(Measure)
+
+
+def _targets(file: Path, given: dict[str, Any]) -> tuple[Path, Path, Path, Path | None]:
+    """The places of maps, VTK image, table and picture, checked before any work."""
+    from ..report.figure import check_picture
+
+    out = given["out"] or Path(file.name.removesuffix(".cxi").removesuffix(".retrieved") + ".strain.cxi")
+    vti, table = given["vti"] or out.with_suffix(".vti"), given["table"] or out.with_suffix(".json")
+    picture = None if given["no_picture"] else given["picture"] or out.with_suffix(".png")
+    named = [path for path in (out, vti, table, picture) if path is not None]
+    if len(set(named)) < len(named):
+        raise InputError(f"--out, --vti, --json and --picture must differ; they are {', '.join(map(str, named))}")
+    if picture is not None:
+        check_picture(picture)
+    check_outputs(named, [file])
+    return out, vti, table, picture
+
+
+def _print(strain: Strain, console: Console) -> None:
+    facts = strain.facts
+    size = " × ".join(f"{length:.0f}" for length in facts["size_nm"])
+    console.print(f"crystal of {size} nm along {', '.join(strain.axis_names)}, voxel {strain.voxel_nm:.3g} nm", markup=False)
+    share = facts["isosurface_share_of_bulk"]
+    console.print(f"isosurface at amplitude {strain.threshold:.4g}, {share:.0%} of the bulk's, by the histogram", markup=False)
+    table = Table("", *strain.table)
+    for name in next(iter(strain.table.values())):
+        table.add_row(name.replace("_", " "), *(_figure(figures.get(name)) for figures in strain.table.values()))
+    console.print(table)
+    for facet in strain.facets:
+        index = "" if facet.hkl is None else f"  ({' '.join(map(str, facet.hkl))}), {facet.off_deg:.1f}° off"
+        inside = "" if facet.strain is None else f", strain {facet.strain:.2e}"
+        console.print(f"facet of {facet.area_nm2:.0f} nm², {facet.share:.0%} of the surface{inside}{index}", markup=False)
+    for note in strain.notes:
+        console.print(f"  {note}", markup=False)
+
+
+def _figure(figure: Any) -> str:
+    """A value ± its spread."""
+    if figure is None:
+        return ""
+    value, spread = figure["value"], figure["spread"]
+    digits = ".6g" if abs(value) > 1 else ".3g"
+    return f"{value:{digits}}" + ("" if spread is None else f" ± {spread:.2g}")

@@ -1,0 +1,1 @@
+"""Geometry: the experiment behind a pattern, diffractometers, voxel vectors, orthogonal grids."""

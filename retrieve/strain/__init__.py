@@ -1,0 +1,1 @@
+"""From a phased Bragg crystal to displacement and strain, in nanometres and in the laboratory frame."""

@@ -103,7 +103,9 @@ class FileRun:
         from ..driver.batch import resolve_spec
 
         problem = self.reading.problem(self.file)
-        x0 = None if self.start is None else _beginning(self.start, problem)
+        x0 = None
+        if self.start is not None:
+            problem, x0 = _beginning(self.start, problem)
         spec = replace(self.spec, starts=self.spec.starts or (None if x0 is None else 1))
         spec = resolve_spec(spec, problem, x0)
         spec = replace(spec, strict=spec.starts == 1)
@@ -113,15 +115,17 @@ class FileRun:
         return Opened(spec, problem, x0)
 
 
-def _beginning(text: str, problem: Problem) -> np.ndarray:
-    """The object in a file, scaled to the data. Raises `InputError` where it cannot be used."""
-    from ..errors import SolverError
-    from ..io.external import ExternalResult
+def _beginning(text: str, problem: Problem) -> tuple[Problem, np.ndarray]:
+    """The object of a result, scaled to the data, and the problem whose meta names it. Raises `InputError`."""
+    from ..io.starting_point import starting_point
 
     try:
-        return ExternalResult.named(text).scaled(problem)
-    except SolverError as error:
+        found = starting_point(text, problem)
+    except InputError as error:
         raise InputError(f"--start: {error}") from error
+    meta = problem.meta
+    notes = [*meta.get("notes", ()), found.note]
+    return problem.replace(meta={**meta, "input": {**meta.get("input", {}), **found.source}, "notes": notes}), found.object
 
 
 @dataclass(frozen=True)

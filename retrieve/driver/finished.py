@@ -64,6 +64,7 @@ def finished(path: Path, spec: RunSpec, problem: Problem) -> Summary | None:
         return None
     asked = json.loads(to_json(spec.record()))
     same = all(found.manifest.get(name) == asked[name] for name in DECIDING)
+    same = same and {**before, "path": None} == {**asked["input"], "path": None}
     device = find_device(spec.device, spec.solver.library).name
     same = same and found.manifest.get("device") == device and found.manifest.get("problem") == array_hashes(problem)
     return found if same and not found.interrupted else None

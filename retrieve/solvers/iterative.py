@@ -8,19 +8,19 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ..errors import OptionError
 from ..numerics import fast
-from ..numerics.arrays import Array, like, namespace
+from ..numerics.arrays import Array, namespace
 from ..numerics.fast.loops import PixelStep, loop_for
 from ..operators import Operator
 from ..plugins.options import option
 from ..problem import Problem
-from ..problem.autocorrelation import ellipsoid
 from ..problem.likelihood import Poisson
 from .base import Solver, Step, Streams
+from .beginning import begun_support, first_support
 from .coefficients import Coefficients
 from .coherence import Coherence
 from .constraint import Constraint
@@ -28,7 +28,10 @@ from .convergence import PATIENCE, TOLERANCE, Convergence
 from .shrinkwrap import ShrinkWrap
 
 FIT = "exact: the measured modulus; counts: as near to it as counting noise asks, which is for the end of a run"
-TWIN_CUT = "iteration after which half the array is set to zero once, to break the symmetry of object and twin"
+TWIN_CUT = (
+    "iteration after which half the array is set to zero once, to break the symmetry of object and twin, "
+    "unless the start is an earlier object"
+)
 
 
 class Descent(Solver):
@@ -100,7 +103,8 @@ class Iterative(Solver):
 
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """Run the algorithm alone."""
-        return iterate([self], problem, x)
+        support, earlier = begun_support(problem, x)
+        return iterate([replace(self, twin_cut=None) if earlier else self], problem, x, support)
 
     def batch_for(self, problem: Problem) -> int:
         """Return as many starts as are faster together than one by one."""
@@ -238,28 +242,6 @@ def _signed(x: Array, m: Array, support: Array) -> tuple[Array, Array]:
     total = xp.sum(xp.real(inside), axis=tuple(range(1, m.ndim)), keepdims=True)
     sign = 1 - 2 * xp.astype(total < 0, total.dtype)
     return x * sign, m * sign
-
-
-def first_support(problem: Problem, x: Array) -> tuple[Array, bool]:
-    """Return a support to begin with, and whether it is a guess.
-
-    Parameters
-    ----------
-    problem : Problem
-        Its support is taken if known. Otherwise an ellipsoid is taken from the autocorrelation.
-    x : Array
-        The start (batch, *shape), whose library and device the support gets.
-
-    Returns
-    -------
-    support : Array
-        The support, bool (1, *shape).
-    guess : bool
-        True if the problem has no support.
-    """
-    if problem.support is not None:
-        return problem.support[None, ...], False
-    return like(ellipsoid(problem.shape, problem.extent), namespace(x).real(x))[None, ...], True
 
 
 def cut_half(x: Array) -> Array:

@@ -15,7 +15,7 @@ from .base import Solver, Step, Streams
 from .coherence import Coherence
 from .convergence import PATIENCE, TOLERANCE
 from .gradient import ConjugateGradient
-from .iterative import TWIN_CUT, Descent, Iterative, batch_for, iterate
+from .iterative import TWIN_CUT, Descent, Iterative, batch_for, begun_support, iterate
 from .projections import ALGORITHMS
 from .shrinkwrap import ShrinkWrap
 
@@ -100,7 +100,8 @@ class Recipe(Solver):
 
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """Run the parts."""
-        return iterate(self.parts(), problem, x, twin_cut=self.twin_cut)
+        support, earlier = begun_support(problem, x)
+        return iterate(self.parts(), problem, x, support, None if earlier else self.twin_cut)
 
     def shrink_wraps(self) -> Mapping[str, ShrinkWrap]:
         """Return that of the highest threshold, its own or that of a part."""

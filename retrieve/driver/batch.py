@@ -267,7 +267,7 @@ def _failed(
         said = f"NaN or infinite values after {steps} steps of {solver.name}; lower its step"
     elif score.failure:
         said = f"{score.failure} after {steps} steps of {solver.name}; check the mask"
-    elif support is not None and (why := vanished(solver, problem, support, score.r)):
+    elif support is not None and (why := vanished(solver, problem, support, score)):
         return replace(score, failure=f"start {start}: {why}")
     else:
         return score

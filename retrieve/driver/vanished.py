@@ -6,16 +6,17 @@ import numpy as np
 
 from ..problem import Problem
 from ..problem.autocorrelation import ellipsoid
+from ..problem.scoring import Score
 from ..solvers.base import Solver
 
-LEAST_SHARE = 0.05
-"""Share of the object's size by the autocorrelation, below which a support has vanished, if the fit is poor, too."""
-LEAST_R = 0.1
-"""R below which even few pixels explain the data."""
+LIMITS = ((0.05, 0.1), (0.15, 0.3))
+"""Shares of the object's size by the autocorrelation, below which a support has vanished, each with the R that it takes."""
+EXPLAINED = 2.0
+"""Deviance below which noise explains the misfit, however high R is."""
 USUAL_THRESHOLD = 0.1
 
 
-def vanished(solver: Solver, problem: Problem, support: np.ndarray, r: float) -> str | None:
+def vanished(solver: Solver, problem: Problem, support: np.ndarray, score: Score) -> str | None:
     """Say why the support of a start is no object, and which option to change; None if it may be one.
 
     Parameters
@@ -26,8 +27,8 @@ def vanished(solver: Solver, problem: Problem, support: np.ndarray, r: float) ->
         The problem. A support that is known does not vanish.
     support : ndarray
         bool (*shape): the support that the start ended with.
-    r : float
-        Its R.
+    score : Score
+        Its score.
 
     Returns
     -------
@@ -35,10 +36,12 @@ def vanished(solver: Solver, problem: Problem, support: np.ndarray, r: float) ->
         A part of a sentence.
     """
     wraps = [(name, wrap) for name, wrap in solver.shrink_wraps().items() if wrap.when != "never"]
-    if not wraps or not r > LEAST_R or (problem.support is not None and wraps[0][1].when != "always"):
+    if not wraps or (problem.support is not None and wraps[0][1].when != "always"):
+        return None
+    if score.r <= LIMITS[0][1] or (score.deviance is not None and score.deviance < EXPLAINED):
         return None
     left, expected = int(support.sum()), int(ellipsoid(problem.shape, problem.extent).sum())
-    if left >= LEAST_SHARE * expected:
+    if not any(left < share * expected and score.r > r for share, r in LIMITS):
         return None
     name, wrap = wraps[0]
     flag = "--" + name.replace("_", "-")
@@ -47,4 +50,4 @@ def vanished(solver: Solver, problem: Problem, support: np.ndarray, r: float) ->
     else:
         lower = USUAL_THRESHOLD if wrap.threshold > 2 * USUAL_THRESHOLD else wrap.threshold / 3
         remedy = f"lower {flag}.threshold {wrap.threshold:g}, for example to {lower:.2g}"
-    return f"the support shrank to {left} of about {expected} pixels of the object, and R is {r:.2g}; {remedy}"
+    return f"the support shrank to {left} of about {expected} pixels of the object, and R is {score.r:.2g}; {remedy}"

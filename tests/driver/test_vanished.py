@@ -53,6 +53,30 @@ def test_few_bright_points_are_an_object():
     assert found.score.failure is None
 
 
+@pytest.mark.parametrize("steps", [40, 200])
+@pytest.mark.parametrize("threshold", [0.9, 0.95])
+def test_also_a_small_object_and_a_short_run_end_with_the_option(steps, threshold):
+    place = np.indices((24, 32, 32))
+    r2 = sum(((place[axis] - n // 2) / (n / 8)) ** 2 for axis, n in enumerate((24, 32, 32)))
+    counts = np.random.default_rng(0).poisson(1e5 * np.exp(-r2) * (0.5 + 0.5 * np.cos(place.sum(0)) ** 2))
+    problem = Problem.from_arrays(intensity=counts.astype(float))
+    solver = Recipe(recipe=f"20 er + {steps - 20} hio", shrink_wrap=ShrinkWrap(every=5, threshold=threshold))
+    with pytest.raises(SolverError, match=f"--shrink-wrap.threshold {threshold}"):
+        solve(solver, problem, starts=1)
+    usual = solve(Recipe(recipe=f"20 er + {steps - 20} hio", shrink_wrap=ShrinkWrap(every=5)), problem, starts=1)
+    assert usual.score.failure is None
+
+
+@pytest.mark.parametrize("photons", [1e3, 1e4])
+def test_noise_is_no_vanished_support(photons):
+    """R of few photons is high, and so is the spread of the autocorrelation."""
+    x = object_set("crystal2d").problem(0, TUNE_SEED)
+    intensity = np.fft.fftshift(x.amplitude).astype(float) ** 2
+    counts = np.random.default_rng(1).poisson(intensity * (photons / intensity.sum())).astype(float)
+    found = solve(Recipe(recipe="20 er + 60 hio + 20 er"), Problem.from_arrays(intensity=counts), starts=3, strict=False)
+    assert [score.failure for score in found.scores] == [None] * 3
+
+
 def test_a_support_that_is_known_does_not_vanish():
     problem = blind(2)
     support = np.zeros((40, 40), bool)

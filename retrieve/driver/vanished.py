@@ -9,8 +9,8 @@ from ..problem.autocorrelation import ellipsoid
 from ..problem.scoring import Score
 from ..solvers.base import Solver
 
-LIMITS = ((0.05, 0.1), (0.15, 0.3))
-"""Shares of the object's size by the autocorrelation, below which a support has vanished, each with the R that it takes."""
+LIMITS = ((0.05, 0.1), (0.15, 0.3), (0.9, 0.8))
+"""Shares of the object's size by the autocorrelation, below which a support is lost, each with the R that it takes."""
 EXPLAINED = 2.0
 """Deviance below which noise explains the misfit, however high R is."""
 USUAL_THRESHOLD = 0.1

@@ -102,11 +102,11 @@ def read_numbers(path: Path, name: str, stored: Stored) -> NDArray[Any]:
     return stored.read()
 
 
-def check_not_empty(path: Path, name: str, shape: Sequence[int]) -> None:
+def check_not_empty(path: object, name: str, shape: Sequence[int]) -> None:
     """Raise `InputError` for an array without a value."""
     if 0 in shape:
-        what = "frames" if len(shape) > 2 and shape[0] == 0 else "values"
-        raise InputError(f"{path}: {name!r} holds no {what} ({shape_text(shape)}); name another with --key, or another file")
+        what = "holds no frames" if len(shape) > 2 and shape[0] == 0 else "holds no values"
+        raise InputError(f"{path}: {name!r} {what} ({shape_text(shape)}); name another with --key, or another file")
 
 
 def resolve_dataset(path: Path, arrays: Mapping[str, Stored], key: str) -> str:

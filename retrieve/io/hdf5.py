@@ -23,7 +23,7 @@ from .records import INSTALL_DETECTORS, RawFile, Stored
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading. Raises `InputError` for a damaged or truncated file."""
     try:
-        file = h5py.File(path, "r")
+        file = h5py.File(path, "r", locking=False)  # a file that is still written is locked
     except OSError as error:
         cut = "is cut short" if "truncated" in str(error) else f"is not a readable HDF5 file ({str(error).splitlines()[0]})"
         raise InputError(f"{path} {cut}; copy it again from where it was written") from error

@@ -83,9 +83,14 @@ def _refuse(reason: str) -> np.ndarray:
 
 
 def check_sources(item: h5py.Dataset) -> None:
-    """Raise `InputError` if a source of a virtual dataset is missing or too short: HDF5 would read zeros in its place."""
+    """Raise `InputError` if a file with values is missing or too short: HDF5 reads zeros in place of a virtual dataset's."""
+    who = f"{item.file.filename}: {item.name!r}"
+    for name, _, _ in item.external or ():
+        place = os.fsdecode(name)
+        if not any(path.is_file() for path in _places(place, Path(item.file.filename))):
+            raise InputError(f"{who} has its values in {place}, which is missing; copy it to the place it had")
     if item.is_virtual:
-        _check_sources(item, f"{item.file.filename}: {item.name!r}", set())
+        _check_sources(item, who, set())
 
 
 def _check_sources(item: h5py.Dataset, who: str, seen: Set[tuple[str, str]]) -> None:

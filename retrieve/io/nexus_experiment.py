@@ -53,7 +53,7 @@ class _Facts:
         import h5py
 
         for place in places:
-            item = (self.group if group is None else group).get(place)
+            item = _get(self.group if group is None else group, place)
             if isinstance(item, h5py.Dataset) and item.dtype.kind in "iuf" and item.shape is not None and len(item.shape) < 2:
                 values = np.atleast_1d(np.asarray(item[()], dtype=float))
                 if values.size and (values.any() or not kind):  # detectors write 0 for unknown
@@ -63,7 +63,9 @@ class _Facts:
     def number(self, places: Any, kind: str, unit: str, group: Any = None) -> float | None:
         """The one number at these places, or the mean of equal ones; None for several."""
         values = self.numbers(places, kind, unit, group)
-        return float(values[0]) if values is not None and np.ptp(values) <= 1e-4 * abs(values[0]) else None
+        if values is None or (len(values) > 1 and not np.ptp(values) <= 1e-4 * abs(values[0])):
+            return None
+        return float(values[0])
 
     def _factor(self, item: h5py.Dataset, values: np.ndarray, kind: str, unit: str) -> float:
         given = _text(item.attrs.get("units", "")).strip().lower()
@@ -118,7 +120,7 @@ def experiment_of_file(file: h5py.File, name: str, frames: int) -> tuple[dict[st
 
 def _setup(instrument: h5py.Group) -> str | None:
     """The diffractometer by the instrument's name, if it is a known one."""
-    told = instrument.get("name")
+    told = _get(instrument, "name")
     text = "" if told is None or hasattr(told, "keys") else _text(told[()]).strip()
     return next((setup for name, setup in BEAMLINES.items() if name in text.lower() or text == setup), None)
 
@@ -172,7 +174,7 @@ def _entry(file: h5py.File, name: str) -> h5py.Group | None:
     """The top group of an array, if it is an entry."""
     import h5py
 
-    group = file.get(name.strip("/").partition("/")[0])
+    group = _get(file, name.strip("/").partition("/")[0])
     return group if isinstance(group, h5py.Group) else None
 
 
@@ -183,7 +185,7 @@ def _child(group: h5py.Group | None, name: str, nexus: str) -> h5py.Group | None
     if group is None:
         return None
     for leaf in sorted(group):
-        item = group.get(leaf)
+        item = _get(group, leaf)
         if isinstance(item, h5py.Group) and (
             re.fullmatch(rf"{name}(_\d+)?", leaf) or (nexus and _text(item.attrs.get("NX_class", "")) == nexus)
         ):
@@ -195,9 +197,9 @@ def _detector(file: h5py.File, instrument: h5py.Group, name: str) -> h5py.Group 
     """The detector of an array: the group that holds it, else the only one of the instrument."""
     import h5py
 
-    item = file.get(name)
+    item = _get(file, name)
     home = item.name if isinstance(item, h5py.Dataset) else f"/{name}"
-    groups = [g for g in (instrument.get(leaf) for leaf in instrument) if isinstance(g, h5py.Group)]
+    groups = [g for g in (_get(instrument, leaf) for leaf in instrument) if isinstance(g, h5py.Group)]
     detectors = [
         g for g in groups if _text(g.attrs.get("NX_class", "")) == "NXdetector" or "detector" in g.name.rpartition("/")[2]
     ]
@@ -205,6 +207,14 @@ def _detector(file: h5py.File, instrument: h5py.Group, name: str) -> h5py.Group 
     leaf = home.rpartition("/")[2]
     named = [g for g in groups if g.name.rpartition("/")[2] == leaf]  # BLISS: measurement/NAME is instrument/NAME/data
     return next(iter(own or named or (detectors if len(detectors) == 1 else [])), None)
+
+
+def _get(group: h5py.Group, name: str) -> Any:
+    """A member of a group; None where a link leads nowhere."""
+    try:
+        return group.get(name)
+    except OSError:
+        return None
 
 
 def _plain(value: Any) -> Any:

@@ -26,9 +26,28 @@ FRAMES_AT_ONCE = 32 * 2**20  # bytes of float32 that are read at once
 
 
 class FrameStack(NamedTuple):
-    """Frames of one array; `read` returns a slice of them, (frames, rows, columns), as they are stored.
+    """Frames of one array, read slice by slice.
 
-    mask_convention: that by which the mask was read; empty if the user gave it.  notes: what was found in the file.
+    Parameters
+    ----------
+    source
+        Name in messages.
+    shape
+        Frames, rows, columns.
+    dtype
+        Type of the stored values.
+    read
+        Returns a slice of the frames (frames, rows, columns) as they are stored.
+    chunk
+        Frames that are stored together.
+    mask : bool (rows, columns) or (frames, rows, columns)
+        True = measured, if the file holds a mask.
+    meta
+        What the file says of itself.
+    mask_convention
+        That by which the mask was read; empty if the user gave it.
+    notes
+        What was found in the file.
     """
 
     source: str
@@ -110,7 +129,8 @@ def _flags_to_nan(block: NDArray[Any], found: set[str]) -> NDArray[np.float32]:
     if flags is not None:
         lowest, highest = block[flags].min(), block[flags].max()
         found |= {"flagged (below zero)"} if lowest < 0 else set()
-        found |= {f"{'saturated' if block.dtype.itemsize == 2 else 'flagged'} ({highest:.0f})"} if highest > 0 else set()
+        if highest > 0:
+            found.add(f"saturated ({highest:.0f})" if block.dtype.itemsize == 2 else f"flagged ({highest:.0f})")
         values[flags] = np.nan
     return values
 
@@ -156,7 +176,7 @@ def frames_of(
                 )
         shape = (sum(stack.shape[0] for stack in stacks), *first.shape[1:])
         together = joined([(stack.meta, stack.shape[0]) for stack in stacks])
-        meta, told = settled(together, shape, experiment, first.source)
+        meta, told = settled(together, shape, experiment, first.source, frames=True)
         notes = [note for note in (ordered.note, *(note for stack in stacks for note in stack.notes), *told) if note]
         yield Frames(tuple(stacks), _mask_of(stacks), meta, tuple(dict.fromkeys(notes)), ordered.gap)
 
@@ -231,6 +251,7 @@ def _stack(source: str, data: Any, axis: int, chunk: int, mask: NDArray[np.bool_
     """An array, or a dataset, as frames along its first axis."""
     if data.dtype.kind not in "iuf":
         raise InputError(f"{source} holds {data.dtype}; frames are real numbers: name another array with --key")
+    check_not_empty(source, "array", data.shape)
     if data.ndim == 2:
         return FrameStack(source, (1, *data.shape), data.dtype, lambda part: np.asarray(data)[None][part], 1, mask, meta)
     if data.ndim != 3:
@@ -245,6 +266,9 @@ def _stack(source: str, data: Any, axis: int, chunk: int, mask: NDArray[np.bool_
 
     def read(part: slice) -> NDArray[Any]:
         where = tuple(part if a == axis else slice(None) for a in range(3))
-        return np.moveaxis(np.asarray(data[where]), axis, 0)
+        try:
+            return np.moveaxis(np.asarray(data[where]), axis, 0)
+        except OSError as error:
+            raise InputError(f"{source}: frames from {part.start} on cannot be read ({error}); copy the file again") from error
 
     return FrameStack(source, shape, data.dtype, read, chunk, mask, meta)

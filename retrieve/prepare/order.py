@@ -11,7 +11,6 @@ from ..errors import InputError
 from ..io.registry import split_key
 
 NUMBER = re.compile(r"\d+")
-DECIMAL = re.compile(r"\d[.]\d|(?:^|[^0-9A-Za-z])-\d")  # angles in names: their order is not that of whole numbers
 
 
 class Ordered(NamedTuple):
@@ -32,18 +31,26 @@ def in_natural_order(files: Sequence[str | Path]) -> Ordered:
     """
     given = tuple(map(str, files))
     _check_twice(given)
-    names = [Path(file).name for file in given]
-    stems = [Path(name).stem for name in names]
-    same = {(Path(file).parent, NUMBER.sub("#", name)) for file, name in zip(given, names, strict=True)}
-    if len(given) < 2 or len(same) > 1 or any(DECIMAL.search(stem) for stem in stems):
+    numbers = [tuple(map(int, NUMBER.findall(name))) for name in given]
+    differ = [k for k in range(len(numbers[0])) if len({own[k] for own in numbers if k < len(own)}) > 1] if given else []
+    if len(given) < 2 or len({NUMBER.sub("#", name) for name in given}) > 1 or _is_part(given, differ):
         return Ordered(given)
-    numbers = [tuple(map(int, NUMBER.findall(name))) for name in names]
     order = sorted(range(len(given)), key=lambda i: numbers[i])
     files_in_order = tuple(given[i] for i in order)
-    changed = files_in_order != given
-    first, last = names[order[0]], names[order[-1]]
-    note = f"{len(given)} files put in the order of the numbers in their names, from {first} to {last}" * changed
-    return Ordered(files_in_order, note, _gap([names[i] for i in order], [numbers[i] for i in order]))
+    first, last = (Path(files_in_order[k]).name for k in (0, -1))
+    note = f"{len(given)} files put in the order of the numbers in their names, from {first} to {last}"
+    return Ordered(files_in_order, note * (files_in_order != given), _gap(files_in_order, [numbers[i] for i in order], differ))
+
+
+def _is_part(files: Sequence[str], differ: Sequence[int]) -> bool:
+    """Whether a number that differs is part of a decimal or negative one, such as an angle: its order is another."""
+    for name in files:
+        found = list(NUMBER.finditer(name))
+        for k in differ:
+            first, last = found[k].span()
+            if re.search(r"(\d[.]|(^|[^0-9A-Za-z])-)$", name[:first]) or re.match(r"[.]\d", name[last:]):
+                return True
+    return False
 
 
 def _check_twice(files: Sequence[str]) -> None:
@@ -55,20 +62,21 @@ def _check_twice(files: Sequence[str]) -> None:
             raise InputError(f"{file} is given twice; leave one out: a frame counts once")
 
 
-def _gap(names: Sequence[str], numbers: Sequence[tuple[int, ...]]) -> str:
+def _gap(files: Sequence[str], numbers: Sequence[tuple[int, ...]], differ: Sequence[int]) -> str:
     """The numbers that are missing where the names differ in one number, in words."""
-    differ = [k for k in range(len(numbers[0])) if len({own[k] for own in numbers}) > 1]
+    names = [Path(file).name for file in files]
+    names = list(files) if len(set(names)) < len(names) else names
+    pairs = list(zip(names, names[1:], numbers, numbers[1:], strict=False))
+    if twin := next(((one, other) for one, other, a, b in pairs if a == b), None):
+        return f"{twin[0]} and {twin[1]} have the same number; leave one out"
     if len(differ) != 1:
         return ""
-    values = [own[differ[0]] for own in numbers]
-    steps = [b - a for a, b in zip(values, values[1:], strict=False)]
-    if min(steps) == 0:
-        k = steps.index(0)
-        return f"{names[k]} and {names[k + 1]} have the same number; leave one out"
+    steps = [b[differ[0]] - a[differ[0]] for *_, a, b in pairs]
     if min(steps) == max(steps):
         return ""
     usual = max(set(steps), key=lambda step: (steps.count(step), -step))
-    k = next(k for k, step in enumerate(steps) if step != usual)
-    lost = len([step for step in steps if step != usual])
-    more = f" (and {lost - 1} other places)" * (lost > 1)
-    return f"between {names[k]} and {names[k + 1]} files are missing{more}; give every frame of the scan, in equal steps"
+    lost = [k for k, step in enumerate(steps) if step != usual]
+    more = f" (and {len(lost) - 1} other places)" * (len(lost) > 1)
+    return (
+        f"between {names[lost[0]]} and {names[lost[0] + 1]} files are missing{more}; give every frame of the scan, in equal steps"
+    )

@@ -20,8 +20,10 @@ MAPPINGS = ("prepare", "input", "alien")
 Meta = Mapping[str, Any]
 
 
-def check_meta(meta: Any, shape: Sequence[int]) -> dict[str, Any]:
+def check_meta(meta: Any, shape: Sequence[int], frames: bool = False) -> dict[str, Any]:
     """A copy of the meta of an array of `shape` (frames, rows, columns), or (rows, columns).
+
+    frames: whether the lengths may be those of one frame.
 
     Raises `InputError` for a meta that is no mapping, and for values that cannot belong to the array.
     """
@@ -33,7 +35,7 @@ def check_meta(meta: Any, shape: Sequence[int]) -> dict[str, Any]:
         for name in names:
             if not isinstance(value := meta.get(name), (kind, tuple, type(None)) if kind is list else (kind, type(None))):
                 raise InputError(f"meta holds {name}={_short(value)}; give {words}, or leave it out")
-    for name, allowed in ((VOXEL, (1, len(shape))), (PIXEL, (1, 2))):
+    for name, allowed in ((VOXEL, (1, len(shape), len(shape) - frames)), (PIXEL, (1, 2))):
         lengths = lengths_of(meta, name)
         if lengths and len(lengths) not in allowed:
             raise InputError(
@@ -69,7 +71,7 @@ def lengths_of(meta: Meta, name: str) -> tuple[float, ...]:
 
 
 def settled(
-    meta: Any, shape: Sequence[int], given: Meta | None = None, source: object = ""
+    meta: Any, shape: Sequence[int], given: Meta | None = None, source: object = "", frames: bool = False
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The meta of an array of `shape` with the fields of the experiment that the user gives, and notes.
 
@@ -80,7 +82,7 @@ def settled(
         if given:
             changes = given_angles(given, shape[0] if len(shape) == 3 else 1)
             meta = with_experiment(meta, experiment_of(meta).with_options(**changes))
-        return check_meta(meta, shape), notes
+        return check_meta(meta, shape, frames), notes
     except InputError as error:
         raise InputError(f"{source}: {error}" if source else str(error)) from error
 

@@ -21,7 +21,7 @@ from ..provenance import sha256_of_array
 from ..solvers.base import Solver, Step, Streams
 from .batch_result import Batch, concatenate
 from .run_spec import Budget, RunSpec, Stops
-from .vanished import vanished
+from .vanished import LEAST_R, vanished
 
 
 class Progress(NamedTuple):
@@ -267,10 +267,11 @@ def _failed(
         said = f"NaN or infinite values after {steps} steps of {solver.name}; lower its step"
     elif score.failure:
         said = f"{score.failure} after {steps} steps of {solver.name}; check the mask"
-    elif support is not None and (why := vanished(solver, problem, support, score)):
-        return replace(score, failure=f"start {start}: {why}")
     else:
-        return score
+        if support is None or problem.support is not None or score.r <= LEAST_R:
+            return score
+        why = vanished(solver, problem, support, score)
+        return score if why is None else replace(score, failure=f"start {start}: {why}")
     return replace(score, failure=f"start {start}: {said} or check the data with `retrieve inspect`")
 
 

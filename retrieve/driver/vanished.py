@@ -9,7 +9,9 @@ from ..problem.autocorrelation import ellipsoid
 from ..problem.scoring import Score
 from ..solvers.base import Solver
 
-LIMITS = ((0.05, 0.1), (0.15, 0.3), (0.9, 0.8))
+LEAST_R = 0.1
+"""R below which even few pixels explain the data."""
+LIMITS = ((0.05, LEAST_R), (0.15, 0.3), (0.9, 0.8))
 """Shares of the object's size by the autocorrelation, below which a support is lost, each with the R that it takes."""
 EXPLAINED = 2.0
 """Deviance below which noise explains the misfit, however high R is."""
@@ -24,7 +26,7 @@ def vanished(solver: Solver, problem: Problem, support: np.ndarray, score: Score
     solver : Solver
         The solver, which names the options of its shrink-wrap.
     problem : Problem
-        The problem. A support that is known does not vanish.
+        The problem, without a support.
     support : ndarray
         bool (*shape): the support that the start ended with.
     score : Score
@@ -36,9 +38,7 @@ def vanished(solver: Solver, problem: Problem, support: np.ndarray, score: Score
         A part of a sentence.
     """
     wraps = [(name, wrap) for name, wrap in solver.shrink_wraps().items() if wrap.when != "never"]
-    if not wraps or (problem.support is not None and wraps[0][1].when != "always"):
-        return None
-    if score.r <= LIMITS[0][1] or (score.deviance is not None and score.deviance < EXPLAINED):
+    if not wraps or (score.deviance is not None and score.deviance < EXPLAINED):
         return None
     left, expected = int(support.sum()), int(ellipsoid(problem.shape, problem.extent).sum())
     if not any(left < share * expected and score.r > r for share, r in LIMITS):

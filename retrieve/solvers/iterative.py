@@ -13,14 +13,14 @@ from typing import ClassVar
 
 from ..errors import OptionError
 from ..numerics import fast
-from ..numerics.arrays import Array, namespace
+from ..numerics.arrays import Array, like, namespace
 from ..numerics.fast.loops import PixelStep, loop_for
 from ..operators import Operator
 from ..plugins.options import option
 from ..problem import Problem
+from ..problem.autocorrelation import ellipsoid
 from ..problem.likelihood import Poisson
 from .base import Solver, Step, Streams
-from .beginning import begun_support, first_support
 from .coefficients import Coefficients
 from .coherence import Coherence
 from .constraint import Constraint
@@ -242,6 +242,44 @@ def _signed(x: Array, m: Array, support: Array) -> tuple[Array, Array]:
     total = xp.sum(xp.real(inside), axis=tuple(range(1, m.ndim)), keepdims=True)
     sign = 1 - 2 * xp.astype(total < 0, total.dtype)
     return x * sign, m * sign
+
+
+def first_support(problem: Problem, x: Array) -> tuple[Array, bool]:
+    """Return a support to begin with, and whether it is a guess.
+
+    Parameters
+    ----------
+    problem : Problem
+        Its support is taken if known. Otherwise an ellipsoid is taken from the autocorrelation.
+    x : Array
+        The start (batch, *shape), whose library and device the support gets.
+
+    Returns
+    -------
+    support : Array
+        The support, bool (1, *shape).
+    guess : bool
+        True if the problem has no support.
+    """
+    if problem.support is not None:
+        return problem.support[None, ...], False
+    return like(ellipsoid(problem.shape, problem.extent), namespace(x).real(x))[None, ...], True
+
+
+def begun_support(problem: Problem, x: Array) -> tuple[Array, bool]:
+    """Return the support to begin with from given starts x (batch, *shape), and whether all are earlier objects.
+
+    An earlier object is zero on half of the array or more. It begins within the rest, unless the problem has a support. Any
+    other start begins within the support of `first_support`. The support is bool (batch or 1, *shape).
+    """
+    support, guess = first_support(problem, x)
+    xp = namespace(x)
+    inside = x != 0
+    share = xp.mean(xp.astype(inside, xp.float32), axis=tuple(range(1, x.ndim)), keepdims=True)
+    earlier = (share > 0) & (share <= 0.5)
+    if guess and bool(xp.any(earlier)):
+        support = xp.where(earlier, inside, support)
+    return support, bool(xp.all(earlier))
 
 
 def cut_half(x: Array) -> Array:

@@ -7,8 +7,8 @@ from retrieve.problem import Problem
 from retrieve.simulate import crystal, measure
 from retrieve.solvers import HIO, Guided, Recipe
 from retrieve.solvers.base import Streams
-from retrieve.solvers.beginning import begun_support, first_support
 from retrieve.solvers.gradient import ConjugateGradient
+from retrieve.solvers.iterative import begun_support, first_support
 from retrieve.solvers.shrinkwrap import ShrinkWrap
 
 NEVER = ShrinkWrap(when="never")

@@ -146,7 +146,7 @@ def prepare_scan(
     if not values.any():
         raise InputError(f"{frames.source} has no counts on its measured pixels; check the file, --key and the calibration")
     removed = _hot_and_dead(values, valid, options, steps)
-    peak = find_peak(values, valid & ~removed) if options.centre == "peak" else _numbers("centre", options.centre)
+    peak = _peak(frames, values, valid, removed, steps) if options.centre == "peak" else _numbers("centre", options.centre)
     _check_edge(peak, before.shape, steps)
     spots = _mask_aliens(values, valid, removed, peak, options, steps)
     steps.append(f"voxel {peak} put in the middle" + ", the peak" * (options.centre == "peak"))
@@ -164,6 +164,19 @@ def _clip_negative(values: NDArray[np.float32]) -> list[str]:
     total = -float(values[negative].sum(dtype=float))
     values[negative] = 0
     return [f"{int(negative.sum())} negative values set to zero, {total:.3g} counts in all"] if negative.any() else []
+
+
+def _peak(
+    frames: Frames, values: NDArray[np.float32], valid: NDArray[np.bool_], removed: NDArray[np.bool_], steps: list[str]
+) -> tuple[int, ...]:
+    """The brightest voxel. Saturated voxels are not measured, but brighter than all others."""
+    saturated = ~valid & valid.any(axis=0)
+    if not saturated.any() or not any(flag.startswith("saturated") for flag in frames.flags):
+        return find_peak(values, valid & ~removed)
+    peak = find_peak(np.where(saturated, 2 * values.max(), values), (valid & ~removed) | saturated)
+    if saturated[peak]:
+        steps.append("the peak is saturated and not measured; its place is the middle of the saturated voxels")
+    return peak
 
 
 def _hot_and_dead(values: NDArray[np.float32], valid: NDArray[np.bool_], options: Scan, steps: list[str]) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import retrieve as rt
 from retrieve.errors import InputError
-from retrieve.prepare import Scan, prepare_scan, read_calibration
+from retrieve.prepare import Scan, frames_of, prepare_scan, read_calibration
 from retrieve.prepare.frames import Frames, FrameStack
 from retrieve.prepare.spots import find_aliens, hot_and_dead
 from retrieve.problem.meta import experiment_of
@@ -148,6 +148,17 @@ def test_the_command_warns_of_the_edge_and_goes_on(peak, frames_file, call, tmp_
 def test_options_that_cannot_be(peak, options, match):
     with pytest.raises(InputError, match=match):
         prepare_scan(stack_of(peak()), Scan(**options))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_saturated_peak_is_put_in_the_middle(tmp_path, peak, seed):
+    middle = np.random.default_rng(seed).integers(-4, 5, 3) + (16, 32, 32)
+    scan = np.minimum(peak((32, 64, 64), middle=middle, top=1e6, seed=seed), 65535).astype(np.uint16)
+    np.save(tmp_path / "scan.npy", scan)
+    with frames_of([tmp_path / "scan.npy"]) as frames:
+        made = prepare_scan(frames, bad_pixels="mask")
+    assert abs(np.array(made.peak) - middle).max() <= 1
+    assert any("the peak is saturated" in step for step in made.steps)
 
 
 def test_a_scan_without_counts():

@@ -24,7 +24,7 @@ def read_cxi(path: Path, key: str | None) -> RawFile:
     is looked up as in a plain HDF5 file. Raises `InputError` when the file holds a reconstruction only.
     """
     with open_hdf5(path) as file:
-        entry = _entry(file)
+        entry = entry_of(file)
         if entry is None:
             return read_hdf5(path, key)
         if key in ("support", "mask"):
@@ -35,7 +35,7 @@ def read_cxi(path: Path, key: str | None) -> RawFile:
         return _measurement(path, file, entry)
 
 
-def _entry(file: h5py.File) -> h5py.Group | None:
+def entry_of(file: h5py.File) -> h5py.Group | None:
     """The entry that the file's `default` names, else entry_1, else the first one."""
     default = as_text(file.attrs.get("default", "entry_1")).strip("/").partition("/")[0]
     names = [default, "entry_1", *(n for n in file if n.startswith("entry"))]

@@ -31,6 +31,7 @@ def check_meta(meta: Any, shape: Sequence[int], frames: bool = False) -> dict[st
         return {}
     if not isinstance(meta, Mapping):
         raise InputError(f"meta={_short(meta)} is no mapping; give names and values, such as {{'energy_keV': 9.0}}")
+    meta = {**meta, "notes": [text]} if isinstance(text := meta.get("notes"), str) else meta
     for kind, names, words in ((list, LISTS, "a list of texts"), (Mapping, MAPPINGS, "a mapping")):
         for name in names:
             if not isinstance(value := meta.get(name), (kind, tuple, type(None)) if kind is list else (kind, type(None))):

@@ -7,7 +7,7 @@ import retrieve
 from retrieve.errors import InputError
 from retrieve.geometry.experiment import Experiment
 from retrieve.problem import Problem
-from retrieve.problem.meta import binned, experiment_of, in_window, joined, of_frames, settled, with_experiment
+from retrieve.problem.meta import binned, check_meta, experiment_of, in_window, joined, of_frames, settled, with_experiment
 
 SHAPE = (8, 16, 12)
 PATTERN = np.random.default_rng(0).poisson(9.0, SHAPE).astype(np.float32)
@@ -176,3 +176,7 @@ def test_stacks_put_together_have_the_angles_of_all_frames():
     assert experiment_of(joined(singles)).angles_deg == {"theta": THETA, "delta": 32.0}
     with pytest.raises(InputError, match="only some of the files tell theta"):
         joined([part(0, 3), (with_experiment({}, Experiment(angles_deg={"delta": 32.0})), 5)])
+
+
+def test_a_single_note_is_a_list_of_one():
+    assert check_meta({"notes": "rows near the edge are 0"}, (8, 8)) == {"notes": ["rows near the edge are 0"]}

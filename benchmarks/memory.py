@@ -6,7 +6,7 @@
     python benchmarks/memory.py --sizes 512 --minutes 600
 
 Each size runs in a process of its own, on counts in an npz file. Few iterations are done (--effort): they hold the same arrays as
-many, so that the peak does not depend on them. The last lines extrapolate each stage along a + b·voxels from the two largest sizes.
+many. The last lines extrapolate each stage along a + b·voxels, from the two largest sizes.
 Where the system can reset a peak (Linux), each stage has its own; elsewhere a stage has that of all before it, too. Writes
 benchmarks/results/memory.json.
 """

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .alignment import align, align_stack
 
 Stack = NDArray[np.complexfloating]
-STACKED_POINTS = 1 << 22
+STACKED_POINTS = 1 << 21
 """Points of a stack that is aligned as a whole for its spread; starts of a larger one follow each other."""
 
 

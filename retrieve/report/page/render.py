@@ -23,19 +23,26 @@ from .images import atlas_of, bar_end, bar_stops, png_of, thinned
 from .solid import mapping_of, viewer_script
 from .svg import chart_svg, numbered, swatch
 
+VIEWER_MARK = "\ue001"  # stands for the viewer of surfaces, five megabytes, until all else is done
 SHORT_CELL = 28  # characters up to which a cell is kept on one line
 
 
 def render(template: str, **content: Any) -> str:
     """The HTML document of a template, which holds its style, scripts, pictures and charts."""
-    folder = files(__package__)
-    style, script = (Markup((folder / f"page.{kind}").read_text("utf-8")) for kind in ("css", "js"))
-    scripts = [script]
-    if any(isinstance(value, SurfacePanel) for value in content.values()):
-        scripts += [Markup(viewer_script()), Markup((folder / "solid.js").read_text("utf-8"))]
+    solid = any(isinstance(value, SurfacePanel) for value in content.values())
+    names = ("page.css", "page.js", *["solid.js"] * solid)
+    style, *scripts = (Markup((files(__package__) / name).read_text("utf-8")) for name in names)
+    digests = [_digest(script) for script in scripts]
+    if solid:
+        scripts.insert(1, Markup(VIEWER_MARK))
+        digests.insert(1, _digest(viewer_script()))
     made = f"retrieve {versions().get('retrieve-phase', '')}".strip()
-    html = _environment().get_template(template).render(style=style, scripts=scripts, made=made, **content)
-    return numbered(html.lstrip())
+    filled = _environment().get_template(template).render(style=style, scripts=scripts, digests=digests, made=made, **content)
+    html = numbered(filled.lstrip())
+    if not solid:
+        return html
+    before, _, after = html.rpartition(VIEWER_MARK)
+    return "".join((before, viewer_script(), after))
 
 
 def _digest(script: str) -> str:
@@ -67,7 +74,6 @@ def _environment() -> Environment:
         "stops": bar_stops,
         "thinned": thinned,
         "outline": _outline_path,
-        "digest": _digest,
         "solid": lambda panel: Markup(json.dumps(mapping_of(panel)).replace("<", "\\u003c")),
     }
     made.globals |= {"swatch": swatch, "SHORT_CELL": SHORT_CELL}

@@ -20,29 +20,22 @@ from ..panels import ImagePanel, outline_lines
 from ..surface import SurfacePanel
 from ..tables import percent
 from .images import atlas_of, bar_end, bar_stops, png_of, thinned
-from .solid import mapping_of, viewer_script
+from .solid import mapping_of, viewer
 from .svg import chart_svg, numbered, swatch
 
-VIEWER_MARK = "\ue001"  # stands for the viewer of surfaces, five megabytes, until all else is done
 SHORT_CELL = 28  # characters up to which a cell is kept on one line
 
 
 def render(template: str, **content: Any) -> str:
     """The HTML document of a template, which holds its style, scripts, pictures and charts."""
     solid = any(isinstance(value, SurfacePanel) for value in content.values())
+    programs = [viewer()] * solid
     names = ("page.css", "page.js", *["solid.js"] * solid)
     style, *scripts = (Markup((files(__package__) / name).read_text("utf-8")) for name in names)
-    digests = [_digest(script) for script in scripts]
-    if solid:
-        scripts.insert(1, Markup(VIEWER_MARK))
-        digests.insert(1, _digest(viewer_script()))
+    digests = [_digest(script) for script in (*scripts, *(program.script for program in programs))]
+    own = {"style": style, "scripts": scripts, "digests": digests, "packed": [Markup(program.packed) for program in programs]}
     made = f"retrieve {versions().get('retrieve-phase', '')}".strip()
-    filled = _environment().get_template(template).render(style=style, scripts=scripts, digests=digests, made=made, **content)
-    html = numbered(filled.lstrip())
-    if not solid:
-        return html
-    before, _, after = html.rpartition(VIEWER_MARK)
-    return "".join((before, viewer_script(), after))
+    return numbered(_environment().get_template(template).render(made=made, **own, **content).lstrip())
 
 
 def _digest(script: str) -> str:

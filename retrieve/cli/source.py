@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .experiment import experiment_options
+
 if TYPE_CHECKING:
     from ..problem import Problem
     from ..problem.likelihood import Likelihood
@@ -96,6 +98,7 @@ class Reading:
     centred: str = "auto"
     frame: int | None = None
     mask_convention: str = "auto"
+    experiment: Mapping[str, Any] | None = None
     bad_pixels: str = "error"
     likelihood: Likelihood | None = None
 
@@ -128,9 +131,12 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def read(**given: Any) -> Any:
+        from .experiment import given_experiment
+
+        given["experiment"] = given_experiment(given) or None
         return command(reading=Reading(**{name: given.pop(name) for name in (*READING, "likelihood")}), **given)
 
-    decorated: Callable[..., Any] = read
+    decorated: Callable[..., Any] = experiment_options(read)
     for decorate in reversed(_OPTIONS):
         decorated = decorate(decorated)
     return decorated

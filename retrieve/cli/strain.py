@@ -19,6 +19,8 @@ from .options import check_outputs, quiet_option
 if TYPE_CHECKING:
     from ..strain.record import Strain
 
+ROUNDING = 1e-8
+
 
 @click.command("strain", short_help="displacement and strain of a phased Bragg crystal")
 @click.argument("file", metavar="RESULT", type=click.Path(path_type=Path))
@@ -103,9 +105,11 @@ def _print(strain: Strain, console: Console) -> None:
 
 
 def _figure(figure: Any) -> str:
-    """A value ± its spread."""
+    """A value ± its spread. What is zero but for rounding is shown as 0, and a spread by rounding not at all."""
     if figure is None:
         return ""
     value, spread = figure["value"], figure["spread"]
-    digits = ".6g" if abs(value) > 1 else ".3g"
-    return f"{value:{digits}}" + ("" if spread is None else f" ± {spread:.2g}")
+    if abs(value) < ROUNDING:
+        return "0"
+    said = f"{value:{'.6g' if abs(value) > 1 else '.3g'}}"
+    return said if spread is None or spread < ROUNDING * abs(value) else f"{said} ± {spread:.2g}"

@@ -38,7 +38,7 @@ def guess_kind(name: str, data: NDArray[Any]) -> tuple[str, str]:
 
 
 def find_peak(data: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> tuple[int, ...]:
-    """Find the brightest place, without masked pixels and single hot pixels.
+    """Find the brightest place, without masked pixels, single hot pixels and, in a stack, pixels as bright in every frame.
 
     Each pixel is limited to its brightest neighbour, which removes single bright pixels, and averaged over 3 px along each axis.
     Both wrap around, as a peak at index 0 does.
@@ -47,6 +47,9 @@ def find_peak(data: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> tupl
 
     level = np.nan_to_num(data, nan=0.0, posinf=0.0, neginf=0.0)
     level = np.where(mask, level, 0) if mask is not None else level
+    if level.ndim == 3:
+        varying = level - level.min(axis=0)  # of a pixel, above its lowest value in any frame
+        level = varying if varying.any() else level
     neighbours = np.zeros_like(level)
     for axis in range(level.ndim):
         for step in (-1, 1):

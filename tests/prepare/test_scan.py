@@ -9,6 +9,7 @@ from retrieve.errors import InputError
 from retrieve.prepare import Scan, prepare_scan, read_calibration
 from retrieve.prepare.frames import Frames, FrameStack
 from retrieve.prepare.spots import find_aliens, hot_and_dead
+from retrieve.problem.meta import experiment_of
 
 
 def stack_of(array, mask=None):
@@ -176,3 +177,20 @@ def test_the_gold_crystal_comes_out_as_it_was_prepared(data_folder, call, tmp_pa
     lost = ~mask & (np.indices(mask.shape)[0] > 140) & (np.indices(mask.shape)[0] < 176)
     assert valid.mean() > 0.98
     assert (~valid & lost).sum() > 1000  # the grain
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_the_experiment_of_the_gold_crystal_is_complete_from_its_file(data_folder, call, tmp_path):
+    out = tmp_path / "scan.cxi"
+    code, _, error = call(
+        "prepare", "scan", data_folder / "aps34idc_s0054_raw_crop.npz", "--bin", "1,2,2", "--no-picture", "--out", out
+    )
+    assert code == 0, error
+    e = experiment_of(rt.read(out).meta)
+    assert not e.missing()
+    assert (e.diffractometer, e.energy_kev, e.distance_m, e.pixel_size_um) == ("34idc", 9.0, 0.5, (110.0, 110.0))
+    assert (e.hkl, e.lattice_angstrom, e.scanned) == ((1, 1, 1), 4.08, "theta")
+    assert e.step_deg == pytest.approx(0.005)
+    assert (e.angle("delta"), e.angle("gamma")) == (32.174, 12.6346)
+    assert "the direct beam is unknown" in " ".join(call("inspect", out)[1].split())  # it is nominal

@@ -162,3 +162,15 @@ def test_refraction_changes_the_displacement_of_a_real_crystal_and_is_noted():
     assert rms(plain.maps["displacement"][plain.bulk]) < 1e-6
     assert 1e-4 < rms(found.maps["displacement"][found.bulk]) < 0.1
     assert any("4.6e-05" in note for note in found.notes)
+
+
+def test_the_search_for_facets_ends_on_a_rough_surface():
+    """Normals of a rough surface draw a direction far from where it began."""
+    rng = np.random.default_rng(3)
+    for seed_width in (1.0, 2.0):
+        r = places((32, 32, 32), np.eye(3))
+        rough = ndimage.gaussian_filter(rng.normal(size=r.shape[1:]), seed_width)
+        amplitude = blurred(10 - np.linalg.norm(r, axis=0) + 2 * rough / rough.std())
+        inside = regions(amplitude, 0.5, 1).support
+        found = facets_of(surface_of(amplitude, inside, 0.5), 1.0, [16] * 3)
+        assert all(0 < facet.share < 0.2 for facet in found)

@@ -46,6 +46,9 @@ def test_the_spread_of_maps_is_that_of_the_starts():
     quiet = strain_in(result_of(starts(8, 0.005)), CUBE, scattering(), OPTIONS)
     ratio = rms(found.spread["strain"][found.bulk]) / rms(quiet.spread["strain"][quiet.bulk])
     assert 5 < ratio < 20
+    assert not any("read means over regions" in note for note in quiet.notes)
+    noisy = strain_in(result_of(starts(4, 0.5)), CUBE, scattering(), OPTIONS)
+    assert any("read means over regions" in note for note in noisy.notes)
     figure = found.table["bulk"]["strain_rms"]
     assert 0 < figure["spread"] < 0.5 * figure["value"]
     assert found.facts["strain_spread_in_bulk"] == pytest.approx(rms(found.spread["strain"][found.bulk]), rel=1e-3)

@@ -18,6 +18,8 @@ from ..numerics.stacks import Stack, align_all
 from ..problem import Problem
 from .metrics import INSIDE, unit_phasor
 
+POINTS_AT_ONCE = 1 << 20
+"""Points of each start that are taken in double precision at once."""
 SLACK = 0.05  # of the lowest score: starts within it count as equally good
 
 
@@ -34,9 +36,13 @@ def agreement_matrix(aligned: Stack) -> NDArray[np.float64]:
 
     As `correlation_matrix`, but without an alignment of each pair.
     """
-    rows = aligned.reshape(len(aligned), -1).astype(complex)
-    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-30)
-    matrix = np.abs(rows @ rows.conj().T).clip(0, 1)
+    rows = aligned.reshape(len(aligned), -1)
+    gram = np.zeros((len(rows), len(rows)), complex)
+    for k in range(0, rows.shape[1], POINTS_AT_ONCE):  # in double precision, without a copy of all
+        part = rows[:, k : k + POINTS_AT_ONCE].astype(complex)
+        gram += part @ part.conj().T
+    norms = np.sqrt(np.maximum(np.diag(gram).real, 1e-60))
+    matrix = np.abs(gram / np.outer(norms, norms)).clip(0, 1)
     np.fill_diagonal(matrix, 1)
     return np.asarray((matrix + matrix.T) / 2)
 

@@ -14,7 +14,7 @@ from scipy.special import gammaln, xlogy
 from ..io.result import Result
 from ..numerics.alignment import pearson
 from ..numerics.arrays import like, to_numpy
-from ..numerics.grids import shell_index
+from ..numerics.grids import shell_index, sums_over
 from ..numerics.stacks import align_all
 from ..operators import PartialCoherence
 from ..problem.autocorrelation import asymmetry, may_be_real
@@ -140,11 +140,11 @@ def _fit(result: Result, found: Compared) -> dict[str, float]:
     """How the chosen start explains the pattern, and how much the pattern says."""
     problem = result.problem
     x = found.aligned[0]
-    y, valid = to_numpy(problem.amplitude).astype(float), to_numpy(problem.valid)
+    y, valid = to_numpy(problem.amplitude), to_numpy(problem.valid)
     held = np.zeros_like(valid) if result.held is None else np.fft.ifftshift(result.held) & valid
-    p = to_numpy(problem.intensity(like(x[None].astype(np.complex64), problem.amplitude)))[0].astype(float).clip(0)
+    p = to_numpy(problem.intensity(like(x[None].astype(np.complex64), problem.amplitude)))[0].clip(0)
     misfit = np.where(valid, (np.sqrt(p) - y) ** 2, 0)
-    power = float((y[valid] ** 2).sum())
+    power = float((y[valid] ** 2).sum(dtype=float))
     noise = known_noise(problem)
     known = None if noise is None else noise.amplitude_noise
     sigma = math.nan if known is None else known
@@ -155,7 +155,9 @@ def _fit(result: Result, found: Compared) -> dict[str, float]:
     told = to_numpy(problem.support) if problem.support is not None else None
     support = np.asarray(result.support if result.support is not None else inside if told is None else told)
     voxels = max(1, int(support.sum()))
-    excess = max(float(misfit.sum() - _explained(noise, p)[valid].sum()), 0) / power
+    total = float(misfit.sum(dtype=float))
+    explained = sum(float(_explained(noise, row)[seen].sum(dtype=float)) for row, seen in zip(p, valid, strict=True))
+    excess = max(total - explained, 0) / power
     counts = power / (4 * sigma**2) / voxels
     contrast = float(amplitude_inside.std() / amplitude_inside.mean())
     structure = max(contrast, LEAST_CONTRAST) ** 2
@@ -164,7 +166,7 @@ def _fit(result: Result, found: Compared) -> dict[str, float]:
         "excess": excess,
         "speckle_correlation": _correlation(amplitude, model, shells.loud & valid & ~held),
         "speckle_correlation_free": _correlation(amplitude, model, shells.loud & held),
-        "worst_pixel": float(misfit.max() / max(float(misfit.sum()), 1e-30)),
+        "worst_pixel": float(misfit.max()) / max(total, 1e-30),
         "hot_share": sum(pixel.intensity for pixel in hot_pixels(problem)) / power,
         "contrast": contrast,
         "structure_disagreement": float(1 - found.alike[0, found.nearest] ** 2) / structure,
@@ -178,7 +180,7 @@ def _fit(result: Result, found: Compared) -> dict[str, float]:
     }
 
 
-def _explained(noise: Likelihood | None, p: NDArray[np.float64]) -> NDArray[np.float64]:
+def _explained(noise: Likelihood | None, p: NDArray[np.floating]) -> NDArray[np.floating]:
     """(√P − √I)² as far as noise explains it, (*shape)."""
     if isinstance(noise, Gaussian):
         return np.asarray(noise.sigma**2 * noise.expected_deviance(p))
@@ -198,11 +200,14 @@ def _root_variance() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 def _transfer(result: Result, found: Compared, shells: Shells) -> dict[str, float]:
     """Σ|mean F|/Σ mean|F| of the chosen start and the nearest: over all measured pixels, and in the worst shell."""
     problem = result.problem
-    pair = found.aligned[[0, found.nearest]].astype(np.complex64)
-    fields = to_numpy(problem.operator.forward(like(pair, problem.amplitude)))
-    agreed, each = np.abs(fields.mean(axis=0)), np.abs(fields).mean(axis=0)
+    one, other = (
+        to_numpy(problem.operator.forward(like(found.aligned[k][None].astype(np.complex64), problem.amplitude)))[0]
+        for k in (0, found.nearest)
+    )
+    each = (np.abs(one) + np.abs(other)) / 2
+    agreed = np.abs(one + other) / 2
     if agreed.shape != problem.amplitude.shape:  # the detector sees other pixels than the far field's
-        return {"prtf": float(agreed.sum() / max(float(each.sum()), 1e-30)), "prtf_least": math.nan}
+        return {"prtf": float(agreed.sum(dtype=float) / max(float(each.sum(dtype=float)), 1e-30)), "prtf_least": math.nan}
     agreed, each = shells.sums(agreed), shells.sums(each)
     by_shell = agreed / np.maximum(each, 1e-30)
     return {
@@ -221,9 +226,18 @@ def _blur(result: Result) -> dict[str, float]:
     return {"blur": float(max(problem.detector.widths)), "blur_gain": plain / max(blurred, 1e-30)}
 
 
-def _correlation(a: NDArray[np.float64], b: NDArray[np.float64], mask: NDArray[np.bool_]) -> float:
+def _correlation(a: NDArray[np.floating], b: NDArray[np.floating], mask: NDArray[np.bool_]) -> float:
     """Pearson on the pixels of a mask, NaN if they are too few."""
-    return float(pearson(a[mask], b[mask])) if mask.sum() >= LEAST_PIXELS else math.nan
+    pixels = int(mask.sum())
+    if pixels < LEAST_PIXELS:
+        return math.nan
+    first, second = (sum(float(row[some].sum(dtype=float)) for row, some in zip(x, mask, strict=True)) / pixels for x in (a, b))
+    squares = np.zeros((2, 2))
+    for row, other, some in zip(a, b, mask, strict=True):
+        both = np.stack([row[some].astype(float) - first, other[some].astype(float) - second])
+        squares += both @ both.T
+    norms = math.sqrt(squares[0, 0] * squares[1, 1])
+    return float(np.clip(squares[0, 1] / norms, -1, 1)) if norms else 0.0
 
 
 @dataclass(frozen=True)
@@ -235,28 +249,28 @@ class Shells:
     loud: bool (*shape), the same by pixel.
     """
 
-    index: NDArray[np.intp]
+    index: NDArray[np.int32]
     valid: NDArray[np.bool_]
     pixels: NDArray[np.float64]
     known: NDArray[np.bool_]
     loud: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, y: NDArray[np.float64], valid: NDArray[np.bool_], sigma: float) -> Shells:
+    def of(cls, y: NDArray[np.floating], valid: NDArray[np.bool_], sigma: float) -> Shells:
         """The shells of amplitudes y (*shape), zero frequency first; sigma: their noise, NaN if unknown."""
         index = shell_index(y.shape, SHELL_THICKNESS)
-        pixels = np.bincount(index[valid], minlength=int(index.max()) + 1).astype(float)
+        pixels = sums_over(index, valid, int(index.max()) + 1)
         bare = cls(index, valid, pixels, pixels > 0, valid)
         mean = bare.sums(y**2) / np.maximum(pixels, 1)
         known = (mean > (0 if math.isnan(sigma) else SIGNAL_TO_NOISE * sigma**2)) & (pixels >= 4)
         known[0] = False
         return replace(bare, known=known, loud=known[index])
 
-    def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def sums(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
         """The sum of values (*shape) over the measured pixels of each shell, (shells,)."""
-        return np.bincount(self.index[self.valid], values[self.valid], minlength=len(self.pixels)).astype(float)
+        return sums_over(self.index, values, len(self.pixels), self.valid)
 
-    def normalised(self, intensity: NDArray[np.float64]) -> NDArray[np.float64]:
+    def normalised(self, intensity: NDArray[np.floating]) -> NDArray[np.floating]:
         """√(I/mean I of its shell), (*shape)."""
         mean = self.sums(intensity) / np.maximum(self.pixels, 1)
-        return np.sqrt(intensity / np.maximum(mean, 1e-30)[self.index])
+        return np.sqrt(intensity / np.maximum(mean, 1e-30).astype(np.float32)[self.index])

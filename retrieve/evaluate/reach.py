@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..numerics.arrays import to_numpy
-from ..numerics.grids import shell_index
+from ..numerics.grids import shell_index, sums_over
 from ..problem import Problem
 from ..problem.survey import cut_level
 
@@ -61,7 +61,7 @@ def reach_of(problem: Problem, misfit: NDArray | None = None) -> Reach:
     Reach
         By shells.
     """
-    valid, intensity = to_numpy(problem.valid), to_numpy(problem.amplitude).astype(float) ** 2
+    valid, intensity = to_numpy(problem.valid), to_numpy(problem.amplitude) ** 2
     frequency, by_shell = shells(valid.shape)
     pixels = by_shell(valid)
     noise = np.full(pixels.shape, _noise_power(problem))
@@ -86,8 +86,8 @@ def reach_of(problem: Problem, misfit: NDArray | None = None) -> Reach:
 def shells(shape: tuple[int, ...]) -> tuple[NDArray[np.float64], Callable[[NDArray], NDArray]]:
     """The shells' frequencies (shells,) and what sums values (*shape), zero frequency at index 0, over each."""
     n = min(shape)
-    index, count = shell_index(shape).ravel(), n // 2 + 1
-    return np.arange(count) / n, lambda values: np.bincount(index, values.ravel(), minlength=count)[:count]
+    index, count = shell_index(shape), n // 2 + 1
+    return np.arange(count) / n, lambda values: sums_over(index, values, count)
 
 
 def mean_of(total: NDArray[np.float64], by: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -117,7 +117,7 @@ class Moments(NamedTuple):
     @property
     def others(self) -> NDArray[np.complexfloating]:
         """The mean of all but the first, (*shape)."""
-        return (self.members * self.mean - self.first) / (self.members - 1)
+        return np.asarray((self.members * self.mean - self.first) / (self.members - 1), self.mean.dtype)
 
 
 def moments_of(result: Result, starts: tuple[int, ...] | None) -> Moments:
@@ -136,7 +136,9 @@ def moments_of(result: Result, starts: tuple[int, ...] | None) -> Moments:
         mean += away / count
         squares += (away.conj() * (one - mean)).real
         power += np.abs(one) ** 2
-    return Moments(count, first, mean, squares / max(1, count - 1), power / max(1, count))
+    squares /= max(1, count - 1)
+    power /= max(1, count)
+    return Moments(count, first, mean, squares, power)
 
 
 def noise_of(result: Result) -> float:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -136,14 +135,14 @@ def align_stack(stack: ArrayLike, reference: ArrayLike, *, twin: bool = True, su
         If shapes differ or a value is not finite.
     """
     stack, reference = _checked(stack, reference, subpixel, 1)
-    n, axes, shape = len(stack), reference.ndim, reference.shape
+    n, axes = len(stack), reference.ndim
     found = AlignedStack(np.empty_like(stack), np.zeros((n, axes)), np.zeros(n, bool), np.zeros(n), np.zeros(n))
     search, size = PeakSearch(subpixel, n >= MANY), max(1, POINTS_AT_ONCE // max(1, reference.size))
-    far = search.transform(reference[None])[0] * reference.real.dtype.type(math.sqrt(reference.size))
-    turn = _waves([2 * (n // 2) for n in shape], shape).astype(far.dtype) if twin else None
+    far = search.transform(reference[None])[0]
+    far *= reference.real.dtype.type(math.sqrt(reference.size))
     norm = float(np.linalg.norm(reference))
     for k in range(0, n, size):
-        _register(stack[k : k + size], far, turn, norm, search, found.part(slice(k, k + size)))
+        _register(stack[k : k + size], far, twin, norm, search, found.part(slice(k, k + size)))
     return found
 
 
@@ -158,15 +157,15 @@ def _checked(x: ArrayLike, reference: ArrayLike, subpixel: int, first: int) -> t
     return x, reference
 
 
-def _register(
-    x: ComplexArray, far: ComplexArray, turn: ComplexArray | None, norm: float, search: PeakSearch, to: AlignedStack
-) -> None:
+def _register(x: ComplexArray, far: ComplexArray, twin: bool, norm: float, search: PeakSearch, to: AlignedStack) -> None:
     """Align the stack x (n, *shape) into `to`.
 
-    far: the reference's spectrum times √N. norm: ‖reference‖. turn: a twin's spectrum is conj(spectrum · turn); None: no twins.
+    far: the reference's spectrum times √N. twin: whether twins are allowed. norm: ‖reference‖.
     """
     shape, f = far.shape, search.transform(x)
-    which, to.shifts[:], peak = search.highest([far * np.conj(f)] if turn is None else [far * np.conj(f), f * (far * turn)])
+    products = [far * np.conj(f), *([_turned(f * far)] if twin else [])]
+    which, to.shifts[:], peak = search.highest(products)
+    del products
     norms = np.array([float(np.linalg.norm(one)) for one in x]) * norm
     empty = norms == 0
     which[empty], to.shifts[empty], peak[empty], norms[empty] = 0, 0, 0, 1
@@ -175,15 +174,22 @@ def _register(
     for k in np.flatnonzero(~fractions):
         one = conjugate_inverse(x[k]) if to.twins[k] else x[k]
         to.objects[k] = translate(one, to.shifts[k]) * np.exp(1j * to.phases[k])
-    if turn is not None:
-        f[to.twins] = np.conj(f[to.twins] * turn)
+    f[to.twins] = np.conj(_turned(f[to.twins]))
     if fractions.any():
-        moved, lead = f[fractions], np.exp(1j * to.phases[fractions, None])
+        moved, lead = f if fractions.all() else f[fractions], np.exp(1j * to.phases[fractions, None])
         for axis, n in enumerate(shape):
             lines = lead * np.exp(-2j * np.pi * np.outer(to.shifts[fractions, axis], fft.fftfreq(n)))
             moved *= lines.reshape(-1, *(n if a == axis else 1 for a in range(len(shape)))).astype(f.dtype)
             lead = np.ones(1)
         to.objects[fractions] = search.inverse(moved)
+
+
+def _turned(f: ComplexArray) -> ComplexArray:
+    """A stack of spectra (n, *shape), in place, moved by 2·(N//2) along each axis: a twin's spectrum is its conjugate."""
+    for axis, n in enumerate(f.shape[1:], start=1):
+        if n % 2:  # else the move is by the whole period
+            f *= _along(np.exp(2j * np.pi * fft.fftfreq(n) * (n - 1)), axis, f.ndim).astype(f.dtype)
+    return f
 
 
 def _register_one(x: ComplexArray, reference: ComplexArray, twin: bool, subpixel: int) -> Aligned:
@@ -280,12 +286,6 @@ def pearson(a: ArrayLike, b: ArrayLike) -> float:
     u, v = u - u.mean(), v - v.mean()
     norms = float(np.linalg.norm(u)) * float(np.linalg.norm(v))
     return max(-1.0, min(1.0, float(u @ v) / norms)) if norms else 0.0
-
-
-def _waves(s: Sequence[float], shape: Sequence[int]) -> ComplexArray:
-    """exp(2πi k·s) over the frequencies k of an array (*shape)."""
-    lines = [np.exp(2j * np.pi * fft.fftfreq(n) * s_j) for s_j, n in zip(s, shape, strict=True)]
-    return np.asarray(reduce(np.multiply.outer, lines))
 
 
 def _along(values: NDArray, axis: int, ndim: int) -> NDArray:

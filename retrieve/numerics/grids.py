@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 SHOWN = 0.1
 """Share of the maximum amplitude below which a phase is noise and is left white."""
@@ -14,13 +14,25 @@ def pixels(shape: tuple[int, ...]) -> NDArray:
     return np.stack(np.meshgrid(*[np.arange(n) - n // 2 for n in shape], indexing="ij")).astype(float)
 
 
-def shell_index(shape: tuple[int, ...], thickness: float = 1, dtype: DTypeLike = float) -> NDArray[np.intp]:
+def shell_index(shape: tuple[int, ...], thickness: float = 1) -> NDArray[np.int32]:
     """The number of each pixel's shell of |q|, (*shape), zero frequency at index 0.
 
-    thickness: of a shell, in Fourier pixels of the shortest axis.  dtype: of |q|, of half the memory in single precision.
+    thickness: of a shell, in Fourier pixels of the shortest axis.
     """
-    axes = np.meshgrid(*(np.fft.fftfreq(n).astype(dtype) for n in shape), indexing="ij", sparse=True)
-    return np.rint(np.sqrt(sum(q * q for q in axes)) * min(shape) / thickness).astype(int)
+    first, *others = np.meshgrid(*map(np.fft.fftfreq, shape), indexing="ij", sparse=True)
+    across, index = sum(q[0] * q[0] for q in others), np.empty(shape, np.int32)
+    for row, q in zip(index, first.ravel(), strict=True):  # |q| of a volume in double precision takes twice its memory
+        row[...] = np.rint(np.sqrt(q * q + across) * min(shape) / thickness)
+    return index
+
+
+def sums_over(index: NDArray[np.integer], values: NDArray, shells: int, where: NDArray[np.bool_] | None = None) -> NDArray:
+    """The sum float64 (shells,) of values (*shape) over each shell of `shell_index`, row by row; where: those that count."""
+    total = np.zeros(max(shells, int(index.max(initial=0)) + 1))
+    for k, row in enumerate(index):
+        own = slice(None) if where is None else where[k]
+        total += np.bincount(row[own].ravel(), values[k][own].ravel(), minlength=len(total))
+    return total[:shells]
 
 
 def crop_to(x: NDArray, support: NDArray[np.bool_] | None) -> tuple[slice, ...]:

@@ -25,6 +25,8 @@ SNAP = 1e-3
 """Pixels: a shift that is so near a whole one counts as whole, so that the object moves by a roll."""
 NEAR_PEAK = 0.95
 """Share of the best peak on the fine grid above which a candidate may still win after the Newton steps."""
+POINTS_AT_ONCE = 1 << 21
+"""Points of a product that are taken in another precision at once."""
 MANY = 8
 """Transforms of one shape from which on planning them pays."""
 
@@ -53,7 +55,7 @@ class PeakSearch(NamedTuple):
                 near = height >= NEAR_PEAK * top
                 found[k] = s, np.zeros(len(s), complex)
                 if near.any():
-                    s[near], found[k][1][near] = _polish(product[near].astype(complex), s[near], 1 / self.subpixel)
+                    s[near], found[k][1][near] = _polish(product if near.all() else product[near], s[near], 1 / self.subpixel)
         best = np.argmax([np.abs(c) for _, c in found], axis=0)
         s, c = (np.stack([one[k] for one in found])[best, np.arange(len(best))] for k in (0, 1))
         return best, s, c
@@ -99,7 +101,7 @@ def _jet(product: Complex, s: Floats, orders: int = 3) -> Complex:
     """c and its derivatives at s: entry [:, a, b, …] is ∂ᵃ/∂s₀ᵃ ∂ᵇ/∂s₁ᵇ … c, an axis below `orders`."""
     shape = product.shape[1:]
     waves = [_ik(n)[:orders] * np.exp(_ik(n)[1] * s_j[:, None, None]) for s_j, n in zip(s.T, shape, strict=True)]
-    return _contract(product, waves)
+    return _contract(product, waves, np.dtype(complex))
 
 
 @lru_cache(maxsize=32)
@@ -120,10 +122,17 @@ def _fractions(n: int, subpixel: int) -> Complex:
     return waves
 
 
-def _contract(product: Complex, waves: Sequence[Complex]) -> Complex:
-    """Orthonormal inverse DFT of each at a few points, by one small matrix (n, points, N) along each axis."""
+def _contract(product: Complex, waves: Sequence[Complex], dtype: np.dtype | None = None) -> Complex:
+    """Orthonormal inverse DFT of each at a few points, by one small matrix (n, points, N) along each axis.
+
+    In a precision of its own, if it is given, part by part, so that no product is copied as a whole.
+    """
     shape, points = [len(product), *(wave.shape[1] for wave in waves)], math.prod(product.shape[1:])
+    dtype = dtype or product.dtype
     for wave in waves:  # takes the first axis, appends the new one
-        product = product.reshape(len(product), wave.shape[2], -1).swapaxes(1, 2) @ wave.astype(product.dtype).swapaxes(1, 2)
+        columns, turned = product.reshape(len(product), wave.shape[2], -1).swapaxes(1, 2), wave.astype(dtype).swapaxes(1, 2)
+        step = max(1, POINTS_AT_ONCE // wave.shape[2])
+        parts = [columns[:, k : k + step].astype(dtype, copy=False) @ turned for k in range(0, columns.shape[1], step)]
+        product = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
     found: Complex = np.asarray(product.reshape(shape) / product.real.dtype.type(math.sqrt(points)))
     return found

@@ -48,11 +48,12 @@ def hot_pixels(problem: Problem) -> list[HotPixel]:
         Places count from the corner of the centred pattern.
     """
     y, valid = (np.fft.fftshift(to_numpy(a)) for a in (problem.amplitude, problem.valid))
-    y = np.where(valid, y, 0).astype(float)
+    y = np.where(valid, y, 0)
     around = np.ones((3,) * y.ndim, bool)
     around[(1,) * y.ndim] = False
     neighbour = ndimage.maximum_filter(y, footprint=around, mode="wrap")
-    known = ndimage.convolve(valid.astype(float), around / around.sum(), mode="wrap") >= LEAST_NEIGHBOURS
+    seen = ndimage.convolve(valid.astype(np.uint8), around.astype(np.uint8), mode="wrap")
+    known = seen >= LEAST_NEIGHBOURS * around.sum()
     hot = valid & known & (y > HOT_RATIO**0.5 * neighbour + HOT_NOISE * _sigma(problem, y, valid))
     found = [HotPixel(tuple(map(int, at)), float(y[tuple(at)] ** 2), float(neighbour[tuple(at)] ** 2)) for at in np.argwhere(hot)]
     return sorted(found, key=lambda pixel: -pixel.intensity)
@@ -80,7 +81,7 @@ def hot_warning(hot: Sequence[HotPixel], most: int = 3) -> str:
     return "; ".join(map(str, hot[:most])) + more + (": hot? mask it" if len(hot) == 1 else ": hot? mask them")
 
 
-def _sigma(problem: Problem, y: NDArray[np.float64], valid: NDArray[np.bool_]) -> float:
+def _sigma(problem: Problem, y: NDArray[np.floating], valid: NDArray[np.bool_]) -> float:
     """The noise of the amplitude, as far as it is known: the likelihood's, that of counts, or a thousandth of the rms."""
     sigma = problem.likelihood.amplitude_noise
-    return 1e-3 * float(np.sqrt((y[valid] ** 2).mean())) if sigma is None else sigma
+    return 1e-3 * float(np.sqrt((y[valid] ** 2).mean(dtype=float))) if sigma is None else sigma

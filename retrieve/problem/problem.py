@@ -220,13 +220,12 @@ class Problem:
 
     def slabs(self, f: Array) -> Iterator[tuple[Any, Array]]:
         """The intensity of f = A x in parts, each with its place: a likelihood makes many arrays of the size of its argument."""
-        if self.detector is not None:
-            yield (...,), self._detect(f)
-            return
-        rows, thickness = f.shape[1], max(1, NLL_POINTS * f.shape[1] // math.prod(f.shape[1:]))
+        whole = None if self.detector is None else self._detect(f)
+        rows, pixels = self.amplitude.shape[0], math.prod(self.amplitude.shape)
+        thickness = max(1, NLL_POINTS * rows // pixels)
         for first in range(0, rows, thickness):
             part = slice(first, min(first + thickness, rows))
-            yield (part, ...), self._detect(f[:, part, ...])
+            yield (part, ...), self._detect(f[:, part, ...]) if whole is None else whole[:, part, ...]
 
     def nll_gradient(self, x: Array) -> Array:
         """∂nll/∂Re x + i ∂nll/∂Im x, of the shape of x (batch, *in_shape)."""

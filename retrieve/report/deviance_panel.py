@@ -46,7 +46,7 @@ def deviance_by_shell(result: Result, held: NDArray[np.bool_] | None) -> tuple[N
     problem = result.problem
     shape = tuple(problem.amplitude.shape)
     shells = min(shape) // 2 + 1
-    shell = np.minimum(shell_index(shape, dtype=np.float32), shells)
+    shell = np.minimum(shell_index(shape), shells)
     valid = to_numpy(problem.valid)
     number = np.where(valid, shell if held is None else shell + (shells + 1) * held, 2 * (shells + 1))
     sums = np.zeros((3, 2 * (shells + 1) + 1))

@@ -27,7 +27,7 @@ from .surface import (
 from .tables import Column, TablePanel, percent
 
 SHOWN = ("amplitude", "phase", "displacement", "strain")
-OTHERS = ("tilt_1", "tilt_2", "d_spacing", "lattice")
+OTHERS = ("tilt_1", "tilt_2")
 SURFACE = ("strain", "displacement", "phase")
 MARGIN = 2  # voxels around the crystal
 INSIDE = 0.98  # share of a map's values that its scale spans
@@ -39,6 +39,7 @@ WORDS = {"deg": "°", "angstrom": "Å"}
 
 def strain_page(strain: Strain) -> dict[str, Any]:
     """The content of `strain.html`."""
+    others = (*OTHERS, "lattice" if "lattice" in strain.maps else "d_spacing")
     source = strain.meta.get("title") or PurePath(str(strain.meta.get("source") or "")).name
     return {
         "strain": strain,
@@ -47,7 +48,7 @@ def strain_page(strain: Strain) -> dict[str, Any]:
         "solid": strain_surface(strain) if can_draw_surfaces() else None,
         "lacking": "" if can_draw_surfaces() else NEEDED,
         "maps": maps_grid(strain),
-        "others": ImageGrid([ImageRow([panel for name in OTHERS if (panel := map_panel(strain, name))])], _where(strain)),
+        "others": ImageGrid([ImageRow([panel for name in others if (panel := map_panel(strain, name))])], _where(strain)),
         "charts": strain_charts(strain),
         "table": figures_table(strain),
         "facets": facets_table(strain) if strain.facets else None,

@@ -29,7 +29,7 @@ def test_one_object_has_no_spread_in_its_page(strain_of):
 
 def test_hostile_text_stays_text(strain_of):
     html = page(strain_of(meta={"title": HOSTILE}, notes=(HOSTILE,), hkl=None))
-    assert "alert(" not in "".join(scripts_of(html)[::2])
+    assert "alert(" not in "".join(scripts_of(html)[:2])
     assert '<script>alert("x")' not in html
     assert "the reflection is not known" in text_of(html)
 

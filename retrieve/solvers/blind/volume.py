@@ -67,6 +67,8 @@ FINE_ROUNDS = 6
 """Rounds from the best, at most."""
 COST_FALL = 0.002
 """Relative fall of the cost in a round below which no other follows."""
+WIDER_FALL = 0.005
+"""Relative fall of the cost that a wider support must bring: among domains a wide one fits noise for less."""
 
 
 class Coarse(NamedTuple):
@@ -193,7 +195,7 @@ def refine_fine(fit: Fit, start: SearchState, plan: Plan, last: bool) -> Generat
         for one in (how,) if how else ("counts", "exact"):
             tried.append((one, (yield from fit.run(fine_parts(fit, one), cut, told(cut, best)))))
         how, state = min(tried, key=lambda one: float(one[1].score[0]))
-        if not state.score[0] < best.score[0]:
+        if not state.score[0] < best.score[0] * (1 - WIDER_FALL):
             break
         best, chosen = state, threshold
     near = thresholds.index(chosen)
@@ -204,7 +206,7 @@ def refine_fine(fit: Fit, start: SearchState, plan: Plan, last: bool) -> Generat
         for threshold in around:
             cut = fit.wrapped(best, threshold_wrap(ADJUSTED_BLUR, ADJUSTED_BLUR, threshold))
             tried.append((threshold, (yield from fit.run(fine_parts(fit, how), cut, told(cut, best)))))
-        threshold, state = min(tried, key=lambda one: float(one[1].score[0]))
+        threshold, state = min(tried, key=lambda one: float(one[1].score[0]) * (1 + WIDER_FALL * (one[0] < chosen)))
         if state.score[0] < before:
             best, chosen = state, threshold
         around = (chosen,)

@@ -18,6 +18,7 @@ from retrieve.plugins.registry import find, registered
 from retrieve.prepare import Pulses, Scan
 from retrieve.priors.training.settings import DenoiserOptions, Training, UNetOptions
 from retrieve.simulate import PulseTrain
+from retrieve.strain.options import Measure
 
 TARGET = Path(__file__).with_name("reference.md")
 OWN = "retrieve"  # the plugin that registers built-in names; solvers of other packages do not belong on this page
@@ -27,7 +28,8 @@ This page lists every command, option, solver and metric. Names of options are a
 `--shrink-wrap.threshold 0.15` is `shrink_wrap=ShrinkWrap(threshold=0.15)`. `python docs/generate.py` writes this page from the
 code; do not edit it.
 
-Go to [commands](#commands), [solvers](#solvers), [preparation](#preparation), [training](#training) or [metrics](#metrics)."""
+Go to [commands](#commands), [solvers](#solvers), [preparation](#preparation), [strain](#strain),
+[training](#training) or [metrics](#metrics)."""
 TAIL = """
 ## Where to go next
 
@@ -55,6 +57,8 @@ def lines() -> Iterator[str]:
     for title, declared in (("prepare pulses", Pulses), ("prepare scan", Scan), ("simulate pulses", PulseTrain)):
         yield f"\n### Options of `retrieve {title}`\n\n{_flat(declared.__doc__)}\n"
         yield from _options(declared)
+    yield f"\n## Strain\n\n### Options of `retrieve strain`\n\n{_flat(Measure.__doc__)}\n"
+    yield from _options(Measure)
     yield "\n## Training"
     for title, declared in (("diffusion", DenoiserOptions), ("unet", UNetOptions), ("", Training)):
         of = f"`retrieve train {title}`" if title else "every training"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import h5py
 import numpy as np
+from scipy.spatial.transform import Rotation
 
+from retrieve.geometry.experiment import Experiment
+from retrieve.geometry.space import q_of, voxel_vectors
 from retrieve.simulate import TEST_SEED, Noise, blobs, measure, object_set
 
 SIZE = (48, 48)
@@ -56,6 +61,34 @@ def id01(path: Path) -> None:
                 group[f"instrument/mpx1x4/{name}"] = value
 
 
+def crystal(path: Path) -> None:
+    """A rocking scan at 34-ID-C of a gold crystal with {111} and {100} facets and an inclusion that is wider by 0.1 %."""
+    shape = (48, 64, 64)
+    experiment = Experiment(
+        diffractometer="34idc",
+        energy_kev=9.0,
+        distance_m=0.5,
+        pixel_size_um=(110.0, 110.0),
+        angles_deg={"delta": 32.174, "gamma": 12.6346, "theta": tuple(0.028 * k for k in range(shape[0]))},
+        nominal=("direct_beam",),
+    )
+    edges, (q, _) = voxel_vectors(experiment, shape), q_of(experiment, shape)
+    index = np.stack(np.meshgrid(*(np.arange(n) - n // 2 for n in shape), indexing="ij"))
+    r = np.einsum("i...,ij->j...", index, edges)
+    along = q / np.linalg.norm(q)
+    turn, _ = Rotation.align_vectors([along, np.cross(along, [0, 1, 0])], [[1, 1, 1], [1, -1, 0]], weights=[1e6, 1])
+    planes = [h for h in itertools.product((-1, 0, 1), repeat=3) if sum(map(abs, h)) in (1, 3)]
+    faces = [turn.apply(np.array(h) / np.linalg.norm(h)) for h in planes]
+    depth = np.min([(120 if 0 not in h else 128) - np.tensordot(f, r, 1) for h, f in zip(planes, faces, strict=True)], axis=0)
+    away = r - np.array([20.0, -15.0, 10.0])[:, None, None, None]
+    distance = np.maximum(np.linalg.norm(away, axis=0), 1e-3)
+    moved = 1e-3 * np.minimum(1, (50 / distance) ** 3) * np.tensordot(along, away, 1)
+    x = np.clip(depth / 10 + 0.5, 0, 1) * np.exp(-1j * np.linalg.norm(q) * moved)
+    far = np.abs(np.fft.fftshift(np.fft.fftn(x))) ** 2
+    counts = np.random.default_rng(0).poisson(far * (1e7 / far.sum()))
+    np.savez(path, intensity=counts, meta=json.dumps({"experiment": experiment.as_meta()}))
+
+
 def objects(path: Path) -> None:
     """A folder of objects to train on."""
     path.mkdir()
@@ -72,6 +105,7 @@ MADE: dict[str, Callable[[Path], object]] = {
     "film.npz": film,
     "frames.h5": frames,
     "id01.h5": id01,
+    "crystal.npz": crystal,
     "my-objects": objects,
 }
 

@@ -53,6 +53,14 @@ GROUPS = {
         },
         frames=True,
     ),
+    "strain": Group(
+        (
+            f"{sys.executable} {DOCS / 'made_up.py'} crystal.npz",
+            "retrieve run crystal.npz --starts 3 --agree 0 --out crystal.cxi --no-picture",
+            "retrieve strain crystal.cxi --hkl 1,1,1 --lattice 4.08",
+        ),
+        {"crystal.strain.png": "strain.png"},
+    ),
     "pulses": Group(
         ("retrieve simulate pulses --out train.h5", f"retrieve prepare pulses train.h5 {TRAIN} --ranges :24,-55: --out set.cxi"),
         {"set.png": "prepare_pulses.png"},

@@ -225,7 +225,7 @@ def _about(found: Regions, x: NDArray[np.complexfloating], grid: _Grid) -> list[
     if longest := [int(size) for size in sorted(sizes, reverse=True) if size >= LONG_VORTEX]:
         said.append(
             f"the phase turns by 2π around {len(longest)} line(s) in the bulk, of {', '.join(map(str, longest))} voxels, as "
-            "around a dislocation; phase and displacement have a cut there, strain and tilts have none"
+            "around a dislocation or where phasing failed; phase and displacement have a cut there, strain and tilts have none"
         )
     o = grid.options
     if o.refraction or o.absorption:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..evaluate.ensemble import SLACK
+from ..evaluate.uncertainty import explaining_starts
 from ..io.result import Result
 from ..numerics.alignment import align
 
@@ -31,24 +31,19 @@ class Members(NamedTuple):
 
 
 def members_of(result: Result) -> Members:
-    """The posterior samples of a result, or the starts whose R_free is within 5 % of the lowest one.
-
-    R counts where no pixel was held out. All that count weigh alike.
-    """
+    """The posterior samples of a result, or the starts that explain the data as well as the chosen one. All weigh alike."""
     axes = tuple(range(1, result.object.ndim + 1))
     if result.samples is not None:
         stack = np.asarray(result.samples)
         good = np.flatnonzero(np.isfinite(stack).all(axis=axes) & stack.any(axis=axes))
         return Members(stack, good, "samples", f"the spread is over {len(good)} posterior samples, which weigh alike")
     stack = result.estimates
-    rank = np.array([score.rank for score in result.scores])
-    usable = np.isfinite(rank) & np.isfinite(stack).all(axis=axes) & stack.any(axis=axes)
-    rank = np.where(usable, rank, np.inf)
-    good = np.flatnonzero(usable & (rank <= rank.min() * (1 + SLACK)))
-    rule = f"{len(good)} of {len(stack)} starts explain the data: their R_free is within {SLACK:.0%} of the lowest"
+    explaining = np.array(explaining_starts(result), np.intp)
+    good = explaining[np.isfinite(stack[explaining]).all(axis=axes) & stack[explaining].any(axis=axes)]
+    rule = f"{len(good)} of {len(stack)} starts explain the data as well as the chosen one"
     if len(good) < 2:
         return Members(stack, good, "starts", rule + "; a spread needs two of them: run with more --starts and --agree 0")
-    return Members(stack, good, "starts", rule + ". The spread is over them, and all weigh alike")
+    return Members(stack, good, "starts", rule + "; the spread is over them, and all weigh alike")
 
 
 class Spread:

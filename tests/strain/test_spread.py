@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from retrieve import InputError, Score
 from retrieve.geometry.experiment import Experiment
+from retrieve.numerics.alignment import conjugate_inverse
 from retrieve.strain.measure import strain_in, strain_of
 from retrieve.strain.members import Spread, members_of
 from retrieve.strain.scattering import scattering_of
@@ -25,7 +26,7 @@ EXPERIMENT = Experiment(
 
 
 def starts(number, noise, seed=0):
-    """Objects that differ by a smooth random phase of this standard deviation (rad), by place and by global phase."""
+    """Objects that differ by a smooth random phase of this standard deviation (rad), by place, global phase and twin."""
     rng = np.random.default_rng(seed)
     r = places((36, 36, 36), np.eye(3))
     amplitude = blurred(11 - np.linalg.norm(r, axis=0))
@@ -33,7 +34,8 @@ def starts(number, noise, seed=0):
     for k in range(number):
         field = ndimage.gaussian_filter(rng.normal(size=amplitude.shape), 2)
         angle = 0.02 * r[1] ** 2 + noise * field / field.std() + k
-        made.append(np.roll(amplitude * np.exp(1j * angle), (k, -2 * k, k), (0, 1, 2)))
+        moved = np.roll(amplitude * np.exp(1j * angle), (k, -2 * k, k), (0, 1, 2))
+        made.append(conjugate_inverse(moved) if k % 3 == 2 else moved)
     return np.stack(made)
 
 
@@ -57,9 +59,9 @@ def test_the_spread_of_maps_is_that_of_the_starts():
 def test_only_starts_that_explain_the_data_count():
     stack = starts(5, 0.05)
     stack[4] = np.nan
-    scores = [Score(0.01, 0.0100), Score(0.01, 0.0104), Score(0.01, 0.02), Score(0.01, 0.01, failure="NaN"), Score(0.01, 0.01)]
+    scores = [Score(0.0100), Score(0.0104), Score(0.02), Score(0.01, failure="NaN"), Score(0.01)]
     members = members_of(result_of(stack, scores))
-    assert members.indices.tolist() == [0, 1]
+    assert sorted(members.indices.tolist()) == [0, 1]
     assert "2 of 5 starts" in members.note
 
 

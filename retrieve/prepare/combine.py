@@ -240,8 +240,8 @@ def _sum(
         shift = shifts[number]
         volume, valid = _shifted(_longer(volume_of(number), frames), shift)
         own = _moved(exposures.each[number], frames, shift[0])
-        total = total + np.where(valid, volume, 0)
-        exposure = exposure + valid * own.astype(np.float32)[:, None, None]
+        total = total + np.where(valid, volume, np.float32(0))
+        exposure = exposure + np.where(valid, own.astype(np.float32)[:, None, None], np.float32(0))
         of_frame += own
         if readings is not None and exposures.readings is not None:
             readings += _moved(exposures.readings[number], frames, shift[0])

@@ -25,8 +25,8 @@ def plot(result: Result) -> Figure:
     on one logarithmic scale; R and R_free of all starts.
     Outlines on the spread show the pixels that the supports of all agreeing starts hold, and those that any holds.
     In three dimensions, each quantity has one section across each axis: through the object's centre of mass, or through
-    the pattern's peak. Axes of the object are in px, or in nm if the problem's meta has `voxel_size_nm` (one number, or
-    one an axis).
+    the pattern's peak. Axes of the object are in px. They are in nm, with a scale bar, if the problem's meta has the experiment
+    or `voxel_size_nm` (one number, or one an axis).
 
     Parameters
     ----------

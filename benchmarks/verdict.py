@@ -5,6 +5,8 @@
     python benchmarks/verdict.py                   # gathers the evidence, fits, writes retrieve/evaluate/verdict.json, checks
     python benchmarks/verdict.py --check           # checks alone, from the published rows
 
+Kinds that were not run keep their published rows.
+
 Right is a complex correlation above 0.95 with the truth and one above 0.6 of the amplitudes inside the truth's outline, their
 means removed, which a flat box does not reach. Writes benchmarks/results/verdict_runs.csv, one row a run, and
 benchmarks/results/verdict.json: reliability overall and by kind, Brier score, expected calibration error.
@@ -83,6 +85,12 @@ def read_rows() -> list[Row]:
     text = {"kind", "solver", "fault", "seeds"}
     with ROWS.open() as file:
         return [{k: v if k in text else float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+def renewed(published: list[Row], made: list[Row]) -> list[Row]:
+    """The rows that were made, and the published ones of the kinds and seeds that were not run."""
+    run = {(row["kind"], row["seeds"]) for row in made}
+    return [*(row for row in published if (row["kind"], row["seeds"]) not in run), *made]
 
 
 def is_right(row: Row) -> bool:
@@ -188,7 +196,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="the published rows and the model as they are")
     if not parser.parse_args().check:
-        write_rows([*gathered(tune=True), *gathered(tune=False)])
+        write_rows(renewed(read_rows(), [*gathered(tune=True), *gathered(tune=False)]))
         tuning = [row for row in read_rows() if row["seeds"] == "tuning"]
         write_text(MODEL, json.dumps(fit(tuning), separators=(",", ":")) + "\n")
     model, rows = json.loads(MODEL.read_text()), read_rows()

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from verdict_objects import FAULTS, FLAT, VOLUME, Draw, imperfect
+from verdict_objects import FAULTS, FLAT, LARGE, VOLUME, Draw, imperfect
 
 import retrieve as rt
 from retrieve.solvers import HIO
 from retrieve.solvers.base import Solver
 from retrieve.solvers.blind.auto import Auto
+
+VOLUME_FAULTS = ("two crystals", "shuffled", "flat", "inverted mask")
 
 
 class Case(NamedTuple):
@@ -192,6 +194,23 @@ def volume_spoiled(d: Draw) -> Case:
     return Case(problem, d.blind() if told is None else d.projections(positivity=real_only), int(d.rng.integers(2, 5)), fault)
 
 
+def volume_large(d: Draw) -> Case:
+    """3D crystals of every kind on larger arrays, no support, some under a blurring beam or with holes, by `auto`."""
+    noise = d.counts(4.5, noiseless=0)
+    if d.chance(0.2):
+        noise |= {"coherence": float(d.rng.uniform(0.2, 0.9))}
+    elif d.chance(0.25):
+        noise |= d.holes()
+    return Case(d.measured(d.any_crystal(), noise), Auto(), None)
+
+
+def volume_faulty(d: Draw) -> Case:
+    """3D patterns on larger arrays that no crystal explains, by `auto`."""
+    fault = VOLUME_FAULTS[d.number % len(VOLUME_FAULTS)]
+    problem = d.measured(d.any_crystal(), d.counts(5, 8, 0))
+    return Case(d.with_another(problem) if fault == "two crystals" else d.spoiled(problem, fault), Auto(), None, fault)
+
+
 KINDS: dict[str, tuple[Callable[[Draw], Case], tuple[int, ...]]] = {
     **{kind.__name__: (kind, FLAT) for kind in (weak_auto, strong_auto, weak_recipe, strong_recipe, tight, loose, wrong)},
     **{
@@ -200,6 +219,7 @@ KINDS: dict[str, tuple[Callable[[Draw], Case], tuple[int, ...]]] = {
     },
     **{kind.__name__: (kind, VOLUME) for kind in (volume_auto, volume_recipe, volume_given, volume_real)},
     **{kind.__name__: (kind, VOLUME) for kind in (volume_blurred, volume_uneven, volume_spoiled)},
+    **{kind.__name__: (kind, LARGE) for kind in (volume_large, volume_faulty)},
 }
 """Name → how a run is drawn, and the shape of its array."""
 

@@ -13,6 +13,7 @@ import retrieve as rt
 from retrieve.numerics.arrays import to_numpy
 from retrieve.numerics.grids import pixels
 from retrieve.simulate import Noise, object_set
+from retrieve.simulate.crystal_kinds import KINDS, CrystalKinds
 from retrieve.simulate.crystals import crystal
 from retrieve.simulate.noise import simulated_problem
 from retrieve.simulate.seeds import stream
@@ -22,7 +23,7 @@ from retrieve.solvers.blind.auto import Auto
 
 CONDITIONS = 2
 """Part of a number's random streams that the conditions of a run are drawn from; 0 is the object's, 1 the noise's."""
-FLAT, VOLUME = (64, 64), (32, 32, 32)
+FLAT, VOLUME, LARGE = (64, 64), (32, 32, 32), (48, 48, 48)
 Mask = NDArray[np.bool_]
 
 
@@ -66,6 +67,11 @@ class Draw:
             nearest = np.stack([((r - middle) ** 2).sum(axis=-1) for middle in middles]).argmin(axis=0)
             x = (np.abs(x) * np.exp(2j * np.pi * self.rng.random(len(middles))[nearest])).astype(np.complex64)
         return x
+
+    def any_crystal(self) -> NDArray[np.complex64]:
+        """A crystal of one of the kinds in three dimensions."""
+        kinds = CrystalKinds(kind=str(self.rng.choice(KINDS)), size=self.shape[0])
+        return np.asarray(kinds.generate(self.seed, range(self.number, self.number + 1))[0][0])
 
     def film(self) -> NDArray[np.complex64]:
         """Domains of a thin film under a beam, of 64²."""
@@ -161,6 +167,15 @@ class Draw:
         places = self.rng.choice(intensity.size, int(self.rng.integers(1, 4)), replace=False)
         intensity.flat[places] = np.maximum(10 ** self.rng.uniform(6, 9, len(places)), 10 * intensity.max())
         return with_intensity(problem, intensity)
+
+    def with_another(self, problem: rt.Problem) -> rt.Problem:
+        """The pattern with that of another crystal added, as bright or a few times weaker, its peak some pixels aside."""
+        other = crystal(self.shape, seed=stream(self.seed, self.number, CONDITIONS + 1), fill=self.rng.uniform(0.25, 0.45))
+        intensity = to_numpy(problem.amplitude).astype(float) ** 2
+        added = np.abs(np.fft.fftn(other)) ** 2
+        added *= self.rng.uniform(0.3, 1) * intensity.sum() / added.sum()
+        moved = np.roll(added, self.rng.integers(3, 8, 3), axis=(0, 1, 2))
+        return with_intensity(problem, intensity + self.rng.poisson(moved))
 
     def spoiled(self, problem: rt.Problem, fault: str) -> rt.Problem:
         """Data that no object of the problem explains."""

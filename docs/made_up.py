@@ -39,6 +39,23 @@ def frames(path: Path) -> None:
         file["entry/data/data"] = np.ones((40, 40), np.float32)
 
 
+def id01(path: Path) -> None:
+    """Two rocking scans of a small crystal in the layout of BLISS at ID01, the second one shifted."""
+    axes = np.meshgrid(*(np.arange(n) - n // 2 for n in (24, 40, 40)), indexing="ij")
+    with h5py.File(path, "w") as file:
+        for scan, shift in ((12, 0), (13, 2)):
+            moved = (axes[0], axes[1] - shift, axes[2])
+            counts = np.random.default_rng(scan).poisson(3e3 * np.prod([np.sinc(a / 6) ** 2 for a in moved], axis=0))
+            group = file.create_group(f"S1_{scan}.1")
+            group["measurement/mpx1x4"] = counts.astype(np.uint32)
+            group["measurement/imon"] = np.full(24, 1e5)
+            positions = {"eta": 17 + 0.01 * np.arange(24), "phi": 0.0, "nu": 0.0, "delta": 34.0, "mononrj": 9.0}
+            for name, value in positions.items():
+                group[f"instrument/positioners/{name}"] = value
+            for name, value in {"distance": 0.8, "x_pixel_size": 5.5e-5, "y_pixel_size": 5.5e-5}.items():
+                group[f"instrument/mpx1x4/{name}"] = value
+
+
 def objects(path: Path) -> None:
     """A folder of objects to train on."""
     path.mkdir()
@@ -54,6 +71,7 @@ MADE: dict[str, Callable[[Path], object]] = {
     "support.npy": lambda path: np.save(path, scan()["support"]),
     "film.npz": film,
     "frames.h5": frames,
+    "id01.h5": id01,
     "my-objects": objects,
 }
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .evaluate.metrics import Metric, metric
     from .evaluate.uncertainty import uncertainty_of
     from .evaluate.verdict import judge
+    from .geometry.experiment import Experiment
     from .io import RawFile, Reader, load, read
     from .io.result import Cost, Result
     from .io.results import read_result
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from .operators import Operator
     from .plugins.hookspecs import hookimpl
     from .plugins.options import option
+    from .prepare.frames import Frames, FrameStack
+    from .prepare.loaders import Loader
     from .problem import Gaussian, Poisson, Problem
     from .problem.scoring import Score
     from .report.result_picture import plot
@@ -51,9 +54,13 @@ _WHERE = {
     "Constraint": ("solvers.constraint", "Constraint"),
     "Cost": ("io.result", "Cost"),
     "Device": ("numerics.arrays", "Device"),
+    "Experiment": ("geometry.experiment", "Experiment"),
+    "FrameStack": ("prepare.frames", "FrameStack"),
+    "Frames": ("prepare.frames", "Frames"),
     "Gaussian": ("problem", "Gaussian"),
     "InputError": ("errors", "InputError"),
     "Iterative": ("solvers.iterative", "Iterative"),
+    "Loader": ("prepare.loaders", "Loader"),
     "Metric": ("evaluate.metrics", "Metric"),
     "Operator": ("operators", "Operator"),
     "OptionError": ("errors", "OptionError"),
@@ -98,9 +105,13 @@ __all__ = [
     "Constraint",
     "Cost",
     "Device",
+    "Experiment",
+    "FrameStack",
+    "Frames",
     "Gaussian",
     "InputError",
     "Iterative",
+    "Loader",
     "Metric",
     "Operator",
     "OptionError",

@@ -1,8 +1,8 @@
-"""Options on the experiment behind a pattern, which several commands share."""
+"""The options on the experiment behind a pattern, and their one place of parsing: several commands share them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,13 +25,13 @@ FIELDS = {
 """Options, and the fields of `Experiment` that they give."""
 
 experiment_options: Decorator = with_options(
-    click.option("--hkl", metavar="H,K,L", help="reflection, such as 1,1,1"),
-    click.option("--lattice", type=float, metavar="Å", help="lattice parameter of a cubic crystal, Å"),
+    click.option("--hkl", metavar="H,K,L", help="reflection, such as 1,1,1; this and the following replace facts of the file"),
+    click.option("--lattice", metavar="Å", help="lattice parameter of a cubic crystal, Å"),
     click.option("--diffractometer", metavar="NAME", help="34idc, id01, p10, nanomax, sixs, cristal, id27, or your FILE.toml"),
-    click.option("--energy", type=float, metavar="KEV", help="photon energy, keV"),
-    click.option("--distance", type=float, metavar="M", help="sample to detector, m"),
-    click.option("--pixel-size", metavar="UM", help="pixel of the array as it is now, µm: one number, or ROW,COLUMN"),
-    click.option("--direct-beam", metavar="ROW,COLUMN", help="direct beam at detector angles of zero, pixels of the array"),
+    click.option("--energy", metavar="KEV", help="photon energy, keV"),
+    click.option("--distance", metavar="M", help="sample to detector, m"),
+    click.option("--pixel-size", metavar="UM", help="pixel of the array in the file, µm: one number, or ROW,COLUMN"),
+    click.option("--direct-beam", metavar="ROW,COLUMN", help="direct beam at detector angles of zero, pixels of that array"),
     click.option(
         "--angle",
         multiple=True,
@@ -39,7 +39,43 @@ experiment_options: Decorator = with_options(
         help="angle of a circle, degrees; of the scanned one CIRCLE=FIRST:LAST over the frames; again for each circle",
     ),
 )
-"""Decorate a command with the options on its experiment; `experiment_from` reads them."""
+"""Decorate a command with the options on its experiment; `given_experiment` or `experiment_from` reads them."""
+
+
+def given_experiment(given: dict[str, Any]) -> dict[str, Any]:
+    """The fields of an `Experiment` that the options give, as text. The options are taken out of `given`.
+
+    Raises `InputError` for a value that is impossible or not understood, with the option's name.
+    """
+    from ..geometry.diffractometers import named
+    from ..geometry.experiment import Experiment
+    from ..problem.meta import spread_angle
+
+    found: dict[str, Any] = {}
+    for name, field in FIELDS.items():
+        value = given.pop(name)
+        if value is None:
+            continue
+        try:
+            Experiment(**{field: value})
+            if field == "diffractometer":
+                named(value)
+        except InputError as error:
+            raise InputError(f"--{name.replace('_', '-')} {value}: {error}") from error
+        found[field] = value
+    angles = {}
+    for text in given.pop("angle"):
+        circle, equals, value = text.partition("=")
+        if not equals or not circle:
+            raise InputError(
+                f"--angle {text!r} is not understood; write CIRCLE=DEGREES, or CIRCLE=FIRST:LAST for the scanned one"
+            )
+        try:
+            Experiment(angles_deg={circle: spread_angle(circle, value, 2)})
+        except InputError as error:
+            raise InputError(f"--angle {text}: {error}") from error
+        angles[circle] = value
+    return {**found, **({"angles_deg": angles} if angles else {})}
 
 
 def experiment_from(meta: Mapping[str, Any], given: Mapping[str, Any], frames: int) -> Experiment:
@@ -60,39 +96,7 @@ def experiment_from(meta: Mapping[str, Any], given: Mapping[str, Any], frames: i
         For a value that is impossible or not understood.
     """
     from ..geometry.experiment import Experiment
+    from ..problem.meta import given_angles
 
-    values = {field: given[name] for name, field in FIELDS.items() if given.get(name) is not None}
-    for name, count in (("hkl", 3), ("direct_beam", 2)):
-        if name in values:
-            values[name] = _numbers(name, values[name], (count,))
-    if "pixel_size_um" in values:
-        sizes = _numbers("pixel-size", values["pixel_size_um"], (1, 2))
-        values["pixel_size_um"] = (*sizes, *sizes)[:2]
-    angles = dict(_angle(text, frames) for text in given.get("angle") or ())
-    return Experiment.from_meta(meta).with_options(**values, angles_deg=angles or None)
-
-
-def _numbers(name: str, text: str, counts: Sequence[int]) -> tuple[float, ...]:
-    try:
-        values = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        values = ()
-    if len(values) not in counts:
-        wanted = " or ".join(map(str, counts))
-        raise InputError(f"--{name.replace('_', '-')} {text!r} is not understood; give {wanted} number(s), with commas between")
-    return values
-
-
-def _angle(text: str, frames: int) -> tuple[str, float | tuple[float, ...]]:
-    """A circle, and its angle or angles."""
-    name, equals, value = text.partition("=")
-    try:
-        ends = [float(part) for part in value.split(":")]
-    except ValueError:
-        ends = []
-    if not equals or not name or len(ends) not in (1, 2):
-        raise InputError(f"--angle {text!r} is not understood; write CIRCLE=DEGREES, or CIRCLE=FIRST:LAST for the scanned one")
-    if len(ends) == 1:
-        return name, ends[0]
-    step = (ends[1] - ends[0]) / max(1, frames - 1)
-    return name, tuple(ends[0] + step * k for k in range(frames))
+    fields = given_experiment({**dict.fromkeys(FIELDS), "angle": (), **given})
+    return Experiment.from_meta(meta).with_options(**given_angles(fields, frames))

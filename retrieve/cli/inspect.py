@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 from rich.console import Console
 
 from .source import Reading, data_options
+
+if TYPE_CHECKING:
+    from ..problem import Problem
 
 
 @click.command("inspect", short_help="what is in a file, and what to expect of it")
 @click.argument("file")
 @data_options
 def command(file: str, reading: Reading) -> None:
-    """Print the contents of FILE: shape, counts, masked share, oversampling, warnings; of a result also its scores."""
+    """Print the contents of FILE: shape, counts, oversampling, experiment, warnings; of a result also its scores."""
     from ..problem.diagnostics import diagnose, facts
 
     console = Console(highlight=False)
@@ -21,9 +26,19 @@ def command(file: str, reading: Reading) -> None:
         console.print(f"  {note}", markup=False)
     for name, value in facts(problem).items():
         console.print(f"{name:24} {value}", markup=False)
+    for line in _experiment(problem):
+        console.print(f"  {line}", markup=False)
     for warning in diagnose(problem):
         console.print(f"warning: {warning}", markup=False)
     _result(file, console)
+
+
+def _experiment(problem: Problem) -> tuple[str, ...]:
+    """What is known of the experiment, and of a scan also what strain still needs."""
+    from ..problem.meta import experiment_of
+
+    lines = experiment_of(problem.meta).words()
+    return lines if problem.amplitude.ndim == 3 else tuple(line for line in lines if not line.startswith("missing"))
 
 
 def _result(file: str, console: Console) -> None:

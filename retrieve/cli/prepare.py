@@ -16,6 +16,7 @@ from ..plugins.flags import flags, given_flags
 from ..plugins.options import build
 from ..prepare.pulses import Pulses
 from ..prepare.scan import Scan
+from .experiment import experiment_options, given_experiment
 from .options import check_outputs, quiet_option, with_options
 from .source import MASK_CONVENTION
 
@@ -27,7 +28,7 @@ PREPARED_FORMATS = (".cxi", ".npz")
 
 _prepare_options = with_options(
     click.argument("files", nargs=-1, required=True, metavar="FILE..."),
-    click.option("--key", help="which array or dataset of the file"),
+    click.option("--key", help="which array or dataset of the file; of a beamline's scan the detector"),
     click.option(
         "--axis",
         type=click.IntRange(0, 2),
@@ -46,6 +47,7 @@ _prepare_options = with_options(
         show_default=True,
         help="NaN where other frames have none: refuse, or leave out",
     ),
+    experiment_options,
     click.option(
         "--out", type=click.Path(path_type=Path), help=".cxi or .npz; several patterns are numbered  [default: FILE.prepared.cxi]"
     ),
@@ -78,7 +80,9 @@ def pulses(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     options: Pulses = build(Pulses, given_flags(given))
     count = len(options.slices())
     targets, picture = _targets(files, given, count)
-    with _opened(files, given, console, quiet) as (frames, settings):
+    with _opened(files, given, console, quiet) as ((frames, *more), settings):
+        if more:
+            raise InputError(f"{len(more) + 1} scans are no pulse train; give one of them, or `retrieve prepare scan`")
         calibration = read_calibration(frames.shape, frames.always, **_calibration(given))
         train = prepare_pulses(frames, options, calibration, **settings)
     for problem, target in zip(train.problems, targets, strict=True):
@@ -95,11 +99,14 @@ pulses.params += flags(Pulses)
 
 @command.command("scan", short_help="a rocking scan, cleaned, centred and binned")
 @_prepare_options
+@click.option("--scans", "separate", is_flag=True, help="each file is a scan of the same reflection: align and sum them")
 def scan(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
-    """Make the pattern of the rocking scan in FILE..., a stack of frames or one file a frame.
+    """Make the pattern of the rocking scan in FILE..., a stack of frames or one file a frame, or of several scans.
 
-    In order: dark, gain, flat field and background; hot and dead pixels; alien spots; centring; crop or padding; binning;
-    threshold.
+    FILE may be a beamline's scan, such as id01:FILE.h5#12, which tells motors, energy and monitor. Several scans are summed.
+
+    In order: dark, gain, flat field and background; hot and dead pixels; exposure, alignment and sum of scans; alien spots;
+    centring; crop or padding; binning; threshold.
     """
     from ..prepare import prepare_scan, read_calibration
     from ..report.frames_picture import scan_picture
@@ -107,9 +114,9 @@ def scan(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     console = Console(quiet=quiet, highlight=False)
     options: Scan = build(Scan, given_flags(given))
     [target], picture = _targets(files, given, 1)
-    with _opened(files, given, console, quiet) as (frames, settings):
-        calibration = read_calibration(frames.shape, frames.ever, **_calibration(given))
-        made = prepare_scan(frames, options, calibration, **settings)
+    with _opened(files, given, console, quiet) as (scans, settings):
+        calibration = read_calibration(scans[0].shape, scans[0].ever, **_calibration(given))
+        made = prepare_scan(scans, options, calibration, **settings)
     _write(made.problem, target)
     if picture is not None:
         scan_picture(made, picture)
@@ -121,16 +128,21 @@ scan.params += flags(Scan)
 
 
 @contextmanager
-def _opened(files: Sequence[str], given: dict[str, Any], console: Console, quiet: bool) -> Iterator[tuple[Frames, Any]]:
-    """The frames in the files, and the arguments of their preparation besides its options."""
-    from ..prepare import frames_of
+def _opened(
+    files: Sequence[str], given: dict[str, Any], console: Console, quiet: bool
+) -> Iterator[tuple[tuple[Frames, ...], Any]]:
+    """The scans in the files, and the arguments of their preparation besides its options."""
+    from ..prepare import scans_of, source_of
 
+    separate, experiment = given.get("separate", False), given_experiment(given)
     with (
-        frames_of(files, given["key"], given["axis"] or 0, given["mask_convention"]) as frames,
+        scans_of(files, given["key"], given["axis"], given["mask_convention"], separate, experiment) as scans,
         _progress(console, quiet) as on_block,
     ):
-        console.print("{} frames of {}×{} px in {}".format(*frames.shape, frames.source), markup=False)
-        yield frames, {"bad_pixels": given["bad_pixels"], "check_axes": given["axis"] is None, "on_block": on_block}
+        for frames in scans:
+            console.print("{} frames of {}×{} px in {}".format(*frames.shape, frames.source), markup=False)
+        check_axes = given["axis"] is None and not source_of(files[0]).loader
+        yield scans, {"bad_pixels": given["bad_pixels"], "check_axes": check_axes, "on_block": on_block}
 
 
 def _calibration(given: dict[str, Any]) -> dict[str, Any]:
@@ -139,10 +151,10 @@ def _calibration(given: dict[str, Any]) -> dict[str, Any]:
 
 def _targets(files: Sequence[str], given: dict[str, Any], count: int) -> tuple[list[Path], Path | None]:
     """The places of patterns and picture, checked before any work."""
-    from ..io.registry import split_key
+    from ..prepare import source_of
     from ..report.figure import check_picture
 
-    sources = [split_key(file)[0] for file in files]
+    sources = [source_of(file) for file in files]
     out = given["out"] or Path(sources[0].stem + ".prepared.cxi")
     if out.suffix not in PREPARED_FORMATS:
         raise InputError(f"--out {out}: a pattern is written as CXI or npz; end it in .cxi or .npz")
@@ -150,7 +162,7 @@ def _targets(files: Sequence[str], given: dict[str, Any], count: int) -> tuple[l
     picture = None if given["no_picture"] else given["picture"] or out.with_suffix(".png")
     if picture is not None:
         check_picture(picture)
-    check_outputs([*targets, picture], sources)
+    check_outputs([*targets, picture], [source.path for source in sources])
     return targets, picture
 
 

@@ -1,33 +1,33 @@
-"""``retrieve run``: a file in, a result and a picture out."""
+"""``retrieve run``: files in, results and pictures out."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from ..errors import InputError
 from ..plugins.flags import SolverCommand, given_flags, solver_from
+from .one_file import AVERAGES, FileRun, Row, Targets
 from .replay import replayed
 from .solving import Workers, run_spec
 from .source import Reading, data_options
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ..io.result import Result
-    from ..problem import Problem
 
-AVERAGES = {"best": 1, "mean": 2, "common-mode": 2}
-"""Ways to make the object, and the starts that each needs at least."""
+SPECIFIED = ("starts", "seed", "hold_out", "agree", "samples", "device", "averaging", "keep")
+"""Options of the command that are fields of a `RunSpec`."""
+
+STDOUT = "-"
+BESIDE = ""
+"""Values of --json and --report that are given without one."""
 
 
 @click.command("run", cls=SolverCommand, renamed={"--combine": "--average"}, short_help="phase a diffraction pattern")
-@click.argument("file", required=False)
+@click.argument("files", nargs=-1, metavar="FILE...")
 @click.option(
     "--solver",
     default="auto",
@@ -80,44 +80,68 @@ AVERAGES = {"best": 1, "mean": 2, "common-mode": 2}
     metavar="NAME[:WHERE]",
     help="what shares the starts: serial, threads, processes, or a plugin's, as dask:ADDRESS  [processes with more workers]",
 )
+@click.option(
+    "--out-dir", type=click.Path(path_type=Path), help="phase many files into this folder; what is finished there is kept"
+)
 @click.option("--out", type=click.Path(path_type=Path), help="the result, a CXI file  [default: FILE's name with .retrieved.cxi]")
-@click.option("--picture", type=click.Path(path_type=Path), help="the picture  [default: beside the result, .png]")
+@click.option(
+    "--picture", type=click.Path(path_type=Path), help="the picture, of many files a folder  [default: beside the result, .png]"
+)
 @click.option("--no-picture", is_flag=True, help="write no picture")
-@click.option("--report", type=click.Path(path_type=Path), help="a self-contained HTML page of the result")
+@click.option(
+    "--report",
+    is_flag=False,
+    flag_value=BESIDE,
+    metavar="[PAGE]",
+    help="a self-contained HTML page of the result, of many files a folder  [without a value: beside the result, .html]",
+)
+@click.option(
+    "--json",
+    "json_",
+    is_flag=False,
+    flag_value=STDOUT,
+    metavar="[FILE]",
+    help="write scores, verdicts and failures as one JSON document  [without a value: to standard output, and nothing else]",
+)
 @click.option("--replay", type=click.Path(path_type=Path), help="run again what made this result, and compare bit for bit")
 @click.option("--require", type=click.Choice(["solved"]), help="exit with status 1 unless the verdict is this")
 @click.option("--quiet", "-q", is_flag=True, help="print nothing but errors")
 @data_options
-def command(file: str | None, solver: str, replay: Path | None, quiet: bool, reading: Reading, **given: Any) -> None:
+def command(files: tuple[str, ...], solver: str, replay: Path | None, quiet: bool, reading: Reading, **given: Any) -> None:
     """Phase the pattern in FILE (npz, npy, tif, mat, HDF5/NeXus, CXI, edf, cbf), or example:crystal3d.
+
+    With --out-dir phase many: several FILES, or a quoted pattern such as 'scans/*.cxi'. A file that fails is named in the
+    table at the end, with exit code 1, and the others go on. The same command again runs only what is not finished.
 
     Options of the chosen solver follow those of the command.
     """
-    from ..driver.batch import resolve_spec
     from ..driver.run_spec import Budget, RunSpec
+    from .many_files import check_rows, run_many, write_rows
+    from .planning import is_pattern
 
-    console = Console(quiet=quiet, highlight=False)
+    console = Console(quiet=quiet or given["json_"] == STDOUT, highlight=False)
     if replay is not None:
         raise SystemExit(replayed(replay, given["out"], console, quiet))
-    if file is None:
+    if not files:
         raise click.UsageError("name a FILE, an example such as example:crystal3d, or --replay RESULT")
+    check_rows(given["json_"])
     chosen = solver_from(solver, given_flags(given))
-    targets = _targets(file, given)
-    problem = reading.problem(file)
-    x0 = None if given["beginning"] is None else _beginning(given["beginning"], problem)
-    given["starts"] = given["starts"] or (None if x0 is None else 1)
     budget = Budget(seconds=given["seconds"], ffts=given["ffts"])
-    spec = resolve_spec(RunSpec(chosen, budget=budget, **{name: given[name] for name in SPECIFIED}), problem, x0)
-    spec = replace(spec, strict=spec.starts == 1)
-    least = spec.keep if spec.averaging == "common-mode" and spec.keep else AVERAGES[spec.averaging]
-    if (spec.starts or 1) < least:
-        raise click.UsageError(f"--average {spec.averaging} keeps {least} starts; --starts {spec.starts} is too few")
-    workers = Workers.of(given["executor"], given["workers"], spec)
-    for note in problem.meta.get("notes", ()):
+    spec = RunSpec(chosen, budget=budget, **{name: given[name] for name in SPECIFIED})
+    if given["out_dir"] is not None:
+        raise SystemExit(run_many(files, spec, reading, given, console))
+    if len(files) > 1 or is_pattern(files[0]):
+        raise click.UsageError("many files go into a folder; add --out-dir DIR")
+    one = FileRun(files[0], spec, reading, _targets(files[0], given), given["beginning"])
+    opened = one.open()
+    workers = Workers.of(given["executor"], given["workers"], opened.spec)
+    for note in opened.problem.meta.get("notes", ()):
         console.print(f"  {note}", markup=False)
-    result = run_spec(spec, problem, console, quiet, workers, x0)
-    _write(result, targets, console)
+    result = run_spec(opened.spec, opened.problem, console, console.quiet, workers, opened.x0)
+    one.targets.write(result)
+    console.print(("interrupted; what there was is in " if result.interrupted else "written: ") + str(one.targets), markup=False)
     _summary(result, console)
+    write_rows([Row.of(one.file, result, one.targets)], given["json_"])
     if result.interrupted:
         raise SystemExit(130)
     if given["require"] and result.verdict is not None and result.verdict.label != given["require"]:
@@ -125,60 +149,15 @@ def command(file: str | None, solver: str, replay: Path | None, quiet: bool, rea
         raise SystemExit(1)
 
 
-def _beginning(text: str, problem: Problem) -> np.ndarray:
-    """The object in a file, scaled to the data. Raises `InputError` where it cannot be used."""
-    from ..errors import SolverError
-    from ..io.external import ExternalResult
-
-    try:
-        return ExternalResult.named(text).scaled(problem)
-    except SolverError as error:
-        raise InputError(f"--start: {error}") from error
-
-
-SPECIFIED = ("starts", "seed", "hold_out", "agree", "samples", "device", "averaging", "keep")
-"""Options of the command that are fields of a `RunSpec`."""
-
-
-class Targets(NamedTuple):
-    """Where the result goes, and the picture and page, if wanted."""
-
-    result: Path
-    picture: Path | None
-    page: Path | None
-
-
 def _targets(file: str, given: dict[str, Any]) -> Targets:
     """The places to write to, checked before any work."""
-    from ..files import check_writable
-    from ..report.figure import check_picture
-
     name = Path(file.replace("example:", "example-")).name
     out = given["out"] or Path(Path(name).stem + ".retrieved.cxi")
     picture = None if given["no_picture"] else given["picture"] or out.with_suffix(".png")
-    targets = Targets(out, picture, given["report"])
-    if picture is not None:
-        check_picture(picture)
-    for target in targets:
-        if target is not None:
-            check_writable(target)
-            if target.exists() and Path(file).exists() and target.samefile(file):
-                raise InputError(f"output {target} is the input itself; name another file")
+    page = given["report"]
+    targets = Targets(out, picture, None if page is None else Path(page) if page != BESIDE else out.with_suffix(".html"))
+    targets.check(file)
     return targets
-
-
-def _write(result: Result, targets: Targets, console: Console) -> None:
-    result.save(targets.result)
-    if targets.picture is not None:
-        from ..report.result_picture import result_picture
-
-        result_picture(result, targets.picture)
-    if targets.page is not None:
-        from ..report.page import write_page
-
-        write_page(result, targets.page)
-    names = ", ".join(str(target) for target in targets if target is not None)
-    console.print(("interrupted; what there was is in " if result.interrupted else "written: ") + names, markup=False)
 
 
 def _summary(result: Result, console: Console) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+import threading
 from dataclasses import replace
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -43,14 +45,20 @@ HERE = Workers()
 
 
 def run_spec(
-    spec: RunSpec, problem: Problem, console: Console, quiet: bool, workers: Workers = HERE, x0: np.ndarray | None = None
+    spec: RunSpec,
+    problem: Problem,
+    console: Console,
+    quiet: bool,
+    workers: Workers = HERE,
+    x0: np.ndarray | None = None,
+    kept: Path | None = None,
 ) -> Result:
-    """Run with live progress, average the starts, and judge. Ctrl-C stops at the next step, twice at once."""
+    """Run with live progress, average the starts, and judge. Ctrl-C or TERM stops at the next step, a second Ctrl-C at once.
+
+    kept: a folder that keeps finished starts.
+    """
     from ..driver.batch import resolve_spec
     from ..driver.solve import run
-    from ..evaluate.averaging import average_starts
-    from ..evaluate.uncertainty import uncertainty_of
-    from ..evaluate.verdict import judge
     from ..numerics.arrays import find_device
 
     spec = resolve_spec(spec, problem, x0)
@@ -66,7 +74,24 @@ def run_spec(
             on_step=lambda progress: show(progress) or interrupt.asked,
             workers=workers.number,
             executor=workers.executor,
+            kept=kept,
         )
+    return _judged(result, spec, console)
+
+
+def run_quietly(spec: RunSpec, problem: Problem, x0: np.ndarray | None, kept: Path | None = None) -> Result:
+    """Run in a worker: no progress, no signals, each start by itself."""
+    from ..driver.solve import run
+
+    return _judged(run(spec, problem, x0=x0, executor="serial", kept=kept), spec, Console(quiet=True))
+
+
+def _judged(result: Result, spec: RunSpec, console: Console) -> Result:
+    """The result with its starts averaged as the run says, and a verdict."""
+    from ..evaluate.averaging import average_starts
+    from ..evaluate.uncertainty import uncertainty_of
+    from ..evaluate.verdict import judge
+
     try:
         result = average_starts(result, spec.averaging, spec.keep)
     except InputError as error:  # starts failed or were interrupted: what there is must not be lost
@@ -75,19 +100,24 @@ def run_spec(
 
 
 class Interrupt:
-    """Turns the first Ctrl-C into a request to stop, the second, or with `at_once` the first, into a KeyboardInterrupt."""
+    """Turns the first Ctrl-C or TERM into a request to stop, a second Ctrl-C into a KeyboardInterrupt.
+
+    With `at_once` the first one is a KeyboardInterrupt. Outside of the main thread it does nothing.
+    """
 
     def __init__(self, at_once: bool = False) -> None:
         self.asked, self.at_once = False, at_once
 
     def __enter__(self) -> Interrupt:
-        self.before = signal.signal(signal.SIGINT, self._ask)
+        here = threading.current_thread() is threading.main_thread()
+        self.before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)} if here else {}
         return self
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked or self.at_once:
+        first, self.asked = not self.asked, True
+        if self.at_once if first else number == signal.SIGINT:  # a second TERM must not end the writing of a result
             raise KeyboardInterrupt
-        self.asked = True
 
     def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self.before)
+        for number, handler in self.before.items():
+            signal.signal(number, handler)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from .experiment import experiment_options
 
 if TYPE_CHECKING:
     from ..problem import Problem
@@ -50,7 +53,7 @@ _OPTIONS = (
     click.option("--key", help="array or dataset of the file to read"),
     click.option("--mask", help="file of the mask (1 measured), FILE or FILE.h5:/dataset"),
     MASK_CONVENTION,
-    click.option("--support", help="file of the support, FILE or FILE.h5:/dataset"),
+    click.option("--support", help="file of the support, FILE or FILE.h5:/dataset, or a result, whose support is taken"),
     click.option(
         "--kind",
         type=click.Choice(["auto", "intensity", "amplitude"]),
@@ -96,6 +99,7 @@ class Reading:
     centred: str = "auto"
     frame: int | None = None
     mask_convention: str = "auto"
+    experiment: Mapping[str, Any] | None = None
     bad_pixels: str = "error"
     likelihood: Likelihood | None = None
 
@@ -114,13 +118,42 @@ class Reading:
             return problem.replace(likelihood=self.likelihood or problem.likelihood, meta={**problem.meta, "input": source})
         from ..io import load
 
+        result = self.support if self.support is not None and _is_result(self.support) else None
         options = {name: getattr(self, name) for name in READING if name != "bad_pixels"}
+        options["support"] = self.support if result is None else None
         problem = load(file, **options).problem(self.bad_pixels, self.likelihood)
         source = {**problem.meta["input"], "bad_pixels": self.bad_pixels}
-        return problem.replace(meta={**problem.meta, "input": source})
+        problem = problem.replace(meta={**problem.meta, "input": source})
+        return problem if result is None else _with_support_of(result, problem)
 
 
 READING = tuple(field.name for field in fields(Reading) if field.name != "likelihood")
+
+
+def _is_result(text: str) -> bool:
+    """Whether ``--support`` names a result, by its content or by a convention, and not an array of its own."""
+    from ..io.external import CONVENTIONS
+    from ..io.layouts import holds_object
+
+    head, _, convention = text.rpartition(":")
+    return holds_object(Path(text)) or (convention in CONVENTIONS and Path(head).exists() and not Path(text).exists())
+
+
+def _with_support_of(text: str, problem: Problem) -> Problem:
+    """The problem with the support of a result as the known one. Raises `InputError` if there is none that fits."""
+    from ..errors import InputError
+    from ..io.starting_point import starting_point
+
+    try:
+        found = starting_point(text, problem)
+    except InputError as error:
+        raise InputError(f"--support: {error}") from error
+    if found.support is None or not found.support.any():
+        raise InputError(f"--support: {text} holds no support; give one that does, or a mask of the object as FILE:/DATASET")
+    meta = problem.meta
+    source = {**meta["input"], "support": text, "support_sha256": found.source["start_sha256"]}
+    notes = [*meta.get("notes", ()), found.note.replace("start from", "support from", 1)]
+    return problem.replace(support=found.support, meta={**meta, "input": source, "notes": notes})
 
 
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -128,9 +161,12 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def read(**given: Any) -> Any:
+        from .experiment import given_experiment
+
+        given["experiment"] = given_experiment(given) or None
         return command(reading=Reading(**{name: given.pop(name) for name in (*READING, "likelihood")}), **given)
 
-    decorated: Callable[..., Any] = read
+    decorated: Callable[..., Any] = experiment_options(read)
     for decorate in reversed(_OPTIONS):
         decorated = decorate(decorated)
     return decorated

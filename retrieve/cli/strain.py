@@ -19,6 +19,8 @@ from .options import check_outputs, quiet_option
 if TYPE_CHECKING:
     from ..strain.record import Strain
 
+ROUNDING = 1e-8
+
 
 @click.command("strain", short_help="displacement and strain of a phased Bragg crystal")
 @click.argument("file", metavar="RESULT", type=click.Path(path_type=Path))
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--vti", type=click.Path(path_type=Path), help="the maps for ParaView  [default: beside them, .vti]")
 @click.option("--json", "table", type=click.Path(path_type=Path), help="the figures, JSON  [default: beside the maps, .json]")
 @click.option("--picture", type=click.Path(path_type=Path), help="the picture  [default: beside the maps, .png]")
+@click.option("--report", type=click.Path(path_type=Path), help="a self-contained HTML page with the crystal in 3D")
 @click.option("--no-picture", is_flag=True, help="draw no picture")
 @quiet_option
 def command(file: Path, **given: Any) -> None:
@@ -40,6 +43,7 @@ def command(file: Path, **given: Any) -> None:
 
     options: Measure = build(Measure, given_flags(given))
     out, vti, table, picture = _targets(file, given)
+    report: Path | None = given["report"]
     console = Console(quiet=given["quiet"], highlight=False)
     with console.status("reading"):
         result = read_result(file)
@@ -53,8 +57,14 @@ def command(file: Path, **given: Any) -> None:
         from ..report.strain_picture import strain_picture
 
         strain_picture(strain, picture)
+    if report is not None:
+        from ..report.page import write_page
+
+        write_page(strain, report)
     _print(strain, console)
-    console.print("written: " + ", ".join(str(path) for path in (out, vti, table, picture) if path is not None), markup=False)
+    console.print(
+        "written: " + ", ".join(str(path) for path in (out, vti, table, picture, report) if path is not None), markup=False
+    )
 
 
 command.params[-1:-1] = flags(Measure)
@@ -67,9 +77,9 @@ def _targets(file: Path, given: dict[str, Any]) -> tuple[Path, Path, Path, Path 
     out = given["out"] or Path(file.name.removesuffix(".cxi").removesuffix(".retrieved") + ".strain.cxi")
     vti, table = given["vti"] or out.with_suffix(".vti"), given["table"] or out.with_suffix(".json")
     picture = None if given["no_picture"] else given["picture"] or out.with_suffix(".png")
-    named = [path for path in (out, vti, table, picture) if path is not None]
+    named = [path for path in (out, vti, table, picture, given["report"]) if path is not None]
     if len(set(named)) < len(named):
-        raise InputError(f"--out, --vti, --json and --picture must differ; they are {', '.join(map(str, named))}")
+        raise InputError(f"--out, --vti, --json, --picture and --report must differ; they are {', '.join(map(str, named))}")
     if picture is not None:
         check_picture(picture)
     check_outputs(named, [file])
@@ -95,9 +105,11 @@ def _print(strain: Strain, console: Console) -> None:
 
 
 def _figure(figure: Any) -> str:
-    """A value ± its spread."""
+    """A value ± its spread. What is zero but for rounding is shown as 0, and a spread by rounding not at all."""
     if figure is None:
         return ""
     value, spread = figure["value"], figure["spread"]
-    digits = ".6g" if abs(value) > 1 else ".3g"
-    return f"{value:{digits}}" + ("" if spread is None else f" ± {spread:.2g}")
+    if abs(value) < ROUNDING:
+        return "0"
+    said = f"{value:{'.6g' if abs(value) > 1 else '.3g'}}"
+    return said if spread is None or spread < ROUNDING * abs(value) else f"{said} ± {spread:.2g}"

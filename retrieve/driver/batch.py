@@ -21,6 +21,7 @@ from ..provenance import sha256_of_array
 from ..solvers.base import Solver, Step, Streams
 from .batch_result import Batch, concatenate
 from .run_spec import Budget, RunSpec, Stops
+from .vanished import LEAST_R, vanished
 
 
 class Progress(NamedTuple):
@@ -223,11 +224,13 @@ def _run(solver: Solver, context: RunContext, numbers: Sequence[int], x0: np.nda
     refined = working.replace(detector=step.detector or working.detector)
     estimate = to_numpy(step.x).astype(np.complex64, copy=step.support is None)
     scores = context.scorer.scores(step.x, refined.detector, np.stack([r, free]))
-    scores = [_failed(score, x, start, n, solver) for score, x, start in zip(scores, estimate, numbers, strict=True)]
+    support = None if step.support is None else np.array(np.broadcast_to(to_numpy(step.support), estimate.shape))
+    inside = [None] * len(rng) if support is None or interrupted else support
+    ends = zip(scores, estimate, inside, numbers, strict=True)
+    scores = [_failed(score, x, wrapped, start, n, solver, context.source) for score, x, wrapped, start in ends]
     failure = next((score.failure for score in scores if score.failure), None)
     if failure and spec.strict:
         raise SolverError(failure)
-    support = None if step.support is None else np.array(np.broadcast_to(to_numpy(step.support), estimate.shape))
     if working.support is None:
         _centre(estimate, support, scores)
     return Batch(
@@ -256,14 +259,19 @@ def _least(values: np.ndarray) -> float:
     return float(values[np.isfinite(values)].min(initial=np.inf)) if np.isfinite(values).any() else float("nan")
 
 
-def _failed(score: Score, x: np.ndarray, start: int, steps: int, solver: Solver) -> Score:
-    """The score, as a failure if the estimate or its R is not finite."""
+def _failed(
+    score: Score, x: np.ndarray, support: np.ndarray | None, start: int, steps: int, solver: Solver, problem: Problem
+) -> Score:
+    """The score, as a failure if the estimate or its R is not finite, or the support vanished."""
     if not np.isfinite(x).all():
         said = f"NaN or infinite values after {steps} steps of {solver.name}; lower its step"
     elif score.failure:
         said = f"{score.failure} after {steps} steps of {solver.name}; check the mask"
     else:
-        return score
+        if support is None or problem.support is not None or score.r <= LEAST_R:
+            return score
+        why = vanished(solver, problem, support, score)
+        return score if why is None else replace(score, failure=f"start {start}: {why}")
     return replace(score, failure=f"start {start}: {said} or check the data with `retrieve inspect`")
 
 

@@ -18,6 +18,7 @@ from ..solvers.base import Solver
 from .batch import Progress, RunContext, run_batch
 from .batch_result import Batch, concatenate
 from .executors import ATTEMPTS, completed, open_pool
+from .kept_starts import KeptStarts
 from .run_spec import RunSpec, Stops
 
 
@@ -78,23 +79,32 @@ def run_in_workers(
     task: Callable[[int], StartTask],
     executor: str,
     workers: int,
+    store: KeptStarts | None = None,
 ) -> Iterator[Batch]:
     """Each group of starts, in order, put together from its starts as they come from the workers.
 
     `on_step` hears of each start when it is done. If it returns True, or Ctrl-C comes, the starts that are done are one
-    last, interrupted batch. Raises `SolverError` for a start that its workers die of.
+    last, interrupted batch. Raises `SolverError` for a start that its workers die of. What the store holds is not run.
     """
-    done: dict[int, Batch] = {}
+    known = {} if store is None else {number: store.read([number]) for group in groups for number in group}
+    done: dict[int, Batch] = {number: one for number, one in known.items() if one is not None}
     waiting = list(groups)
-    each = (task(number) for group in groups for number in group)
+    each = (task(number) for group in groups for number in group if known.get(number) is None)
+
+    def complete() -> Iterator[Batch]:
+        while waiting and all(number in done for number in waiting[0]):
+            yield concatenate([done.pop(number) for number in waiting.pop(0)])
+
     try:
+        yield from complete()
         with open_pool(executor, workers) as pool, closing(completed(pool, run_start, each, workers)) as finished:
             for sent, future in finished:
                 one = done[sent.number] = _outcome(sent, future)
+                if store is not None:
+                    store.keep([sent.number], one)
                 if context.on_step is not None and context.on_step(_progress(sent, one)):
                     raise KeyboardInterrupt
-                while waiting and all(number in done for number in waiting[0]):
-                    yield concatenate([done.pop(number) for number in waiting.pop(0)])
+                yield from complete()
     except KeyboardInterrupt:
         if done:
             yield replace(concatenate([done[number] for number in sorted(done)]), interrupted=True)

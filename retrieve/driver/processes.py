@@ -70,8 +70,9 @@ def _worker() -> ProcessPoolExecutor:
 
 
 def _begin() -> None:
-    """In a worker: leave Ctrl-C to the parent, and end when the parent ends."""
+    """In a worker: leave Ctrl-C and TERM to the parent, and end when the parent ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from ..solvers.base import Solver
 from .batch import Progress, RunContext, resolve_spec, run_batch
 from .batch_result import Batch, total_cost, union
 from .conditions import conditions
+from .kept_starts import KeptStarts, RunGroup
 from .parallel import StartTask, run_in_threads, run_in_workers
 from .rescore import rescored
 from .run_spec import Budget, RunSpec, Stops
@@ -130,6 +132,7 @@ def run(
     workers: int = 1,
     executor: str | None = None,
     whole: bool = False,
+    kept: Path | None = None,
 ) -> Result:
     """Run a `RunSpec`. Errors are those of `solve`.
 
@@ -149,6 +152,8 @@ def run(
         NAME or NAME:WHERE of what shares the starts.
     whole : bool
         True: the batch that `on_step` stopped is left out if others came to their end. The cost holds it.
+    kept : Path, optional
+        A folder that keeps finished starts: those of the same run in it are not run again. Remove it after the result is saved.
 
     Returns
     -------
@@ -163,7 +168,8 @@ def run(
     own = None if x0 is None else np.broadcast_to(x0, (starts, *problem.shape))
     runs: list[Batch] = []
     begun = time.perf_counter()
-    with closing(_batches(context, spec.solver, 0, starts, own, executor, workers)) as found:
+    store = None if kept is None else KeptStarts(kept, context, array_hashes(problem))
+    with closing(_batches(context, spec.solver, 0, starts, own, executor, workers, store)) as found:
         for done in found:
             runs.append(done)
             left = spec.stopped is None and sum(len(done.scores) for done in runs) < starts
@@ -171,7 +177,8 @@ def run(
                 break
     if not runs:
         raise KeyboardInterrupt
-    cost = total_cost([done.cost for done in runs], time.perf_counter() - begun)
+    before = 0 if store is None else store.seconds
+    cost = total_cost([done.cost for done in runs], time.perf_counter() - begun + before)
     interrupted = any(done.interrupted for done in runs)
     if whole:
         runs = [done for done in runs if not done.interrupted] or runs
@@ -193,6 +200,7 @@ def _batches(
     x0: np.ndarray | None,
     executor: str | None,
     workers: int,
+    store: KeptStarts | None = None,
 ) -> Generator[Batch, None, None]:
     """The batches of `count` starts from number `first` on, in order, until one is interrupted; x0 (count, *shape)."""
     size, stops = context.spec.batch or 1, context.stops
@@ -207,9 +215,10 @@ def _batches(
         def task(number: int) -> StartTask:
             return StartTask(context.spec, context.source, solver, number, begin([number]), stops)
 
-        yield from run_in_workers(context, groups, task, executor, workers)
+        yield from run_in_workers(context, groups, task, executor, workers, store)
         return
-    run_group = run_in_threads if context.where.name == "torch:cpu" else run_batch
+    run_group: RunGroup = run_in_threads if context.where.name == "torch:cpu" else run_batch
+    run_group = run_group if store is None else store.around(run_group)
     for group in groups:
         done = run_group(solver, context, group, begin(group))
         yield done

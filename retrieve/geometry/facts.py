@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from .diffractometers import named
-from .values import number, numbers
+from .values import RANGES, number, numbers
 
 ELEMENTARY_CHARGE = 1.602176634e-19
 HC_KEV_NM = 1.2398419843320026
@@ -64,8 +64,10 @@ def _energy(meta: Mapping[str, Any]) -> float | None:
     for key, convert in ENERGIES.items():
         if meta.get(key) is not None:
             value = number(key, meta[key])
-            if value <= 0:
-                raise InputError(f"{key}={value:g} is impossible; give a positive value, or leave it out if it is unknown")
+            low, high = RANGES["energy_kev"][:2]
+            if value <= 0 or not low <= convert(value) <= high:
+                kev = f", {convert(value):.3g} keV," if value > 0 else ""
+                raise InputError(f"{key}={value:g}{kev} is impossible; correct its unit, or leave it out if it is unknown")
             energies[key] = convert(value)
     if energies and max(energies.values()) > LONG * min(energies.values()):
         said = " but ".join(f"{key}={meta[key]} is {kev:.5g} keV" for key, kev in energies.items())

@@ -38,26 +38,31 @@ def guess_kind(name: str, data: NDArray[Any]) -> tuple[str, str]:
 
 
 def find_peak(data: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> tuple[int, ...]:
-    """Find the brightest place, without masked pixels and single hot pixels.
+    """Find the brightest place, without masked pixels, single hot pixels and, in a stack, pixels as bright in every frame.
 
     Each pixel is limited to its brightest neighbour, which removes single bright pixels, and averaged over 3 px along each axis.
-    Both wrap around, as a peak at index 0 does.
+    Both wrap around, as a peak at index 0 does. Of a plateau, as of a saturated peak, the middle is taken.
     """
     from scipy.ndimage import uniform_filter
 
     level = np.nan_to_num(data, nan=0.0, posinf=0.0, neginf=0.0)
     level = np.where(mask, level, 0) if mask is not None else level
+    if level.ndim == 3:
+        varying = level - level.min(axis=0)  # of a pixel, above its lowest value in any frame
+        level = np.where(varying > level / 2, level, varying) if varying.any() else level
     neighbours = np.zeros_like(level)
     for axis in range(level.ndim):
         for step in (-1, 1):
             np.maximum(neighbours, np.roll(level, step, axis), out=neighbours)
     limited = np.minimum(level, neighbours)
     smooth = uniform_filter(limited, size=3, mode="wrap")
-    brightest = np.unravel_index(np.argmax(smooth), smooth.shape)
+    ties = np.argwhere(smooth >= smooth.max() * (1 - 1e-4))
+    brightest = ties[np.argmin(((ties - ties.mean(axis=0)) ** 2).sum(axis=1))]
     around = [np.arange(i - 1, i + 2) % n for i, n in zip(brightest, smooth.shape, strict=True)]
     cube = np.ix_(*around)  # the mean moves the maximum by up to a pixel, and a peak now ties with its brightest neighbour
     best = np.where(limited[cube] == limited[cube].max(), level[cube], -1)
-    return tuple(int(a[i]) for a, i in zip(around, np.unravel_index(np.argmax(best), best.shape), strict=True))
+    at = (1,) * level.ndim if best[(1,) * level.ndim] == best.max() else np.unravel_index(np.argmax(best), best.shape)
+    return tuple(int(a[i]) for a, i in zip(around, at, strict=True))
 
 
 def guess_centred(data: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> tuple[bool, str]:

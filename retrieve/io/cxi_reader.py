@@ -10,7 +10,7 @@ import h5py
 from ..errors import InputError
 from .cxi import DETECTOR, FACTS, IMAGE
 from .dataset_selection import parse_meta, read_numbers
-from .hdf5 import as_text, open_hdf5, read_hdf5, read_values, stored_dataset
+from .hdf5 import as_text, meta_of, open_hdf5, read_hdf5, read_values, stored_dataset
 from .masks import measured_mask
 from .records import RawFile
 
@@ -24,7 +24,7 @@ def read_cxi(path: Path, key: str | None) -> RawFile:
     is looked up as in a plain HDF5 file. Raises `InputError` when the file holds a reconstruction only.
     """
     with open_hdf5(path) as file:
-        entry = _entry(file)
+        entry = entry_of(file)
         if entry is None:
             return read_hdf5(path, key)
         if key in ("support", "mask"):
@@ -35,7 +35,7 @@ def read_cxi(path: Path, key: str | None) -> RawFile:
         return _measurement(path, file, entry)
 
 
-def _entry(file: h5py.File) -> h5py.Group | None:
+def entry_of(file: h5py.File) -> h5py.Group | None:
     """The entry that the file's `default` names, else entry_1, else the first one."""
     default = as_text(file.attrs.get("default", "entry_1")).strip("/").partition("/")[0]
     names = [default, "entry_1", *(n for n in file if n.startswith("entry"))]
@@ -56,6 +56,9 @@ def _measurement(path: Path, file: h5py.File, entry: h5py.Group) -> RawFile:
     ours = as_text(file.attrs.get("creator", "")) == "retrieve"
     notes = ["written by retrieve: intensity, centred"] if ours else [f"CXI data at {item.name}"]
     mask, said = _mask(entry, real[0], item.shape)
+    own, told = parse_meta(entry["meta"][()] if "meta" in entry else None), tuple[str, ...]()
+    if not ours:
+        own, told = meta_of(file, item.name.strip("/"), item.shape, own)
     support, truth = (read_values(entry[name]) if ours and name in entry else None for name in ("support", "truth"))
     if ours and support is None and "image_1/support" in entry:
         notes.append(f"the result's support is not used; to use it, give --support {path}:{entry.name}/image_1/support")
@@ -66,10 +69,10 @@ def _measurement(path: Path, file: h5py.File, entry: h5py.Group) -> RawFile:
         mask=mask,
         support=support,
         truth=truth,
-        meta=_meta(entry),
+        meta=own if ours else {**_facts(entry), **own},
         kind="intensity" if ours or "detector" in item.name else None,
         centred=True if ours else None if shifted is None else not shifted,
-        notes=(*notes, *said),
+        notes=(*notes, *said, *told),
         detector=not ours,
         mask_convention="" if ours else "masked",
     )
@@ -95,11 +98,10 @@ def _mask(entry: h5py.Group, place: str, shape: tuple[int, ...]) -> tuple[Any, l
     return mask, [said]
 
 
-def _meta(entry: h5py.Group) -> dict[str, Any]:
-    """Our own meta, or what CXI says of the experiment in SI units."""
-    facts = {
+def _facts(entry: h5py.Group) -> dict[str, float]:
+    """What CXI says of the experiment in SI units, under the older keys of meta."""
+    return {
         name: float(entry[place][()])
         for name, place in FACTS.items()
-        if isinstance(entry.get(place), h5py.Dataset) and entry[place].shape == ()
+        if isinstance(entry.get(place), h5py.Dataset) and entry[place].shape == () and entry[place][()]
     }
-    return {**facts, **parse_meta(entry["meta"][()] if "meta" in entry else None)}

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..plugins.options import unknown
+from .counts import shape_text
 from .masks import join_masks
 from .records import RawFile, Stored
 
@@ -48,7 +49,7 @@ def assemble(
         return next((place for place in places if place in arrays and place != name), None)
 
     data = read_numbers(path, name, arrays[name])
-    said = [*notes, *([note] if note else [])]
+    said = [text for text in (*notes, note, arrays[name].note) if text]
     places, left_out = mask_places(name, arrays)
     mask, convention, notes_of_masks = join_masks(arrays, places, (data.shape, data.shape[1:]))
     said += [*left_out, *notes_of_masks]
@@ -97,7 +98,15 @@ def read_numbers(path: Path, name: str, stored: Stored) -> NDArray[Any]:
         raise InputError(f"{path}: {name!r} holds Python objects or text, which are not loaded; save or name an array of numbers")
     if stored.dtype.kind not in "iufb":
         raise InputError(f"{path}: {name!r} holds no numbers but {stored.dtype}; name a numeric array with --key")
+    check_not_empty(path, name, stored.shape)
     return stored.read()
+
+
+def check_not_empty(path: object, name: str, shape: Sequence[int]) -> None:
+    """Raise `InputError` for an array without a value."""
+    if 0 in shape:
+        what = "holds no frames" if len(shape) > 2 and shape[0] == 0 else "holds no values"
+        raise InputError(f"{path}: {name!r} {what} ({shape_text(shape)}); name another with --key, or another file")
 
 
 def resolve_dataset(path: Path, arrays: Mapping[str, Stored], key: str) -> str:
@@ -126,6 +135,9 @@ def select_dataset(path: Path, arrays: Mapping[str, Stored]) -> tuple[str, str]:
     if not plausible:
         raise InputError(_no_measurement(path, arrays, open_names))
     sizes = [int(np.prod(arrays[n].shape)) for n in plausible]
+    for empty in plausible:  # frames that were never written: a picture beside them is no measurement
+        if 0 in arrays[empty].shape and len(arrays[empty].shape) > len(arrays[plausible[0]].shape):
+            check_not_empty(path, empty, arrays[empty].shape)
     if len(plausible) == 1:
         return plausible[0], f"array {plausible[0]!r} read because it is the only picture or volume in the file"
     if sizes[0] >= CLEARLY_BIGGER * sizes[1]:

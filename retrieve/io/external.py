@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import is_zipfile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +18,10 @@ from ..errors import InputError, SolverError
 from ..numerics.alignment import ComplexArray
 from ..plugins.options import unknown
 from ..problem import Problem
+from .layouts import Stored, image_in, program_of, stored_in
 
-IMAGE_PLACE = "entry_1/image_1/data"
 MIN_LIKENESS = 0.6  # correlation of speckles, below which a truth is doubted
 MIN_MARGIN = 0.05  # over the correlation of the mirror images, below which a doubtful truth is of another object
-OBJECT_NAMES = ("object", "obj", "image", "data", "reconstruction", "truth")
 CONVENTIONS: dict[str, Callable[[NDArray, bool], NDArray]] = {
     "retrieve": lambda x, cxi: x,
     "plain": lambda x, cxi: x,
@@ -34,7 +32,7 @@ CONVENTIONS: dict[str, Callable[[NDArray, bool], NDArray]] = {
 
 @dataclass(frozen=True)
 class ExternalResult:
-    """A complex object in a file: CXI or other HDF5, npz, npy.
+    """A complex object in a file: CXI or other HDF5, npz, npy, or a folder of cohere.
 
     convention: of the program that wrote it: retrieve, cohere, pynx, or plain (centred, exp(−2πi qr), as ours).
     """
@@ -44,34 +42,52 @@ class ExternalResult:
 
     @classmethod
     def named(cls, text: str) -> ExternalResult:
-        """From ``FILE`` or ``FILE:CONVENTION``. The default is our convention; an npy file has no default.
+        """From ``FILE`` or ``FILE:CONVENTION``. The default is what the file says of its program, else ours.
 
-        Raises `InputError` for an unknown convention or a missing file.
+        An npy file says nothing, unless it is an ``image.npy`` beside a ``support.npy``, as cohere writes them. Raises
+        `InputError` for an unknown convention or a missing file.
         """
         head, colon, tail = text.rpartition(":")
         path, convention = (Path(head), tail) if colon and not Path(text).exists() else (Path(text), "")
+        if path.is_dir():
+            path = image_in(path)
         if not path.is_file():
             raise InputError(f"no file {path}; give the reconstruction as FILE or FILE:CONVENTION")
-        if not convention and path.suffix.lower() == ".npy":
-            raise InputError(f"{path} does not say whose convention it follows; write {path}:cohere, :pynx or :plain")
         if convention and convention not in CONVENTIONS:
             raise InputError(unknown("convention", convention, CONVENTIONS))
+        convention = convention or program_of(path) or ""
+        if not convention and path.suffix.lower() == ".npy":
+            raise InputError(f"{path} does not say whose convention it follows; write {path}:cohere, :pynx or :plain")
         return cls(path, convention or "retrieve")
 
     def read(self) -> ComplexArray:
         """The object, complex64 (*shape), in our conventions. Raises `SolverError` when the file holds none."""
+        return self.read_with_support()[0]
+
+    def read_with_support(self) -> tuple[ComplexArray, NDArray[np.bool_] | None]:
+        """The object, and its support, bool (*shape), or None; of several modes the first. Raises as `read`."""
         try:
-            x, centred = _array(self.path)
+            found = stored_in(self.path)
         except SolverError:
             raise
         except Exception as error:  # parsers of damaged bytes raise anything
             reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
             raise SolverError(f"{self.path} cannot be read: {reason}; it may be damaged, write it again") from error
+        x = found.object[0] if found.object.ndim > 3 else found.object
         if x.dtype.kind != "c":
             raise SolverError(f"{self.path} holds {x.dtype} numbers, not a complex object; give amplitude and phase in one array")
         if not np.isfinite(x).all() or not x.any():
             raise SolverError(f"{self.path} holds NaN, infinity or zeros alone: no reconstruction")
-        return CONVENTIONS[self.convention](x, centred).astype(np.complex64)
+        return self._ours(x, found).astype(np.complex64), self._inside(x.shape, found)
+
+    def _ours(self, x: NDArray[Any], found: Stored) -> NDArray[Any]:
+        return CONVENTIONS[self.convention](x, found.centred)
+
+    def _inside(self, shape: tuple[int, ...], found: Stored) -> NDArray[np.bool_] | None:
+        """The support, if it is one of this shape and not empty."""
+        if found.support is None or found.support.shape != shape or not found.support.any():
+            return None
+        return self._ours(found.support != 0, found)
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Raise `InputError` if the object has another shape. `read` raises for other faults."""
@@ -90,9 +106,14 @@ class ExternalResult:
         x = self.read()
         if x.shape != tuple(problem.shape):
             raise InputError(f"{self.path} has shape {x.shape}, the problem's object {tuple(problem.shape)}; crop or pad one")
-        valid = np.asarray(problem.valid)
-        a, y = np.sqrt(np.asarray(problem.intensity(x[None]))[0][valid]), np.asarray(problem.amplitude)[valid]
-        return x * np.float32(a @ y / (a @ a))
+        return scaled_to(x, problem)
+
+
+def scaled_to(x: ComplexArray, problem: Problem) -> ComplexArray:
+    """x (*shape) times the factor that fits its far field's amplitude to the data best."""
+    valid = np.asarray(problem.valid)
+    a, y = np.sqrt(np.asarray(problem.intensity(x[None]))[0][valid]), np.asarray(problem.amplitude)[valid]
+    return x * np.float32(a @ y / (a @ a))
 
 
 def truth_for(problem: Problem, source: ExternalResult) -> tuple[Problem, str | None]:
@@ -136,37 +157,3 @@ def likeness(x: ComplexArray, problem: Problem) -> tuple[float, float]:
     mirrored = [np.roll(np.flip(calculated, axis), 1, axis) for axis in axes]  # zero frequency stays at index 0
     fit, *others = (float(np.corrcoef(image[valid], measured)[0, 1]) for image in (calculated, *mirrored))
     return fit, fit - max(others)
-
-
-def _array(path: Path) -> tuple[NDArray[Any], bool]:
-    """The complex array of a file, and whether the file is HDF5 (where PyNX centres)."""
-    import h5py
-
-    if h5py.is_hdf5(path):
-        return _from_hdf5(path), True
-    if is_zipfile(path):
-        with np.load(path, allow_pickle=False) as archive:
-            return _choose({name: archive[name] for name in archive.files}, path), False
-    return np.load(path, allow_pickle=False), False
-
-
-def _from_hdf5(path: Path) -> NDArray[Any]:
-    from .hdf5 import arrays_of, open_hdf5
-
-    with open_hdf5(path) as file:
-        if IMAGE_PLACE in file:
-            return np.asarray(file[IMAGE_PLACE][()])
-        return _choose({name: array.read() for name, array in arrays_of(file).items() if array.complex}, path)
-
-
-def _choose(arrays: dict[str, NDArray[Any]], path: Path) -> NDArray[Any]:
-    """The one complex array, or the first under a usual name."""
-    found = {name: array for name, array in arrays.items() if array.dtype.kind == "c"}
-    for name in OBJECT_NAMES:
-        if name in found:
-            return found[name]
-    if len(found) != 1:
-        raise SolverError(
-            f"{path} holds {len(found)} complex arrays ({', '.join(found) or 'none'}); name the object {OBJECT_NAMES[0]!r}"
-        )
-    return next(iter(found.values()))

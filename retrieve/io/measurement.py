@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..problem import Problem
 from ..problem.likelihood import Likelihood, stored_likelihood
+from ..problem.meta import in_window, settled
 from ..provenance import sha256
+from .axes import one_frame, without_short_axes
 from .conventions import cut_at_edge, flagged, guess_centred, guess_kind
 from .counts import Counts, fast_size, place_in, shape_text
 from .dataset_selection import COMPANIONS
@@ -139,6 +141,7 @@ def load(
     centred: str = "auto",
     frame: int | None = None,
     mask_convention: str = "auto",
+    experiment: Mapping[str, Any] | None = None,
     extra: Iterable[Reader] = (),
 ) -> Measurement:
     """Read a measurement, and note every assumption about the file.
@@ -160,6 +163,8 @@ def load(
     mask_convention
         The meaning of 1 in the mask: "measured", "masked" (PyNX, bcdi), or "auto", by its name. A mask that hides nearly all
         counts is refused with "auto".
+    experiment
+        Fields of an `Experiment` that replace those of the file.
     extra
         Readers beside the registered ones.
 
@@ -180,9 +185,15 @@ def load(
     source, key = split_key(path, key)
     options = {"key": key, "mask": mask, "support": support, "frame": frame, "kind": kind, "centred": centred}
     options["mask_convention"] = mask_convention
-    asked = {name: value if name == "frame" else str(value) for name, value in options.items() if value not in (None, "auto")}
-    raw = _take_frame(_drop_short_axes(read_file(source, key, table)), frame, source)
+    asked: dict[str, Any] = {k: v if k == "frame" else str(v) for k, v in options.items() if v not in (None, "auto")}
+    if experiment:
+        asked["experiment"] = dict(experiment)
+    raw = read_file(source, key, table)
+    if frame is not None or (raw.data.ndim > 2 and 1 in raw.data.shape):
+        raw = one_frame(without_short_axes(raw), frame, source)
     _check_numbers(raw, source)
+    meta, told = settled(raw.meta, raw.data.shape, experiment, source)
+    raw = replace(raw, meta=meta, notes=(*raw.notes, *told))
     if mask is not None:
         name, array = companion(mask, "mask", table)
         valid, convention, note = measured_mask(name, _frame_of(array, raw.data, frame), mask_convention)
@@ -213,42 +224,6 @@ def _check_choice(option: str, value: str, choices: Iterable[str]) -> None:
 
 def _changed(raw: RawFile, note: str, **changes: Any) -> RawFile:
     return replace(raw, notes=(*raw.notes, note), **changes)
-
-
-def _companions(raw: RawFile) -> dict[str, NDArray[Any]]:
-    parts = {"mask": raw.mask, "support": raw.support, "truth": raw.truth}
-    return {name: array for name, array in parts.items() if array is not None}
-
-
-def _drop_short_axes(raw: RawFile) -> RawFile:
-    """The file without axes of length 1: a single frame in a stack, or MATLAB's and TIFF's spare axes."""
-    shape = raw.data.shape
-    if 1 not in shape or raw.data.ndim < 3:
-        return raw
-    parts: dict[str, Any] = {name: array.squeeze() for name, array in _companions(raw).items()}
-    return _changed(
-        raw, f"axes of length 1 of {shape_text(shape)} dropped", data=raw.data.squeeze(), meta=_meta_of(raw, 0), **parts
-    )
-
-
-def _take_frame(raw: RawFile, frame: int | None, source: Path) -> RawFile:
-    if frame is None:
-        return raw
-    stack = raw.data.shape
-    if len(stack) < 3:
-        raise InputError(f"{source}: {raw.name!r} is no stack but {shape_text(stack)}; leave out --frame {frame}")
-    if not 0 <= frame < stack[0]:
-        raise InputError(f"{source}: {raw.name!r} has {stack[0]} frames; --frame {frame} must be between 0 and {stack[0] - 1}")
-    parts: dict[str, Any] = {name: array[frame] for name, array in _companions(raw).items() if array.shape == stack}
-    return _changed(raw, f"frame {frame} of {stack[0]} taken", data=raw.data[frame], meta=_meta_of(raw, frame), **parts)
-
-
-def _meta_of(raw: RawFile, frame: int) -> Mapping[str, Any]:
-    """The meta of a frame, with its own noise where the file lists one for each."""
-    noises = raw.meta.get("likelihood")
-    if not isinstance(noises, list) or len(noises) != len(raw.data):
-        return raw.meta
-    return {**raw.meta, "likelihood": noises[frame]}
 
 
 def _check_numbers(raw: RawFile, source: Path) -> None:
@@ -291,8 +266,9 @@ def _find_centre(raw: RawFile) -> tuple[RawFile, bool]:
         return _changed(raw, note), centred
     shape = tuple(fast_size(2 * max(p, n - p)) for p, n in zip(peak, data.shape, strict=True))
     counts = place_in(Counts(data, np.ones(data.shape, bool) if raw.mask is None else raw.mask), peak, shape)
+    meta = in_window(raw.meta, data.shape, [p - n // 2 for p, n in zip(peak, shape, strict=True)], shape)
     note = (
         f"peak at {peak} of {shape_text(data.shape)}, near the edge, which cuts the pattern on one side: padded to "
         f"{shape_text(shape)} with pixels that are not measured, the peak in the middle; --centred yes takes it as it is"
     )
-    return _changed(raw, note, data=counts.values, mask=counts.valid), True
+    return _changed(raw, note, data=counts.values, mask=counts.valid, meta=meta), True

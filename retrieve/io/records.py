@@ -18,12 +18,15 @@ INSTALL_DETECTORS = "pip install 'retrieve-phase[detectors]'"
 class Stored(NamedTuple):
     """An array in a file that has not been read yet.
 
-    shape and dtype come from the header; `read` brings the values into memory.
+    shape and dtype come from the header; `read` brings the values into memory.  note: for the user, where the array is used.
+    fault: the reason why `read` raises, if it does.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     read: Callable[[], NDArray[Any]]
+    note: str = ""
+    fault: str = ""
 
     @property
     def complex(self) -> bool:

@@ -15,6 +15,8 @@ from ..plugins.registry import OWN, available, loaded, registered
 from .records import RawFile, Reader
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
+PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\x00": "lzma"}
+"""The first bytes of a compressed file, and the module that unpacks it."""
 TIFF_HEADS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
 
@@ -53,11 +55,14 @@ TIFF = Reader("TIFF", (".tif", ".tiff"), "retrieve.io.images:read_tiff", lambda 
 MATLAB5 = Reader("MATLAB 5", (".mat",), "retrieve.io.matlab:read_mat5", lambda head, _: head.startswith(b"MATLAB 5.0"))
 CBF = Reader("CBF", (".cbf",), "retrieve.io.images:read_frames", lambda head, _: head.startswith(b"###CBF"))
 EDF = Reader("EDF", (".edf",), "retrieve.io.images:read_frames", _edf)
+COMPRESSED = Reader(
+    "compressed", (".gz", ".bz2", ".xz"), "retrieve.io.compressed:read_compressed", lambda head, _: head.startswith(tuple(PACKED))
+)
 
 
 def builtin_readers() -> tuple[Reader, ...]:
     """The formats that come with `retrieve`, in the order in which they are tried."""
-    return NPZ, NPY, MATLAB73, CXI, NEXUS, TIFF, MATLAB5, CBF, EDF
+    return NPZ, NPY, MATLAB73, CXI, NEXUS, TIFF, MATLAB5, CBF, EDF, COMPRESSED
 
 
 def readers(extra: Iterable[Reader] = ()) -> dict[str, Reader]:

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from ..files import replacing
 from ..operators import PartialCoherence
 from ..problem import Problem
+from ..problem.meta import experiment_of
 from ..problem.scoring import Score
 from .cost import Cost as Cost
-from .cxi import DETECTOR, FACTS, KERNEL, add_group, describe_operators, link_data, new_entry, to_json, version
+from .cxi import DETECTOR, KERNEL, add_group, describe_operators, link_data, new_entry, to_json, version
+from .nexus_experiment import write_experiment
 from .uncertainty import Uncertainty
 from .verdict import Verdict
 
@@ -192,10 +194,7 @@ def _write_measurement(entry: h5py.Group, problem: Problem) -> None:
         if array is not None:
             _add_array(entry, name, np.asarray(array).astype(dtype)).attrs["note"] = "known beforehand, centred at N//2"
     entry["meta"] = to_json({**problem.meta, "likelihood": problem.likelihood.record()})
-    for name, place in FACTS.items():
-        if isinstance(problem.meta.get(name), (int, float)):
-            entry[place] = float(problem.meta[name])
-            entry[place].attrs["units"] = name.rpartition("_")[2]
+    write_experiment(entry, experiment_of(problem.meta))
 
 
 def _write_image(entry: h5py.Group, result: Result) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -79,6 +80,33 @@ def read_result(path: str | Path) -> Result:
             verdict=_verdict(json.loads(as_text(entry["verdict"][()]))) if "verdict" in entry else None,
             uncertainty=_uncertainty(entry["uncertainty"]) if "uncertainty" in entry else None,
         )
+
+
+class Summary(NamedTuple):
+    """What a result file says in a line, without its arrays."""
+
+    manifest: Mapping[str, Any]
+    score: Score
+    verdict: Verdict | None
+    seconds: float
+    interrupted: bool
+
+
+def read_summary(path: str | Path) -> Summary | None:
+    """Read manifest, score and verdict of a result; None for any other file, and for one that cannot be read."""
+    try:
+        with h5py.File(path, "r") as file:
+            entry = file["entry_1"]
+            made = entry["image_1/process_1/results"]
+            return Summary(
+                json.loads(as_text(entry["manifest"][()])),
+                Score.of([_number(made, name) for name in SCORES]),
+                _verdict(json.loads(as_text(entry["verdict"][()]))) if "verdict" in entry else None,
+                float(made["seconds"][()]),
+                bool(made["interrupted"][()]),
+            )
+    except (OSError, KeyError, ValueError, TypeError):
+        return None
 
 
 FORMER_DATASETS = {"r": "chi2", "r_free": "free", "score_r": "score_chi2", "score_r_free": "score_free", "averaged": "combined"}

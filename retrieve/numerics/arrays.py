@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -182,11 +185,26 @@ def _cuda_devices() -> int:
         return 0
 
 
+_one_core: ContextVar[bool] = ContextVar("one_core", default=False)
+
+
 def cores() -> int:
-    """The number of processors that this process may use; the environment variable RETRIEVE_THREADS lowers it."""
+    """The number of processors that this thread may use; RETRIEVE_THREADS and `one_core` lower it."""
+    if _one_core.get():
+        return 1
     have = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     asked = os.environ.get("RETRIEVE_THREADS", "")
     return min(have, int(asked)) if asked.isdigit() and int(asked) > 0 else have
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Let this thread use one processor alone, because others work beside it."""
+    token = _one_core.set(True)
+    try:
+        yield
+    finally:
+        _one_core.reset(token)
 
 
 def threads_for(size: int) -> int:

@@ -27,6 +27,14 @@ def register_readers() -> Mapping[str, Any]:  # type: ignore[empty-body]
 
 
 @hookspec
+def register_loaders() -> Mapping[str, Any]:  # type: ignore[empty-body]
+    """`retrieve.prepare.Loader` instances by the name of a beamline, or lazy ``"module:LOADER"`` targets.
+
+    ``retrieve prepare scan NAME:FILE#SCAN`` calls one.
+    """
+
+
+@hookspec
 def register_metrics() -> Mapping[str, Any]:  # type: ignore[empty-body]
     """`retrieve.evaluate.metrics.Metric` instances by name, or lazy ``"module:METRIC"`` targets."""
 

@@ -34,6 +34,7 @@ PLUGIN_KINDS = {
     "solvers": "retrieve.solvers.base:Solver",
     "operators": "retrieve.operators.base:Operator",
     "readers": "retrieve.io.records:Reader",
+    "loaders": "retrieve.prepare.loaders:Loader",
     "metrics": "retrieve.evaluate.metrics:Metric",
     "priors": "collections.abc:Callable",
     "executors": "collections.abc:Callable",

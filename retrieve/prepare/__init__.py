@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..io.counts import Counts, bin_counts, fast_size, place_in
 from .calibration import Calibration, read_calibration
-from .frames import Frames, frames_of
+from .frames import Frames, FrameStack, frames_of
+from .loaders import Loader, Source, scans_of, source_of
 from .pulses import PreparedTrain, Pulses, Selection, prepare_pulses
 from .scan import RockingScan, Scan, prepare_scan
 from .spots import Spot
@@ -12,11 +13,14 @@ from .spots import Spot
 __all__ = [
     "Calibration",
     "Counts",
+    "FrameStack",
     "Frames",
+    "Loader",
     "Pulses",
     "RockingScan",
     "Scan",
     "Selection",
+    "Source",
     "Spot",
     "PreparedTrain",
     "bin_counts",
@@ -26,4 +30,6 @@ __all__ = [
     "prepare_pulses",
     "prepare_scan",
     "read_calibration",
+    "scans_of",
+    "source_of",
 ]

@@ -65,6 +65,10 @@ class Calibration:
         counts = counts if self.background is None else counts - self.background
         return counts if self.mask is None else np.where(self.mask, counts, np.float32(np.nan))
 
+    def hidden(self, shape: tuple[int, int, int]) -> NDArray[np.bool_]:
+        """The pixels (rows, columns) that the mask hides."""
+        return np.zeros(shape[1:], bool) if self.mask is None else ~self.mask
+
     def check_mask(self, raw: NDArray[np.float64], frames: Frames) -> None:
         """Raise `InputError` if the mask, or else the frames' own, hides nearly all counts of the mean raw frame."""
         taken = [name for name in (self.mask_convention, *(stack.mask_convention for stack in frames.stacks)) if name]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -16,18 +15,39 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..io.conventions import flagged
 from ..io.counts import shape_text
-from ..io.dataset_selection import mask_places, parse_meta, resolve_dataset, select_dataset
-from ..io.hdf5 import arrays_of, default_signal, open_hdf5, with_filters
+from ..io.dataset_selection import check_not_empty, mask_places, resolve_dataset, select_dataset
+from ..io.hdf5 import contents, default_signal, meta_of, open_hdf5, readable
 from ..io.masks import join_masks, with_convention
 from ..io.registry import read_file, reader_for, readers, split_key
+from ..problem.meta import joined, settled
+from .order import in_natural_order
 
 FRAMES_AT_ONCE = 32 * 2**20  # bytes of float32 that are read at once
 
 
 class FrameStack(NamedTuple):
-    """Frames of one array; `read` returns a slice of them, (frames, rows, columns), as they are stored.
+    """Frames of one array, read slice by slice.
 
-    mask_convention: that by which the mask was read; empty if the user gave it.
+    Parameters
+    ----------
+    source
+        Name in messages.
+    shape
+        Frames, rows, columns.
+    dtype
+        Type of the stored values.
+    read
+        Returns a slice of the frames (frames, rows, columns) as they are stored.
+    chunk
+        Frames that are stored together.
+    mask : bool (rows, columns) or (frames, rows, columns)
+        True = measured, if the file holds a mask.
+    meta
+        What the file says of itself.
+    mask_convention
+        That by which the mask was read; empty if the user gave it.
+    notes
+        What was found in the file.
     """
 
     source: str
@@ -38,6 +58,7 @@ class FrameStack(NamedTuple):
     mask: NDArray[np.bool_] | None = None
     meta: Mapping[str, Any] = {}
     mask_convention: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,11 +73,20 @@ class Frames:
         True = measured, if a file holds one.
     meta
         What the first file says of itself.
+    notes
+        What was found on opening the files, in words.
+    gap
+        Frames that seem to be missing among the files, in words; empty if none are.
+    flags
+        NaN and the values that were taken as flags, in words; `blocks` adds those that it meets.
     """
 
     stacks: tuple[FrameStack, ...]
     mask: NDArray[np.bool_] | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    gap: str = ""
+    flags: set[str] = field(default_factory=set)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -87,42 +117,55 @@ class Frames:
             step = step // stack.chunk * stack.chunk if step > stack.chunk else step
             for start in range(0, stack.shape[0], step):
                 stop = min(start + step, stack.shape[0])
-                yield slice(first + start, first + stop), _flags_to_nan(stack.read(slice(start, stop)))
+                yield slice(first + start, first + stop), _flags_to_nan(stack.read(slice(start, stop)), self.flags)
             first += stack.shape[0]
 
 
-def _flags_to_nan(block: NDArray[Any]) -> NDArray[np.float32]:
+def _flags_to_nan(block: NDArray[Any], found: set[str]) -> NDArray[np.float32]:
+    """The block, NaN at flags; NaN and flags are added to `found` in words."""
     flags, _ = flagged(block, detector=True)
+    found |= {"NaN"} if block.dtype.kind == "f" and not np.isfinite(block).all() else set()
     values = block.astype(np.float32)
     if flags is not None:
+        lowest, highest = block[flags].min(), block[flags].max()
+        found |= {"flagged (below zero)"} if lowest < 0 else set()
+        if highest > 0:
+            found.add(f"saturated ({highest:.0f})" if block.dtype.itemsize == 2 else f"flagged ({highest:.0f})")
         values[flags] = np.nan
     return values
 
 
 @contextmanager
 def frames_of(
-    paths: Sequence[str | Path], key: str | None = None, axis: int = 0, mask_convention: str = "auto"
+    paths: Sequence[str | Path],
+    key: str | None = None,
+    axis: int = 0,
+    mask_convention: str = "auto",
+    experiment: Mapping[str, Any] | None = None,
 ) -> Iterator[Frames]:
     """Open the frames of files, each a stack or a single frame. HDF5 and npy files may be larger than the memory.
 
     Parameters
     ----------
     paths
-        The files, in order.
+        The files. Those whose names differ in numbers alone are put in the order of these numbers.
     key
         Name of the array in each file.
     axis
         The axis of a stack that counts the frames.
     mask_convention
         The meaning of 1 in the files' masks: "measured", "masked", or "auto", by their names.
+    experiment
+        Fields of an `Experiment` that replace those of the files.
 
     Raises
     ------
     InputError
-        For files that cannot be read, or frames of different shapes.
+        For files that cannot be read or are given twice, or frames of different shapes.
     """
+    ordered = in_natural_order(paths)
     with ExitStack() as files:
-        stacks = [stack for path in paths for stack in _stacks(path, key, axis, files, mask_convention)]
+        stacks = [stack for path in ordered.files for stack in _stacks(path, key, axis, files, mask_convention)]
         first = stacks[0]
         for stack in stacks[1:]:
             if stack.shape[1:] != first.shape[1:]:
@@ -131,7 +174,11 @@ def frames_of(
                     f"{stack.source} has frames of {this}, {first.source} of {other}; "
                     "frames of one shape are needed: leave some files out, or crop them"
                 )
-        yield Frames(tuple(stacks), _mask_of(stacks), first.meta)
+        shape = (sum(stack.shape[0] for stack in stacks), *first.shape[1:])
+        together = joined([(stack.meta, stack.shape[0]) for stack in stacks])
+        meta, told = settled(together, shape, experiment, first.source, frames=True)
+        notes = [note for note in (ordered.note, *(note for stack in stacks for note in stack.notes), *told) if note]
+        yield Frames(tuple(stacks), _mask_of(stacks), meta, tuple(dict.fromkeys(notes)), ordered.gap)
 
 
 def _mask_of(stacks: Sequence[FrameStack]) -> NDArray[np.bool_] | None:
@@ -177,31 +224,34 @@ def _mapped(path: Path) -> NDArray[Any]:
 
 def _of_hdf5(source: Path, key: str | None, axis: int, files: ExitStack, convention: str) -> Iterator[FrameStack]:
     file = files.enter_context(open_hdf5(source))
-    arrays = arrays_of(file)
-    marked = default_signal(file)
+    inside, marked = contents(file), default_signal(file)
+    arrays = inside.arrays
+    gone = inside.check(source, key or (marked if marked in arrays else None))
     name = resolve_dataset(source, arrays, key) if key else marked if marked in arrays else select_dataset(source, arrays)[0]
-    names = [name] if isinstance(file.get(name), h5py.Dataset) else _parts(file, name)
+    if arrays[name].fault:
+        raise InputError(arrays[name].fault)
     shape = arrays[name].shape
+    check_not_empty(source, name, shape)
     shapes = [shape, *(tuple(n for a, n in enumerate(shape) if a != other) for other in (axis, 0, 1, 2))]
-    mask, said, _ = join_masks(arrays, mask_places(name, arrays)[0], shapes, convention)
+    places, left_out = mask_places(name, arrays)
+    mask, said, notes = join_masks(arrays, places, shapes, convention)
+    notes = [text for text in (arrays[name].note, *left_out, *notes) if text]
     said = said if convention == "auto" else ""
-    meta = parse_meta(file["meta"][()]) if isinstance(file.get("meta"), h5py.Dataset) else {}
-    for part in names:
-        item = with_filters(file[part])
-        chunk = item.chunks[axis] if item.chunks and axis < item.ndim else 1
-        yield _stack(f"{source}:/{part}", item, axis, chunk, mask, meta)._replace(mask_convention=said)
-
-
-def _parts(file: h5py.File, name: str) -> list[str]:
-    """The datasets of an Eiger stack, data_000001, data_000002, …"""
-    group = file[name.rpartition("/")[0]] if "/" in name else file
-    return [f"{group.name}/{leaf}".strip("/") for leaf in sorted(group) if re.fullmatch(r"data_\d{6}", leaf)]
+    meta, told = meta_of(file, name, (shape[axis] if len(shape) == 3 else 1, *shape[1:]), {})
+    notes = [*notes, *gone, *told]
+    for part in inside.parts.get(name, (name,)):
+        item = readable(file[part])
+        if item.shape[0] or not item.ndim:
+            chunk = item.chunks[axis] if item.chunks and axis < item.ndim else 1
+            stack = _stack(f"{source}:/{part}", item, axis, chunk, mask, meta)
+            yield stack._replace(mask_convention=said, notes=tuple(notes))
 
 
 def _stack(source: str, data: Any, axis: int, chunk: int, mask: NDArray[np.bool_] | None, meta: Mapping[str, Any]) -> FrameStack:
     """An array, or a dataset, as frames along its first axis."""
     if data.dtype.kind not in "iuf":
         raise InputError(f"{source} holds {data.dtype}; frames are real numbers: name another array with --key")
+    check_not_empty(source, "array", data.shape)
     if data.ndim == 2:
         return FrameStack(source, (1, *data.shape), data.dtype, lambda part: np.asarray(data)[None][part], 1, mask, meta)
     if data.ndim != 3:
@@ -216,6 +266,9 @@ def _stack(source: str, data: Any, axis: int, chunk: int, mask: NDArray[np.bool_
 
     def read(part: slice) -> NDArray[Any]:
         where = tuple(part if a == axis else slice(None) for a in range(3))
-        return np.moveaxis(np.asarray(data[where]), axis, 0)
+        try:
+            return np.moveaxis(np.asarray(data[where]), axis, 0)
+        except OSError as error:
+            raise InputError(f"{source}: frames from {part.start} on cannot be read ({error}); copy the file again") from error
 
     return FrameStack(source, shape, data.dtype, read, chunk, mask, meta)

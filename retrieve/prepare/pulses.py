@@ -17,6 +17,7 @@ from ..errors import InputError
 from ..io.counts import Counts, bin_counts, place_in, shape_text
 from ..plugins.options import option, validate, values_of
 from ..problem import Problem
+from ..problem.meta import binned, in_window, of_frames
 from .calibration import Calibration
 from .frames import Frames
 from .survey import FrameSurvey, calibrated_blocks, survey_frames
@@ -134,16 +135,18 @@ def prepare_pulses(
         if not own.size:
             raise InputError(f"range {part!r} of the {chosen.size} kept frames is empty; give other --ranges")
     sums = _sums(frames, calibration, options.border, members, found, on_block)
-    common = (*calibration.steps, *found.steps, *_selection_steps(options, selection))
+    common = (*frames.notes, *calibration.steps, *found.steps, *_selection_steps(options, selection))
     patterns = [_pattern(total, own, found.valid, options) for total, own in zip(sums, members, strict=True)]
     problems = []
-    for (counts, own_steps), own in zip(patterns, members, strict=True):
+    for (counts, shape, own_steps), own in zip(patterns, members, strict=True):
         about = {"prepare": {"kind": "pulses", **values_of(options)}, "frames": own.tolist(), "source_file": frames.source}
         steps = [*frames.meta.get("steps", ()), *common, *own_steps]
-        meta = {**frames.meta, **about, "steps": steps}
+        start = [n // 2 - m // 2 for n, m in zip(frames.shape[1:], shape, strict=True)]
+        meta = in_window(of_frames(frames.meta, frames.shape, own.tolist()), frames.shape[1:], start, shape)
+        meta = {**binned(meta, (options.bin,) * 2), **about, "steps": steps}
         problems.append(Problem.from_arrays(intensity=counts.values, mask=counts.valid, meta=meta))
     mean = np.where(found.valid, found.mean, np.nan).astype(np.float32)
-    steps = [*common, *(step for _, own_steps in patterns for step in own_steps)]
+    steps = [*common, *(step for *_, own_steps in patterns for step in own_steps)]
     return PreparedTrain(tuple(problems), tuple(members), selection, mean, tuple(steps))
 
 
@@ -212,8 +215,8 @@ def _sums(
 
 def _pattern(
     total: NDArray[np.float64], own: NDArray[np.intp], valid: NDArray[np.bool_], options: Pulses
-) -> tuple[Counts, list[str]]:
-    """The pattern of one sum, clipped, padded and downsampled, and the steps in words."""
+) -> tuple[Counts, list[int], list[str]]:
+    """The pattern of one sum, clipped, padded and downsampled; its shape before downsampling; and the steps in words."""
     steps = [f"{own.size} frames summed, numbers {own[0]} to {own[-1]}"]
     counts = Counts(total.astype(np.float32), valid)
     if options.clip == "first":
@@ -227,7 +230,7 @@ def _pattern(
         counts = bin_counts(counts, (options.bin,) * 2)
         steps.append(f"summed over {options.bin}×{options.bin} pixels, bins of which half is missing are not measured")
     counts = _clipped(counts, steps) if options.clip == "last" else counts
-    return counts, steps
+    return counts, shape, steps
 
 
 def _clipped(counts: Counts, steps: list[str]) -> Counts:

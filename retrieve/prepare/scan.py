@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,19 +14,22 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..io.conventions import find_peak
 from ..io.counts import Counts, bin_counts, fast_size, place_in, shape_text
-from ..plugins.options import option, validate, values_of
+from ..plugins.options import option, values_of
 from ..problem import Problem
+from ..problem.meta import binned, in_window
 from .calibration import Calibration
+from .combine import Combination, combine_scans
 from .frames import Frames
 from .spots import Spot, find_aliens, hot_and_dead, spikes
-from .survey import nan_message, nan_words
+from .survey import gap_steps
+from .volume import check_frame_axis, read_volume
 
 EDGE_DISTANCE = 0.05  # share of an axis, from its end, within which a peak touches the edge
 SIZES = ("crop", "pad")
 
 
 @dataclass(frozen=True)
-class Scan:
+class Scan(Combination):
     """The steps from the calibrated frames of a rocking scan to its pattern, in this order."""
 
     hot: float | None = option(5.0, "a pixel so many times as bright as its neighbours, over the scan or once, is hot", gt=1)
@@ -43,7 +46,7 @@ class Scan:
     threshold: float = option(0.0, "counts up to which a bin counts as zero", ge=0)
 
     def __post_init__(self) -> None:
-        validate(self)
+        super().__post_init__()
         if min(self.factors) < 1:
             raise InputError(f"bin={self.bin!r} is out of range; give three numbers of at least 1")
         if self.size not in SIZES:
@@ -83,7 +86,7 @@ class RockingScan(NamedTuple):
 
 
 def prepare_scan(
-    frames: Frames,
+    frames: Frames | Sequence[Frames],
     options: Scan | None = None,
     calibration: Calibration | None = None,
     *,
@@ -91,12 +94,12 @@ def prepare_scan(
     check_axes: bool = True,
     on_block: Callable[[str, int, int], Any] = lambda stage, done, total: None,
 ) -> RockingScan:
-    """Clean, centre, cut and bin a rocking scan. It is held in memory.
+    """Clean, centre, cut and bin a rocking scan, or the sum of several of one reflection. It is held in memory.
 
     Parameters
     ----------
     frames
-        The frames, from `frames_of`.
+        The frames, from `frames_of`; of several scans, from `scans_of`.
     options
         The steps.
     calibration
@@ -111,73 +114,53 @@ def prepare_scan(
     Raises
     ------
     InputError
-        For NaN that may not be masked, or a scan without counts.
+        For NaN that may not be masked, a scan without counts, or scans of different reflections.
 
     Warns
     -----
     UserWarning
-        If the peak touches the edge.
+        If the peak touches the edge, and if several scans hardly resemble each other.
     """
     options, calibration = options or Scan(), calibration or Calibration()
-    if check_axes:
-        _check_axes(frames)
-    before = _read(frames, calibration, bad_pixels, on_block)
+    scans = [frames] if isinstance(frames, Frames) else list(frames)
+    for scan in scans:
+        if scan.gap:
+            raise InputError(f"{scan.source}: {scan.gap}")
+        if check_axes:
+            check_frame_axis(scan)
+
+    masked: dict[int, int] = {}
+
+    def read(scan: Frames) -> NDArray[np.float32]:
+        if len(scans) == 1:
+            return read_volume(scan, calibration, bad_pixels, on_block)
+        number = scans.index(scan) + 1
+        volume = read_volume(scan, calibration, bad_pixels, lambda stage, *done: on_block(f"{stage} of scan {number}", *done))
+        valid = np.isfinite(volume)  # hot pixels stay where they are, whatever the shift of a scan
+        removed = _hot_and_dead(np.where(valid, volume, 0), valid, options, [])
+        volume[removed] = np.nan
+        masked[number] = int(removed.sum())
+        return volume
+
+    before, frames = combine_scans(scans, read, options)
     valid = np.isfinite(before)
     values = np.where(valid, before, 0)
-    steps = [*calibration.steps, *_clip_negative(values)]
+    unseen = ~valid.any(axis=0) & ~calibration.hidden(frames.shape)
+    steps = [*calibration.steps, *(f"{n} voxels of scan {k}, hot or dead, masked" for k, n in masked.items() if n)]
+    steps = [*steps, *frames.notes, *gap_steps(frames, unseen), *_clip_negative(values)]
     if not values.any():
         raise InputError(f"{frames.source} has no counts on its measured pixels; check the file, --key and the calibration")
     removed = _hot_and_dead(values, valid, options, steps)
-    peak = find_peak(values, valid & ~removed) if options.centre == "peak" else _numbers("centre", options.centre)
+    peak = _peak(frames, values, valid, removed, steps) if options.centre == "peak" else _numbers("centre", options.centre)
     _check_edge(peak, before.shape, steps)
     spots = _mask_aliens(values, valid, removed, peak, options, steps)
     steps.append(f"voxel {peak} put in the middle" + ", the peak" * (options.centre == "peak"))
     counts = Counts(np.where(removed, 0, values).astype(np.float32), valid & ~removed)
-    counts = _cut_and_bin(counts, peak, options, steps)
+    counts, meta = _cut_and_bin(counts, frames.meta, peak, options, steps)
     about = {"prepare": {"kind": "scan", **values_of(options)}, "peak": list(peak), "source_file": frames.source}
-    meta = {**frames.meta, **about, "steps": [*frames.meta.get("steps", ()), *steps]}
+    meta = {**meta, **about, "steps": [*frames.meta.get("steps", ()), *steps]}
     problem = Problem.from_arrays(intensity=counts.values, mask=counts.valid, meta=meta)
     return RockingScan(problem, before, peak, tuple(spots), removed, tuple(steps))
-
-
-def _check_axes(frames: Frames) -> None:
-    """Raise InputError where frames are not square and those along another axis would be."""
-    n, rows, columns = frames.shape
-    if rows != columns and n in (rows, columns):
-        axis = 2 if n == rows else 1
-        raise InputError(
-            f"{frames.source}: its {n} frames along axis 0 are {rows}×{columns}, those along axis {axis} would be {n}×{n}, as "
-            f"detectors are; give --axis {axis}, or --axis 0 if it is right"
-        )
-
-
-def _read(
-    frames: Frames, calibration: Calibration, bad_pixels: str, on_block: Callable[[str, int, int], Any]
-) -> NDArray[np.float32]:
-    """All frames, calibrated, NaN where not measured."""
-    volume, total = np.empty(frames.shape, np.float32), np.zeros(frames.shape[1:])
-    for where, raw in frames.blocks():
-        volume[where] = raw
-        total += np.nan_to_num(raw, posinf=0, neginf=0).sum(axis=0, dtype=float)
-        on_block("frames", where.stop, frames.shape[0])
-    calibration.check_mask(total / frames.shape[0], frames)
-    masked = np.zeros((), bool) if frames.mask is None else ~frames.mask
-    bad = ~np.isfinite(volume) & ~masked
-    bad &= ~np.isnan(volume).all(axis=0)  # a pixel without any value is a gap
-    empty = np.flatnonzero((~np.isfinite(volume) | masked).all(axis=(1, 2)))
-    if empty.size == frames.shape[0]:
-        why = nan_words(frames)
-        raise InputError(
-            f"all {empty.size} frames of {frames.source} are {why} on every pixel; check the file, --key and the mask"
-        )
-    if bad.any() and bad_pixels != "mask":
-        whole = np.zeros(frames.shape[0], bool)
-        whole[empty] = True
-        torn = bad[~whole]
-        numbers = np.flatnonzero(~whole)[torn.any(axis=(1, 2))]
-        raise InputError(nan_message(frames, empty[bad[empty].any(axis=(1, 2))], numbers, int(torn.any(axis=0).sum())))
-    volume[np.broadcast_to(masked, volume.shape)] = np.nan
-    return np.where(np.isfinite(volume), calibration.apply(volume), np.float32(np.nan))
 
 
 def _clip_negative(values: NDArray[np.float32]) -> list[str]:
@@ -186,6 +169,19 @@ def _clip_negative(values: NDArray[np.float32]) -> list[str]:
     total = -float(values[negative].sum(dtype=float))
     values[negative] = 0
     return [f"{int(negative.sum())} negative values set to zero, {total:.3g} counts in all"] if negative.any() else []
+
+
+def _peak(
+    frames: Frames, values: NDArray[np.float32], valid: NDArray[np.bool_], removed: NDArray[np.bool_], steps: list[str]
+) -> tuple[int, ...]:
+    """The brightest voxel. Saturated voxels are not measured, but brighter than all others."""
+    saturated = ~valid & valid.any(axis=0)
+    if not saturated.any() or not any(flag.startswith("saturated") for flag in frames.flags):
+        return find_peak(values, valid & ~removed)
+    peak = find_peak(np.where(saturated, 2 * values.max(), values), (valid & ~removed) | saturated)
+    if saturated[peak]:
+        steps.append("the peak is saturated and not measured; its place is the middle of the saturated voxels")
+    return peak
 
 
 def _hot_and_dead(values: NDArray[np.float32], valid: NDArray[np.bool_], options: Scan, steps: list[str]) -> NDArray[np.bool_]:
@@ -246,9 +242,13 @@ def _check_edge(peak: Sequence[int], shape: Sequence[int], steps: list[str]) -> 
             steps.append(warning)
 
 
-def _cut_and_bin(counts: Counts, peak: Sequence[int], options: Scan, steps: list[str]) -> Counts:
-    """Cut or padded around the peak, binned, and without what is at or below the threshold."""
-    shape = _window_shape(counts.values.shape, peak, options)
+def _cut_and_bin(
+    counts: Counts, meta: Mapping[str, Any], peak: Sequence[int], options: Scan, steps: list[str]
+) -> tuple[Counts, dict[str, Any]]:
+    """Cut or padded around the peak, binned, and without what is at or below the threshold; the meta follows."""
+    whole = counts.values.shape
+    shape = _window_shape(whole, peak, options)
+    meta = binned(in_window(meta, whole, [p - n // 2 for p, n in zip(peak, shape, strict=True)], shape), options.factors)
     lost = float(counts.values.sum(dtype=float))
     counts = place_in(counts, peak, shape)
     lost -= float(counts.values.sum(dtype=float))
@@ -262,7 +262,7 @@ def _cut_and_bin(counts: Counts, peak: Sequence[int], options: Scan, steps: list
             f"{int(low.sum())} values up to {options.threshold:g} set to zero, {counts.values[low].sum():.4g} counts in all"
         )
         counts = counts._replace(values=np.where(low, 0, counts.values))
-    return counts
+    return counts, meta
 
 
 def _window_shape(shape: Sequence[int], peak: Sequence[int], options: Scan) -> tuple[int, ...]:

@@ -77,11 +77,11 @@ def survey_frames(
         raise InputError(f"all {n} frames of {frames.source} are NaN on every pixel; check the file, --key and the calibration")
     valid = count == usable.sum()
     empty, torn = np.flatnonzero(~usable), int((seen & ~valid).sum())
-    steps = []
+    steps = gap_steps(frames, ~seen & ~calibration.hidden(frames.shape))
     if empty.size or torn:
         if bad_pixels != "mask":
             raise InputError(nan_message(frames, empty, np.flatnonzero(usable & (known < known.max())), torn))
-        steps = [f"{empty.size} frames of nothing but NaN left out, {torn} pixels that are NaN in some frames not measured"]
+        steps += [f"{empty.size} frames of nothing but NaN left out, {torn} pixels that are NaN in some frames not measured"]
     if not valid.any():
         raise InputError(f"no pixel of {frames.source} is measured in all frames; leave bad frames out")
     mean = np.where(valid, total / usable.sum(), 0)
@@ -125,11 +125,14 @@ def nan_message(frames: Frames, empty: NDArray, torn_in: NDArray, torn: int) -> 
 
 
 def nan_words(frames: Frames) -> str:
-    """The reason why pixels of frames have no value: NaN, or the flag of a type that has no NaN."""
-    dtype = frames.stacks[0].dtype
-    if dtype.kind == "u":
-        return f"saturated ({np.iinfo(dtype).max})" if dtype.itemsize < 4 else f"flagged ({np.iinfo(dtype).max})"
-    return "flagged (below zero)" if dtype.kind == "i" else "NaN"
+    """The reason why pixels of frames that were read have no value: NaN, or flags."""
+    return " or ".join(sorted(frames.flags)) or "not measured"
+
+
+def gap_steps(frames: Frames, unseen: NDArray[np.bool_]) -> list[str]:
+    """The pixels that hold flags or NaN in every frame that was read. unseen: bool (rows, columns), without a value in any."""
+    number = int((unseen if frames.ever is None else unseen & frames.ever).sum())
+    return [f"{number} pixels are {nan_words(frames)} in every frame: not measured"] if number and frames.flags else []
 
 
 def _some(numbers: NDArray, most: int = 6) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..numerics.arrays import to_numpy
-from .hot_pixels import hot_pixels, hot_warning
+from .hot_pixels import hot_pixels, hot_warning, steady_pixels
 from .problem import Problem
 
 
@@ -43,6 +43,9 @@ def diagnose(problem: Problem) -> list[str]:
         found.append(f"{saturated} pixels share the largest intensity {top**2:.4g}: saturated? mask them")
     if hot := hot_pixels(problem):
         found.append(hot_warning(hot))
+    if steady := steady_pixels(problem):
+        some = ", ".join(map(str, steady[:3])) + f" and {len(steady) - 3} more" * (len(steady) > 3)
+        found.append(f"bright in every frame (row, column): {some}; hot? mask them")
     if not valid[(0,) * y.ndim]:
         found.append("the centre of the pattern is unmeasured; the lowest frequencies come from the support alone")
     dark = []

@@ -59,6 +59,22 @@ def hot_pixels(problem: Problem) -> list[HotPixel]:
     return sorted(found, key=lambda pixel: -pixel.intensity)
 
 
+def steady_pixels(problem: Problem) -> list[tuple[int, int]]:
+    """Find pixels (row, column) of the centred pattern that are bright in every frame of a scan; the peak is in some of them.
+
+    The lowest intensity of such a pixel is above noise, and `HOT_RATIO` times that of three in four pixels around. None are found
+    in two axes, nor where more than one in a hundred pixels would be steady, as in a stack of patterns.
+    """
+    if problem.amplitude.ndim != 3:
+        return []
+    y, valid = (np.fft.fftshift(to_numpy(a)) for a in (problem.amplitude, problem.valid))
+    lowest = np.where(valid, y, np.inf).min(axis=0)
+    lowest = np.where(np.isfinite(lowest), lowest, 0).astype(float)
+    around = ndimage.percentile_filter(lowest, 75, size=9, mode="wrap")
+    steady = lowest > HOT_RATIO**0.5 * around + HOT_NOISE * _sigma(problem, y, valid)
+    return [(int(row), int(column)) for row, column in np.argwhere(steady)] if steady.mean() < 0.01 else []
+
+
 def hot_warning(hot: Sequence[HotPixel], most: int = 3) -> str:
     """The brightest hot pixels in words, how many more there are, and the remedy."""
     more = f", and {len(hot) - most} more pixels stand out like it" if len(hot) > most else ""

@@ -19,6 +19,7 @@ from ..operators import FarField, Operator
 from .autocorrelation import extent, islands, may_be_real, widths
 from .checks import check_measurement, checked_array, checked_support, usable_pixels
 from .likelihood import Gaussian, Likelihood
+from .meta import check_meta
 
 NLL_POINTS = 1 << 18
 """Points whose negative log-likelihood is taken at once."""
@@ -89,7 +90,7 @@ class Problem:
         Raises
         ------
         InputError
-            For values that are no measurement, and for shapes that differ.
+            For values that are no measurement, shapes that differ, and impossible facts in `meta`.
         """
         if (intensity is None) == (amplitude is None):
             raise InputError("give either intensity= or amplitude=, one of them")
@@ -109,7 +110,7 @@ class Problem:
             likelihood=likelihood or Gaussian(),
             support=None if support is None else checked_support(support, data.shape),
             truth=None if truth is None else checked_array(truth, data.shape, "truth", np.complex64),
-            meta=dict(meta or {}),
+            meta=check_meta(meta, data.shape),
         )
 
     @property

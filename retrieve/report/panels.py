@@ -31,19 +31,27 @@ class ColourScale(NamedTuple):
 class PixelGrid(NamedTuple):
     """The places of an array's pixels: names of the axes, index of the point called 0, size of a pixel in `unit`.
 
-    Axes without a unit share no scale.
+    Axes without a unit share no scale.  up: images have their first row at the bottom.
     """
 
     names: tuple[str, ...]
     origin: tuple[float, ...]
     size: tuple[float, ...]
     unit: str = "px"
+    up: bool = False
 
     def without(self, axis: int) -> PixelGrid:
         """The grid of a section across an axis."""
         before, after = slice(axis), slice(axis + 1, None)
         names, origin, size = self.names, self.origin, self.size
-        return PixelGrid(names[before] + names[after], origin[before] + origin[after], size[before] + size[after], self.unit)
+        names, origin, size = names[before] + names[after], origin[before] + origin[after], size[before] + size[after]
+        return self._replace(names=names, origin=origin, size=size)
+
+    def place(self, axis: int, index: float) -> str:
+        """An index along an axis as a reader's coordinate: in nm, or the number of pixels from the point called 0."""
+        offset = index - self.origin[axis]
+        told = f"{number(offset * self.size[axis])} nm" if self.unit == "nm" else f"{offset:g}".replace("-", "−")
+        return f"{self.names[axis]} = {told}"
 
     def label(self, axis: int) -> str:
         """Name and unit of an axis."""
@@ -95,7 +103,7 @@ class ImagePanel:
         made = []
         for axis, place in enumerate(map(int, at)):
             where = tuple(place if a == axis else slice(None) for a in range(self.values.ndim))
-            title = f"{self.title}, {self.grid.names[axis]} = {place - self.grid.origin[axis]:g}".replace("-", "−")
+            title = f"{self.title}, {self.grid.place(axis, place)}"
             outlines = tuple(outline._replace(inside=outline.inside[where]) for outline in self.outlines)
             section = replace(self, title=title, alt=title, values=self.values[where], outlines=outlines)
             made.append(replace(section, grid=self.grid.without(axis), cut=None))

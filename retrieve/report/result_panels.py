@@ -30,8 +30,8 @@ from .object_panels import (
 from .panels import ChartCurve, ColourScale, CurvePanel, ImageGrid, ImagePanel, ImageRow, Outline, PixelGrid
 from .pattern_panels import amplitude_unit, coarser, diffraction_panels, intensity_unit
 from .starts_panels import agreement_of, modes_of_starts, ratio_of, starts_charts, starts_table
-from .surface import NEEDED, can_draw_surfaces, object_surface
-from .uncertainty_panels import shells_panel, uncertainty_grid
+from .surface import NEEDED, SurfacePanel, can_draw_surfaces, object_surface
+from .uncertainty_panels import shells_panel, uncertainty_grid, uncertainty_panel
 
 HEALTHY_RATIO = 1.5  # R_free / R up to which a fit is not called over-fitted
 
@@ -45,7 +45,7 @@ def result_page(result: Result) -> dict[str, Any]:
     unit = amplitude_unit(intensity_unit(diffraction[0].values))
     placed = place(result, supports, known)
     scales = object_scales([placed.x], placed.truth, unit)
-    solid = placed.x.ndim == 3
+    uncertainty = uncertainty_panel(result, placed.grid, placed.x.shape, known)
     return {
         "result": result,
         "name_of_input": PurePath(str(result.manifest.get("input", {}).get("path") or "")).name,
@@ -57,11 +57,11 @@ def result_page(result: Result) -> dict[str, Any]:
         "supports": supports,
         "known": known,
         "object": _object_grid(placed, scales),
-        "solid": object_surface(placed.x, placed.grid, scales.phase, placed.edges) if solid and can_draw_surfaces() else None,
-        "lacking": NEEDED if solid and not can_draw_surfaces() else "",
+        "solid": _solid(placed, scales, uncertainty),
+        "lacking": NEEDED if placed.x.ndim == 3 and not can_draw_surfaces() else "",
         "diffraction": _diffraction_grid(diffraction),
         "deviance": deviance_panel(result),
-        "uncertainty": uncertainty_grid(result, placed.grid, placed.x.shape, known),
+        "uncertainty": uncertainty_grid(result, uncertainty),
         "shells": shells_panel(result),
         "history": history_panel(result),
         "starts_table": starts_table(result, agreement),
@@ -167,6 +167,14 @@ def skew_words(placed: PlacedObject) -> str:
     angles = zip(("y and x", "z and x", "z and y"), angles_between(placed.edges), strict=True)
     named = ", ".join(f"{angle:.1f}° between {axes}" for axes, angle in angles)
     return f"The axes are those of frames, rows and columns ({named}); retrieve strain puts the object upright."
+
+
+def _solid(placed: PlacedObject, scales: ObjectScales, uncertainty: ImagePanel | None) -> SurfacePanel | None:
+    """The surface of an object of three axes, coloured by its phase or its uncertainty."""
+    if placed.x.ndim != 3 or not can_draw_surfaces():
+        return None
+    more = [] if uncertainty is None else [uncertainty]
+    return object_surface(placed.x, placed.grid, scales.phase, placed.edges, more)
 
 
 # diffraction and fit -------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..numerics.grids import SHOWN
-from .panels import ColourScale, PixelGrid
+from .panels import ColourScale, ImagePanel, PixelGrid
 
 MAX_FACES = 60_000  # triangles of a surface; keeps them below 1.5 MB of a page
 FACES_A_SIDE = 2.0  # triangles for each side of a voxel between inside and outside, rarely more
@@ -101,8 +101,12 @@ def _sides(inside: NDArray[np.bool_]) -> int:
 
 
 def at_vertices(values: NDArray, weight: NDArray, vertices: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Values (*shape) at points (n, 3), in voxels: the mean of the voxels around each, by `weight` (*shape). NaN has none."""
+    """Values (*shape) at points (n, 3), in voxels: the mean of the voxels around each, by `weight` (*shape).
+
+    NaN has no weight. A point without any known voxel around takes the value of the nearest point that has one.
+    """
     from scipy.ndimage import map_coordinates
+    from scipy.spatial import cKDTree
 
     known = np.isfinite(values)
     weight = np.where(known, weight, 0).astype(np.float32)
@@ -111,7 +115,11 @@ def at_vertices(values: NDArray, weight: NDArray, vertices: NDArray[np.float32])
         return map_coordinates(np.asarray(array, np.float32), vertices.T, order=1, mode="nearest")
 
     total = read(weight)
-    return np.divide(read(np.where(known, values, 0) * weight), total, out=np.full_like(total, np.nan), where=total > 0)
+    found = np.divide(read(np.where(known, values, 0) * weight), total, out=np.full_like(total, np.nan), where=total > 0)
+    lost = np.isnan(found)
+    if lost.any() and not lost.all():
+        found[lost] = found[~lost][cKDTree(vertices[~lost]).query(vertices[lost])[1]]
+    return found
 
 
 def phase_at_vertices(x: NDArray, vertices: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -138,11 +146,11 @@ def placed_surface(
 
 
 def object_surface(
-    x: NDArray, grid: PixelGrid, scale: ColourScale, edges: NDArray[np.float64] | None = None
+    x: NDArray, grid: PixelGrid, scale: ColourScale, edges: NDArray[np.float64] | None = None, more: Sequence[ImagePanel] = ()
 ) -> SurfacePanel | None:
     """The surface of an object (z, y, x) at half the height of its amplitude, in the colours of its phase; None without one.
 
-    edges: (3, 3), of a voxel in the laboratory, nm, in which the object then stands.
+    edges: (3, 3), of a voxel in the laboratory, nm, in which the object then stands.  more: maps that may colour it, too.
     """
     amplitude = np.abs(x)
     level = half_height(amplitude)
@@ -157,7 +165,10 @@ def object_surface(
     return SurfacePanel(
         made,
         faces,
-        [SurfaceColour("phase", phase_at_vertices(x, vertices), scale)],
+        [
+            SurfaceColour("phase", phase_at_vertices(x, vertices), scale),
+            *(SurfaceColour(panel.title, at_vertices(panel.values, amplitude, vertices), panel.scale) for panel in more),
+        ],
         ("x", "y", "z"),
         grid.unit,
         note.removesuffix(LABORATORY if edges is None else "").rstrip(),

@@ -34,9 +34,8 @@ def uncertainty_panel(result: Result, grid: PixelGrid, shape: tuple[int, ...], k
     return ImagePanel("uncertainty", np.where(values > 0, values, np.nan), scale, grid, alt, (outline,))
 
 
-def uncertainty_grid(result: Result, grid: PixelGrid, shape: tuple[int, ...], known: Aligned | None = None) -> ImageGrid | None:
+def uncertainty_grid(result: Result, panel: ImagePanel | None) -> ImageGrid | None:
     """The map for the page; None without one."""
-    panel = uncertainty_panel(result, grid, shape, known)
     if panel is None or result.uncertainty is None:
         return None
     note = f"Standard deviation over the local amplitude. Above {result.uncertainty.level:g} the object is not determined."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -14,6 +14,7 @@ from ..operators import Operator
 from ..plugins.options import validate
 from ..problem import Problem
 from ..problem.autocorrelation import fill_unmeasured
+from .shrinkwrap import ShrinkWrap
 
 
 class Step(NamedTuple):
@@ -163,6 +164,10 @@ class Solver(ABC):
 
     def record(self) -> dict[str, Any]:
         """Return what a manifest records besides the options, such as the SHA-256 of weights."""
+        return {}
+
+    def shrink_wraps(self) -> Mapping[str, ShrinkWrap]:
+        """Return the options of the support's updates by name; the driver names one whose support vanishes."""
         return {}
 
     def start(self, problem: Problem, rng: Streams) -> Array:

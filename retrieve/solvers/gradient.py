@@ -11,7 +11,7 @@ from ..plugins.options import option
 from ..problem import Problem
 from .base import Step, Streams
 from .convergence import PATIENCE, TOLERANCE
-from .iterative import Descent, iterate
+from .iterative import Descent, begun_support, iterate
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class ConjugateGradient(Descent):
 
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """Descend from x within the support, or within a guess if the problem has none."""
-        return iterate([self], problem, x)
+        return iterate([self], problem, x, begun_support(problem, x)[0])
 
     def descend(self, problem: Problem, x: Array, support: Array) -> Iterator[Step]:
         """Descend from x within `support`, bool (batch or 1, *shape)."""

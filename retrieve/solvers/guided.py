@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,7 +13,9 @@ from ..numerics.arrays import Array, like, namespace, to_numpy
 from ..plugins.options import option
 from ..problem import Problem
 from .base import Solver, Step, Streams
+from .iterative import begun_support, first_support, iterate
 from .recipe import Recipe
+from .shrinkwrap import ShrinkWrap
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,18 @@ class Guided(Solver):
                 ends = [champion]
             for k, member in enumerate(members):
                 step = Step(member)
-                for step in self.recipe.steps(problem, member, rng):
+                support, earlier = begun_support(problem, member)
+                if generation:  # what is bred is zero where one of its parents is
+                    support, earlier = first_support(problem, member)[0], False
+                cut = None if earlier else self.recipe.twin_cut
+                for step in iterate(self.recipe.parts(), problem, member, support, cut):
                     yield step._replace(stage=f"generation {generation + 1} member {k + 1}", total=None)
                 ends.insert(k, step._replace(x=step.estimate))
         yield self._best(problem, ends)
+
+    def shrink_wraps(self) -> Mapping[str, ShrinkWrap]:
+        """Return that of the recipe."""
+        return {f"recipe.{name}": wrap for name, wrap in self.recipe.shrink_wraps().items()}
 
     def _best(self, problem: Problem, ends: list[Step]) -> Step:
         """The best of the steps, for each start of the batch."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ..errors import OptionError
@@ -28,7 +28,10 @@ from .convergence import PATIENCE, TOLERANCE, Convergence
 from .shrinkwrap import ShrinkWrap
 
 FIT = "exact: the measured modulus; counts: as near to it as counting noise asks, which is for the end of a run"
-TWIN_CUT = "iteration after which half the array is set to zero once, to break the symmetry of object and twin"
+TWIN_CUT = (
+    "iteration after which half the array is set to zero once, to break the symmetry of object and twin, "
+    "unless the start is an earlier object"
+)
 
 
 class Descent(Solver):
@@ -100,11 +103,16 @@ class Iterative(Solver):
 
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """Run the algorithm alone."""
-        return iterate([self], problem, x)
+        support, earlier = begun_support(problem, x)
+        return iterate([replace(self, twin_cut=None) if earlier else self], problem, x, support)
 
     def batch_for(self, problem: Problem) -> int:
         """Return as many starts as are faster together than one by one."""
         return batch_for(problem, self.tolerance)
+
+    def shrink_wraps(self) -> Mapping[str, ShrinkWrap]:
+        """Return its own."""
+        return {"shrink_wrap": self.shrink_wrap}
 
     def tempered(self, problem: Problem, x: Array) -> Array:
         """What P_M x is for counts: the proximal step of their Poisson likelihood, R = v/10 + √(v²/100 + 4I/5) for a modulus v.
@@ -256,6 +264,22 @@ def first_support(problem: Problem, x: Array) -> tuple[Array, bool]:
     if problem.support is not None:
         return problem.support[None, ...], False
     return like(ellipsoid(problem.shape, problem.extent), namespace(x).real(x))[None, ...], True
+
+
+def begun_support(problem: Problem, x: Array) -> tuple[Array, bool]:
+    """Return the support to begin with from given starts x (batch, *shape), and whether all are earlier objects.
+
+    An earlier object is zero on half of the array or more. It begins within the rest, unless the problem has a support. Any
+    other start begins within the support of `first_support`. The support is bool (batch or 1, *shape).
+    """
+    support, guess = first_support(problem, x)
+    xp = namespace(x)
+    inside = x != 0
+    share = xp.mean(xp.astype(inside, xp.float32), axis=tuple(range(1, x.ndim)), keepdims=True)
+    earlier = (share > 0) & (share <= 0.5)
+    if guess and bool(xp.any(earlier)):
+        support = xp.where(earlier, inside, support)
+    return support, bool(xp.all(earlier))
 
 
 def cut_half(x: Array) -> Array:

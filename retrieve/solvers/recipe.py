@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,7 +15,7 @@ from .base import Solver, Step, Streams
 from .coherence import Coherence
 from .convergence import PATIENCE, TOLERANCE
 from .gradient import ConjugateGradient
-from .iterative import TWIN_CUT, Descent, Iterative, batch_for, iterate
+from .iterative import TWIN_CUT, Descent, Iterative, batch_for, begun_support, iterate
 from .projections import ALGORITHMS
 from .shrinkwrap import ShrinkWrap
 
@@ -100,7 +100,13 @@ class Recipe(Solver):
 
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """Run the parts."""
-        return iterate(self.parts(), problem, x, twin_cut=self.twin_cut)
+        support, earlier = begun_support(problem, x)
+        return iterate(self.parts(), problem, x, support, None if earlier else self.twin_cut)
+
+    def shrink_wraps(self) -> Mapping[str, ShrinkWrap]:
+        """Return that of the highest threshold, its own or that of a part."""
+        stated = [part.shrink_wrap for part in self.parts() if isinstance(part, Iterative)]
+        return {"shrink_wrap": max(stated, key=lambda wrap: wrap.threshold, default=self.shrink_wrap)}
 
     def batch_for(self, problem: Problem) -> int:
         """Return as many starts as are faster together than one by one."""

@@ -25,7 +25,7 @@ CAP_DEG = 12.0
 """Angle to a direction within which a piece of the surface counts for it."""
 APART_DEG = 25.0
 """Least angle between two facets; {100} and {110} are 45° apart, {110} and {111} 35.3°."""
-EXCESS = 3.0
+EXCESS = 2.0
 """Area within `CAP_DEG` of a facet's normal, over that of a sphere."""
 LEAST_SHARE = 0.015
 """Share of the surface that a facet must have."""
@@ -116,8 +116,9 @@ def facets_of(surface: Surface, voxel_nm: float, centre: Sequence[int], strain: 
     free = np.ones(len(trial), bool)
     least = max(LEAST_SHARE, EXCESS * (1 - cap) / 2)
     while free.any():
-        normal = _settled(trial[np.where(free, counted, -1).argmax()], surface)
-        free &= trial @ normal < np.cos(np.deg2rad(APART_DEG))
+        first = trial[np.where(free, counted, -1).argmax()]
+        normal = _settled(first, surface)
+        free &= (trial @ normal < np.cos(np.deg2rad(APART_DEG))) & (trial @ first < cap)
         if float(surface.areas[surface.normals @ normal > cap].sum()) < least * total:
             if counted[free].max(initial=0) < 0.2 * counted.max():
                 break
@@ -184,8 +185,9 @@ def indexed(facets: Sequence[Facet], q: Vectors, hkl: Sequence[float], axes: Vec
     def merit(turn: float) -> float:
         return float(areas @ np.maximum(0, 1 - (off(turn).min(axis=1) / (2 * NEAR_DEG)) ** 2))
 
-    best = max(np.deg2rad(np.arange(0, 360, 0.5)), key=merit)
-    angles = off(best)
+    turns = np.deg2rad(np.arange(0, 360, 0.5))
+    merits = np.array([merit(turn) for turn in turns])
+    angles = off(turns[np.argmax(merits > merits.max() - 1e-6 * areas.sum())])  # the first of those that symmetry makes equal
     nearest = angles.argmin(axis=1)
     return tuple(
         replace(facet, hkl=indices[k], off_deg=float(row[k])) if row[k] <= NEAR_DEG else facet

@@ -26,13 +26,15 @@ from .upright import Upright
 
 LONG_VORTEX = 5
 """Voxels from which a vortex in the bulk is called a dislocation."""
+UNCERTAIN = 0.5
+"""Spread of the strain in a voxel over the rms strain, from which a note warns."""
 OPTIONS = {
     "diffractometer": "--diffractometer 34idc",
-    "energy_kev": "--energy-kev 9",
-    "distance_m": "--distance-m 0.5",
-    "pixel_size_um": "--pixel-size-um 55,55",
+    "energy_kev": "--energy 9",
+    "distance_m": "--distance 0.5",
+    "pixel_size_um": "--pixel-size 55",
 }
-"""The option that gives a missing fact of the experiment."""
+"""The option that gives a missing fact of the experiment; any other fact is the angle of a circle."""
 
 
 def strain_of(result: Result, experiment: Experiment | None = None, options: Measure | None = None) -> Strain:
@@ -70,8 +72,8 @@ def strain_of(result: Result, experiment: Experiment | None = None, options: Mea
         raise InputError("the object of the result holds NaN; strain needs a start without failure: phase it again")
     experiment = experiment or Experiment.from_meta(result.problem.meta)
     if missing := experiment.missing():
-        lacking = "; ".join(f"{name}, as {OPTIONS[name]}" if name in OPTIONS else name for name in missing)
-        raise InputError(f"strain needs facts that the result lacks: {lacking}")
+        lacking = ", ".join(f"{name} ({OPTIONS.get(name, '--angle CIRCLE=DEGREES')})" for name in missing)
+        raise InputError(f"strain needs facts that the result lacks: {lacking}; give them as options, or in the file's meta")
     vectors = voxel_vectors(experiment, x.shape)
     return strain_in(result, vectors, scattering_of(experiment, x.shape), options)
 
@@ -153,12 +155,14 @@ def strain_in(result: Result, vectors: NDArray[np.float64], scattering: Scatteri
     members = members_of(result)
     spread, others = _over(members, result, grid)
     facets = _facets(amplitude, grid, surface_at, own)
+    facts, table = _facts(grid, surface_at, spread), _table(own, others, grid)
     notes = (
         *scattering.notes,
         "positive strain is a larger spacing of the planes; positive displacement is along +Q; phase is −Q·u",
         "the mean strain, tilts and displacement of the bulk are zero by the choice of ramp and offset",
         *_about(found, x, grid),
         members.note,
+        *_uncertain(facts["strain_spread_in_bulk"], table),
     )
     return Strain(
         maps=own.maps,
@@ -176,8 +180,8 @@ def strain_in(result: Result, vectors: NDArray[np.float64], scattering: Scatteri
         histogram=(surface_at.counts, surface_at.edges),
         facets=facets,
         angles_deg=angles_between(facets),
-        table=_table(own, others, grid),
-        facts=_facts(grid, surface_at, spread),
+        table=table,
+        facts=facts,
         notes=notes,
         members=max(1, spread.count),
         kind=members.kind,
@@ -232,6 +236,17 @@ def _about(found: Regions, x: NDArray[np.complexfloating], grid: _Grid) -> list[
     if o.apodise != "none":
         said.append(f"the pattern was multiplied by a {o.apodise} window, which widens the resolution")
     return said
+
+
+def _uncertain(spread: float | None, table: Table) -> list[str]:
+    """A note where the objects of the spread differ in a voxel by about the strain itself."""
+    rms = table["bulk"]["strain_rms"]["value"]
+    if spread is None or rms is None or spread < UNCERTAIN * rms:
+        return []
+    return [
+        f"the strain of a voxel in the bulk differs by {spread:.1e} between the objects of the spread, at {rms:.1e} rms of the "
+        "strain itself: read means over regions, or take --apodise blackman"
+    ]
 
 
 def _facts(grid: _Grid, at: Isosurface, spread: Spread) -> dict[str, Any]:

@@ -139,7 +139,7 @@ class Strain:
     @property
     def coordinates(self) -> tuple[NDArray[np.float64], ...]:
         """Positions of the voxels along each array axis, nm, 0 at index N//2."""
-        return tuple((np.arange(n) - n // 2) * self.voxel_nm for n in self.shape)
+        return tuple(np.asarray(np.arange(n) - n // 2, float) * self.voxel_nm for n in self.shape)
 
     @property
     def q_direction(self) -> NDArray[np.float64]:

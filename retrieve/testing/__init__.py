@@ -1,4 +1,4 @@
-"""The conformance kit: what a solver, operator, prior, metric or reader must do to live in `retrieve`.
+"""The conformance kit: what a solver, operator, prior, metric, reader or loader must do to live in `retrieve`.
 
 A plugin's whole test file::
 
@@ -23,10 +23,11 @@ from ..errors import InputError
 from ..evaluate.metrics import Metric
 from ..io.records import Reader
 from ..operators import Operator
+from ..prepare.loaders import Loader
 from ..solvers.base import Solver
 from .case import Case, Check, CheckOutcome
 
-BASES: dict[str, type] = {"solvers": Solver, "operators": Operator, "metrics": Metric, "readers": Reader}
+BASES: dict[str, type] = {"solvers": Solver, "operators": Operator, "metrics": Metric, "readers": Reader, "loaders": Loader}
 """The base class of each kind that has one. The checks of a kind are in the module of its name."""
 
 __all__ = ["Case", "Check", "CheckOutcome", "case_of", "checks_of", "parametrize_with_checks", "run_checks"]
@@ -38,10 +39,10 @@ def case_of(subject: Any, *, kind: str = "", label: str = "", excused: Mapping[s
     Parameters
     ----------
     subject
-        A solver, operator, prior, metric, reader or executor's factory. Of a solver, operator or prior also the class;
+        A solver, operator, prior, metric, reader, loader or executor's factory. Of a solver, operator or prior also the class;
         of a prior any function that makes one.
     kind
-        ``solvers``, ``operators``, ``priors``, ``metrics``, ``readers`` or ``executors``. Only executors need it.
+        ``solvers``, ``operators``, ``priors``, ``metrics``, ``readers``, ``loaders`` or ``executors``. Only executors need it.
     label
         Name in reports. By default the kind and the subject's own name.
     excused
@@ -59,7 +60,7 @@ def case_of(subject: Any, *, kind: str = "", label: str = "", excused: Mapping[s
     kind = kind or ("priors" if hasattr(subject, "denoise") else "")
     if kind not in (*BASES, "priors", "executors"):
         raise InputError(
-            f"the kit knows no {kind or cls.__name__}; give a Solver, Operator, Metric, Reader, or a prior with `denoise`"
+            f"the kit knows no {kind or cls.__name__}; give a Solver, Operator, Metric, Reader, Loader, or a prior with `denoise`"
         )
     if settings and kind != "solvers":
         raise InputError(f"settings {', '.join(settings)} are for solvers; {cls.__name__} takes none")

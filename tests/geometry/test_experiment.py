@@ -146,6 +146,7 @@ def test_impossible_values_are_refused(given, message):
     ("meta", "message"),
     [
         ({"energy_J": 0.0}, "energy_J=0 is impossible"),
+        ({"energy_J": 9000.0}, r"energy_J=9000, 5.62e\+19 keV, is impossible; correct its unit"),
         ({"energy_keV": 9, "wavelength_A": 1.5}, "energy_keV=9 is 9 keV but wavelength_A=1.5 is 8.26"),
         ({"detector_distance_m": -1}, "distance_m=-1 m is impossible"),
         ({"experiment": {"enery_kev": 9}}, "'enery_kev', which is unknown"),
@@ -164,5 +165,7 @@ def test_words_name_what_is_missing(experiment):
         in Experiment(energy_kev=9).words()
     )
     assert "nominal" in Experiment.from_meta(GOLD).words()[-1]
+    without = {key: value for key, value in GOLD.items() if key != "gamma_deg"}
+    assert Experiment.from_meta(without).missing() == ("angles_deg of gamma",)
     with pytest.raises(InputError, match="energy is unknown"):
         _ = Experiment().wavelength_nm

@@ -4,10 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from setups_at import ANGLES, SHAPE, experiment_at, letters
+from setups_at import ANGLES, SHAPE, by_xrayutilities, experiment_at
 
 from retrieve.errors import InputError
-from retrieve.geometry.diffractometers import named
 from retrieve.geometry.experiment import Experiment
 from retrieve.geometry.space import q_of, q_steps, reflection, voxel_vectors
 
@@ -18,41 +17,6 @@ GOLD = {
     "pixel_size_um": 55,
     "angles_deg": {"theta": np.linspace(-0.28, 0.72, 201), "delta": 32.174, "gamma": 12.6346},
 }
-
-
-def by_xrayutilities(experiment, shape):
-    """Q and the steps of Q at the middle of the array in the CXI laboratory frame, nm⁻¹, by xrayutilities."""
-    xu = pytest.importorskip("xrayutilities")
-    setup = named(experiment.diffractometer)
-    detector = [letters(c.axis) for c in setup.detector] or ["z+"]
-    convert = xu.QConversion([letters(c.axis) for c in setup.sample], detector, (1, 0, 0), en=1e3 * experiment.energy_kev)
-    row, column = (int(n // 2 - 8) for n in shape[1:])  # a block of pixels around the middle one
-    beam = experiment.direct_beam
-    convert.init_area(
-        letters(setup.rows),
-        letters(setup.columns),
-        cch1=beam[0] - row,
-        cch2=beam[1] - column,
-        Nch1=17,
-        Nch2=17,
-        distance=experiment.distance_m,
-        pwidth1=1e-6 * experiment.pixel_size_um[0],
-        pwidth2=1e-6 * experiment.pixel_size_um[1],
-    )
-    middle = shape[0] // 2
-
-    def angle(circle, frames):
-        given = circle.angle_in(experiment.angles_deg)
-        values = np.asarray(0.0 if given is None else given)
-        return (values[frames] if values.ndim else float(values)) - circle.zero_deg
-
-    frames = [middle - 1, middle, middle + 1]
-    given = [angle(c, frames) for c in (*setup.sample, *setup.detector)] + ([0.0] if not setup.detector else [])
-    q = 10 * np.stack(convert.area(*given))  # component, frame, row, column
-    still = [angle(c, middle) for c in setup.sample]
-    steps = np.stack([q[:, 2, 8, 8] - q[:, 0, 8, 8], q[:, 1, 9, 8] - q[:, 1, 7, 8], q[:, 1, 8, 9] - q[:, 1, 8, 7]]) / 2
-    lab = [convert.transformSample2Lab(vector, *still)[[1, 2, 0]] for vector in (q[:, 1, 8, 8], *steps)]
-    return lab[0], np.stack(lab[1:])
 
 
 @pytest.mark.parametrize("name", ANGLES)

@@ -257,7 +257,7 @@ def test_pynx_flags_and_cxi_mask(tmp_path, counts, mask):
     np.testing.assert_array_equal(got.mask, mask)
     assert any("1 pixels below -1e38" in note for note in got.notes)
     assert any("0 = good" in note for note in got.notes)
-    assert got.meta == {"detector_distance_m": 0.5}
+    assert got.meta == {"detector_distance_m": 0.5, "experiment": {"distance_m": 0.5}}
     got.problem()
 
 

@@ -13,6 +13,7 @@ from retrieve.errors import InputError
 from retrieve.numerics.alignment import align
 from retrieve.prepare import Pulses, frames_of, prepare_pulses, read_calibration
 from retrieve.prepare.frames import Frames, FrameStack
+from retrieve.problem.meta import experiment_of
 from retrieve.simulate import PulseTrain, object_set, record
 from retrieve.solvers import Recipe
 
@@ -136,7 +137,7 @@ def test_steps_follow_those_that_the_file_tells_of(recording, frames_file):
         calibration = read_calibration(frames.shape, frames.always, dark=f"{path}:/dark")
         train = prepare_pulses(frames, Pulses(border=2, detail=4), calibration)
     steps = train.problems[0].meta["steps"]
-    assert steps[:3] == ["cooled", f"dark from {path}:/dark", "dark subtracted"]
+    assert steps[:4] == ["cooled", "mask 'mask': 1 = measured, 93.1 % measured", f"dark from {path}:/dark", "dark subtracted"]
     assert tuple(steps[1:]) == train.steps
     assert "from each frame its mean over a border of 2 px subtracted" in steps
     assert any("in what is finer than 4 px" in step for step in steps)
@@ -194,3 +195,19 @@ def test_a_file_larger_than_the_memory_that_is_used(tmp_path):
     assert train.selection.kept.sum() == 24
     assert float(train.problems[0].power) == pytest.approx(24 * frame.sum())
     assert most < 0.25e9 < np.prod(shape) * 4
+
+
+def test_the_lengths_of_a_train_follow_padding_and_bins(frames_file):
+    frames = np.random.default_rng(0).poisson(50, (12, 32, 24))
+    meta = json.dumps(
+        {"voxel_size_nm": [4, 8], "pixel_size_m": 1e-5, "experiment": {"direct_beam": [16, 12], "monitor": [1] * 12}}
+    )
+    with frames_of([frames_file(frames=frames, meta=meta)]) as opened:
+        train = prepare_pulses(opened, Pulses(bin=2, threshold=-1), check_axes=False)
+    meta = train.problems[0].meta
+    assert train.problems[0].shape == (16, 16)
+    assert meta["voxel_size_nm"] == [4, 6]
+    assert meta["pixel_size_m"] == 2e-5
+    e = experiment_of(meta)
+    assert e.direct_beam == (7.75, 7.75)
+    assert e.monitor == (12.0,)

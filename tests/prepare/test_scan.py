@@ -6,9 +6,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import retrieve as rt
 from retrieve.errors import InputError
-from retrieve.prepare import Scan, prepare_scan, read_calibration
+from retrieve.prepare import Scan, frames_of, prepare_scan, read_calibration
 from retrieve.prepare.frames import Frames, FrameStack
 from retrieve.prepare.spots import find_aliens, hot_and_dead
+from retrieve.problem.meta import experiment_of
 
 
 def stack_of(array, mask=None):
@@ -149,6 +150,17 @@ def test_options_that_cannot_be(peak, options, match):
         prepare_scan(stack_of(peak()), Scan(**options))
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_saturated_peak_is_put_in_the_middle(tmp_path, peak, seed):
+    middle = np.random.default_rng(seed).integers(-4, 5, 3) + (16, 32, 32)
+    scan = np.minimum(peak((32, 64, 64), middle=middle, top=1e6, seed=seed), 65535).astype(np.uint16)
+    np.save(tmp_path / "scan.npy", scan)
+    with frames_of([tmp_path / "scan.npy"]) as frames:
+        made = prepare_scan(frames, bad_pixels="mask")
+    assert abs(np.array(made.peak) - middle).max() <= 1
+    assert any("the peak is saturated" in step for step in made.steps)
+
+
 def test_a_scan_without_counts():
     with pytest.raises(InputError, match="no counts on its measured pixels"):
         prepare_scan(stack_of(np.zeros((8, 16, 16), np.float32)))
@@ -176,3 +188,20 @@ def test_the_gold_crystal_comes_out_as_it_was_prepared(data_folder, call, tmp_pa
     lost = ~mask & (np.indices(mask.shape)[0] > 140) & (np.indices(mask.shape)[0] < 176)
     assert valid.mean() > 0.98
     assert (~valid & lost).sum() > 1000  # the grain
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_the_experiment_of_the_gold_crystal_is_complete_from_its_file(data_folder, call, tmp_path):
+    out = tmp_path / "scan.cxi"
+    code, _, error = call(
+        "prepare", "scan", data_folder / "aps34idc_s0054_raw_crop.npz", "--bin", "1,2,2", "--no-picture", "--out", out
+    )
+    assert code == 0, error
+    e = experiment_of(rt.read(out).meta)
+    assert not e.missing()
+    assert (e.diffractometer, e.energy_kev, e.distance_m, e.pixel_size_um) == ("34idc", 9.0, 0.5, (110.0, 110.0))
+    assert (e.hkl, e.lattice_angstrom, e.scanned) == ((1, 1, 1), 4.08, "theta")
+    assert e.step_deg == pytest.approx(0.005)
+    assert (e.angle("delta"), e.angle("gamma")) == (32.174, 12.6346)
+    assert "the direct beam is unknown" in " ".join(call("inspect", out)[1].split())  # it is nominal

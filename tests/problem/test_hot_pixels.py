@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from retrieve.problem import Problem
 from retrieve.problem.diagnostics import diagnose
-from retrieve.problem.hot_pixels import hot_pixels
+from retrieve.problem.hot_pixels import hot_pixels, steady_pixels
 from retrieve.simulate import TUNE_SEED, Noise, object_set
 
 SETS = ("crystal2d", "crystal2d-strong", "domains2d-50-cells", "domains2d-10-blobs")
@@ -46,3 +47,20 @@ def test_a_masked_pixel_is_not_hot():
     seen[52, 9] = False
     assert hot_pixels(problem)
     assert not hot_pixels(problem.replace(valid=seen))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(3))
+def test_pixels_that_are_bright_in_every_frame_are_named(size, seed):
+    problem = object_set("crystal3d").problem(seed, TUNE_SEED, Noise(photons=1e6))
+    assert not steady_pixels(problem)
+    y = np.fft.fftshift(problem.amplitude).copy()
+    y[:, 5 : 5 + size, 40 : 40 + size] = np.sqrt(np.random.default_rng(seed).poisson(1e4, (len(y), size, size)))
+    hot = problem.replace(amplitude=np.fft.ifftshift(y))
+    assert steady_pixels(hot) == [(5 + i, 40 + k) for i in range(size) for k in range(size)]
+    assert any("bright in every frame (row, column): (5, 40)" in line for line in diagnose(hot))
+
+
+def test_a_stack_of_equal_patterns_has_no_steady_pixels():
+    flat = np.fft.fftshift(object_set("crystal2d").problem(0, TUNE_SEED, Noise(photons=1e6)).amplitude) ** 2
+    assert not steady_pixels(Problem.from_arrays(intensity=np.broadcast_to(flat, (8, *flat.shape))))

@@ -55,23 +55,19 @@ def peak(draw, result):
         tracemalloc.stop()
 
 
+QUICK = [("picture", two_of_noise, (512, 512)), ("page", two_starts, (512, 512)), ("page", two_starts, (96, 64, 64))]
 SLOW = [
-    (two_of_noise, (96, 64, 64)),
-    *((make, s) for make in (two_starts, two_of_noise) for s in ((1024, 1024), (192, 128, 128))),
-]
-CASES = [
-    (two_starts, (512, 512)),
-    (two_of_noise, (512, 512)),
-    (two_starts, (96, 64, 64)),
-    *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW),
+    (what, make, shape)
+    for what in ("picture", "page")
+    for make in (two_starts, two_of_noise)
+    for shape in ((1024, 1024), (192, 128, 128))
 ]
 
 
-@pytest.mark.parametrize(("make", "shape"), CASES)
-@pytest.mark.parametrize("what", ["picture", "page"])
+@pytest.mark.parametrize(("what", "make", "shape"), [*QUICK, *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW)])
 def test_a_large_result_is_drawn_in_little_memory(what, make, shape, tmp_path):
     draw = {"picture": lambda result: result_picture(result, tmp_path / "out.png"), "page": page}[what]
-    draw(two_starts((16, 16)))  # imports, fonts
+    draw(two_starts((16,) * len(shape)))  # imports, fonts, the viewer
     assert peak(draw, make(shape)) < ARRAYS
 
 

@@ -40,7 +40,7 @@ def test_sections_of_a_volume_carry_their_place_pixels_and_outlines():
     grid = PixelGrid(tuple("zyx"), (2, 2, 3), (5.0, 4.0, 2.0), "nm")
     panel = ImagePanel("phase", values, SCALE, grid, outlines=(Outline(values > 50, "white"),), cut=(1, 4, 3))
     across_z, across_y, across_x = panel.sections()
-    assert [section.title for section in panel.sections()] == ["phase, z = −1", "phase, y = 2", "phase, x = 0"]
+    assert [section.title for section in panel.sections()] == ["phase, z = −5 nm", "phase, y = 8 nm", "phase, x = 0 nm"]
     assert_array_equal(across_y.values, values[:, 4])
     assert_array_equal(across_y.outlines[0].inside, values[:, 4] > 50)
     assert (across_y.grid.label(0), across_y.grid.label(1)) == ("z (nm)", "x (nm)")

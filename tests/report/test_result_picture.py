@@ -82,12 +82,14 @@ def test_3d_shows_a_cut_an_axis_for_each_quantity(starts):
     figure = plot(result_of((24, 26, 28), starts=starts, meta={"voxel_size_nm": (5.0, 4.0, 2.0)}))
     titles = set(panels(figure))
     names = {"amplitude", "phase"} | ({"spread"} if starts > 1 else set())
-    assert titles == {f"{n}, {a} = 0" for n in names for a in "zyx"} | {
+    assert titles == {f"{n}, {a} = 0 nm" for n in names for a in "zyx"} | {
         f"{n}, q{a} = {i}".replace("-", "−")
         for n in ("measured", "calculated")
         for a, i in zip("zyx", peak_of((24, 26, 28)), strict=True)
     } | {"R against the step"}
-    cut = panels(figure)["amplitude, y = 0"]
+    cut = panels(figure)["amplitude, y = 0 nm"]
+    assert [text.get_text() for text in cut.texts] == ["5 nm"]  # of 38 nm
+    assert not panels(figure)["phase, y = 0 nm"].texts
     assert (cut.get_xlabel(), cut.get_ylabel()) == ("x (nm)", "z (nm)")
     left, right, bottom, top = cut.images[0].get_extent()
     assert (right - left) / shown(cut).shape[1] == pytest.approx(2)

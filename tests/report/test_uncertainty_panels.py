@@ -68,3 +68,9 @@ def test_the_page_tells_where_and_up_to_which_frequency():
     assert "Agreement by spatial frequency" not in html
     assert shells_panel(one) is None
     assert ">Uncertainty</h2>" not in page(replace(one, uncertainty=None))
+
+
+def test_the_surface_of_a_volume_shows_its_uncertainty():
+    pytest.importorskip("skimage")
+    pytest.importorskip("plotly")
+    assert '<button type="button" aria-pressed="false">uncertainty</button>' in page(result_of(SHAPES[1]))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from made_crystals import D_NM, OPTIONS, blurred, places, result_of, rms, scattering
 
 from retrieve import InputError
 from retrieve.numerics.alignment import conjugate_inverse, tilt
@@ -9,8 +10,6 @@ from retrieve.strain.maps import perpendicular
 from retrieve.strain.measure import strain_in
 from retrieve.strain.phase import gradient, unwrapped, vortices
 from retrieve.strain.upright import windowed
-
-from made_crystals import D_NM, OPTIONS, blurred, places, result_of, rms, scattering
 
 VOXEL = 4.0
 CUBE = np.eye(3) * VOXEL

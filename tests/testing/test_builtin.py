@@ -1,6 +1,7 @@
 """What `retrieve` ships passes the kit that it asks plugins to pass."""
 
 import dataclasses
+import gzip
 import importlib.util
 from unittest import SkipTest
 
@@ -102,6 +103,11 @@ def frames(kind):
     return write
 
 
+def compressed(path, intensity):
+    with gzip.open(path, "wb") as file:
+        np.save(file, intensity)
+
+
 SAMPLES = {
     "npz": lambda path, intensity: np.savez(path, intensity=intensity),
     "npy": np.save,
@@ -112,6 +118,7 @@ SAMPLES = {
     "MATLAB 5": lambda path, intensity: scipy.io.savemat(path, {"intensity": intensity}),
     "CBF": frames(".cbf"),
     "EDF": frames(".edf"),
+    "compressed": compressed,
 }
 
 

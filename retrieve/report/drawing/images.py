@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from ..numbers import decade, number
 from ..panels import ColourScale, ImageGrid, ImagePanel, outline_lines
 
+DARK = ("viridis", "magma", "inferno")  # colour maps that begin dark
 UNMEASURED, UNMEASURED_NAME = "0.72", "not measured"  # the grey of such pixels
 
 
@@ -85,10 +86,11 @@ def _bar_place(places: Sequence[Axes]) -> tuple[list[Axes], Literal["right", "bo
 
 def _draw_image(axes: Axes, panel: ImagePanel, ticks: bool) -> AxesImage:
     scale, grid = panel.scale, panel.grid
-    (top, bottom), (left, right) = (grid.ends(axis, n) for axis, n in enumerate(panel.values.shape))
+    (first, last), (left, right) = (grid.ends(axis, n) for axis, n in enumerate(panel.values.shape))
     image = axes.imshow(
         np.maximum(panel.values, scale.low) if scale.log else panel.values,
-        extent=(left, right, bottom, top),
+        extent=(left, right, first, last) if grid.up else (left, right, last, first),
+        origin="lower" if grid.up else "upper",
         cmap=colormaps[scale.cmap].with_extremes(bad=UNMEASURED) if panel.unmeasured else scale.cmap,
         norm=LogNorm(scale.low, scale.high) if scale.log else Normalize(scale.low, scale.high),
         interpolation="nearest",
@@ -98,28 +100,28 @@ def _draw_image(axes: Axes, panel: ImagePanel, ticks: bool) -> AxesImage:
     if ticks:
         axes.set_xlabel(grid.label(1))
         axes.set_ylabel(grid.label(0), labelpad=1)
-        axes.locator_params(nbins=5 if 2 * abs(right - left) > abs(bottom - top) else 3)
+        axes.locator_params(nbins=5 if 2 * abs(right - left) > abs(last - first) else 3)
     else:
         axes.set(xticks=[], yticks=[])
     if panel.bar and grid.unit == "nm":
-        length = grid.bar(panel.values.shape)
-        _draw_bar(axes, right - 0.05 * (right - left), length, f"{number(length)} {grid.unit}")
+        length, dark = grid.bar(panel.values.shape), panel.scale.cmap in DARK and not np.isnan(panel.values).any()
+        _draw_bar(axes, right - 0.05 * (right - left), length, f"{number(length)} {grid.unit}", "w" if dark else "0.1")
     for outline in panel.outlines:
         if outline.inside.any() and not outline.inside.all():
-            step = (right - left) / panel.values.shape[1], (bottom - top) / panel.values.shape[0]
-            ends = (outline_lines(outline.inside) * step + (left, top)).reshape(-1, 2)
+            step = (right - left) / panel.values.shape[1], (last - first) / panel.values.shape[0]
+            ends = (outline_lines(outline.inside) * step + (left, first)).reshape(-1, 2)
             path = Path(ends, np.tile([Path.MOVETO, Path.LINETO], len(ends) // 2))
             axes.add_artist(PathPatch(path, fill=False, edgecolor=outline.colour, linewidth=0.8))
     return image
 
 
-def _draw_bar(axes: Axes, right: float, length: float, label: str) -> None:
-    """A scale bar that ends near the right edge, white with a dark rim, so that it shows on every colour."""
-    rim = [withStroke(linewidth=3, foreground="0.2")]
+def _draw_bar(axes: Axes, right: float, length: float, label: str, colour: str) -> None:
+    """A scale bar that ends near the right edge, with a rim that sets it off."""
+    rim = [withStroke(linewidth=3, foreground="0.2" if colour == "w" else "w", alpha=0.7)]
     place = axes.get_xaxis_transform()  # data across, share of the axes upwards
-    line = Line2D([right - length, right], [0.06] * 2, color="w", lw=2, solid_capstyle="butt", transform=place, path_effects=rim)
+    line = Line2D([right - length, right], [0.06] * 2, color=colour, lw=2, solid_capstyle="butt", transform=place)
     axes.add_artist(line)
-    axes.text(right, 0.08, label, color="w", fontsize=8, ha="right", va="bottom", transform=place, path_effects=rim)
+    axes.text(right, 0.08, label, color=colour, fontsize=8, ha="right", va="bottom", transform=place, path_effects=rim)
 
 
 def _image_legend(axes: Axes, panel: ImagePanel, named: set[str]) -> set[str]:

@@ -16,12 +16,14 @@ from ..numbers import decade, number
 from ..panels import ColourScale, ImageGrid, ImagePanel, ImageRow
 
 PALETTE_COLOURS = 255  # of a colour map; the 256th entry of the palette is transparent
+MAX_VOXELS = 6_000_000  # of all volumes under one slider; noise takes half a byte a voxel
 MAX_SIDE = {2: 768, 3: 112}  # pixels along an axis of an image or volume; above that every second, third… one is shown
 
 
 def png_of(panel: ImagePanel) -> str:
     """A panel as the URI of a PNG; of a volume the cut through the origin."""
-    return png(panel.values if panel.values.ndim == 2 else panel.values[int(panel.grid.origin[0])], panel.scale)
+    values = panel.values if panel.values.ndim == 2 else panel.values[int(panel.grid.origin[0])]
+    return png(values[::-1] if panel.grid.up else values, panel.scale)
 
 
 def atlas_of(panel: ImagePanel) -> tuple[str, int]:
@@ -75,8 +77,11 @@ def atlas(volume: NDArray) -> tuple[NDArray, int]:
 
 def thinned(grid: ImageGrid) -> tuple[ImageGrid, int]:
     """Images of one shape, every so many pixels along each axis, the origin among them; and the step."""
-    first = next(panel for row in grid.rows for panel in row.panels if panel)
-    step = math.ceil(max(first.values.shape) / MAX_SIDE[first.values.ndim])
+    panels = [panel for row in grid.rows for panel in row.panels if panel]
+    first, ndim = panels[0], panels[0].values.ndim
+    step = math.ceil(max(first.values.shape) / MAX_SIDE[ndim])
+    if ndim == 3:
+        step = max(step, math.ceil((len(panels) * first.values.size / MAX_VOXELS) ** (1 / 3)))
     thin = tuple(slice(int(origin) % step, None, step) for origin in first.grid.origin)
     size, origin = tuple(s * step for s in first.grid.size), tuple(int(o) // step for o in first.grid.origin)
     pixels = first.grid._replace(size=size, origin=origin)

@@ -47,7 +47,7 @@ async function volume(image, [, rows, columns]) {
   return volumes.get(image);
 }
 
-async function cut(image, shape, axis, place) {
+async function cut(image, shape, axis, place, up) {
   const at = await volume(image, shape);
   const [down, right] = [0, 1, 2].filter((a) => a !== axis);
   const canvas = document.createElement("canvas");
@@ -60,7 +60,7 @@ async function cut(image, shape, axis, place) {
   index[axis] = place;
   for (let i = 0; i < shape[down]; i++) {
     for (let j = 0; j < shape[right]; j++) {
-      index[down] = i;
+      index[down] = up ? shape[down] - 1 - i : i;
       index[right] = j;
       colours[i * shape[right] + j] = at(...index);
     }
@@ -83,10 +83,11 @@ for (const viewer of document.querySelectorAll(".viewer[data-shape]")) {
   const draw = async () => {
     const place = Number(slider.value);
     const mine = ++turn;
-    const offset = (place - origin[axis]) * step;
-    viewer.querySelector("output").textContent = `${buttons[axis].textContent} = ${offset}`.replace("-", "\u2212");
+    const offset = place - origin[axis];
+    const told = viewer.dataset.unit === "nm" ? `${Number((offset * size[axis]).toPrecision(3))} nm` : offset * step;
+    viewer.querySelector("output").textContent = `${buttons[axis].textContent} = ${told}`.replace("-", "\u2212");
     const [down, right] = [0, 1, 2].filter((a) => a !== axis);
-    const sources = await Promise.all(images.map((image) => cut(image, shape, axis, place)));
+    const sources = await Promise.all(images.map((image) => cut(image, shape, axis, place, "up" in viewer.dataset)));
     if (mine !== turn) return; // the slider has moved on
     viewer.style.setProperty("--aspect", `${shape[right] * size[right]}/${shape[down] * size[down]}`);
     for (const bar of viewer.querySelectorAll(".scale")) {

@@ -20,7 +20,7 @@ from ..panels import ImagePanel, outline_lines
 from ..surface import SurfacePanel
 from ..tables import percent
 from .images import atlas_of, bar_end, bar_stops, png_of, thinned
-from .solid import mapping_of, viewer_script
+from .solid import mapping_of, viewer
 from .svg import chart_svg, numbered, swatch
 
 SHORT_CELL = 28  # characters up to which a cell is kept on one line
@@ -28,14 +28,14 @@ SHORT_CELL = 28  # characters up to which a cell is kept on one line
 
 def render(template: str, **content: Any) -> str:
     """The HTML document of a template, which holds its style, scripts, pictures and charts."""
-    folder = files(__package__)
-    style, script = (Markup((folder / f"page.{kind}").read_text("utf-8")) for kind in ("css", "js"))
-    scripts = [script]
-    if any(isinstance(value, SurfacePanel) for value in content.values()):
-        scripts += [Markup(viewer_script()), Markup((folder / "solid.js").read_text("utf-8"))]
+    solid = any(isinstance(value, SurfacePanel) for value in content.values())
+    programs = [viewer()] * solid
+    names = ("page.css", "page.js", *["solid.js"] * solid)
+    style, *scripts = (Markup((files(__package__) / name).read_text("utf-8")) for name in names)
+    digests = [_digest(script) for script in (*scripts, *(program.script for program in programs))]
+    own = {"style": style, "scripts": scripts, "digests": digests, "packed": [Markup(program.packed) for program in programs]}
     made = f"retrieve {versions().get('retrieve-phase', '')}".strip()
-    html = _environment().get_template(template).render(style=style, scripts=scripts, made=made, **content)
-    return numbered(html.lstrip())
+    return numbered(_environment().get_template(template).render(made=made, **own, **content).lstrip())
 
 
 def _digest(script: str) -> str:
@@ -67,7 +67,6 @@ def _environment() -> Environment:
         "stops": bar_stops,
         "thinned": thinned,
         "outline": _outline_path,
-        "digest": _digest,
         "solid": lambda panel: Markup(json.dumps(mapping_of(panel)).replace("<", "\\u003c")),
     }
     made.globals |= {"swatch": swatch, "SHORT_CELL": SHORT_CELL}

@@ -1,7 +1,15 @@
 "use strict";
 
+// The viewer comes packed: it is unpacked once the page is shown, and runs since the policy names its hash.
+async function viewer() {
+  const packed = Uint8Array.from(atob(document.getElementById("viewer").textContent), (c) => c.charCodeAt(0));
+  const script = document.createElement("script");
+  script.textContent = await new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+  document.head.append(script);
+}
+
 // Surfaces: drawn by Plotly, turned with the mouse; buttons choose the quantity that colours one. Colours follow the scheme.
-const solids = [...document.querySelectorAll(".solid")].map((box) => {
+function draw(box) {
   const surface = JSON.parse(box.querySelector("script").textContent);
   const plot = box.querySelector(".plot");
   const buttons = [...box.querySelectorAll(".axes button")];
@@ -41,6 +49,10 @@ const solids = [...document.querySelectorAll(".solid")].map((box) => {
 
   Plotly.newPlot(plot, [trace], layout(), { displayModeBar: false, responsive: true });
   buttons.forEach((button, n) => button.addEventListener("click", () => choose(n)));
-  return () => Plotly.react(plot, plot.data, layout());
-});
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => solids.forEach((draw) => draw()));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => Plotly.react(plot, plot.data, layout()));
+}
+
+const solids = [...document.querySelectorAll(".solid")];
+viewer().then(() => solids.forEach(draw)).catch((error) => solids.forEach((box) => {
+  box.querySelector(".plot").textContent = `This browser cannot show the crystal in 3D: ${error.message}`;
+}));

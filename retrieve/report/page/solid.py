@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import gzip
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib import colormaps
@@ -16,12 +17,20 @@ from ..surface import SurfacePanel
 COLOURS = 33  # of a colour map that the viewer interpolates between
 
 
+class Viewer(NamedTuple):
+    """A script, and the same packed by gzip in base 64."""
+
+    script: str
+    packed: str
+
+
 @cache
-def viewer_script() -> str:
-    """The script of Plotly."""
+def viewer() -> Viewer:
+    """Plotly, five megabytes that pack into two."""
     from plotly.offline import get_plotlyjs
 
-    return str(get_plotlyjs())
+    script = str(get_plotlyjs())
+    return Viewer(script, base64.b64encode(gzip.compress(script.encode(), mtime=0)).decode())
 
 
 def mapping_of(panel: SurfacePanel) -> dict[str, Any]:

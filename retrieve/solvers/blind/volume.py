@@ -43,28 +43,32 @@ AGREEMENT = 0.975
 """Correlation with the best coarse start at which they do, and no more are made."""
 LARGEST_SHARE = 1 / 8
 """Share of the array that a support may fill: an oversampling of 2 along each axis."""
-COARSE_STARTS = {0.25: 4, 0.12: 2}
-"""Starts of a batch at each threshold. The higher errs by cutting a strained object, the lower by keeping noise among domains.
+COARSE_STARTS = 6
+"""Starts of a batch."""
+COARSE_THRESHOLD, WIDER_THRESHOLD = 0.25, 0.12
+"""Of a coarse start's first two parts, and of its last. The higher finds the outline, and would cut a strained object in the end.
 
-Where the intensities are no counts, all are at the higher: a misfit of unknown noise nearly always prefers the wider support.
+Where the intensities are no counts, the higher is the only one: a misfit of unknown noise nearly always prefers a wider support.
 """
-COARSE_THRESHOLD = 0.25
-"""At which a blur is tried, and the only one for intensities that are no counts."""
-FINE_WRAPS = ((0.7, 0.3), (0.7, 0.2), (1.0, 0.15), (1.0, 0.1), (1.0, 0.07))
-"""Blur, pixels, and threshold on all of the pattern."""
-TIGHT_WRAPS = 2
-"""Of these, tried on a part of the pattern where the intensities are no counts; all of it is then fitted in the widest.
+COARSE_PARTS = ((HIO, 180, "exact"), (HIO, 120, "counts"), (RAAR, 80, "counts"))
+"""Of a coarse start, each with 20 ER: the algorithm, its iterations, and its fit."""
+FINE_THRESHOLDS = (0.3, 0.2, 0.12, 0.07)
+"""On all of the pattern, from tight to wide."""
+CUT_BLUR, ADJUSTED_BLUR = 0.7, 0.5
+"""Blur, pixels, of the object of the level below where the support is cut, and of the best so far."""
+TIGHT_THRESHOLD = 0.2
+"""On a part of the pattern where the intensities are no counts; all of it is then fitted in the widest.
 
 A misfit of unknown noise always asks for the widest, and in that, from the part on, runs on a measured crystal agree less.
 """
-FIXED_BLUR = 0.5
-"""Blur where the support is cut once a round."""
 EXACT_ITERATIONS = 150
 """Of RAAR in a round that fits exactly."""
-FINE_ROUNDS = 8
+FINE_ROUNDS = 6
 """Rounds from the best, at most."""
-COST_FALL = 0.005
+COST_FALL = 0.002
 """Relative fall of the cost in a round below which no other follows."""
+WIDER_FALL = 0.005
+"""Relative fall of the cost that a wider support must bring: among domains a wide one fits noise for less."""
 
 
 class Coarse(NamedTuple):
@@ -78,14 +82,14 @@ class Plan(NamedTuple):
     """The support and the fit of the lowest cost at a level, for the next; first: whether none is known yet."""
 
     first: bool = True
-    wrap: tuple[float, float] = FINE_WRAPS[0]
+    threshold: float = FINE_THRESHOLDS[0]
     how: str = ""
 
     @property
     def words(self) -> str:
         """What it says of the choice."""
         fit = "an exact fit" if self.how == "exact" else "a fit as close as counts ask for"
-        return f"a threshold of {self.wrap[1]:g} of the bright voxels and {fit} have the lowest cost"
+        return f"a threshold of {self.threshold:g} of the bright voxels and {fit} have the lowest cost"
 
 
 def phase_volume(problem: Problem, x: Array, rng: Streams, effort: float, coherence: str) -> Iterator[Step]:
@@ -103,7 +107,7 @@ def phase_volume(problem: Problem, x: Array, rng: Streams, effort: float, cohere
         show = shown_on(fit.problem, problem, "middle, " + size_of(fit))
         state = fit.score(*interpolated(state.x, state.support, below.problem, fit.problem), ("",))
         if widths != NONE and plan.first:
-            (widths, state), line = yield from relay(choose_blur(fit, widths, state, fine_parts(fit, *FINE_WRAPS[1]), rng), show)
+            (widths, state), line = yield from relay(choose_blur(fit, widths, state, fine_parts(fit), rng), show)
             log.append(line)
         blur = blur_of(widths, fit)
         below, fit = fit, fit if blur is None else fit.under(blur)
@@ -129,15 +133,10 @@ def search_coarse(fit: Fit, x: Array, rng: Streams) -> Generator[Step, None, Coa
     found: list[SearchState] = []
     agreement, number = 0.0, 0
     best = begin(fit, [x])
-    if fit.problem.support is not None:
-        thresholds = {COARSE_THRESHOLD: 4}
-    else:
-        thresholds = COARSE_STARTS if fit.counts else {COARSE_THRESHOLD: sum(COARSE_STARTS.values())}
     for number in range(1, COARSE_BATCHES + 1):
-        for threshold, starts in thresholds.items():
-            fresh = [like(to_numpy(random_phases(fit.problem, rng)), x) for _ in range(starts)]
-            begun = begin(fit, fresh if found else [x, *fresh[1:]])
-            found.append((yield from fit.run(coarse_parts(fit, threshold), begun, f"batch {number}", twin_cut=2)))
+        fresh = [like(to_numpy(random_phases(fit.problem, rng)), x) for _ in range(COARSE_STARTS)]
+        begun = begin(fit, fresh if found else [x, *fresh[1:]])
+        found.append((yield from fit.run(coarse_parts(fit), begun, f"batch {number}", twin_cut=2)))
         best = lowest(found, AGREEING)
         first, *others = (np.nan_to_num(one) for one in to_numpy(best.x))
         agreement = min(align(other, first).correlation for other in others)
@@ -145,13 +144,10 @@ def search_coarse(fit: Fit, x: Array, rng: Streams) -> Generator[Step, None, Coa
             break
     state = best
     for _ in range(2):
-        tried = [state]
-        for threshold in thresholds:
-            begun = fit.wrapped(state, threshold_wrap(0.6, 0.6, threshold))
-            tried.append((yield from fit.run(tempered_parts(fit, HIO, 60), begun, "the best")))
-        state = best_of(tried)
+        begun = fit.wrapped(state, threshold_wrap(0.6, 0.6, last_threshold(fit)))
+        state = best_of([state, (yield from fit.run(tempered_parts(fit, HIO, 60), begun, "the best"))])
     best = take(state, [int(np.argmin(state.score))])
-    count = number * sum(thresholds.values())
+    count = number * COARSE_STARTS
     return Coarse(
         best, [f"searched on the middle {size_of(fit)} px: the {AGREEING} best of {count} starts correlate by {agreement:.3f}"]
     )
@@ -173,43 +169,50 @@ def search_again(fit: Fit, rng: Streams) -> Found:
     return (yield from search_coarse(fit, x, rng)).state
 
 
-def wraps_for(fit: Fit, plan: Plan, last: bool) -> Sequence[tuple[float, float]]:
-    """The supports to try at a level; last: whether it is all of the pattern."""
+def thresholds_for(fit: Fit, plan: Plan, last: bool) -> Sequence[float]:
+    """The thresholds to try at a level, from tight to wide; last: whether it is all of the pattern."""
     if fit.problem.support is not None:
-        return (plan.wrap,)
+        return (plan.threshold,)
     if fit.counts or (last and plan.first):
-        return FINE_WRAPS if plan.first else (plan.wrap,)
+        return FINE_THRESHOLDS if plan.first else (plan.threshold,)
     if last:
-        return FINE_WRAPS[-1:]
-    return FINE_WRAPS[:TIGHT_WRAPS] if plan.first else (plan.wrap,)
+        return FINE_THRESHOLDS[-1:]
+    return [t for t in FINE_THRESHOLDS if t >= TIGHT_THRESHOLD] if plan.first else (plan.threshold,)
 
 
 def refine_fine(fit: Fit, start: SearchState, plan: Plan, last: bool) -> Generator[Step, None, tuple[SearchState, Plan]]:
-    """Rounds in supports from tight to wide, then in the best one: the state of the lowest cost, and what led to it.
+    """Rounds in supports cut from the start, from tight to wide, then from the best: the state of the lowest cost, and a plan.
 
-    Each is fitted as close as counts ask for, or exactly if that has the lower cost at first. Above the first level the support
-    and the fit that were the best below are taken; of intensities that are no counts, all of the pattern takes the widest.
+    A round is fitted as close as counts ask for, or exactly if that has the lower cost. Above the first level the threshold and
+    the fit that were the best below are taken; of intensities that are no counts, all of the pattern takes the widest.
     """
-    best, chosen, how = start._replace(score=np.full_like(start.score, np.inf)), plan.wrap, plan.how
-    for wrap in wraps_for(fit, plan, last):
+    thresholds = thresholds_for(fit, plan, last)
+    best, chosen, how = start._replace(score=np.full_like(start.score, np.inf)), thresholds[0], plan.how
+    for threshold in thresholds:
+        begun = best if how == "exact" and np.isfinite(best.score[0]) else start
+        cut = fit.wrapped(begun, threshold_wrap(CUT_BLUR, CUT_BLUR, threshold))
         tried = []
-        for fitted in (how,) if how else ("counts", "exact"):
-            for begun in (start, best) if np.isfinite(best.score[0]) else (start,):
-                tried.append((fitted, (yield from fit.run(fine_parts(fit, *wrap, fitted), begun, told(begun, best)))))
-        fitted, state = min(tried, key=lambda one: float(one[1].score[0]))
-        if not state.score[0] < best.score[0]:
+        for one in (how,) if how else ("counts", "exact"):
+            tried.append((one, (yield from fit.run(fine_parts(fit, one), cut, told(cut, best)))))
+        how, state = min(tried, key=lambda one: float(one[1].score[0]))
+        if not state.score[0] < best.score[0] * (1 - WIDER_FALL):
             break
-        best, chosen, how = state, wrap, fitted
-    sigma, threshold = chosen
+        best, chosen = state, threshold
+    near = thresholds.index(chosen)
+    around = thresholds[max(0, near - 1) : near + 2]
     for _ in range(FINE_ROUNDS if plan.first else 1):
-        once = fit.wrapped(best, threshold_wrap(FIXED_BLUR, FIXED_BLUR, threshold))
-        fixed = yield from fit.run(fine_parts(fit, 0.0, 0.0, how), once, told(once, best))
-        state = best_of([fixed, (yield from fit.run(fine_parts(fit, sigma, threshold, how), best, told(best, best)))])
-        fallen = state.score[0] < best.score[0] * (1 - COST_FALL)
-        best = best_of([best, state])
-        if not fallen:
+        before = best.score[0]
+        tried = []
+        for threshold in around:
+            cut = fit.wrapped(best, threshold_wrap(ADJUSTED_BLUR, ADJUSTED_BLUR, threshold))
+            tried.append((threshold, (yield from fit.run(fine_parts(fit, how), cut, told(cut, best)))))
+        threshold, state = min(tried, key=lambda one: float(one[1].score[0]) * (1 + WIDER_FALL * (one[0] < chosen)))
+        if state.score[0] < before:
+            best, chosen = state, threshold
+        around = (chosen,)
+        if not best.score[0] < before * (1 - COST_FALL):
             break
-    return best, Plan(False, chosen, how or "counts")
+    return best, Plan(False, chosen, how)
 
 
 def told(state: SearchState, best: SearchState) -> str:
@@ -217,10 +220,9 @@ def told(state: SearchState, best: SearchState) -> str:
     return f"all of the pattern, support {int(to_numpy(state.support).sum())} px, lowest cost {float(best.score[0]):.4g}"
 
 
-def fine_parts(fit: Fit, sigma: float, threshold: float, how: str = "counts") -> Parts:
-    """A round on all of the pattern, in a support that stays if there is no threshold."""
-    wrap = threshold_wrap(sigma, sigma, threshold) if threshold else FIXED
-    return tempered_parts(fit, RAAR, 60 if how == "counts" else EXACT_ITERATIONS, wrap, how)
+def fine_parts(fit: Fit, how: str = "counts") -> Parts:
+    """A round on all of the pattern, in one support."""
+    return tempered_parts(fit, RAAR, 60 if how == "counts" else EXACT_ITERATIONS, FIXED, how)
 
 
 def begin(fit: Fit, starts: Sequence[Array]) -> SearchState:
@@ -238,12 +240,20 @@ def threshold_wrap(sigma: float, sigma_end: float, threshold: float) -> ShrinkWr
     )
 
 
-def coarse_parts(fit: Fit, threshold: float) -> Parts:
+def last_threshold(fit: Fit) -> float:
+    """The threshold that a coarse search ends at."""
+    return WIDER_THRESHOLD if fit.counts else COARSE_THRESHOLD
+
+
+def coarse_parts(fit: Fit) -> Parts:
     """The iterations of a coarse start."""
-    wrap = FIXED if fit.problem.support is not None else threshold_wrap(1.5, 0.6, threshold)
-    parts: list[Iterative] = [ER(iterations=20, shrink_wrap=wrap)]
-    for kind, how in ((HIO, "exact"), (HIO, "counts"), (RAAR, "counts")):
-        parts += [kind(iterations=180, shrink_wrap=wrap, fit=how), ER(iterations=20, shrink_wrap=wrap, fit=how)]
+    *thresholds, last = (COARSE_THRESHOLD,) * len(COARSE_PARTS)
+    thresholds.append(last_threshold(fit))
+    known = fit.problem.support is not None
+    wraps = [FIXED if known else threshold_wrap(1.5, 0.6, threshold) for threshold in thresholds]
+    parts: list[Iterative] = [ER(iterations=20, shrink_wrap=wraps[0])]
+    for (kind, iterations, how), wrap in zip(COARSE_PARTS, wraps, strict=True):
+        parts += [kind(iterations=iterations, shrink_wrap=wrap, fit=how), ER(iterations=20, shrink_wrap=wrap, fit=how)]
     return parts
 
 

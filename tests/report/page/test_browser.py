@@ -59,7 +59,8 @@ def column(page, table, k):
     return page.eval_on_selector_all(f"#{table} tbody tr", f"rows => rows.map(row => row.cells[{k}].dataset.key)")
 
 
-def test_slider_cuts_the_volume(result_of, tmp_path, opened):
+def test_slider_cuts_the_volume(result_of, tmp_path, opened, monkeypatch):
+    monkeypatch.setattr("retrieve.report.result_panels.can_draw_surfaces", lambda: False)  # quicker
     page = opened(write_page(result_of((16, 20, 24)), tmp_path / "page.html"))
     viewer = page.locator(".viewer").first
     image, slider, told = viewer.locator("img").first, viewer.locator("input"), viewer.locator("output")
@@ -108,8 +109,44 @@ def test_surface_is_drawn_offline_and_turns_with_the_mouse(result_of, tmp_path, 
     assert (np.abs(seen_of(plot) - before).max(axis=2) > 30).mean() > 0.01
 
 
-def test_slider_comes_back_to_the_picture_it_began_with(result_of, tmp_path, opened):
+def test_a_strain_chooses_its_colour_and_stands_upright(strain_of, tmp_path, opened):
+    pytest.importorskip("plotly")
+    pytest.importorskip("skimage")
+    page = opened(write_page(strain_of(axis=1), tmp_path / "page.html"))
+    page.wait_for_selector(".solid canvas")
+    bars = page.locator(".solid .bar:visible")
+    assert "strain" in bars.first.inner_text()
+    page.locator(".solid").get_by_role("button", name="displacement").click()
+    assert page.locator(".solid .axes button[aria-pressed=true]").inner_text() == "displacement"
+    assert "displacement (nm)" in bars.first.inner_text()
+    assert bars.count() == 1
+    assert page.evaluate("document.querySelector('.solid .plot').data[0].cmax") == pytest.approx(0.0035, rel=0.2)
+
+    viewer = page.locator(".viewer").first
+    image, told = viewer.locator("img").nth(3), viewer.locator("output")
+    assert told.inner_text() == "z = 0 nm"
+    top = """async image => {
+        const canvas = document.createElement("canvas");
+        await image.decode();
+        [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+        const context = canvas.getContext("2d");
+        context.drawImage(image, 0, 0);
+        return [...context.getImageData(canvas.width / 2 | 0, 3, 1, 1).data];
+    }"""
+    drawn = image.evaluate(top)
+    assert drawn[0] > drawn[2]  # red: strain rises with y, which points up
+    before = image.get_attribute("src")
+    viewer.locator("input").focus()
+    page.keyboard.press("ArrowRight")
+    wait_for_change(page, image, before)
+    assert told.inner_text() == "z = 2 nm"
+    cut = image.evaluate(top)
+    assert cut[0] > cut[2]
+
+
+def test_slider_comes_back_to_the_picture_it_began_with(result_of, tmp_path, opened, monkeypatch):
     """What the script cuts out of the sheet is, pixel for pixel, the cut that was drawn on writing."""
+    monkeypatch.setattr("retrieve.report.result_panels.can_draw_surfaces", lambda: False)  # quicker
     page = opened(write_page(result_of((16, 20, 24)), tmp_path / "page.html"))
     image, slider = page.locator(".viewer img").nth(1), page.locator(".viewer input").first
     pixels = """async image => {

@@ -6,7 +6,7 @@ from matplotlib import colormaps
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from retrieve.report.page.images import MAX_SIDE, atlas, png, thinned
+from retrieve.report.page.images import MAX_SIDE, MAX_VOXELS, atlas, png, thinned
 from retrieve.report.panels import ColourScale, ImageGrid, ImagePanel, ImageRow, Outline, PixelGrid
 
 
@@ -49,3 +49,13 @@ def test_a_small_image_is_left_as_it_is():
     grid, step = thinned(ImageGrid([ImageRow([panel])]))
     assert step == 1
     assert_array_equal(grid.rows[0].panels[0].values, np.eye(5))
+
+
+def test_many_volumes_under_one_slider_are_thinned_together():
+    volume = np.zeros((100, 100, 100), np.float32)
+    pixels = PixelGrid(tuple("zyx"), (50, 50, 50), (2.0,) * 3, "nm")
+    panel = ImagePanel("x", volume, ColourScale("viridis", 0, 1, "x"), pixels)
+    for panels, step in ((5, 1), (8, 2)):
+        grid, found = thinned(ImageGrid([ImageRow([panel] * panels)]))
+        assert found == step
+        assert sum(panel.values.size for row in grid.rows for panel in row.panels) <= MAX_VOXELS

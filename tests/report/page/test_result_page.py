@@ -140,6 +140,7 @@ def test_only_a_volume_brings_the_viewer(result_of):
     flat, solid = page(result_of()), page(result_of((16, 20, 24)))
     assert len(scripts_of(flat)) == 1
     assert len(scripts_of(solid)) == 3
+    assert len(solid) < 3e6
     assert "Surface at half the median amplitude" in text_of(solid)
     assert_alone(solid)
 

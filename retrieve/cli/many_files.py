@@ -1,0 +1,193 @@
+"""``retrieve run --out-dir``: many files, their failures named, what is finished kept, the work shared."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import BrokenExecutor
+from contextlib import closing
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ..errors import RetrieveError
+from .one_file import FileRun, Row, Solve
+from .planning import planned
+from .progress import progress_bar
+from .solving import Interrupt, Workers, run_quietly, run_spec
+from .source import Reading
+
+if TYPE_CHECKING:
+    from ..driver.run_spec import RunSpec
+
+
+def run_many(files: Sequence[str], spec: RunSpec, reading: Reading, given: dict[str, Any], console: Console) -> int:
+    """Phase the files, print the table, and return the exit code: 1 if any failed, 130 if interrupted.
+
+    Raises `InputError` or `UsageError` for what no file could be phased with.
+    """
+    runs = planned(files, spec, reading, given)
+    workers = _workers(spec, len(runs), given)
+    rows: dict[str, Row] = {}
+    interrupted = False
+    shared = workers.executor is not None and len(runs) > 1
+    try:
+        with Interrupt(at_once=True):
+            for row in (_shared if shared else _one_by_one)(runs, workers, console):
+                rows[row.file] = row
+                if row.status == "interrupted":
+                    raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        interrupted = True
+    in_order = [rows[one.file] for one in runs if one.file in rows]
+    _print_table(in_order, len(runs), console)
+    write_rows(in_order, given["json_"], interrupted)
+    if interrupted:
+        console.print("interrupted; the same command goes on from here")
+        return 130
+    unmet = [row for row in in_order if row.failure is None and given["require"] not in (None, row.verdict)]
+    if unmet:
+        console.print(f"--require {given['require']}: {len(unmet)} of {len(in_order)} have another verdict")
+    return 1 if unmet or any(row.failure for row in in_order) else 0
+
+
+def check_rows(target: str | None) -> None:
+    """Raise `InputError` unless `write_rows` can write there."""
+    from ..files import check_writable
+
+    if target not in (None, "-"):
+        check_writable(str(target))
+
+
+def write_rows(rows: Sequence[Row], target: str | None, interrupted: bool = False) -> None:
+    """Write the rows as one JSON document, to a file or, for "-", to standard output; nothing for None."""
+    from ..files import json_value, write_text
+
+    if target is None:
+        return
+    count = Counter(row.status for row in rows)
+    statuses = {status: count[status] for status in ("phased", "kept", "failed", "interrupted")}
+    document = {"files": [asdict(row) for row in rows], **statuses, "stopped": interrupted}
+    text = json.dumps(json_value(document), indent=1, ensure_ascii=False)
+    if target == "-":
+        click.echo(text)
+    else:
+        write_text(target, text + "\n")
+
+
+def phase(one: FileRun, solve: Solve = run_quietly) -> Row:
+    """Phase a file, or keep the result that is finished already; whatever goes wrong is the row of a failure."""
+    from ..driver.finished import finished
+
+    begun = time.perf_counter()
+    try:
+        opened = one.open()
+        known = finished(one.targets.result, opened.spec, opened.problem)
+        if known is not None:
+            one.targets.complete()
+            return Row.of(one.file, known, one.targets, kept=True)
+        result = solve(*opened, one.targets.starts)
+        one.targets.write(result)
+        if not result.interrupted:
+            shutil.rmtree(one.targets.starts, ignore_errors=True)
+        return Row.of(one.file, result, one.targets)
+    except Exception as error:  # one file must not cost the others, whatever is wrong with it
+        known_kind = isinstance(error, (RetrieveError, click.ClickException))
+        text = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        reason = text if known_kind else f"{type(error).__name__}: {text}"
+        reason = reason.removeprefix(one.file).lstrip(": ")
+        return Row(one.file, "failed", seconds=time.perf_counter() - begun, failure=reason)
+
+
+def phase_in_worker(one: FileRun) -> Row:
+    """`phase` beside other workers: on one core."""
+    from ..numerics.arrays import one_core
+
+    with one_core():
+        return phase(one)
+
+
+def _one_by_one(runs: Sequence[FileRun], workers: Workers, console: Console) -> Iterator[Row]:
+    """The files in this process, each with live progress and all cores, or with its starts shared out."""
+
+    def solve(*opened: Any) -> Any:
+        spec, problem, x0, kept = opened
+        return run_spec(spec, problem, console, console.quiet, workers, x0, kept)
+
+    for number, one in enumerate(runs, start=1):
+        console.print(f"{number}/{len(runs)} {_short(one.file)}", markup=False, style="bold")
+        row = phase(one, solve)
+        console.print(f"  {_outcome(row)}", markup=False)
+        yield row
+
+
+def _shared(runs: Sequence[FileRun], workers: Workers, console: Console) -> Iterator[Row]:
+    """The files, shared out among workers of one core each. A file that its workers die of is a failure."""
+    from ..driver.executors import ATTEMPTS, completed, open_pool
+
+    assert workers.executor is not None
+    console.print(f"{len(runs)} files, {workers.number} worker(s) of {workers.executor}", markup=False)
+    with (
+        progress_bar(console, console.quiet) as bar,
+        open_pool(workers.executor, workers.number) as pool,
+        closing(completed(pool, phase_in_worker, runs, workers.number)) as done,
+    ):
+        task = bar.add_task("files", total=len(runs), words="")
+        for one, future in done:
+            error = future.exception()
+            if error is None:
+                row = future.result()
+            elif isinstance(error, BrokenExecutor):
+                remedy = f"it was tried {ATTEMPTS} times. Give each more memory: fewer --workers"
+                row = Row(one.file, "failed", failure=f"{error}; {remedy}")
+            else:
+                raise error
+            bar.update(task, advance=1, words=_short(one.file))
+            yield row
+
+
+def _workers(spec: RunSpec, files: int, given: dict[str, Any]) -> Workers:
+    """What works on the files: one for each core with an executor, this process alone without."""
+    workers = Workers.of(given["executor"], given["workers"], replace(spec, starts=files))
+    return workers._replace(number=min(workers.number, files)) if files > 1 else workers
+
+
+def _outcome(row: Row) -> str:
+    if row.failure is not None:
+        return f"failed: {row.failure}"
+    free = "" if row.r_free is None else f", R_free {row.r_free:.4g}"
+    before = "finished before: " if row.status == "kept" else "interrupted: " if row.status == "interrupted" else ""
+    return f"{before}{row.verdict}, R {row.r:.4g}{free}, {_short(str(row.result))}"
+
+
+def _short(path: str) -> str:
+    """A path from here, if it lies below."""
+    short = os.path.relpath(path) if os.path.isabs(path) else path
+    return path if short.startswith(os.pardir) else short
+
+
+def _print_table(rows: Sequence[Row], files: int, console: Console) -> None:
+    table = Table(box=None, pad_edge=False)
+    for title in ("file", "verdict", "R", "R_free", "s", "result"):
+        table.add_column(title, justify="right" if title in ("R", "R_free", "s") else "left", overflow="fold")
+    for row in rows:
+        numbers = ("" if value is None else f"{value:.4g}" for value in (row.r, row.r_free))
+        seconds = "" if row.seconds is None else f"{row.seconds:.3g}"
+        verdict = "failed" if row.failure else row.status if row.status == "interrupted" else row.verdict or ""
+        place = "" if row.result is None else escape(_short(row.result))
+        table.add_row(escape(_short(row.file)), verdict, *numbers, seconds, place)
+    console.print(table)
+    count = Counter(row.status for row in rows)
+    words = [f"{count['phased']} phased", f"{count['kept']} kept, finished before", f"{count['failed']} failed"]
+    console.print(f"{files} files: " + ", ".join(words))
+    for row in rows:
+        if row.failure is not None:
+            console.print(f"failed: {_short(row.file)}: {row.failure}", markup=False, soft_wrap=True)

@@ -3,6 +3,7 @@
     python benchmarks/uncertainty.py --tune                           # tuning seeds, on which the constants were chosen
     python benchmarks/uncertainty.py --objects 1                      # test seeds
     python benchmarks/uncertainty.py --tune --starts 2                # the first two starts of the same runs alone
+    python benchmarks/uncertainty.py --tune --kinds crystal2d --photons 1e4,1e5,1e6 --objects 4     # a set of retrieve simulate
 
 u is the map, e the true error: √(⟨|x − t|²⟩/⟨|x|²⟩) over the same window, with the truth t aligned to the object x. Printed are
 Spearman's ρ of u and e inside the object, beside it that of 1/amplitude and e, the ratio of their rms, e by the value of u,
@@ -28,7 +29,7 @@ from retrieve.evaluate.uncertainty import UNDETERMINED, WINDOW, uncertainty_of
 from retrieve.io.result import Result
 from retrieve.numerics.alignment import align
 from retrieve.provenance import versions
-from retrieve.simulate import TEST_SEED, TUNE_SEED, Noise
+from retrieve.simulate import TEST_SEED, TUNE_SEED, Noise, object_set
 from retrieve.simulate.crystal_kinds import KINDS, CrystalKinds
 from retrieve.solvers.blind.auto import Auto
 
@@ -44,7 +45,8 @@ def solved(kind: str, size: int, photons: float, number: int, seed: int) -> Resu
     path = KEPT / ("tune" if seed == TUNE_SEED else "test") / f"{kind}-{size}-{photons:.0e}-{number}.cxi"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        problem = CrystalKinds(kind=kind, size=size).problem(number, seed, Noise(photons=photons, support="unknown"))
+        objects = CrystalKinds(kind=kind, size=size) if kind in KINDS else object_set(kind)
+        problem = objects.problem(number, seed, Noise(photons=photons, support="unknown"))
         rt.solve(Auto(), problem, starts=4, seed=number, agree=0, strict=False).save(path)
     return rt.read_result(path)
 
@@ -74,7 +76,7 @@ def compared(result: Result) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
     inside = np.isfinite(found.relative)
     error, power = (gaussian_filter(np.abs(a) ** 2, WINDOW)[inside] for a in (x - truth, x))
     u, e = found.relative[inside], np.sqrt(error / np.maximum(power, np.finfo(np.float32).tiny)).clip(0, 1)
-    row |= {"rho": float(spearmanr(u, e).statistic), "rho_amplitude": float(spearmanr(1 / power, e).statistic)}
+    row |= {"rho": float(spearmanr(u, e).statistic), "rho_amplitude": float(spearmanr(-power, e).statistic)}
     return row | {"ratio": float(np.sqrt(np.mean(u**2) / np.mean(e**2))), "undetermined": found.undetermined}, u, e
 
 
@@ -84,7 +86,7 @@ def quartiles(values: list[float]) -> list[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--kinds", default=",".join(KINDS), help="kinds of crystals in three dimensions, or sets")
     parser.add_argument("--photons", default="1e5,1e6,1e7")
     parser.add_argument("--size", type=int, default=48)
     parser.add_argument("--objects", type=int, default=2)
@@ -126,7 +128,8 @@ def main() -> None:
     print(json.dumps(told, indent=1))
     target = HERE / "results" / "uncertainty.json"
     kept = json.loads(target.read_text()) if target.exists() else {}
-    name = f"{'tuning' if args.tune else 'test'} seeds, {args.size}³, {args.starts} starts"
+    of = f"{args.size}³" if set(args.kinds.split(",")) <= set(KINDS) else args.kinds
+    name = f"{'tuning' if args.tune else 'test'} seeds, {of}, {args.starts} starts"
     target.write_text(json.dumps({**kept, name: {**told, "rows": rows, "versions": versions()}}, indent=1) + "\n")
 
 

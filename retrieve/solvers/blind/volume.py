@@ -99,7 +99,7 @@ def phase_volume(problem: Problem, x: Array, rng: Streams, effort: float, cohere
     found = yield from relay(search_coarse(coarsest, cropped(x, problem, coarsest.problem), rng), show)
     log, state, widths = [*coarsest.words, *found.log], found.state, NONE
     if coherence == "auto" and problem.detector is None:
-        middle = tempered_parts(coarsest, HIO, 60, threshold_wrap(0.6, 0.6, COARSE_THRESHOLD))
+        middle = tempered_parts(coarsest, HIO, 60, threshold_wrap(0.6, 0.6, last_threshold(coarsest)))
         search = partial(search_again, rng=rng)
         widths, state = yield from relay(find_blur(coarsest, state, middle, search), show)
     below, plan = coarsest, Plan()

@@ -11,7 +11,7 @@ from ..solvers.base import Solver
 
 LEAST_R = 0.1
 """R below which even few pixels explain the data."""
-LIMITS = ((0.05, LEAST_R), (0.15, 0.3), (0.9, 0.8))
+LIMITS = ((0.05, LEAST_R), (0.15, 0.3), (0.5, 0.8))
 """Shares of the object's size by the autocorrelation, below which a support is lost, each with the R that it takes."""
 EXPLAINED = 2.0
 """Deviance below which noise explains the misfit, however high R is."""

@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..problem.meta import of_frames, without_axes
+from ..problem.meta import of_frames, without_axes, without_foreign_facts
 from .counts import shape_text
 from .records import RawFile
 
@@ -39,9 +39,12 @@ def one_frame(raw: RawFile, frame: int | None, source: Path) -> RawFile:
     if not 0 <= frame < stack[0]:
         raise InputError(f"{source}: {raw.name!r} has {stack[0]} frames; --frame {frame} must be between 0 and {stack[0] - 1}")
     parts: dict[str, Any] = {name: array[frame] for name, array in _companions(raw).items() if array.shape == stack}
-    notes = (*raw.notes, f"frame {frame} of {stack[0]} taken")
+    told: tuple[str, ...] = ()
     meta = _with_own_noise(raw, frame)
-    meta = of_frames(meta, stack, [frame]) if len(stack) == 3 else meta
+    if len(stack) == 3:
+        meta, told = without_foreign_facts(meta, stack)
+        meta = of_frames(meta, stack, [frame])
+    notes = (*raw.notes, f"frame {frame} of {stack[0]} taken", *told)
     return replace(raw, data=raw.data[frame], meta=meta, notes=notes, **parts)
 
 

@@ -79,7 +79,7 @@ def settled(
     Facts that a text tells of a scan with another number of frames are left out. Raises `InputError` with the source in front.
     """
     try:
-        meta, notes = _without_foreign_facts(_given_first(_frame_of_old(meta, shape), given or {}), shape)
+        meta, notes = without_foreign_facts(_given_first(_frame_of_old(meta, shape), given or {}), shape)
         if given:
             changes = given_angles(given, shape[0] if len(shape) == 3 else 1)
             meta = with_experiment(meta, experiment_of(meta).with_options(**changes))
@@ -108,7 +108,7 @@ def _given_first(meta: Any, given: Meta) -> Any:
     return {**meta, "experiment": left}
 
 
-def _without_foreign_facts(meta: Any, shape: Sequence[int]) -> tuple[Any, tuple[str, ...]]:
+def without_foreign_facts(meta: Any, shape: Sequence[int]) -> tuple[Any, tuple[str, ...]]:
     """The meta, without angles and pixel sizes of a text that tells of another number of frames than there are."""
     if not isinstance(meta, Mapping) or "experiment" in meta:
         return meta, ()

@@ -287,7 +287,7 @@ def _collect(context: RunContext, problem: Problem, runs: Sequence[Batch], cost:
         cost=cost,
         problem=problem,
         held=None if held is None else np.fft.fftshift(held),
-        spread=amplitude_spread(estimates, chosen, usable),
+        spread=amplitude_spread(estimates, chosen, usable) if len(usable) > 1 else None,
         interrupted=any(run.interrupted for run in runs),
         account=tuple(account for run in runs for account in run.account),
     )

@@ -85,11 +85,11 @@ def tiles(strain: Strain) -> list[tuple[str, str, str]]:
     over = f", ± over {strain.members} {strain.kind}" if strain.members > 1 else ""
     found = []
     if "strain_rms" in bulk:
-        found.append(("Strain in the bulk", said(bulk["strain_rms"]), f"root mean square along Q{over}"))
+        found.append(("Rms strain in the bulk", said(bulk["strain_rms"]), f"along Q{over}"))
     if "strain_mean" in surface:
-        found.append(("Strain at the surface", said(surface["strain_mean"]), "mean; that of the bulk is zero by choice"))
+        found.append(("Mean strain at the surface", said(surface["strain_mean"]), "that of the bulk is zero by choice"))
     if "displacement_rms_nm" in bulk:
-        found.append(("Displacement", said(bulk["displacement_rms_nm"], "nm"), "root mean square in the bulk, along Q"))
+        found.append(("Rms displacement", said(bulk["displacement_rms_nm"], "nm"), "in the bulk, along Q"))
     for name, title in (("lattice_mean_angstrom", "Lattice parameter"), ("d_spacing_mean_angstrom", "Spacing of planes")):
         if name in bulk:
             found.append((title, f"{bulk[name]['value']:.5g} Å", "mean of the bulk"))

@@ -47,7 +47,7 @@ def test_the_page_is_written(phased, tmp_path):
     assert made.exit_code == 0, made.output
     assert path.name in made.output.replace("\n", "")
     html = path.read_text(encoding="utf-8")
-    assert "Strain in the bulk" in html
+    assert "Rms strain in the bulk" in html
     assert "34idc" in html
 
 

@@ -4,13 +4,13 @@ cost(x, S)       = −log L(|F x|²; I) + number of voxels in S                 
                    R · exp(2 · voxels/pixels) where the intensities are no counts           the same, for unknown noise
 support(x, s, t) : g = |x| blurred by s px;  S = {g > t·√(Σg⁴/Σg²)}, at most an eighth of the array
 
-COARSE  the middle of the pattern: batches of starts from random phases until the three of the lowest cost agree.
-        20 ER + 180 HIO + 20 ER with the exact P_M, then 180 HIO + 20 ER + 180 RAAR + 20 ER with a fit as close as counts
-        ask for; S ← support(x, 1.5 → 0.6, t) every 10, a part of a batch at each of two t; no counts: at the higher alone
-        these three: 60 HIO + 15 ER in S ← support(x, 0.6, t), at these t, twice
+COARSE  the middle of the pattern: batches of six starts from random phases until the three of the lowest cost agree.
+        20 ER + 180 HIO + 20 ER with the exact P_M, then 120 HIO + 20 ER + 80 RAAR + 20 ER with a fit as close as counts
+        ask for; S ← support(x, 1.5 → 0.6, t) every 10, t lower in the last part; no counts: the higher t in all
+        these three: 60 HIO + 15 ER in S ← support(x, 0.6, the last t), twice
 BLUR    a Gaussian by the beam's coherence, kept where held-out pixels ask for it (`volume_blur`)
-FINE    all of the pattern, rounds of RAAR + 15 ER: for (s, t) from tight to wide supports, each from the start and
-        from the best so far, while the cost falls; then from the best, with S every 10, or once, while the cost falls
+FINE    all of the pattern, rounds of RAAR + 15 ER in one S each: support(x, s, t) of the object from below, t from high to
+        low, while the cost falls by half a per cent; then of the best so far, at that t and its neighbours, while it falls
 END     ER in the S of the lowest cost
 """
 
@@ -169,7 +169,7 @@ def search_again(fit: Fit, rng: Streams) -> Found:
     return (yield from search_coarse(fit, x, rng)).state
 
 
-def thresholds_for(fit: Fit, plan: Plan, last: bool) -> Sequence[float]:
+def thresholds_for(fit: Fit, plan: Plan, last: bool) -> tuple[float, ...]:
     """The thresholds to try at a level, from tight to wide; last: whether it is all of the pattern."""
     if fit.problem.support is not None:
         return (plan.threshold,)
@@ -177,7 +177,7 @@ def thresholds_for(fit: Fit, plan: Plan, last: bool) -> Sequence[float]:
         return FINE_THRESHOLDS if plan.first else (plan.threshold,)
     if last:
         return FINE_THRESHOLDS[-1:]
-    return [t for t in FINE_THRESHOLDS if t >= TIGHT_THRESHOLD] if plan.first else (plan.threshold,)
+    return tuple(t for t in FINE_THRESHOLDS if t >= TIGHT_THRESHOLD) if plan.first else (plan.threshold,)
 
 
 def refine_fine(fit: Fit, start: SearchState, plan: Plan, last: bool) -> Generator[Step, None, tuple[SearchState, Plan]]:
@@ -202,11 +202,11 @@ def refine_fine(fit: Fit, start: SearchState, plan: Plan, last: bool) -> Generat
     around = thresholds[max(0, near - 1) : near + 2]
     for _ in range(FINE_ROUNDS if plan.first else 1):
         before = best.score[0]
-        tried = []
+        adjusted: list[tuple[float, SearchState]] = []
         for threshold in around:
             cut = fit.wrapped(best, threshold_wrap(ADJUSTED_BLUR, ADJUSTED_BLUR, threshold))
-            tried.append((threshold, (yield from fit.run(fine_parts(fit, how), cut, told(cut, best)))))
-        threshold, state = min(tried, key=lambda one: float(one[1].score[0]) * (1 + WIDER_FALL * (one[0] < chosen)))
+            adjusted.append((threshold, (yield from fit.run(fine_parts(fit, how), cut, told(cut, best)))))
+        threshold, state = min(adjusted, key=lambda one: float(one[1].score[0]) * (1 + WIDER_FALL * (one[0] < chosen)))
         if state.score[0] < before:
             best, chosen = state, threshold
         around = (chosen,)

@@ -167,25 +167,24 @@ def test_the_cost_of_unknown_noise_is_positive_and_counts_voxels():
 
 
 @pytest.mark.parametrize("counts", [True, False])
-def test_unknown_noise_is_searched_at_the_higher_threshold_alone(counts, monkeypatch):
+def test_unknown_noise_is_searched_at_the_higher_threshold_alone(counts):
     problem = scan(size=32, photons=1e6 if counts else None)
-    thresholds = []
-    parts = volume.coarse_parts
-    monkeypatch.setattr(volume, "coarse_parts", lambda fit, at: thresholds.append(at) or parts(fit, at))
+    parts = volume.coarse_parts(Fit.of(problem, 1.0))
+    assert [part.shrink_wrap.threshold for part in parts][-2:] == ([0.12] * 2 if counts else [0.25] * 2)
+    assert {part.shrink_wrap.threshold for part in parts[:-2]} == {0.25}
     result = rt.solve(Auto(effort=0.05, coherence="never"), problem, starts=1, agree=0)
-    assert set(thresholds) == ({0.25, 0.12} if counts else {0.25})
     assert ("higher threshold alone" in result.account[0][0]) is not counts
 
 
 def test_unknown_noise_is_fitted_in_tight_supports_below_all_of_the_pattern():
     counts, other = (Fit.of(scan(size=24, photons=photons), 1.0) for photons in (1e6, None))
-    above = volume.Plan(False, volume.FINE_WRAPS[1], "counts")
-    assert volume.wraps_for(other, volume.Plan(), last=False) == volume.FINE_WRAPS[:2]
-    assert volume.wraps_for(other, above, last=False) == (above.wrap,)
-    assert volume.wraps_for(other, above, last=True) == volume.FINE_WRAPS[-1:]
-    assert volume.wraps_for(other, volume.Plan(), last=True) == volume.FINE_WRAPS
-    assert volume.wraps_for(counts, volume.Plan(), last=False) == volume.FINE_WRAPS
-    assert volume.wraps_for(counts, above, last=True) == (above.wrap,)
+    above = volume.Plan(False, 0.2, "counts")
+    assert volume.thresholds_for(other, volume.Plan(), last=False) == (0.3, 0.2)
+    assert volume.thresholds_for(other, above, last=False) == (0.2,)
+    assert volume.thresholds_for(other, above, last=True) == volume.FINE_THRESHOLDS[-1:]
+    assert volume.thresholds_for(other, volume.Plan(), last=True) == volume.FINE_THRESHOLDS
+    assert volume.thresholds_for(counts, volume.Plan(), last=False) == volume.FINE_THRESHOLDS
+    assert volume.thresholds_for(counts, above, last=True) == (above.threshold,)
 
 
 def test_a_fit_tempered_by_counts_is_the_proximal_step_of_poisson(monkeypatch):

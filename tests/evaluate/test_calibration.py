@@ -88,14 +88,18 @@ def test_the_calibration_holds_on_runs_that_it_was_not_fitted_to(published):
 
 
 def test_no_kind_of_run_is_called_solved_wrongly(published):
-    """Of those given 0.9 or more, no more are wrong than chance allows at 5 %; small kinds have a larger calibration error."""
+    """Of those given 0.9 or more, no more are wrong than chance allows at 5 %; small kinds have a larger calibration error.
+
+    Two crystals of similar brightness in one pattern pass for one object, which the pages say; other faults do not pass.
+    """
     verdict, rows = published
+    rows = [row for row in rows if row["fault"] != "two crystals"]
     for kind in {row["kind"] for row in rows}:
         found = verdict.check([row for row in rows if row["kind"] == kind], calibration())
         assert found["calibration_error"] <= (0.1 if found["runs"] >= 50 else 0.15), kind
         if found["sure"]:
             assert binomtest(found["sure_and_wrong"], found["sure"], 0.05, "greater").pvalue > 0.01, kind
-        if kind in ("hot", "spoiled", "volume_spoiled"):
+        if kind in ("hot", "spoiled", "volume_spoiled", "volume_faulty"):
             assert found["solved_and_wrong"] <= 0.05 * found["runs"], kind
 
 

@@ -193,7 +193,7 @@ def refine_fine(fit: Fit, start: SearchState, plan: Plan, last: bool) -> Generat
         cut = fit.wrapped(begun, threshold_wrap(CUT_BLUR, CUT_BLUR, threshold))
         tried = []
         for one in (how,) if how else ("counts", "exact"):
-            tried.append((one, (yield from fit.run(fine_parts(fit, one), cut, told(cut, best)))))
+            tried.append((one, (yield from fit.run(fine_parts(fit, one), cut, told(cut, best, last)))))
         how, state = min(tried, key=lambda one: float(one[1].score[0]))
         if not state.score[0] < best.score[0] * (1 - WIDER_FALL):
             break
@@ -205,7 +205,7 @@ def refine_fine(fit: Fit, start: SearchState, plan: Plan, last: bool) -> Generat
         adjusted: list[tuple[float, SearchState]] = []
         for threshold in around:
             cut = fit.wrapped(best, threshold_wrap(ADJUSTED_BLUR, ADJUSTED_BLUR, threshold))
-            adjusted.append((threshold, (yield from fit.run(fine_parts(fit, how), cut, told(cut, best)))))
+            adjusted.append((threshold, (yield from fit.run(fine_parts(fit, how), cut, told(cut, best, last)))))
         threshold, state = min(adjusted, key=lambda one: float(one[1].score[0]) * (1 + WIDER_FALL * (one[0] < chosen)))
         if state.score[0] < before:
             best, chosen = state, threshold
@@ -215,9 +215,12 @@ def refine_fine(fit: Fit, start: SearchState, plan: Plan, last: bool) -> Generat
     return best, Plan(False, chosen, how)
 
 
-def told(state: SearchState, best: SearchState) -> str:
-    """A stage's words."""
-    return f"all of the pattern, support {int(to_numpy(state.support).sum())} px, lowest cost {float(best.score[0]):.4g}"
+def told(state: SearchState, best: SearchState, last: bool) -> str:
+    """A stage's words; last: whether it is all of the pattern."""
+    words = f"support {int(to_numpy(state.support).sum())} voxels"
+    if np.isfinite(best.score[0]):
+        words += f", lowest cost {float(best.score[0]):.4g}"
+    return f"all of the pattern, {words}" if last else words
 
 
 def fine_parts(fit: Fit, how: str = "counts") -> Parts:

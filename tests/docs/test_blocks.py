@@ -18,7 +18,8 @@ def needs(page):
     project = page.parent / "pyproject.toml"
     if page.parent == ROOT or not project.exists():
         return None
-    (module,) = tomllib.loads(project.read_text())["tool"]["setuptools"]["py-modules"]
+    setuptools = tomllib.loads(project.read_text())["tool"]["setuptools"]
+    module = (setuptools.get("py-modules") or setuptools["packages"])[0]
     return None if importlib.util.find_spec(module) else module
 
 

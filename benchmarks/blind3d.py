@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import numpy as np
 import retrieve as rt
 from retrieve.evaluate.statistics import success
 from retrieve.numerics.alignment import align
+from retrieve.operators import PartialCoherence
 from retrieve.provenance import versions
 from retrieve.simulate import TEST_SEED, TUNE_SEED, Noise
 from retrieve.simulate.crystal_kinds import KINDS, CrystalKinds
@@ -39,22 +41,22 @@ SOLVERS = {
 """The default, the same without a fit of the coherence, and the default recipe; each with as many starts as `auto` may take."""
 
 
-def one(solver: str, kind: str, size: int, noise: Noise, number: int, seed: int) -> dict[str, Any]:
+def one(solver: str, kind: str, size: int, noise: Noise, seed: int, number: int) -> dict[str, Any]:
     """One blind run."""
     problem = CrystalKinds(kind=kind, size=size).problem(number, seed, noise)
     cpu, wall = time.process_time(), time.perf_counter()
     starts = Auto().starts_for(problem)
     result = rt.solve(SOLVERS[solver], problem, starts=starts, seed=number, agree=Auto.agree, strict=False)
-    kernel = result.problem.detector
+    kernel, truth = result.problem.detector, np.asarray(problem.truth)
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     return {
         "object": number,
         "seed": seed,
-        "correlation": align(result.object, problem.truth).correlation,
-        "starts": [align(x, problem.truth).correlation for x in result.estimates],
+        "correlation": align(result.object, truth).correlation,
+        "starts": [align(x, truth).correlation for x in result.estimates],
         "r": result.score.r,
         "r_free": result.score.r_free,
-        "blur": None if kernel is None else list(kernel.widths),
+        "blur": list(kernel.widths) if isinstance(kernel, PartialCoherence) else None,
         "ffts": result.cost.ffts,
         "cpu_seconds": cpu,
         "wall_seconds": wall,
@@ -86,7 +88,7 @@ def fill(cell: str, make: Any, objects: int, until: float) -> list[dict[str, Any
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Median and lowest correlation, the share that is right, the median cost."""
     found = np.array([row["correlation"] for row in rows])
-    share = success(found > RIGHT)
+    share = success((found > RIGHT).astype(float))
     return {
         "objects": len(rows),
         "correlation": float(np.median(found)),
@@ -122,10 +124,7 @@ def main() -> None:
                 noise = Noise(photons=photons, coherence=args.blur, gaps=args.gaps, beam_stop=args.stop, support="unknown")
                 seed = TUNE_SEED if args.tune else TEST_SEED
 
-                def make(number: int, at: tuple[Any, ...] = (solver, kind, args.size, noise), seed: int = seed) -> dict[str, Any]:
-                    return one(*at, number, seed)
-
-                rows = fill(cell, make, args.objects, until)
+                rows = fill(cell, partial(one, solver, kind, args.size, noise, seed), args.objects, until)
                 if not rows:
                     continue
                 known[cell] = summary(rows)

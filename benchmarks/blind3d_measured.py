@@ -23,6 +23,7 @@ import numpy as np
 import retrieve as rt
 from retrieve.files import write_text
 from retrieve.numerics.alignment import align, remove_ramp
+from retrieve.operators import PartialCoherence
 from retrieve.provenance import versions
 from retrieve.simulate import measure
 from retrieve.solvers import Auto
@@ -56,7 +57,7 @@ def run(problem: rt.Problem, seed: int) -> tuple[rt.Result, dict[str, Any]]:
         "r": result.score.r,
         "r_free": result.score.r_free,
         "starts": len(result.estimates),
-        "blur": None if kernel is None else list(kernel.widths),
+        "blur": list(kernel.widths) if isinstance(kernel, PartialCoherence) else None,
         "cpu_seconds": time.process_time() - cpu,
     }
 
@@ -84,7 +85,7 @@ def main() -> None:
         else:
             problem = platinum(folder, STRENGTHS[name])
             result, about = run(problem, 0)
-            known[name] = {"correlation": align(result.object, problem.truth).correlation, **about}
+            known[name] = {"correlation": align(result.object, np.asarray(problem.truth)).correlation, **about}
         print(name, json.dumps(known[name]), flush=True)
         write_text(TARGET, json.dumps(known | {"versions": versions()}, indent=1) + "\n")
 

@@ -66,13 +66,14 @@ def test_a_killed_worker_costs_only_what_it_was_at():
     cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
     with cluster, open_pool(f"dask:{cluster.scheduler_address}", 2) as executor:
         assert executor.workers == 2
-        victim = next(iter(cluster.workers.values())).pid
+        first = {worker.pid for worker in cluster.workers.values()}
+        victim = min(first)
         timer = threading.Timer(1.2, os.kill, (victim, signal.SIGKILL))
         timer.start()
         found = {item: future.result() for item, future in completed(executor, slowly, range(12), 2)}
         timer.join()
     assert [found[n][0] for n in range(12)] == list(range(12))
-    assert len({pid for _, pid in found.values()}) == 3  # the one that took its place
+    assert {pid for _, pid in found.values()} - first  # the one that took its place; what the victim had done may be done again
 
 
 def test_no_scheduler_is_told_before_any_work(monkeypatch):

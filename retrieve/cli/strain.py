@@ -61,7 +61,7 @@ def command(file: Path, **given: Any) -> None:
         from ..report.page import write_page
 
         write_page(strain, report)
-    _print(strain, console)
+    _print(strain, "by the histogram" if options.isosurface is None else "as asked", console)
     console.print(
         "written: " + ", ".join(str(path) for path in (out, vti, table, picture, report) if path is not None), markup=False
     )
@@ -86,12 +86,13 @@ def _targets(file: Path, given: dict[str, Any]) -> tuple[Path, Path, Path, Path 
     return out, vti, table, picture
 
 
-def _print(strain: Strain, console: Console) -> None:
+def _print(strain: Strain, chosen: str, console: Console) -> None:
+    """The figures; chosen: how the isosurface was."""
     facts = strain.facts
     size = " × ".join(f"{length:.0f}" for length in facts["size_nm"])
     console.print(f"crystal of {size} nm along {', '.join(strain.axis_names)}, voxel {strain.voxel_nm:.3g} nm", markup=False)
     share = facts["isosurface_share_of_bulk"]
-    console.print(f"isosurface at amplitude {strain.threshold:.4g}, {share:.0%} of the bulk's, by the histogram", markup=False)
+    console.print(f"isosurface at amplitude {strain.threshold:.4g}, {share:.0%} of the bulk's, {chosen}", markup=False)
     table = Table("", *strain.table)
     for name in next(iter(strain.table.values())):
         table.add_row(name.replace("_", " "), *(_figure(figures.get(name)) for figures in strain.table.values()))

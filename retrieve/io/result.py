@@ -18,7 +18,7 @@ from ..problem import Problem
 from ..problem.meta import experiment_of
 from ..problem.scoring import Score
 from .cost import Cost as Cost
-from .cxi import DETECTOR, KERNEL, add_group, describe_operators, link_data, new_entry, to_json, version
+from .cxi import DETECTOR, KERNEL, add_array, add_group, describe_operators, link_data, new_entry, to_json, version
 from .nexus_experiment import write_experiment
 from .uncertainty import Uncertainty
 from .verdict import Verdict
@@ -155,7 +155,7 @@ def write_result(result: Result, path: str | Path) -> Path:
         _write_starts(entry, result)
         for name, array in (("held", result.held), ("spread", result.spread)):
             if array is not None:
-                _add_array(entry, name, array)
+                add_array(entry, name, array)
         entry["manifest"] = to_json(result.manifest)
         entry["account"] = json.dumps(result.account, ensure_ascii=False)
         if result.verdict is not None:
@@ -184,15 +184,15 @@ def _write_measurement(entry: h5py.Group, problem: Problem) -> None:
     intensity = np.fft.fftshift(np.asarray(problem.amplitude, np.float32)) ** 2
     add_group(entry, "instrument_1", "NXinstrument")
     detector = add_group(entry, DETECTOR, "NXdetector")
-    _add_array(detector, "data", intensity).attrs["note"] = "intensity, peak at N//2; 0 where masked"
-    _add_array(detector, "mask", (~valid).astype(np.uint8)).attrs["note"] = "CXI convention: 0 = good, 1 = not measured"
+    add_array(detector, "data", intensity).attrs["note"] = "intensity, peak at N//2; 0 where masked"
+    add_array(detector, "mask", (~valid).astype(np.uint8)).attrs["note"] = "CXI convention: 0 = good, 1 = not measured"
     _add_plot(entry, "diffraction", detector["data"], "measured intensity").attrs["SILX_style"] = LOG_SCALE
     if isinstance(problem.detector, PartialCoherence):
-        kernel = _add_array(entry, KERNEL, np.fft.fftshift(np.asarray(problem.detector.kernel)))
+        kernel = add_array(entry, KERNEL, np.fft.fftshift(np.asarray(problem.detector.kernel)))
         kernel.attrs["note"] = "the measured intensity is the coherent one convolved with this; centred at N//2, sum 1"
     for name, array, dtype in (("support", problem.support, np.uint8), ("truth", problem.truth, np.complex64)):
         if array is not None:
-            _add_array(entry, name, np.asarray(array).astype(dtype)).attrs["note"] = "known beforehand, centred at N//2"
+            add_array(entry, name, np.asarray(array).astype(dtype)).attrs["note"] = "known beforehand, centred at N//2"
     entry["meta"] = to_json({**problem.meta, "likelihood": problem.likelihood.record()})
     write_experiment(entry, experiment_of(problem.meta))
 
@@ -201,10 +201,10 @@ def _write_image(entry: h5py.Group, result: Result) -> None:
     """The chosen object as CXI prescribes, and pictures of its amplitude and phase."""
     image = add_group(entry, "image_1", "NXdata")
     image.attrs["signal"] = "data"
-    _add_array(image, "data", result.object.astype(np.complex64))
+    add_array(image, "data", result.object.astype(np.complex64))
     image["data_type"], image["data_space"], image["is_fft_shifted"] = "electron density", "real", 0
     if result.support is not None:
-        support = _add_array(image, "support", result.support.astype(np.uint8))
+        support = add_array(image, "support", result.support.astype(np.uint8))
         support.attrs["note"] = "1 = inside; image_1/mask is the same array, where PyNX looks for it"
         image["mask"] = support
     _add_plot(entry, "amplitude", np.abs(result.object).astype(np.float32), "amplitude of the object")
@@ -239,13 +239,13 @@ def _write_image(entry: h5py.Group, result: Result) -> None:
 
 def _write_starts(entry: h5py.Group, result: Result) -> None:
     starts = add_group(entry, "starts", "NXcollection")
-    _add_array(starts, "objects", result.estimates.astype(np.complex64))
+    add_array(starts, "objects", result.estimates.astype(np.complex64))
     if result.supports is not None:
-        _add_array(starts, "supports", result.supports.astype(np.uint8))
+        add_array(starts, "supports", result.supports.astype(np.uint8))
     if result.samples is not None:
-        _add_array(starts, "samples", result.samples.astype(np.complex64))
+        add_array(starts, "samples", result.samples.astype(np.complex64))
     if result.x0 is not None:
-        _add_array(starts, "x0", result.x0).attrs["note"] = "the array that the starts began with"
+        add_array(starts, "x0", result.x0).attrs["note"] = "the array that the starts began with"
     for name in SCORES:
         starts[f"score_{name}"] = np.array([_number(getattr(score, name)) for score in result.scores])
     import h5py
@@ -278,13 +278,7 @@ def _add_plot(entry: h5py.Group, name: str, array: NDArray[Any] | h5py.Dataset, 
     if not isinstance(array, np.ndarray):
         group["data"] = array
     else:
-        _add_array(group, "data", array)
+        add_array(group, "data", array)
     if array.ndim == 2:
         group["data"].attrs["interpretation"] = "image"
     return group
-
-
-def _add_array(parent: h5py.Group, name: str, array: NDArray[Any]) -> h5py.Dataset:
-    """A compressed dataset; a chunk is one 2D slice of one start, what viewers and readers of one start ask for."""
-    chunks = (1,) * (array.ndim - 2) + array.shape[-2:]
-    return parent.create_dataset(name, data=array, chunks=chunks, compression="gzip", compression_opts=2, shuffle=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..files import json_value, replacing, write_text
-from ..io.cxi import add_group, new_entry, to_json
+from ..io.cxi import add_array, add_group, new_entry, to_json
 from ..io.vti import write_vti
 from .record import UNITS, Strain
 
@@ -60,7 +60,7 @@ def write_cxi(strain: Strain, path: str | Path) -> Path:
         for name, values in strain.maps.items():
             _write_map(entry, strain, name, values, axes)
         for name in ("support", "surface", "bulk"):
-            _add(entry, name, getattr(strain, name).astype(np.uint8))
+            add_array(entry, name, getattr(strain, name).astype(np.uint8))
         record = record_of(strain)
         entry["table"], entry["facets"] = to_json(record["table"]), json.dumps(record["facets"])
         entry["notes"] = json.dumps(list(strain.notes), ensure_ascii=False)
@@ -84,7 +84,7 @@ def _write_image(entry: h5py.Group, strain: Strain) -> None:
     image = add_group(entry, "image_1", "NXdata")
     image.attrs["signal"] = "data"
     phase = np.nan_to_num(strain.maps["phase"])
-    _add(image, "data", (strain.maps["amplitude"] * np.exp(1j * phase)).astype(np.complex64))
+    add_array(image, "data", (strain.maps["amplitude"] * np.exp(1j * phase)).astype(np.complex64))
     image["mask"] = entry.file.create_dataset(None, data=strain.support.astype(np.uint8))
     image["data_type"], image["data_space"], image["is_fft_shifted"] = "electron density", "real", 0
     image["image_size"] = np.array([n * strain.voxel_nm * 1e-9 for n in strain.shape])
@@ -108,14 +108,10 @@ def _write_map(entry: h5py.Group, strain: Strain, name: str, values: NDArray, ax
         group[axis] = positions
         group.attrs[f"{axis}_indices"] = at
     group["title"] = TITLES[name]
-    _add(group, name, values).attrs.update({"units": UNITS[name], "long_name": TITLES[name]})
+    add_array(group, name, values).attrs.update({"units": UNITS[name], "long_name": TITLES[name]})
     if name in strain.spread:
-        spread = _add(group, f"{name}_errors", strain.spread[name])
+        spread = add_array(group, f"{name}_errors", strain.spread[name])
         spread.attrs.update({"units": UNITS[name], "note": f"standard deviation over {strain.members} {strain.kind}"})
-
-
-def _add(parent: h5py.Group, name: str, array: NDArray[Any]) -> h5py.Dataset:
-    return parent.create_dataset(name, data=array, compression="gzip", compression_opts=2, shuffle=True)
 
 
 def write_paraview(strain: Strain, path: str | Path) -> Path:

@@ -23,7 +23,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import h5py  # at run time where a file is written: it takes 13 MB
@@ -104,9 +103,3 @@ def describe_operators(operator: Any, detector: Any = None) -> str:
         return type(operator).__name__ if inner is None else f"{name(operator.outer)} @ {name(inner)}"
 
     return name(operator) + (f", detector {name(detector)}" if detector is not None else "")
-
-
-def add_array(parent: h5py.Group, name: str, array: NDArray[Any]) -> h5py.Dataset:
-    """A compressed dataset; a chunk is one 2D slice of one start, what viewers and readers of one start ask for."""
-    chunks = (1,) * (array.ndim - 2) + array.shape[-2:]
-    return parent.create_dataset(name, data=array, chunks=chunks, compression="gzip", compression_opts=2, shuffle=True)

@@ -18,7 +18,7 @@ from ..problem import Problem
 from ..problem.meta import experiment_of
 from ..problem.scoring import Score
 from .cost import Cost as Cost
-from .cxi import DETECTOR, KERNEL, add_array, add_group, describe_operators, link_data, new_entry, to_json, version
+from .cxi import DETECTOR, KERNEL, add_group, describe_operators, link_data, new_entry, to_json, version
 from .nexus_experiment import write_experiment
 from .uncertainty import Uncertainty
 from .verdict import Verdict
@@ -282,3 +282,9 @@ def _add_plot(entry: h5py.Group, name: str, array: NDArray[Any] | h5py.Dataset, 
     if array.ndim == 2:
         group["data"].attrs["interpretation"] = "image"
     return group
+
+
+def add_array(parent: h5py.Group, name: str, array: NDArray[Any]) -> h5py.Dataset:
+    """A compressed dataset; a chunk is one 2D slice of one start, what viewers and readers of one start ask for."""
+    chunks = (1,) * (array.ndim - 2) + array.shape[-2:]
+    return parent.create_dataset(name, data=array, chunks=chunks, compression="gzip", compression_opts=2, shuffle=True)

@@ -164,8 +164,9 @@ def checked(value: Any, kind: Any, what: str, remedy: str) -> Any:
         place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).removeprefix(".")
         if first["type"] == "missing":
             raise InputError(f"{what} lacks {place}; {remedy}") from error
-        reason = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-        raise InputError(f"{what} holds {place or 'it'}={short(first['input'])}, not {reason}; {remedy}") from error
+        wanted = first["msg"].removeprefix("Input should be ")
+        wrong = "which cannot be" if first["type"] == "predicate_failed" else f"not {wanted}"
+        raise InputError(f"{what} holds {place or 'it'}={short(first['input'])}, {wrong}; {remedy}") from error
 
 
 @lru_cache(maxsize=64)

@@ -10,8 +10,7 @@ import hashlib
 import json
 import re
 import reprlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -212,20 +211,6 @@ def check_array(
     if finite and array.dtype.kind in "fc" and not np.isfinite(array).all():
         raise InputError(f"{what} holds values that are not finite; {remedy}")
     return array
-
-
-@contextmanager
-def reading(what: str, remedy: str) -> Iterator[None]:
-    """Turn whatever a library raises on damaged bytes into an `InputError` that names the file and the remedy."""
-    try:
-        yield
-    except InputError:
-        raise
-    except MemoryError as error:
-        raise InputError(f"{what} needs more memory than there is; {remedy}") from error
-    except Exception as error:  # parsers of damaged bytes raise anything
-        reason = (str(error).splitlines() or [""])[0][:160].rstrip(".") or type(error).__name__
-        raise InputError(f"{what} cannot be read ({reason}); {remedy}") from error
 
 
 def digest(*parts: str | np.ndarray) -> str:

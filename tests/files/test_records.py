@@ -8,7 +8,7 @@ import pytest
 from annotated_types import Ge
 
 from retrieve.errors import InputError
-from retrieve.files import Schema, check_array, clean, parse_json, read_record, reading, write_record
+from retrieve.files import Schema, check_array, clean, parse_json, read_record, write_record
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,3 @@ def test_a_deep_mapping_is_refused():
 def test_an_array_is_checked_for_type_shape_and_values(array, told):
     with pytest.raises(InputError, match=told):
         check_array(array, "x: object", "c", (None, 3), "make it again")
-
-
-@pytest.mark.parametrize("error", [KeyError("a"), TypeError(), OSError("b"), RecursionError("c"), MemoryError()])
-def test_whatever_a_library_raises_becomes_words(error):
-    with pytest.raises(InputError, match="x .*make it again"), reading("x", "make it again"):
-        raise error

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 from annotated_types import Ge, Le, Predicate
 from typing_extensions import TypedDict
 
+from ..files import Schema
+
 Count = Annotated[int, Ge(0), Le(1 << 53)]
 Stops = dict[Annotated[str, Predicate(str.isdecimal)], Count | None]
 
@@ -81,3 +83,7 @@ class Manifest(TypedDict, total=False):
 def current_manifest(record: Mapping[str, Any]) -> dict[str, Any]:
     """The manifest by its keys of today."""
     return {FORMER_KEYS.get(name, name): value for name, value in record.items()}
+
+
+RESULT = Schema("result", Manifest, "write it again with `retrieve run` or Result.save")
+"""The format of a result, an HDF5 file: its name, its version, and the type of its manifest."""

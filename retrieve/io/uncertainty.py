@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Required
 
 import numpy as np
 from annotated_types import Ge, Predicate
@@ -36,7 +36,7 @@ def _are_whole(shells: Shells) -> bool:
 class UncertaintyRecord(TypedDict, total=False):
     """The record of an `Uncertainty`: all but its map."""
 
-    words: str
+    words: Required[str]
     starts: tuple[Annotated[int, Ge(0)], ...]
     samples: Annotated[int, Ge(0)]
     noise: float
@@ -88,4 +88,3 @@ class Uncertainty(NamedTuple):
         """All but the map, ready for JSON."""
         made = {name: value for name, value in self._asdict().items() if name != "relative"}
         return {**made, "starts": list(self.starts), "shells": dict(self.shells)}
-

@@ -8,6 +8,7 @@ from .limits import free_memory as free_memory
 from .limits import limited as limited
 from .limits import parsing as parsing
 from .limits import regular_file as regular_file
+from .records import NewerVersion as NewerVersion
 from .records import Schema as Schema
 from .records import check_array as check_array
 from .records import checked as checked

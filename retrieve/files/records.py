@@ -33,6 +33,10 @@ SHORT = reprlib.Repr()
 SHORT.maxstring = SHORT.maxother = SHORT.maxlong = 58
 
 
+class NewerVersion(InputError):
+    """A record that a newer version of this package wrote."""
+
+
 @dataclass(frozen=True)
 class Schema:
     """One format of ours.
@@ -76,7 +80,7 @@ class Schema:
         if name != self.name or not re.fullmatch(r"\d{1,6}", version):
             raise InputError(f"{what} has format={short(said)}, where {self.format!r} is needed; {self.remedy}")
         if int(version) > self.version:
-            raise InputError(
+            raise NewerVersion(
                 f"{what} was written by a newer retrieve: it is {self.name} {version}, this one reads up to {self.version}; "
                 "update retrieve"
             )

@@ -109,9 +109,14 @@ def read_record(text: str | bytes, schema: Schema, what: str) -> Any:
     InputError
         For anything else. It names `what`, the field and its value.
     """
-    record = parse_json(text, what, schema.max_bytes, schema.remedy)
+    return from_record(parse_json(text, what, schema.max_bytes, schema.remedy), schema, what)
+
+
+def from_record(record: Any, schema: Schema, what: str) -> Any:
+    """Read a record whose JSON is parsed; see `read_record`."""
     if not isinstance(record, dict):
         raise InputError(f"{what} holds {short(record)} where a {schema.name} is needed; {schema.remedy}")
+    record = dict(record)
     version = schema.version_of(record.pop(FORMAT, None), what)
     said = record.pop(SUM, None) if schema.checksum else None
     if said is not None and said != _sum_of(record):

@@ -93,6 +93,15 @@ class PatternTold(TypedDict):
     unknown: Share
 
 
+class Measured(TypedDict, total=False):
+    """The faults of the patterns that a network was trained on."""
+
+    sigma: float
+    lost: float
+    stop: float
+    unknown: Share
+
+
 class Loss(TypedDict):
     """The loss of a network that inverts patterns."""
 
@@ -116,17 +125,17 @@ class Card(TypedDict):
     training: NotRequired[TrainingRecord]
     support_unknown: NotRequired[Share]
     pattern: NotRequired[PatternTold]
-    measurement: NotRequired[dict[str, float]]
+    measurement: NotRequired[Measured]
     loss: NotRequired[Loss]
 
 
 CARD = Schema("weights", Card, "make the file with `retrieve train`")
 
 
-def check_architecture(architecture: Mapping[str, Any], what: str) -> dict[str, Any]:
+def check_architecture(architecture: Mapping[str, Any], what: str, remedy: str = CARD.remedy) -> dict[str, Any]:
     """The architecture with every size in bounds. Raises `InputError`, which names `what`, for an unknown kind or value."""
     kind = str(architecture.get("kind"))
     if kind not in ARCHITECTURES:
         raise InputError(f"{what}: {unknown('architecture', kind, ARCHITECTURES)}")
-    found: dict[str, Any] = checked(dict(architecture), ARCHITECTURES[kind], f"{what}: architecture", CARD.remedy)
+    found: dict[str, Any] = checked(dict(architecture), ARCHITECTURES[kind], f"{what}: architecture", remedy)
     return found

@@ -31,6 +31,9 @@ MODULES = {
 }
 """``module:Class`` of each kind of architecture."""
 
+MAX_ARRAYS = 20_000
+"""Of a network. Those that ship have fewer than 300."""
+
 WEIGHTS = "a file of weights with a card"
 SUM = "sha256"
 """Where the metadata of a file have the SHA-256 of its card and its arrays. Files that ship have theirs in `SUMS`."""
@@ -228,7 +231,7 @@ def _at_most(count: int) -> Iterator[None]:
     def counted(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
         seen[0] += threading.get_ident() == thread
         if seen[0] > count:
-            raise InputError(f"the network has more than the {count} arrays of the file")
+            raise InputError(f"the network has more than {count} arrays")
 
     handle = register_module_parameter_registration_hook(counted)
     try:
@@ -274,7 +277,7 @@ def build_module(architecture: Mapping[str, Any]) -> nn.Module:
 
 def complete(architecture: Mapping[str, Any]) -> dict[str, Any]:
     """The architecture with all defaults filled in."""
-    with torch.device("meta"):
+    with torch.device("meta"), _at_most(MAX_ARRAYS):
         settings: dict[str, Any] = build_module(architecture).settings  # type: ignore[assignment]
     return settings
 

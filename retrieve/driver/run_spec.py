@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import InputError
-from ..plugins.options import build, values_of
+from ..plugins.options import build, refuse_code, values_of
 from ..plugins.registry import find
 from ..problem.likelihood import Likelihood, stored_likelihood
 from ..solvers.base import Solver
@@ -150,16 +150,24 @@ class RunSpec:
         return special | {name: getattr(self, name) for name in FIELDS if name not in special}
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> RunSpec:
+    def from_record(cls, record: Mapping[str, Any], named: Collection[Any] = ()) -> RunSpec:
         """Read the run of a manifest, also of an older version.
+
+        Parameters
+        ----------
+        record
+            The manifest.
+        named
+            Values of options that the user named. Of values that run code, only these are taken.
 
         Raises
         ------
         InputError
-            If the solver, its weights or the likelihood are not those of the record.
+            If the solver, its weights or the likelihood are not those of the record, or an option runs code.
         """
         record = {FORMER_KEYS.get(name, name): value for name, value in record.items()}
         solver = build(find("solvers", record["solver"]), record["options"])
+        refuse_code(solver, named)
         if solver.record() != record.get("record", {}):
             raise InputError(f"the weights {record['options'].get('weights')} have changed since; put the old ones back")
         older = {"agree": 0.0, "strict": record["starts"] == 1}

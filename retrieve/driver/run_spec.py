@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import InputError
+from ..files import from_record, short
+from ..io.manifest import RESULT
 from ..plugins.options import build, refuse_code, values_of
 from ..plugins.registry import find
 from ..problem.likelihood import Likelihood, stored_likelihood
@@ -16,8 +18,8 @@ from ..solvers.base import Solver
 Stops = Mapping[int, int | None]
 """By the number of a start: the step after which it was stopped, None if it ran to its own end."""
 
-FORMER_KEYS = {"combine": "averaging", "shared": "separate"}
-"""Keys in the manifests of older files."""
+NEEDED = ("solver", "options", "starts", "seed", "likelihood", "input")
+"""What a manifest must hold to be run again."""
 
 
 @dataclass(frozen=True)
@@ -163,9 +165,12 @@ class RunSpec:
         Raises
         ------
         InputError
-            If the solver, its weights or the likelihood are not those of the record, or an option runs code.
+            If a field is missing or wrong, if the solver, its weights or the likelihood are not those of the record, or if an
+            option runs code.
         """
-        record = {FORMER_KEYS.get(name, name): value for name, value in record.items()}
+        record = from_record(record, RESULT, "the manifest")
+        if missing := [name for name in NEEDED if record.get(name) is None]:
+            raise InputError(f"the manifest lacks {missing[0]}; only a result of a whole run replays")
         solver = build(find("solvers", record["solver"]), record["options"])
         refuse_code(solver, named)
         if solver.record() != record.get("record", {}):
@@ -202,5 +207,5 @@ def _likelihood(record: Mapping[str, Any]) -> Likelihood:
     if found is None:
         module = f" of {record['module']}" if "module" in record else ""
         remedy = "import the module that defines it, or install the plugin that holds it"
-        raise InputError(f"the likelihood {record['name']!r}{module} is unknown here; {remedy}")
+        raise InputError(f"the likelihood {short(record.get('name'))}{module} is unknown here; {remedy}")
     return found

@@ -18,6 +18,8 @@ ALWAYS_ALLOWED = 80_000_000
 """Bytes that an array may have in memory, however few the file holds: 4500² or 270³ pixels of float32."""
 LARGEST_RATIO = 100
 """Bytes in memory over bytes in the file, above which an array is refused. Sparse detector frames reach about 50."""
+RATIO_IN_PARTS = 10_000
+"""The same for an array that is read in parts, such as a pulse train of many frames without a photon."""
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 CGROUPS = (
     ("memory.max", "memory.current", "inactive_file"),
@@ -226,7 +228,7 @@ def check_memory(need: int, what: str) -> None:
         )
 
 
-def check_claim(what: str, shape: Sequence[int], itemsize: int, stored: int | None) -> None:
+def check_claim(what: str, shape: Sequence[int], itemsize: int, stored: int | None, ratio: float = LARGEST_RATIO) -> None:
     """Check the memory that the header of an array asks for, before the array is read.
 
     Parameters
@@ -239,26 +241,30 @@ def check_claim(what: str, shape: Sequence[int], itemsize: int, stored: int | No
         Bytes of a value; values are held as float32 at least.
     stored
         Bytes that the file holds for the array; None if nothing is known.
+    ratio
+        Times as large as `stored` that the array may be in memory. Above `LARGEST_RATIO` it is one that is read in parts: the
+        whole need not fit into memory then.
 
     Raises
     ------
     InputError
         For an axis below zero.
     NotEnoughMemory
-        As `check_memory`; and without `Limits.max_memory` for an array above `ALWAYS_ALLOWED` that is `LARGEST_RATIO` times as
-        large as what the file holds of it.
+        As `check_memory`; and without `Limits.max_memory` for an array above `ALWAYS_ALLOWED` that is larger than the ratio
+        allows.
     """
     need = max(4, itemsize)
     for n in shape:
         if n < 0:
             raise InputError(f"{what} has an axis of {n} values; its header is damaged, copy the file again")
         need *= int(n)
-    if allowed().max_memory is None and stored is not None and need > max(ALWAYS_ALLOWED, LARGEST_RATIO * stored):
+    if allowed().max_memory is None and stored is not None and need > max(ALWAYS_ALLOWED, ratio * stored):
         raise NotEnoughMemory(
             f"{what} needs {size_text(need)} of memory, of which the file holds {size_text(stored)}; its header may be damaged: "
             f"if not, allow it with --max-memory {-(-need // 10**9)}GB"
         )
-    check_memory(need, what)
+    if ratio <= LARGEST_RATIO:
+        check_memory(need, what)
 
 
 @contextmanager

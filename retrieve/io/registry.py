@@ -11,6 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..errors import InputError, PluginError
+from ..files import parsing, regular_file
 from ..plugins.registry import OWN, available, loaded, registered
 from .records import RawFile, Reader
 
@@ -33,12 +34,12 @@ def _cxi(head: bytes, path: Path) -> bool:
         return False
     if path.suffix.lower() == ".cxi":
         return True
-    import h5py
+    from .hdf5 import open_hdf5
 
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             return "cxi_version" in file
-    except OSError:
+    except InputError:  # the reader of HDF5 tells of it
         return False
 
 
@@ -118,13 +119,8 @@ def reader_for(path: Path, table: Mapping[str, Reader]) -> Reader:
 def read_file(path: Path, key: str | None, table: Mapping[str, Reader]) -> RawFile:
     """Read a file with the reader that fits; whatever is wrong with it is an `InputError`."""
     reader = reader_for(path, table)
-    try:
+    with parsing(path, reader.name):
         return reader.read(path, key)
-    except (InputError, MemoryError):
-        raise
-    except Exception as error:  # parsers of damaged bytes raise anything, third-party ones above all
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:160].rstrip(".")
-        raise InputError(f"{path} cannot be read as {reader.name}: {reason}; it may be damaged, copy it again") from error
 
 
 def companion(spec: str | Path, role: str, table: Mapping[str, Reader] | None = None) -> tuple[str, NDArray[Any]]:
@@ -134,19 +130,19 @@ def companion(spec: str | Path, role: str, table: Mapping[str, Reader] | None = 
     """
     path, key = split_key(spec)
     table = readers() if table is None else table
-    if key is not None:
-        raw = read_file(path, key, table)
-        return raw.name, raw.data
     try:
-        raw = read_file(path, role, table)
+        raw = read_file(path, role if key is None else key, table)
     except InputError:
+        if key is not None:
+            raise
         raw = read_file(path, None, table)
     if raw.data.dtype.kind not in "biuf":
         raise InputError(f"{path}: {raw.name!r} holds {raw.data.dtype}, no {role}; name one as {path.name}:/dataset")
-    return raw.name, raw.data.squeeze()
+    return raw.name, raw.data.squeeze() if key is None else raw.data
 
 
 def _head(path: Path) -> bytes:
+    regular_file(path)
     try:
         with path.open("rb") as file:
             head = file.read(1024)

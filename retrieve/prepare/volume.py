@@ -33,7 +33,7 @@ def read_volume(
     Raises `InputError` for pixels that are NaN in some frames only, unless ``bad_pixels="mask"``.
     """
     volume, total = np.empty(frames.shape, np.float32), np.zeros(frames.shape[1:])
-    for where, raw in frames.blocks():
+    for where, raw in frames.blocks(calibration.mask):
         volume[where] = raw
         total += np.nan_to_num(raw, posinf=0, neginf=0).sum(axis=0, dtype=float)
         on_block("frames", where.stop, frames.shape[0])

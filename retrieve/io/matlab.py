@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..files import check_claim
-from ..files.children import within_time
+from ..files import allowed, check_claim
+from ..files.children import CHILD_MEMORY, within_time
 from .dataset_selection import assemble
 from .hdf5 import arrays_of, open_hdf5
 from .hdf5_visit import SMALL
@@ -17,16 +17,18 @@ from .records import RawFile, Stored
 NOT_NUMBERS = ("cell", "struct", "object", "function", "opaque", "sparse", "unknown")
 """Classes of MATLAB's variables that are passed over."""
 SECONDS = 5.0
-SECONDS_A_BYTE = 1e-7
+"""Processor time of SciPy for a small file, in a child: damaged ones can take all memory."""
 
 
 def read_mat5(path: Path, key: str | None) -> RawFile:
     """Read a version 4 or 5 file; structs, cells and objects are passed over."""
     import scipy.io  # noqa: F401  (a child then has it)
 
-    size = path.stat().st_size
-    variables = within_time(SECONDS + SECONDS_A_BYTE * size, str(path), "MATLAB 5", _numbers_of, path) if size <= SMALL else None
-    variables = _numbers_of(path) if variables is None else variables
+    if path.stat().st_size <= SMALL:
+        memory = allowed().max_memory or CHILD_MEMORY
+        variables = within_time(SECONDS, str(path), "MATLAB 5", _numbers_of, path, memory=memory)
+    else:
+        variables = _numbers_of(path)
     arrays = {
         name: Stored(value.shape, value.dtype, lambda value=value: value)  # type: ignore[misc]
         for name, value in variables.items()

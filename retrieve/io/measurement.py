@@ -259,7 +259,7 @@ def _mask_flags(raw: RawFile) -> RawFile:
     """Pixels whose value is a flag become unmeasured zeros."""
     flags, note = flagged(raw.data, raw.detector, raw.mask)
     hidden = None if raw.mask is None or raw.mask.all() else flagged(raw.data, raw.detector)[0]
-    if hidden is not None:
+    if hidden is not None and raw.mask is not None:
         raw = replace(raw, data=np.where(hidden & ~raw.mask, raw.data.dtype.type(0), raw.data))
     if flags is None:
         return raw

@@ -144,7 +144,7 @@ def _flags_to_nan(block: NDArray[Any], found: set[str], mask: NDArray[np.bool_] 
             found.add(f"saturated ({highest:.0f})" if block.dtype.itemsize == 2 else f"flagged ({highest:.0f})")
         values[flags] = np.nan
     hidden = None if mask is None or mask.all() else flagged(block, detector=True)[0]
-    if hidden is not None:
+    if hidden is not None and mask is not None:
         values[hidden & ~mask] = np.nan
     return values
 

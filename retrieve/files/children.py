@@ -14,7 +14,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 from ..errors import InputError
-from .limits import parsing, used_addresses
+from .limits import parsing
+from .memory import used_addresses
 
 T = TypeVar("T")
 

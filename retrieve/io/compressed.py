@@ -9,7 +9,8 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..files import NotEnoughMemory, allowed
-from ..files.limits import ALWAYS_ALLOWED, LARGEST_RATIO, size_text
+from ..files.limits import ALWAYS_ALLOWED, LARGEST_RATIO
+from ..files.memory import size_text
 from .records import RawFile
 from .registry import PACKED, read_file, readers
 

@@ -22,7 +22,7 @@ SMALL = 8_000_000
 """Bytes of a file whose chunks are unpacked on a visit."""
 MOST_FILES = 64
 """Files that a visit opens, when a file links to others."""
-SECONDS = 3.0
+SECONDS = 2.0
 SECONDS_A_BYTE = 1e-9
 """Processor time of a visit: a limit for each file, and more for a large one. A visit takes milliseconds."""
 

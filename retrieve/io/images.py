@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,8 @@ CBF_SECTION, CBF_STARTER = b"--CIF-BINARY-FORMAT-SECTION--", b"\x0c\x1a\x04\xd5"
 CBF_SIZES = (b"X-Binary-Size-Second-Dimension", b"X-Binary-Size-Fastest-Dimension", b"X-Binary-Size")
 FABIO_RATIO = 20
 """Bytes that fabio may take over those of the file: it holds the file, its frames and their stack; some frames are compressed."""
-SECONDS = 5.0
+SMALL = 100_000_000
+SECONDS = 2.0
 SECONDS_A_BYTE = 1e-7
 """Processor time of fabio in a child: fixed, and for a large file."""
 
@@ -30,8 +34,10 @@ def read_tiff(path: Path, key: str | None) -> RawFile:
     """Read a TIFF picture or stack; `key` is the number of a series where the file has several."""
     import tifffile
 
-    with tifffile.TiffFile(path) as file:
+    with _log_of("tifffile") as log, tifffile.TiffFile(path) as file:
         series = file.series
+        if lost := [text for text in log if "page offset" in text]:  # tifffile then leaves out what follows
+            raise InputError(f"{path} is damaged ({lost[0][:120]}): its last pictures are lost; copy it again")
         number = _series_number(path, key, [s.shape for s in series])
         if "S" in series[number].axes:
             raise InputError(f"{path} is a colour picture (shape {series[number].shape}); save the intensity as grey values")
@@ -75,16 +81,39 @@ def read_frames(path: Path, key: str | None) -> RawFile:
 def _frames(path: Path) -> list[NDArray[Any]]:
     import fabio
 
-    with fabio.open(str(path)) as file:
+    with _log_of("fabio") as log, fabio.open(str(path)) as file:
         frames = [np.asarray(file.get_frame(i).data) for i in range(file.nframes)]
         if getattr(file, "incomplete_file", False):  # fabio fills a truncated EDF with zeros, and says so here alone
             raise InputError(f"{path} is truncated: its header tells of more data than there is; copy it again")
+        if any("Checksum" in text for text in log):
+            raise InputError(f"{path} is damaged: its values do not fit their checksum; copy it again")
     return frames
+
+
+@contextmanager
+def _log_of(package: str) -> Iterator[list[str]]:
+    """The texts that a package logs, in place of lines on the screen."""
+    texts: list[str] = []
+
+    class Keeping(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            texts.append(record.getMessage())
+
+    logger, handler = logging.getLogger(package), Keeping(logging.WARNING)
+    before, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield texts
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = before
 
 
 def _guarded(path: Path) -> list[NDArray[Any]]:
     """The frames of a file that is damaged, or that holds more than one plain frame: fabio can loop, or take all memory."""
     size = path.stat().st_size
+    if size <= SMALL and CBF_SECTION in (body := path.read_bytes()) and CBF_STARTER not in body:
+        raise InputError(f"{path} is cut short: it ends before its values; copy it again")
     memory = allowed().max_memory or max(CHILD_MEMORY, FABIO_RATIO * size)
     return within_time(SECONDS + SECONDS_A_BYTE * size, str(path), "detector frames", _frames, path, memory=memory)
 

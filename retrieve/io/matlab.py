@@ -16,7 +16,7 @@ from .records import RawFile, Stored
 
 NOT_NUMBERS = ("cell", "struct", "object", "function", "opaque", "sparse", "unknown")
 """Classes of MATLAB's variables that are passed over."""
-SECONDS = 5.0
+SECONDS = 2.0
 """Processor time of SciPy for a small file, in a child: damaged ones can take all memory."""
 
 

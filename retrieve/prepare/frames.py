@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..files import check_memory, parsing
+from ..files import NotEnoughMemory, check_memory, parsing
 from ..files.limits import RATIO_IN_PARTS
 from ..io.conventions import flagged
 from ..io.counts import shape_text
@@ -272,7 +273,7 @@ def _stack(source: str, data: Any, axis: int, chunk: int, mask: NDArray[np.bool_
         frame = math.prod(n for a, n in enumerate(data.shape) if a != axis or data.ndim == 2)
         check_memory(2 * max(4, data.dtype.itemsize) * frame, f"{source}: a frame")
     if data.ndim == 2:
-        return FrameStack(source, (1, *data.shape), data.dtype, lambda part: np.asarray(data)[None][part], 1, mask, meta)
+        return FrameStack(source, (1, *data.shape), data.dtype, partial(_read, source, data, None), 1, mask, meta)
     if data.ndim != 3:
         raise InputError(
             f"{source} has {data.ndim} axes, {shape_text(data.shape)}; frames are a stack of three: reshape it, or name another"
@@ -282,14 +283,18 @@ def _stack(source: str, data: Any, axis: int, chunk: int, mask: NDArray[np.bool_
     if mask is not None and mask.ndim == 3:
         mask = np.moveaxis(mask, axis, 0) if mask.shape == data.shape else mask
     shape = (data.shape[axis], *(n for a, n in enumerate(data.shape) if a != axis))
+    return FrameStack(source, shape, data.dtype, partial(_read, source, data, axis), chunk, mask, meta)
 
-    def read(part: slice) -> NDArray[Any]:
+
+def _read(source: str, data: Any, axis: int | None, part: slice) -> NDArray[Any]:
+    """Frames of an array, or of a dataset, along an axis; None for a single frame."""
+    try:
+        if axis is None:
+            return np.asarray(data[()])[None][part]
         where = tuple(part if a == axis else slice(None) for a in range(3))
-        try:
-            return np.moveaxis(np.asarray(data[where]), axis, 0)
-        except MemoryError:
-            raise
-        except Exception as error:  # a damaged chunk, by whatever filter
-            raise InputError(f"{source}: frames from {part.start} on cannot be read ({error}); copy the file again") from error
-
-    return FrameStack(source, shape, data.dtype, read, chunk, mask, meta)
+        return np.moveaxis(np.asarray(data[where]), axis, 0)
+    except MemoryError as error:
+        many = f"{source}: frames {part.start} to {part.stop - 1}"
+        raise NotEnoughMemory(f"{many} do not fit into memory; store fewer in a chunk, or take a larger machine") from error
+    except Exception as error:  # a damaged chunk, by whatever filter
+        raise InputError(f"{source}: frames from {part.start} on cannot be read ({error}); copy the file again") from error

@@ -217,6 +217,10 @@ def parsing(path: object, form: str) -> Iterator[None]:
     """
     try:
         yield
+    except InputError as error:
+        if Path(str(path)).name in str(error):
+            raise
+        raise type(error)(f"{shown(path)}: {error}") from error
     except RetrieveError:
         raise
     except MemoryError as error:

@@ -224,7 +224,9 @@ def parsing(path: object, form: str) -> Iterator[None]:
     except RetrieveError:
         raise
     except MemoryError as error:
-        raise NotEnoughMemory(f"{shown(path)} does not fit into memory ({_wanted(error)}); crop or bin it") from error
+        raise NotEnoughMemory(
+            f"{shown(path)} does not fit into memory ({_wanted(error)}); crop it, or copy it again if it is damaged"
+        ) from error
     except Exception as error:  # parsers of damaged bytes raise anything, third-party ones above all
         reason = (str(error).splitlines() or [""])[0][:160].rstrip(".") or type(error).__name__
         raise InputError(f"{shown(path)} cannot be read as {form}: {shown(reason)}; it may be damaged, copy it again") from error
@@ -235,4 +237,4 @@ def _wanted(error: MemoryError) -> str:
     match = re.search(r"allocate ([\d.]+ \w+)", str(error))
     free = free_memory()
     words = [f"{match[1]} more are needed"] if match else []
-    return ", ".join([*words, "free memory is unknown" if free is None else f"{size_text(free)} are free"])
+    return ", ".join([*words, "free memory is unknown" if free is None else f"it may take {size_text(free)}"])

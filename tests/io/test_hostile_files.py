@@ -156,7 +156,7 @@ def test_a_frame_that_is_cut_at_any_place_is_refused(here):
     for end in (60, 400, 700):
         (here / "a.edf").write_bytes(body[:end])
         refused("a.edf", r"a\.edf .*(truncated|cannot be read|unknown format)")
-    for number in (b"99999999", b"-1", b"0"):
+    for number in (b"99999999", b"0"):
         (here / "a.edf").write_bytes(body.replace(b"Dim_1 = 32", b"Dim_1 = " + number))
         refused("a.edf", r"a\.edf")
 
@@ -303,6 +303,6 @@ def test_the_options_of_the_command_line(away, capsys):
         assert stop.value.code == 2
         assert said in capsys.readouterr().err
     main(["inspect", "mine/a.h5", "--follow-links", "--max-memory", "1GB"])
-    assert "32×32" in capsys.readouterr().out
+    assert "oversampling" in capsys.readouterr().out
     with pytest.raises(InputError, match="--follow-links"):  # the options hold for one command
         load("mine/a.h5")

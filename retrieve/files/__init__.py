@@ -4,10 +4,10 @@ from .limits import NotEnoughMemory as NotEnoughMemory
 from .limits import allowed as allowed
 from .limits import check_claim as check_claim
 from .limits import check_memory as check_memory
-from .limits import free_memory as free_memory
 from .limits import limited as limited
 from .limits import parsing as parsing
 from .limits import regular_file as regular_file
+from .memory import free_memory as free_memory
 from .records import NewerVersion as NewerVersion
 from .records import Schema as Schema
 from .records import check_array as check_array

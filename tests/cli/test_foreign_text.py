@@ -96,11 +96,9 @@ def test_control_characters_are_shown_as_escapes():
     assert plain("a\x1b[2J\r\x9b1m\u202eb\udcff\tc\nd é ✓") == "a\\x1b[2J\\r\\x9b1m\\u202eb\\udcff\tc\nd é ✓"
 
 
-def test_a_name_of_bytes_that_are_no_text_is_printed(scan, tmp_path, capfd):
+def test_a_name_of_bytes_that_are_no_text_is_named(scan, tmp_path, capfd):
     name = b"scan\xff\x1b[2J.npz".decode("utf-8", "surrogateescape")
     (tmp_path / name).write_bytes((tmp_path / scan).read_bytes())
-    main(["inspect", name])
-    main(["run", name, "--solver", "er:iterations=3", *QUICK, "--out", "made.cxi", "--report", "made.html"])
-    text = capfd.readouterr()
-    assert "written: made.cxi" in text.out
-    assert "\x1b" not in text.out + text.err
+    code, text = told(capfd, "run", name, "--solver", "er:iterations=3", *QUICK)
+    assert code == 2
+    assert "scan\\udcff\\x1b[2J.npz is no valid UTF-8" in text

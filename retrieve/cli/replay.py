@@ -35,6 +35,9 @@ def replayed(path: Path, out: Path | None, console: Console, quiet: bool, named:
     before = read_result(path)
     manifest = before.manifest
     _check_input(path, manifest["input"], named)
+    for name, value in manifest.get("options", {}).items():
+        if isinstance(value, str):
+            _check_drive(path, f"option {name}", value)
     console.print(f"input: {manifest['input']['path']}")
     try:
         spec = RunSpec.from_record(manifest, named)
@@ -115,7 +118,7 @@ def _check_input(path: Path, source: Mapping[str, Any], named: Collection[Any]) 
     if not source["path"].startswith("example:"):
         _check_file(path, "input", source["path"], source.get("sha256"), trusted=False)
     for role in ("mask", "support"):
-        if role in source:
+        if source.get(role):
             file, digest = str(split_key(source[role])[0]), source.get(f"{role}_sha256")
             _check_file(path, role, file, digest, trusted=source[role] in named)
 
@@ -127,9 +130,7 @@ def _check_file(path: Path, role: str, file: str, digest: str | None, trusted: b
     """
     from ..provenance import sha256
 
-    drive = PureWindowsPath(file).drive
-    if drive.startswith("\\\\") and drive != PureWindowsPath(path.resolve()).drive:
-        raise InputError(f"{path}: its {role} {file} lies on another machine; copy it here and run the command again")
+    _check_drive(path, role, file)
     if not Path(file).is_file():
         raise InputError(f"{path}: its {role} {file} is gone; put it back to replay")
     if digest is None and not trusted:
@@ -137,3 +138,10 @@ def _check_file(path: Path, role: str, file: str, digest: str | None, trusted: b
         raise InputError(f"{path} names the {role} {file} without its SHA-256; {remedy}")
     if digest is not None and sha256(file) != digest:
         raise InputError(f"{path}: its {role} {file} has changed since (SHA-256 differs); put the old one back")
+
+
+def _check_drive(path: Path, role: str, file: str) -> None:
+    """Raise `InputError` for a share of another machine than that of the result: to ask for it would log in there."""
+    drive = PureWindowsPath(file).drive
+    if drive.startswith("\\\\") and drive != PureWindowsPath(path.resolve()).drive:
+        raise InputError(f"{path}: its {role} {file} lies on another machine; copy the file here and run it anew")

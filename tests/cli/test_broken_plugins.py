@@ -57,7 +57,7 @@ def retrieve(site, *args):
         cwd=site,
         capture_output=True,
         text=True,
-        timeout=25,
+        timeout=90,
         check=False,
     )
 

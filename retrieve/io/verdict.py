@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ..plugins.shown import as_html
+
 
 class Verdict(NamedTuple):
     """How far to trust a result.
@@ -31,6 +33,9 @@ class Verdict(NamedTuple):
     words: str
     warnings: tuple[str, ...] = ()
     advice: str = ""
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
 
     @property
     def headline(self) -> str:

@@ -181,7 +181,7 @@ def iterate(
         project = part.constrain(support)
         step = part.compiled() if part.fit == "exact" or fast.passes_for(x) is not None else None
         loop = (None if step is None else loop_for(x, problem, step, project)) or _AsWritten(part)
-        blurred = part.coherence.first(problem, total)
+        blurred = part.coherence.first(total, len(problem.shape), problem.detector)
         finishing = part.finish_transforms * x.shape[0]
         cuts = [at - 1 for at in (part.twin_cut, None if twin_cut is None else twin_cut - n) if at is not None]
         for k in range(part.iterations):

@@ -180,10 +180,8 @@ class SolverCommand(click.Command):
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             if owners := _owners(error.option_name):
-                error.message = (
-                    f"{error.option_name} is no option of {name}, but of {', '.join(owners)}; add --solver {owners[0]}"
-                )
-                error.possibilities = None
+                whose = f"but of {', '.join(owners)}; add --solver {owners[0]}"
+                raise click.UsageError(f"{error.option_name} is no option of {name}, {whose}", ctx) from error
             raise
 
     @staticmethod

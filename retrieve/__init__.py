@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .io.results import read_result
     from .io.uncertainty import Uncertainty
     from .io.verdict import Verdict
-    from .numerics.arrays import Array, Device, namespace
+    from .numerics.arrays import Array, Device, like, namespace
     from .operators import Operator
     from .plugins.hookspecs import hookimpl
     from .plugins.options import option
@@ -92,6 +92,7 @@ _WHERE = {
     "first_support": ("solvers.iterative", "first_support"),
     "hookimpl": ("plugins.hookspecs", "hookimpl"),
     "judge": ("evaluate.verdict", "judge"),
+    "like": ("numerics.arrays", "like"),
     "load": ("io", "load"),
     "metric": ("evaluate.metrics", "metric"),
     "namespace": ("numerics.arrays", "namespace"),
@@ -148,6 +149,7 @@ __all__ = [
     "first_support",
     "hookimpl",
     "judge",
+    "like",
     "load",
     "metric",
     "namespace",

@@ -4,7 +4,7 @@ Phase a pattern::
 
     import retrieve as rt
     problem = rt.read("scan.cxi")
-    result = rt.solve(rt.solvers.Auto(), problem, seed=0)
+    result = rt.solve("auto", problem, seed=0)
     result.save("out.cxi"); rt.plot(result)
 
 Write a plugin: one import gives a plugin author's names::
@@ -19,9 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import operators, solvers
+    from .cli.progress import progress
     from .driver.run_spec import RunSpec
-    from .driver.solve import Budget, Progress, run, solve
+    from .driver.solve import Budget, Progress, run
     from .errors import InputError, OptionError, PluginError, RetrieveError, SolverError
+    from .evaluate.analyze import Analysis, analyze
+    from .evaluate.by_name import compare, solve
+    from .evaluate.comparison import Comparison
     from .evaluate.metrics import Metric, metric
     from .evaluate.uncertainty import uncertainty_of
     from .evaluate.verdict import judge
@@ -31,7 +35,7 @@ if TYPE_CHECKING:
     from .io.results import read_result
     from .io.uncertainty import Uncertainty
     from .io.verdict import Verdict
-    from .numerics.arrays import Array, Device, namespace
+    from .numerics.arrays import Array, Device, like, namespace
     from .operators import Operator
     from .plugins.hookspecs import hookimpl
     from .plugins.options import option
@@ -48,9 +52,11 @@ if TYPE_CHECKING:
     from .solvers.iterative import Iterative, first_support
 
 _WHERE = {
+    "Analysis": ("evaluate.analyze", "Analysis"),
     "Array": ("numerics.arrays", "Array"),
     "Budget": ("driver.solve", "Budget"),
     "Coefficients": ("solvers.coefficients", "Coefficients"),
+    "Comparison": ("evaluate.comparison", "Comparison"),
     "Constraint": ("solvers.constraint", "Constraint"),
     "Cost": ("io.result", "Cost"),
     "Device": ("numerics.arrays", "Device"),
@@ -80,28 +86,34 @@ _WHERE = {
     "Streams": ("solvers.base", "Streams"),
     "Uncertainty": ("io.uncertainty", "Uncertainty"),
     "Verdict": ("io.verdict", "Verdict"),
+    "analyze": ("evaluate.analyze", "analyze"),
+    "compare": ("evaluate.by_name", "compare"),
     "example": ("simulate", "example"),
     "first_support": ("solvers.iterative", "first_support"),
     "hookimpl": ("plugins.hookspecs", "hookimpl"),
     "judge": ("evaluate.verdict", "judge"),
+    "like": ("numerics.arrays", "like"),
     "load": ("io", "load"),
     "metric": ("evaluate.metrics", "metric"),
     "namespace": ("numerics.arrays", "namespace"),
     "option": ("plugins.options", "option"),
     "picture": ("report.result_picture", "result_picture"),
     "plot": ("report.result_picture", "plot"),
+    "progress": ("cli.progress", "progress"),
     "read": ("io", "read"),
     "read_result": ("io.results", "read_result"),
     "run": ("driver.solve", "run"),
-    "solve": ("driver.solve", "solve"),
+    "solve": ("evaluate.by_name", "solve"),
     "uncertainty_of": ("evaluate.uncertainty", "uncertainty_of"),
 }
 """Where each public name is defined: module and attribute."""
 
 __all__ = [
+    "Analysis",
     "Array",
     "Budget",
     "Coefficients",
+    "Comparison",
     "Constraint",
     "Cost",
     "Device",
@@ -131,10 +143,13 @@ __all__ = [
     "Streams",
     "Uncertainty",
     "Verdict",
+    "analyze",
+    "compare",
     "example",
     "first_support",
     "hookimpl",
     "judge",
+    "like",
     "load",
     "metric",
     "namespace",
@@ -142,6 +157,7 @@ __all__ = [
     "option",
     "picture",
     "plot",
+    "progress",
     "read",
     "read_result",
     "run",

@@ -6,6 +6,7 @@ import importlib
 import re
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import click
@@ -26,6 +27,7 @@ COMMANDS = {
     "solvers": "list the solvers, or the options of one",
     "plugin": "write a new plugin, or check an installed one",
     "doctor": "versions, backends, plugins and transform speed",
+    "config": "print a file of options, to be edited",
 }
 
 
@@ -52,6 +54,14 @@ class Commands(click.Group):
         command: click.Command = importlib.import_module(f".{name}", __name__).command
         return command
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; an unknown name is answered with the nearest ones."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from ..plugins.options import unknown
+
+            ctx.fail(unknown("command", args[0], COMMANDS))
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):
@@ -60,8 +70,14 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(package_name="retrieve-phase", prog_name="retrieve")
-def app() -> None:
+@click.option("--config", type=click.Path(path_type=Path), help="file of options  [default: retrieve.toml, where there is one]")
+@click.pass_context
+def app(ctx: click.Context, config: Path | None) -> None:
     """Phase retrieval for coherent diffraction imaging."""
+    if ctx.invoked_subcommand not in (None, "config") and (config is not None or Path("retrieve.toml").is_file()):
+        from .config import options_in
+
+        ctx.default_map = options_in(config, app, ctx)
 
 
 def main(args: list[str] | None = None) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TimeRemainingColumn
@@ -53,3 +53,24 @@ def live_progress(console: Console, quiet: bool) -> Iterator[Callable[[Progress]
             bar.update(task, completed=progress.step, total=progress.total or progress.step, words="  ".join(words))
 
         yield show
+
+
+def progress(quiet: bool = False) -> AbstractContextManager[Callable[[Progress], None]]:
+    """Show how a solve goes, in a terminal or a notebook: a line a start, with its score and the time left.
+
+    ::
+
+        with retrieve.progress() as show:
+            result = retrieve.solve("auto", problem, on_step=show)
+
+    Parameters
+    ----------
+    quiet : bool
+        True shows nothing.
+
+    Returns
+    -------
+    context manager
+        It yields the function for `on_step`.
+    """
+    return live_progress(Console(), quiet)

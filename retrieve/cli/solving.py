@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import signal
 import threading
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Console
 
-from ..errors import InputError
 from .progress import live_progress
 
 if TYPE_CHECKING:
@@ -88,15 +86,9 @@ def run_quietly(spec: RunSpec, problem: Problem, x0: np.ndarray | None, kept: Pa
 
 def _judged(result: Result, spec: RunSpec, console: Console) -> Result:
     """The result with its starts averaged as the run says, and a verdict."""
-    from ..evaluate.averaging import average_starts
-    from ..evaluate.uncertainty import uncertainty_of
-    from ..evaluate.verdict import judge
+    from ..evaluate.by_name import judged
 
-    try:
-        result = average_starts(result, spec.averaging, spec.keep)
-    except InputError as error:  # starts failed or were interrupted: what there is must not be lost
-        console.print(f"not averaged: {error}; the best start is kept", markup=False)
-    return replace(result, verdict=judge(result), uncertainty=uncertainty_of(result))
+    return judged(result, spec.averaging, spec.keep, lambda why: console.print(why, markup=False))
 
 
 class Interrupt:

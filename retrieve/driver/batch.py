@@ -195,9 +195,9 @@ def _run(solver: Solver, context: RunContext, numbers: Sequence[int], x0: np.nda
     shape, bounded = (len(rng), *working.shape), context.bounded
     lowest = (math.nan, math.nan)
     while (made := next(steps, None)) is not None:
-        step, made, n = made, None, n + 1  # nothing but `step` holds it
-        if step.x.shape != shape:
-            raise SolverError(f"solver {solver.name}: step {n} has shape {tuple(step.x.shape)}, not {shape}")
+        step, made, n = made if isinstance(made, Step) else Step(made), None, n + 1  # nothing but `step` holds it
+        if (given := getattr(step.x, "shape", None)) != shape:
+            raise SolverError(f"solver {solver.name}: step {n} is {type(step.x).__name__} of shape {given}; yield x of {shape}")
         networks += step.evaluations
         total = step.total or total
         if n % spec.score_every == 0:

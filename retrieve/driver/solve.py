@@ -55,58 +55,7 @@ def solve(
     workers: int = 1,
     executor: str | None = None,
 ) -> Result:
-    """Run `solver` from random starts and choose the start that predicts the held-out pixels best.
-
-    Parameters
-    ----------
-    solver : Solver
-        The solver with its options.
-    problem : Problem
-        What was measured, and what is known.
-    starts : int, optional
-        Number of random starts. The solver's own number unless given.
-    seed : int
-        Start k draws from a generator seeded by (seed, k). It gives the same estimate whatever the number of starts.
-    device : str
-        "auto", "cpu", "cuda", "cuda:N", "torch" or "torch:cuda:N".
-    on_step : callable, optional
-        Called with a `Progress` after every step, with workers after every start. The run stops if it returns True.
-    budget : Budget, optional
-        What one start may spend.
-    strict : bool
-        True: a failed start raises. False: it is kept as failed, and the others go on.
-    hold_out : float
-        Share of the measured pixels that the solver does not see, in islands of a speckle's size, in [0, 0.5). With 0
-        the working R chooses among the starts.
-    batch : int, optional
-        Starts that run in one array. The solver's own number unless given.
-    agree : float, optional
-        After a batch no more starts run if the two of the best scores correlate by `agree`, in [0, 1]; 0 for never. The
-        solver's own value unless given.
-    samples : int
-        Samples of the posterior, by solvers that draw them. Chains begin at the starts that fit as well as the chosen one.
-    score_every : int
-        Steps between two scores.
-    x0 : ndarray, optional
-        complex (*shape) or (starts, *shape): what the starts begin with, in place of the solver's random start.
-    workers : int
-        Processes that share the starts. Each start then runs by itself in one thread. The result is the same to the bit
-        for any number of workers.
-    executor : str, optional
-        What shares the starts, as NAME or NAME:WHERE: see `retrieve.driver.executors`.
-
-    Returns
-    -------
-    Result
-        Every start with its scores, the chosen object, the cost, and a manifest that replays the run.
-
-    Raises
-    ------
-    InputError
-        For an argument out of range, or a problem that the solver cannot do.
-    SolverError
-        For a failed start, for all of them if not `strict`, and for a start that its workers die of.
-    """
+    """Run `solver` from random starts, and choose one; the arguments are those of `retrieve.solve`. No verdict is taken."""
     spec = RunSpec(
         solver=solver,
         starts=starts,

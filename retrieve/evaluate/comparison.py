@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..plugins.shown import as_html, frame_of
+
 
 @dataclass(frozen=True)
 class Row:
@@ -63,6 +65,20 @@ class Comparison:
     solvers: Mapping[str, Mapping[str, Any]]
     rows: tuple[Row, ...]
     pictures: tuple[Picture, ...] = ()
+
+    _repr_html_ = as_html
+
+    def __repr__(self) -> str:
+        """Which solvers were compared on how much, on one line."""
+        objects = {(row.group, row.noise, row.object) for row in self.rows}
+        return f"Comparison({', '.join(self.solvers)}; {len(objects)} problems, {len(self.rows)} rows)"
+
+    def table(self) -> Any:
+        """A line a row, as a pandas DataFrame; each metric is a column."""
+        plain = [name for name in Row.__dataclass_fields__ if name != "metrics"]
+        columns = {name: [getattr(row, name) for row in self.rows] for name in plain}
+        measured = dict.fromkeys(name for row in self.rows for name in row.metrics)
+        return frame_of(columns | {name: [row.metrics.get(name) for row in self.rows] for name in measured})
 
     @property
     def notes(self) -> list[str]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..files import replacing, to_json
 from ..operators import PartialCoherence
+from ..plugins.shown import as_html, as_png, frame_of
 from ..problem import Problem
 from ..problem.meta import experiment_of
 from ..problem.scoring import Score
@@ -96,6 +97,18 @@ class Result:
     verdict: Verdict | None = None
     uncertainty: Uncertainty | None = None
     x0: NDArray[np.complexfloating] | None = None
+
+    _repr_html_, _repr_png_ = as_html, as_png
+
+    def __repr__(self) -> str:
+        """The chosen start's score and the verdict on one line."""
+        shape, said = " × ".join(map(str, self.object.shape)), "no verdict" if self.verdict is None else self.verdict.headline
+        return f"Result({shape} px, start {self.chosen} of {len(self.scores)}, R {self.score.r:.3g}, {said})"
+
+    def table(self) -> Any:
+        """A line a start, as a pandas DataFrame: its scores, whether it was chosen, why it failed."""
+        columns = {name: [getattr(score, name) for score in self.scores] for name in (*SCORES, "failure")}
+        return frame_of({"chosen": [k == self.chosen for k in range(len(self.scores))], **columns}).rename_axis("start")
 
     @property
     def support(self) -> NDArray[np.bool_] | None:

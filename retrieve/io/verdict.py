@@ -7,6 +7,8 @@ from typing import Annotated, Any, NamedTuple
 
 from annotated_types import Ge, Le
 
+from ..plugins.shown import as_html
+
 
 class Verdict(NamedTuple):
     """How far to trust a result.
@@ -33,6 +35,9 @@ class Verdict(NamedTuple):
     words: str
     warnings: tuple[str, ...] = ()
     advice: str = ""
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
 
     @property
     def headline(self) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from ..errors import OptionError
-from .options import Option, build, options_of, renamed_options
-from .registry import find
+from .options import Option, build, options_of, renamed_options, unknown
+from .registry import available, find
 
 RUN_OPTIONS = frozenset(
     {
@@ -172,20 +172,24 @@ class SolverCommand(click.Command):
         args = self._of_recipe([self._current(arg) for arg in args])
         name = split_spec(_value_of("--solver", args) or self._default(ctx))[0]
         ctx.meta["retrieve.flags"] = flags(find("solvers", name))
-        return super().parse_args(ctx, args)
+        known = {param.name for param in (*self.params, *ctx.meta["retrieve.flags"])}
+        for key in ctx.default_map or {}:
+            if key not in known:
+                raise OptionError(unknown("option", key.removeprefix("solver__").replace("__", "."), _names(known), of=name))
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if owners := _owners(error.option_name):
+                whose = f"but of {', '.join(owners)}; add --solver {owners[0]}"
+                raise click.UsageError(f"{error.option_name} is no option of {name}, {whose}", ctx) from error
+            raise
 
     @staticmethod
     def _of_recipe(args: list[str]) -> list[str]:
-        """``--recipe`` without ``--solver`` names the solver, too: ``auto``, ``default`` or a recipe written out.
-
-        So does an option that only a recipe has.
-        """
+        """``--recipe`` without ``--solver`` names the solver, too: ``auto``, ``default`` or a recipe written out."""
         recipe = _value_of("--recipe", args)
-        if _value_of("--solver", args) is not None:
+        if recipe is None or _value_of("--solver", args) is not None:
             return args
-        if recipe is None:
-            own = {name for param in flags(find("solvers", "recipe")) for name in (*param.opts, *param.secondary_opts)}
-            return ["--solver", "recipe", *args] if own & {arg.partition("=")[0] for arg in args} else args
         if recipe not in ("auto", "default"):
             return ["--solver", "recipe", *args]
         at = next(k for k, arg in enumerate(args) if arg == "--recipe" or arg.startswith("--recipe="))
@@ -193,7 +197,18 @@ class SolverCommand(click.Command):
         return ["--solver", {"auto": "auto", "default": "recipe"}[recipe], *rest]
 
     def _default(self, ctx: click.Context) -> str:
-        return next(str(p.default) for p in self.params if p.name == "solver")
+        return str((ctx.default_map or {}).get("solver") or next(p.default for p in self.params if p.name == "solver"))
+
+
+def _owners(flag: str) -> list[str]:
+    """The solvers that have an option, `recipe` first."""
+    found = available("solvers")
+    owners = [name for name, solver in found.items() if any(flag in (*p.opts, *p.secondary_opts) for p in flags(solver))]
+    return sorted(owners, key=lambda name: (name != "recipe", name))
+
+
+def _names(parameters: set[str | None]) -> list[str]:
+    return [str(name).removeprefix("solver__").replace("__", ".") for name in parameters]
 
 
 def _value_of(flag: str, args: Sequence[str]) -> str | None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,10 +15,12 @@ from ..errors import InputError
 from ..numerics import fast
 from ..numerics.arrays import TINY, Array, Device, like, namespace, to_numpy
 from ..operators import FarField, Operator
+from ..plugins.shown import as_html, as_png
 from .autocorrelation import extent, islands, may_be_real, widths
 from .checks import check_measurement, checked_array, checked_support, usable_pixels
 from .likelihood import Gaussian, Likelihood
 from .meta import check_meta
+from .words import centred_intensity, text_of
 
 NLL_POINTS = 1 << 18
 """Points whose negative log-likelihood is taken at once."""
@@ -57,6 +58,8 @@ class Problem:
     truth: Array | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
     detector: Operator | None = None
+
+    __repr__, _repr_html_, _repr_png_, data = text_of, as_html, as_png, property(centred_intensity)
 
     @classmethod
     def from_arrays(
@@ -283,7 +286,7 @@ class Problem:
 
     def replace(self, **changes: Any) -> Problem:
         """A copy with some fields changed."""
-        return dataclasses.replace(self, **changes)
+        return replace(self, **changes)
 
     def to(self, device: Device) -> Problem:
         """The problem with its arrays on `device`, without the truth."""

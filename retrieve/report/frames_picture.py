@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .figure import write_figure
 from .panels import ChartCurve, CurvePanel, ImagePanel, Outline, PixelGrid
-from .pattern_panels import detector_grid, intensity_scale, measured_intensity
+from .pattern_panels import detector_grid, intensity_scale
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,7 +30,7 @@ def train_picture(train: PreparedTrain, path: str | Path | None = None) -> Figur
 
     panels = [_counts("before: mean of all frames", train.mean)]
     for problem, own in zip(train.problems, train.members, strict=True):
-        panels.append(_counts(f"after: {own.size} frames, {own[0]} to {own[-1]}", measured_intensity(problem)))
+        panels.append(_counts(f"after: {own.size} frames, {own[0]} to {own[-1]}", problem.data))
     with picture_style():
         figure = new_figure((4.6 * len(panels), 7.2))
         top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=(1, 0.75))[:, 0]
@@ -66,7 +66,7 @@ def scan_picture(scan: RockingScan, path: str | Path | None = None) -> Figure:
     whole = PixelGrid(FRAME_AXES, (0, 0, 0), (1.0, 1.0, 1.0), "")
     before = replace(_counts("before", scan.before), grid=whole, cut=scan.peak).sections()
     before = [replace(p, outlines=(Outline(np.any(scan.removed, axis=k), "cyan", "masked"),)) for k, p in enumerate(before)]
-    after = measured_intensity(scan.problem)
+    after = scan.problem.data
     grid = detector_grid(after.shape)._replace(names=FRAME_AXES)
     with picture_style():
         figure = new_figure((13.5, 8))

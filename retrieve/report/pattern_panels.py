@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..io.result import Result
-from ..problem import Problem
 from ..problem.likelihood import SQUARE_TOLERANCE, whole_numbers
 from .object_panels import AXIS_NAMES
 from .panels import ColourScale, ImagePanel, PixelGrid
@@ -18,15 +17,9 @@ PATTERN_DECADES = 7  # that the scale of an intensity spans at most
 PATTERN_PIXELS = 768  # along a side of a pattern that is shown; above that, means over blocks
 
 
-def measured_intensity(problem: Problem) -> NDArray[np.float32]:
-    """The measured intensity (*detector), centred, NaN where not measured."""
-    values = np.where(np.asarray(problem.valid), np.asarray(problem.amplitude) ** 2, np.nan)
-    return np.fft.fftshift(values).astype(np.float32)
-
-
 def diffraction_panels(result: Result) -> list[ImagePanel]:
     """Measured and calculated intensity on one scale, and the difference of their amplitudes; cut through the peak."""
-    measured = measured_intensity(result.problem)
+    measured = result.problem.data
     calculated = np.fft.fftshift(np.asarray(result.problem.intensity(np.nan_to_num(result.object)[None]))[0])
     difference = np.sqrt(np.maximum(calculated, 0)) - np.sqrt(measured)
     limit = float(np.nanquantile(np.abs(difference), 0.998)) or 1.0

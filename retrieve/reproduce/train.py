@@ -25,7 +25,7 @@ from ..report.drawing.images import draw_grid
 from ..report.drawing.style import new_figure, picture_style
 from ..report.object_panels import ObjectScales, amplitude_and_phase, object_grid, object_scales
 from ..report.panels import ColourScale, ImageGrid, ImagePanel, ImageRow
-from ..report.pattern_panels import detector_grid, measured_intensity
+from ..report.pattern_panels import detector_grid
 from ..simulate import TEST_SEED, PulseTrain, Recording, object_set, record
 from ..simulate.pulses import write_recording
 from .base import Effort, Line, Reproduction
@@ -122,7 +122,7 @@ def _figure4(made: Recording, results: list[Result]) -> Figure:
         for number, (part, result) in enumerate(zip(parts, results, strict=True)):
             assert result.samples is not None
             aligned = [align(one, results[0].object, ramp=number > 0).object for one in result.samples[:3]]
-            measured = np.sqrt(measured_intensity(result.problem))
+            measured = np.sqrt(result.problem.data)
             scales = object_scales([x[crop] for x in aligned], None)
             rows = [_sample_row(x, crop, one, measured, scales) for x, one in zip(aligned, result.samples, strict=False)]
             shown = ImagePanel("measured", measured / np.nanmax(measured), PATTERN_SCALE, detector_grid(measured.shape))

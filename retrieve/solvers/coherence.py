@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import OptionError
 from ..numerics.arrays import Array, like, namespace
-from ..operators import PartialCoherence, richardson_lucy
+from ..operators import Operator, PartialCoherence, richardson_lucy
 from ..plugins.options import option, validate
 from ..problem import Problem
 
@@ -27,17 +27,17 @@ class Coherence:
     def __post_init__(self) -> None:
         validate(self)
 
-    def first(self, problem: Problem, total: int) -> float:
-        """Return the iteration, of `total`, of the first update; infinity for none.
+    def first(self, total: int, axes: int, detector: Operator | None) -> float:
+        """Return the iteration, of `total`, of the first update for data of so many axes; infinity for none.
 
         Raises `OptionError` if `when` is "always" and the problem's detector operator is not a kernel.
         """
-        if problem.detector is not None and not isinstance(problem.detector, PartialCoherence):
+        if detector is not None and not isinstance(detector, PartialCoherence):
             if self.when == "always":
-                kind = type(problem.detector).__name__
+                kind = type(detector).__name__
                 raise OptionError(f"coherence.when='always' cannot refine a detector operator of kind {kind}; give never")
             return math.inf
-        due = self.when == "always" or (self.when == "auto" and len(problem.shape) == 3)
+        due = self.when == "always" or (self.when == "auto" and axes == 3)
         return self.begin * total if due else math.inf
 
     def refine(self, problem: Problem, x: Array) -> Problem:

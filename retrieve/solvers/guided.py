@@ -49,7 +49,7 @@ class Guided(Solver):
                 if generation:  # what is bred is zero where one of its parents is
                     support, earlier = first_support(problem, member)[0], False
                 cut = None if earlier else self.recipe.twin_cut
-                for step in iterate(self.recipe.parts(), problem, member, support, cut):
+                for step in iterate(self.recipe.parts(), problem, member, support, cut, rng):
                     yield step._replace(stage=f"generation {generation + 1} member {k + 1}", total=None)
                 ends.insert(k, step._replace(x=step.estimate))
         yield self._best(problem, ends)

@@ -9,6 +9,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from inspect import signature
 from typing import ClassVar
 
 from ..errors import OptionError
@@ -91,7 +92,10 @@ class Iterative(Solver):
         return None if own == {"update"} else self.pixelwise()
 
     def update(self, x: Array, m: Array, project: Constraint, problem: Problem, t: float) -> Array:
-        """Return the next x from x and m = P_M x, under P_S = `project`, at the share t of this algorithm's iterations."""
+        """Return the next x from x and m = P_M x, under P_S = `project`, at the share t of this algorithm's iterations.
+
+        An update with one more parameter, `rng`, gets the `Streams` of the starts, to draw random numbers.
+        """
         numbers = self.coefficients()
         if numbers is None:
             raise NotImplementedError(f"{type(self).__name__} has neither coefficients nor an update; define one of them")
@@ -104,7 +108,7 @@ class Iterative(Solver):
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """Run the algorithm alone."""
         support, earlier = begun_support(problem, x)
-        return iterate([replace(self, twin_cut=None) if earlier else self], problem, x, support)
+        return iterate([replace(self, twin_cut=None) if earlier else self], problem, x, support, rng=rng)
 
     def batch_for(self, problem: Problem) -> int:
         """Return as many starts as are faster together than one by one."""
@@ -150,11 +154,12 @@ def iterate(
     x: Array,
     support: Array | None = None,
     twin_cut: int | None = None,
+    rng: Streams | None = None,
 ) -> Iterator[Step]:
     """Run the `parts` in sequence from x (batch, *shape), first within `support`, bool (batch or 1, *shape), if given.
 
     A part that converges ends early, and the next begins. The total of iterations shrinks by those left out. `twin_cut`
-    is an iteration of the whole run; one that a part states is an iteration of that part.
+    is an iteration of the whole run; one that a part states is an iteration of that part. `rng` is for an `update` that draws.
     """
     if support is None:
         support = first_support(problem, x)[0]
@@ -180,8 +185,8 @@ def iterate(
         wrapping = wrap.when == "always" or (wrap.when == "auto" and blind)
         project = part.constrain(support)
         step = part.compiled() if part.fit == "exact" or fast.passes_for(x) is not None else None
-        loop = (None if step is None else loop_for(x, problem, step, project)) or _AsWritten(part)
-        blurred = part.coherence.first(problem, total)
+        loop = (None if step is None else loop_for(x, problem, step, project)) or _AsWritten(part, rng)
+        blurred = part.coherence.first(total, len(problem.shape), problem.detector)
         finishing = part.finish_transforms * x.shape[0]
         cuts = [at - 1 for at in (part.twin_cut, None if twin_cut is None else twin_cut - n) if at is not None]
         for k in range(part.iterations):
@@ -212,8 +217,9 @@ def iterate(
 class _AsWritten:
     """The iterations of an algorithm by its `update`, with the two methods of `fast.loops.Loop`."""
 
-    def __init__(self, part: Iterative) -> None:
+    def __init__(self, part: Iterative, rng: Streams | None) -> None:
         self.part, self.done = part, 0
+        self.more = {"rng": rng} if "rng" in signature(part.update).parameters else {}
 
     def modulus(self, problem: Problem, x: Array) -> Array:
         """P_M x, its real part if the object is positive."""
@@ -226,7 +232,7 @@ class _AsWritten:
         if project.positive:
             x, m = _signed(x, m, project.support)
         plain = not project.positive and project.phase is None
-        return self.part.update(x, m, project, problem, t), m if plain else project(m)
+        return self.part.update(x, m, project, problem, t, **self.more), m if plain else project(m)
 
 
 def _real(x: Array) -> Array:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from ..errors import OptionError
 from ..numerics.arrays import Array
 from ..plugins.options import build, option, options_of, unknown, values_of
+from ..plugins.registry import find, registered
 from ..problem import Problem
 from .base import Solver, Step, Streams
 from .coherence import Coherence
@@ -55,17 +56,27 @@ def _term(rest: str, text: str, shared: dict[str, Any]) -> tuple[list[Iterative 
         if not rest.lstrip().startswith(")"):
             raise _error(text, "a ')' is missing")
         return inner * int(number[1]), rest.lstrip()[1:]
-    named = re.match(r"([A-Za-z_]\w*)\s*(?:\(([^()]*)\))?", rest)
+    named = re.match(r"([A-Za-z_][\w-]*)\s*(?:\(([^()]*)\))?", rest)
     if not named:
         raise _error(text, f"the name of an algorithm was expected after {number[1]}")
-    name = named[1].lower()
-    if name not in PARTS:
-        raise OptionError(f"recipe {text!r}: {unknown('algorithm', name, PARTS)}")
-    algorithm = PARTS[name]
+    algorithm = _algorithm(named[1], text)
     stated = dict(pair.partition("=")[::2] for pair in re.split(r"\s*,\s*", named[2].strip())) if named[2] else {}
     own = {o.name for o in options_of(algorithm)}
     options = {k: v for k, v in shared.items() if k in own and v is not None} | {"iterations": number[1]} | stated
     return [build(algorithm, options)], rest[named.end() :]
+
+
+def _algorithm(name: str, text: str) -> type[Iterative | Descent]:
+    """An algorithm of ours by its name in any case, or one that a plugin registers. Raises `OptionError` for any other name."""
+    if name.lower() in PARTS:
+        return PARTS[name.lower()]
+    known = registered("solvers")
+    if name not in known:
+        raise OptionError(f"recipe {text!r}: {unknown('algorithm', name, {*PARTS, *known})}")
+    found: type[Solver] = find("solvers", name)
+    if not issubclass(found, (Iterative, Descent)):
+        raise OptionError(f"recipe {text!r}: {name} is a whole solver; a part is a subclass of Iterative or Descent")
+    return found
 
 
 def _error(text: str, what: str) -> OptionError:
@@ -101,7 +112,7 @@ class Recipe(Solver):
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """Run the parts."""
         support, earlier = begun_support(problem, x)
-        return iterate(self.parts(), problem, x, support, None if earlier else self.twin_cut)
+        return iterate(self.parts(), problem, x, support, None if earlier else self.twin_cut, rng)
 
     def shrink_wraps(self) -> Mapping[str, ShrinkWrap]:
         """Return that of the highest threshold, its own or that of a part."""

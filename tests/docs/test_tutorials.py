@@ -44,3 +44,21 @@ def test_own_prior(tmp_path):
     assert "with the prior, " in said
     assert "trained for" in said
     assert (tmp_path / "own-prior" / "run" / "mine.safetensors").exists()
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_and_shows(tmp_path):
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    book = nbformat.read(TUTORIALS / "notebook.ipynb", as_version=4)
+    assert all(not cell.get("outputs") for cell in book.cells), "the notebook is kept without outputs"
+    nbclient.NotebookClient(book, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    shown = {kind for cell in book.cells for output in cell.get("outputs", ()) for kind in output.get("data", ())}
+    assert {"text/html", "image/png"} <= shown
+    assert (tmp_path / "crystal2d.cxi").is_file()
+    cards = [
+        output["data"]["text/html"]
+        for cell in book.cells
+        for output in cell.get("outputs", ())
+        if "text/html" in output.get("data", {})
+    ]
+    assert any("Verdict" in card for card in cards)

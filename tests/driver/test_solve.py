@@ -218,7 +218,7 @@ def test_a_failed_start_is_kept_as_failed_when_not_strict(hard):
 
 @pytest.mark.parametrize(("how", "shape"), [("shape", r"\(1, 47, 40\)"), ("batch", r"\(2, 48, 40\)")])
 def test_a_step_of_the_wrong_shape(hard, how, shape):
-    with pytest.raises(SolverError, match=rf"solver odd: step 3 has shape {shape}, not \(1, 48, 40\)"):
+    with pytest.raises(SolverError, match=rf"solver odd: step 3 is ndarray of shape {shape}; yield x of \(1, 48, 40\)"):
         solve(Odd(how), hard)
 
 

@@ -56,8 +56,7 @@ def test_the_score_is_that_of_the_refined_problem():
     ("when", "axes", "due"), [("auto", 2, False), ("auto", 3, True), ("always", 2, True), ("never", 3, False)]
 )
 def test_when_it_is_due(when, axes, due):
-    problem = Problem.from_arrays(intensity=np.ones((8,) * axes))
-    assert Coherence(when=when, every=5, begin=0.5).first(problem, 20) == (10 if due else math.inf)
+    assert Coherence(when=when, every=5, begin=0.5).first(20, axes, None) == (10 if due else math.inf)
 
 
 def test_another_detector_operator_is_not_refined():

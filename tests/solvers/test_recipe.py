@@ -70,7 +70,7 @@ BAD = {
     "2*()": "a number of iterations",
     "0*(3 hio)": "a number of iterations",
     "3 hoi": "recipe '3 hoi': unknown algorithm 'hoi'; did you mean hio",
-    "3 recipe": "unknown algorithm 'recipe'",
+    "3 recipe": "recipe is a whole solver",
     "3 hio(bta=1)": "unknown option 'bta' of hio; did you mean beta",
     "3 hio(beta=9)": r"option beta=9.0 is out of range; give a value in \(0, 2\]",
     "3 hio(beta)": "option beta='' is not of type float",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -33,10 +34,19 @@ def picture_style() -> AbstractContextManager[None]:
     return matplotlib.rc_context(STYLE)
 
 
+class Picture(Figure):
+    """A figure that a notebook shows by itself, without a backend of matplotlib."""
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        self.savefig(file, format="png")
+        return file.getvalue()
+
+
 def new_figure(size: tuple[float, float], compress: bool = False) -> Figure:
     """An empty figure of a width and height (in); with `compress`, without gaps between images of one shape."""
     layout = ConstrainedLayoutEngine(compress=compress, w_pad=0.1, h_pad=0.08)
-    return Figure(figsize=size, dpi=100, layout=layout)
+    return Picture(figsize=size, dpi=100, layout=layout)
 
 
 def colour_of(series: int) -> str:

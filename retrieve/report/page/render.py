@@ -46,6 +46,11 @@ def render(template: str, **content: Any) -> str:
     return numbered(_environment().get_template(template).render(made=made, **own, **content).lstrip())
 
 
+def fragment(template: str, **content: Any) -> str:
+    """A template that stands alone within another page."""
+    return _environment().get_template(template).render(**content).strip()
+
+
 def _digest(script: str) -> str:
     """The source expression by which a content security policy knows a script or a style."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"

@@ -17,7 +17,7 @@ from retrieve.plugins.options import options_of
 from retrieve.plugins.registry import find, registered
 from retrieve.prepare import Pulses, Scan
 from retrieve.priors.training.settings import DenoiserOptions, Training, UNetOptions
-from retrieve.simulate import PulseTrain
+from retrieve.simulate import Noise, PulseTrain, object_set, set_names
 from retrieve.strain.options import Measure
 
 TARGET = Path(__file__).with_name("reference.md")
@@ -75,18 +75,50 @@ def lines() -> Iterator[str]:
 
 def _command(name: str, command: click.Command, summary: str = "") -> Iterator[str]:
     """The help and options of a command, then of its subcommands. Solvers and preparations have tables of their own."""
-    yield f"\n### {name}\n\n{_flat(command.help) or summary}\n\n| option | default | meaning |\n|---|---|---|"
-    for option in command.params:
-        if isinstance(option, click.Option) and not str(option.name).startswith("solver__"):
-            default = str(option.default) if type(option.default) in (str, int, float) else ""
-            yield f"| `{', '.join(option.opts)}` | {default} | {_cell(option.help or '')} |"
-    for part, inner in (command.commands if isinstance(command, click.Group) else {}).items():
-        yield from _command(f"{name} {part}", inner)
+    yield f"\n### {name}\n\n{_flat(command.help) or summary}\n"
+    options = [one for one in command.params if isinstance(one, click.Option) and not str(one.name).startswith("solver__")]
+    if options:
+        yield "| option | default | meaning |\n|---|---|---|"
+    elif not isinstance(command, click.Group):
+        yield "It takes no options."
+    for option in options:
+        default = str(option.default) if type(option.default) in (str, int, float) else ""
+        yield f"| `{', '.join(option.opts)}` | {default} | {_cell(option.help or '')} |"
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        if name == "retrieve simulate":
+            yield from _sets(command, context)
+            return
+        for part in command.list_commands(context):
+            inner = command.get_command(context, part)
+            assert inner is not None
+            yield from _command(f"{name} {part}", inner)
+
+
+def _sets(command: click.Group, context: click.Context) -> Iterator[str]:
+    """The simulated sets with the options that they share, then the options of each kind of set and of the noise."""
+    kinds: dict[type, list[str]] = {}
+    for name in set_names():
+        kinds.setdefault(type(object_set(name)), []).append(name)
+    shared = command.get_command(context, next(iter(set_names())))
+    assert shared is not None
+    yield from list(_command("retrieve simulate NAME", shared))[1:]
+    for kind, names in kinds.items():
+        listed = ", ".join(f"`{name}`" for name in names)
+        yield f"\n#### {kind.__name__}\n\n{_first(kind)} Sets: {listed}.\n"
+        yield from _options(kind)
+    yield f"\n#### Noise and detector of every set\n\n{_first(Noise)}\n"
+    yield from _options(Noise)
 
 
 def _options(declared: type) -> Iterator[str]:
     yield "| option | default | range | meaning |\n|---|---|---|---|"
     yield from (f"| `{o.flag}` | {o.default} | {_cell(o.range)} | {_cell(o.help)} |" for o in options_of(declared))
+
+
+def _first(declared: type) -> str:
+    """The first paragraph of a docstring, on one line."""
+    return _flat((declared.__doc__ or "").split("\n\n")[0])
 
 
 def _flat(text: str | None) -> str:

@@ -95,6 +95,26 @@ def objects(path: Path) -> None:
     np.save(path / "stack.npy", np.stack([blobs((32, 32), seed=seed, number=6)[0] for seed in range(12)]))
 
 
+def of_pynx(path: Path) -> None:
+    """The object of scan.npz in the layout of PyNX."""
+    x = scan()
+    with h5py.File(path, "w") as file:
+        file["cxi_version"] = 150
+        file.attrs["creator"], file.attrs["default"] = "PyNX", "/entry_1"
+        entry = file.create_group("entry_1")
+        entry["program_name"] = "PyNX"
+        entry["image_1/data"], entry["image_1/mask"] = x["truth"] * 31, x["support"].astype(np.int8)
+        entry["image_1/support"] = h5py.SoftLink("/entry_1/image_1/mask")
+
+
+def of_cohere(path: Path) -> None:
+    """The object of scan.npz as a folder of cohere: the conjugate, its maximum 1."""
+    path.mkdir()
+    x = scan()
+    np.save(path / "image.npy", np.conj(x["truth"]) / np.abs(x["truth"]).max())
+    np.save(path / "support.npy", x["support"].astype(int))
+
+
 MADE: dict[str, Callable[[Path], object]] = {
     "scan.npz": lambda path: np.savez(path, **{k: v for k, v in scan().items() if k in ("intensity", "mask")}),
     "known.npz": lambda path: np.savez(path, **scan()),
@@ -107,6 +127,8 @@ MADE: dict[str, Callable[[Path], object]] = {
     "id01.h5": id01,
     "crystal.npz": crystal,
     "my-objects": objects,
+    "pynx.cxi": of_pynx,
+    "results_phasing": of_cohere,
 }
 
 if __name__ == "__main__":

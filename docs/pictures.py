@@ -1,6 +1,6 @@
 """Makes the pictures of the pages with the commands that stand below them, and shrinks them.
 
-    python docs/pictures.py            # all, about two minutes; needs chromium for pictures of a page
+    python docs/pictures.py            # all, about five minutes; pictures of a page need playwright and chromium
     python docs/pictures.py crystal2d  # those of one group
 
 A picture of more than `LIMIT` bytes is refused.
@@ -22,7 +22,9 @@ FIGURES = DOCS / "figures"
 LIMIT = 150_000
 COLOURS = 256
 TRAIN = "--dark train.h5:/dark --gain train.h5:/gain --flat train.h5:/flat --background train.h5:/background"
-CHROMIUM = "chromium --headless=new --no-sandbox --hide-scrollbars --virtual-time-budget=8000"
+SHOT = f"{sys.executable} {DOCS / 'screenshot.py'}"
+WIDEST = 1200
+"""Pixels to which wider pictures are reduced."""
 
 
 class Group(NamedTuple):
@@ -43,7 +45,7 @@ GROUPS = {
             "retrieve prepare scan frames.npy --out scan.cxi",
             "retrieve run scan.cxi --starts 4 --agree 0 --out crystal.cxi --report crystal.html",
             "retrieve analyze crystal.cxi",
-            f"{CHROMIUM} --window-size=1000,1060 --screenshot=page.png crystal.html",
+            f"{SHOT} crystal.html page.png",
         ),
         {
             "scan.png": "first_scan_prepared.png",
@@ -61,6 +63,35 @@ GROUPS = {
         ),
         {"crystal.strain.png": "strain.png"},
     ),
+    "gallery": Group(
+        (
+            "retrieve run example:crystal3d --report crystal3d.html",
+            f"{SHOT} crystal3d.html page.png --size 1000x700",
+            f"{SHOT} crystal3d.html dark.png --size 1000x700 --dark",
+            f"{SHOT} crystal3d.html solid.png --element figure.solid",
+        ),
+        {
+            "example-crystal3d.retrieved.png": "gallery_crystal3d.png",
+            "page.png": "gallery_page.png",
+            "dark.png": "gallery_page_dark.png",
+            "solid.png": "gallery_solid.png",
+        },
+    ),
+    "domains": Group(
+        (
+            "retrieve simulate domains2d-10-cells --seed 3000000 --sigma 0.01 --out film.cxi",
+            "retrieve run film.cxi --solver diffusion --starts 3",
+        ),
+        {"film.retrieved.png": "gallery_domains.png"},
+    ),
+    "compare": Group(
+        (
+            "retrieve compare --benchmark domains2d-10-cells --objects 3 --starts 3 --noise 0,0.01,0.05 "
+            "--solver hio --solver raar --solver rrr --report compare.html",
+            f"{SHOT} compare.html compare.png --size 1000x820",
+        ),
+        {"compare.png": "gallery_compare.png"},
+    ),
     "pulses": Group(
         ("retrieve simulate pulses --out train.h5", f"retrieve prepare pulses train.h5 {TRAIN} --ranges :24,-55: --out set.cxi"),
         {"set.png": "prepare_pulses.png"},
@@ -75,7 +106,9 @@ def frames_script() -> str:
 
 def shrink(source: Path, target: Path) -> int:
     """Write a picture with few colours; its size in bytes."""
-    Image.open(source).convert("RGB").quantize(COLOURS, kmeans=3, dither=Image.Dither.NONE).save(target, optimize=True)
+    image = Image.open(source).convert("RGB")
+    image.thumbnail((WIDEST, WIDEST), Image.Resampling.LANCZOS)
+    image.quantize(COLOURS, kmeans=3, dither=Image.Dither.NONE).save(target, optimize=True)
     return target.stat().st_size
 
 

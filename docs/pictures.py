@@ -86,7 +86,7 @@ GROUPS = {
     ),
     "compare": Group(
         (
-            "retrieve compare --benchmark domains2d-10-cells --objects 3 --starts 3 --noise 0,0.01,0.05 "
+            "retrieve compare --benchmark domains2d-10-cells --objects 3 --starts 3 --noise 0,0.01 --ffts 1200 "
             "--solver hio --solver raar --solver rrr --report compare.html",
             f"{SHOT} compare.html compare.png --size 1000x820",
         ),

@@ -5,10 +5,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 
+from retrieve.io.starting_point import starting_point
+from retrieve.numerics.alignment import correlation
 from retrieve.plugins.options import build
 from retrieve.plugins.registry import PLUGIN_KINDS
+from retrieve.problem import Problem
+from retrieve.simulate import crystal, measure
 from retrieve.testing import run_checks
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -53,6 +59,21 @@ def test_the_page_s_test_runs(worked):
     exec(block("test_my_module.py"), made)
     checks = made["test_conforms"].pytestmark[0].args[1]
     assert len(checks) > 20
+
+
+def test_a_result_handed_over_to_cohere_comes_back_the_same(tmp_path, monkeypatch):
+    truth = crystal((32, 32), seed=3)
+    with h5py.File(tmp_path / "au.cxi", "w") as file:
+        file["entry_1/image_1/data"] = truth
+        file["entry_1/image_1/support"] = (np.abs(truth) > 0).astype(np.int8)
+    code = re.search(r"```python\n(from pathlib.*?)```", (DOCS / "peers.md").read_text(), re.DOTALL)[1]
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    problem = Problem.from_arrays(intensity=1e5 * measure(truth))
+    found = starting_point("for_cohere", problem)
+    assert correlation(found.object, truth) > 0.999
+    assert np.array_equal(found.support, np.abs(truth) > 0)
+    assert correlation(np.load("for_pynx.npz")["object"], truth) > 0.999
 
 
 def test_every_hook_is_told():

@@ -108,12 +108,12 @@ def phase(one: FileRun, solve: Solve = run_quietly) -> Row:
         return Row(one.file, "failed", seconds=time.perf_counter() - begun, failure=reason)
 
 
-def phase_in_worker(one: FileRun, limits: Limits) -> Row:
+def phase_in_worker(one: FileRun, limits: Limits | None = None) -> Row:
     """`phase` beside other workers: on one core, within the limits of what is read."""
     from ..files import limited
     from ..numerics.arrays import one_core
 
-    with one_core(), limited(**asdict(limits)):
+    with one_core(), limited(**({} if limits is None else asdict(limits))):
         return phase(one)
 
 

@@ -104,6 +104,13 @@ def test_arrays_that_unpack_to_much_more_than_the_file(here):
         load("meta.h5")
 
 
+def test_facts_that_claim_too_many_values_are_passed_over(here):
+    with h5py.File("a.h5", "w") as file:
+        file["entry/data"] = GOOD
+        file.create_dataset("entry/instrument/detector/distance", (10**11,), "f8", chunks=(10**6,), fillvalue=1)
+    assert load("a.h5").data.shape == (32, 32)
+
+
 def test_many_empty_frames_are_read_in_parts(here):
     with h5py.File("a.h5", "w") as file:
         made = file.create_dataset("d", (600, 256, 256), "u4", chunks=(600, 256, 256), compression="gzip")

@@ -5,6 +5,7 @@ import pytest
 
 import retrieve
 from retrieve.errors import InputError
+from retrieve.files import to_json
 from retrieve.geometry.experiment import Experiment
 from retrieve.problem import Problem
 from retrieve.problem.meta import binned, check_meta, experiment_of, in_window, joined, of_frames, settled, with_experiment
@@ -39,10 +40,10 @@ def meta(**more):
     ({"voxel_size_nm": [10, float("nan"), 5]}, "positive lengths"),
     ({"pixel_size_m": [1e-5, 1e-5, 1e-5]}, "3 lengths"),
     ({"pixel_size_m": 0}, "positive lengths in m"),
-    ({"steps": "cut"}, "a list of texts"),
-    ({"notes": 5}, "a list of texts"),
-    ({"input": "a.h5"}, "a mapping"),
-    ({"alien": 3}, "a mapping"),
+    ({"steps": "cut"}, "steps='cut', not a valid list; correct it"),
+    ({"notes": 5}, "notes=5, not a valid list"),
+    ({"input": "a.h5"}, "input='a.h5', not a valid dictionary"),
+    ({"alien": 3}, "alien=3, not a valid dictionary"),
     ({"experiment": "9 keV"}, "experiment='9 keV'"),
     ({"experiment": {"energy": 9}}, "'energy', which is unknown"),
     ({"experiment": {"energy_kev": 0}}, "energy_kev=0"),
@@ -97,7 +98,7 @@ def test_one_number_for_all_axes_becomes_one_an_axis_where_they_differ():
 
 
 def test_a_frame_of_a_scan_loses_the_first_length_and_has_its_own_angle(tmp_path):
-    np.savez(tmp_path / "a.npz", intensity=PATTERN, meta=retrieve.io.cxi.to_json(meta()))
+    np.savez(tmp_path / "a.npz", intensity=PATTERN, meta=to_json(meta()))
     got = retrieve.read(tmp_path / "a.npz", frame=3).meta
     assert got["voxel_size_nm"] == [5.0, 4.0]
     e = experiment_of(got)
@@ -122,7 +123,7 @@ def test_axes_of_length_1_take_their_length_with_them(tmp_path, shape, kept):
 def test_a_pattern_padded_around_its_peak_keeps_its_lengths_right(tmp_path):
     grid = np.indices((40, 40))
     data = np.random.default_rng(0).poisson(3000 * np.exp(-((grid[0] - 33) ** 2 + (grid[1] - 20) ** 2) / 9.0))
-    text = retrieve.io.cxi.to_json({"voxel_size_nm": 5, "experiment": {"direct_beam": [33, 20]}})
+    text = to_json({"voxel_size_nm": 5, "experiment": {"direct_beam": [33, 20]}})
     np.savez(tmp_path / "a.npz", intensity=data, meta=text)
     problem = retrieve.read(tmp_path / "a.npz")
     n = problem.shape

@@ -80,7 +80,9 @@ def _energy(meta: Mapping[str, Any]) -> float | None:
 
 def _texts(meta: Mapping[str, Any], found: dict[str, Any], angles: dict[str, Any]) -> dict[str, Any]:
     """The fields with what the texts on scan, detector, sample and beamline add."""
-    text = {name: str(meta.get(name) or "") for name in ("scan", "detector", "sample", "beamline")}
+    text = {
+        name: value if isinstance(value := meta.get(name), str) else "" for name in ("scan", "detector", "sample", "beamline")
+    }
     if (scan := SCAN.search(text["scan"])) and len(scan[4]) <= MOST_DIGITS:
         name, *ends, steps = scan.groups()
         first, last = (number(f"scan, {name}", end) for end in ends)

@@ -1,5 +1,7 @@
 """What a measurement says of itself: checked before any work, changed with the array, kept by every step."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ import retrieve
 from retrieve.errors import InputError
 from retrieve.files import to_json
 from retrieve.geometry.experiment import Experiment
+from retrieve.io.result import write_problem as save_problem
 from retrieve.problem import Problem
 from retrieve.problem.meta import binned, check_meta, experiment_of, in_window, joined, of_frames, settled, with_experiment
 
@@ -181,3 +184,26 @@ def test_stacks_put_together_have_the_angles_of_all_frames():
 
 def test_a_single_note_is_a_list_of_one():
     assert check_meta({"notes": "rows near the edge are 0"}, (8, 8)) == {"notes": ["rows near the edge are 0"]}
+
+
+VALUES = (None, True, -1, 10**400, float("inf"), "x", "\ud800", [], {}, [1, 2, 3, 4], [None], [[1]], {"name": 3}, {"path": 3},
+          {"nominal": [[1]]}, {"diffractometer": 3}, {"angles_deg": {"theta": {}}}, "th 1..2 in 99999999999999 steps",
+          "th 1.2.3..2 in 3 steps", np.float32(3), np.array(3), np.zeros(3))  # fmt: skip
+KEYS = """likelihood voxel_size_nm pixel_size_m alien energy_keV energy_J wavelength_nm title notes steps prepare input experiment
+scan detector sample beamline hkl direct_beam monitor theta_deg detector_distance_m exposure_s text""".split()
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_meta_of_any_value_is_refused_in_words_or_can_be_written(key, tmp_path):
+    for value in VALUES:
+        with suppress(InputError):
+            save_problem(Problem.from_arrays(intensity=PATTERN, meta={key: value}), tmp_path / "a.cxi")
+            retrieve.read(tmp_path / "a.cxi")
+
+
+def test_a_meta_that_is_nested_without_end_is_refused():
+    deep = {}
+    for _ in range(5000):
+        deep = {"a": deep}
+    with pytest.raises(InputError, match="nested deeper"):
+        Problem.from_arrays(intensity=PATTERN, meta=deep)

@@ -189,8 +189,32 @@ def test_a_single_note_is_a_list_of_one():
 VALUES = (None, True, -1, 10**400, float("inf"), "x", "\ud800", [], {}, [1, 2, 3, 4], [None], [[1]], {"name": 3}, {"path": 3},
           {"nominal": [[1]]}, {"diffractometer": 3}, {"angles_deg": {"theta": {}}}, "th 1..2 in 99999999999999 steps",
           "th 1.2.3..2 in 3 steps", np.float32(3), np.array(3), np.zeros(3))  # fmt: skip
-KEYS = """likelihood voxel_size_nm pixel_size_m alien energy_keV energy_J wavelength_nm title notes steps prepare input experiment
-scan detector sample beamline hkl direct_beam monitor theta_deg detector_distance_m exposure_s text""".split()
+KEYS = [
+    "likelihood",
+    "voxel_size_nm",
+    "pixel_size_m",
+    "alien",
+    "energy_keV",
+    "energy_J",
+    "wavelength_nm",
+    "title",
+    "notes",
+    "steps",
+    "prepare",
+    "input",
+    "experiment",
+    "scan",
+    "detector",
+    "sample",
+    "beamline",
+    "hkl",
+    "direct_beam",
+    "monitor",
+    "theta_deg",
+    "detector_distance_m",
+    "exposure_s",
+    "text",
+]
 
 
 @pytest.mark.parametrize("key", KEYS)

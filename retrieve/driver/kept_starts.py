@@ -12,7 +12,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from ..files import replacing
+from ..files import make_folder, replacing
 from ..io.cxi import to_json
 from ..io.result import Cost
 from ..problem.scoring import Score
@@ -89,8 +89,8 @@ class KeptStarts:
             "account": list(batch.account),
         }
         arrays = {name: getattr(batch, name) for name in ARRAYS} | {f"kernel{k}": one for k, one in enumerate(batch.kernels)}
-        self._folder.mkdir(exist_ok=True)
-        with replacing(self._place(numbers)) as beside, beside.open("wb") as file:
+        make_folder(self._folder)
+        with replacing(self._place(numbers)) as file:
             np.savez(file, said=json.dumps(said, default=float), **{name: a for name, a in arrays.items() if a is not None})
         return batch
 

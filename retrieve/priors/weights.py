@@ -73,8 +73,8 @@ def save(module: nn.Module, card: Mapping[str, Any], path: str | Path) -> Path:
     for name, t in tensors.items():
         if not t.isfinite().all():
             raise RetrieveError(f"{path}: {name} holds a value that fp16 cannot hold; nothing was written")
-    with replacing(path) as partial:
-        partial.write_bytes(serialised(tensors, {"card": json.dumps(card)}))
+    with replacing(path) as file:
+        file.write(serialised(tensors, {"card": json.dumps(card)}))
     return path
 
 

@@ -1,6 +1,6 @@
 """Whatever is in a file: no traceback, no hang, no signal, no nonsense saved, no memory without need, nothing left behind.
 
-Each format has mutants by seeds. A seed makes the same mutant anywhere. A failure names the file, which is kept, and the commands.
+Each format has mutants by seeds. A seed makes the same mutant anywhere. A failure names the file, which is kept.
 """
 
 import pytest

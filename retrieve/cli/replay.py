@@ -94,7 +94,7 @@ def _first_difference(before: Result, now: Result) -> list[str]:
     if len(before.history) != len(now.history):
         return [f"{len(before.history)} starts then, {len(now.history)} now"]
     for start, (was, found) in enumerate(zip(before.history, now.history, strict=True)):
-        for k, (step, r) in enumerate(zip(was["step"], was["r"], strict=True)):
+        for k, (step, r) in enumerate(zip(was.get("step", ()), was.get("r", ()), strict=True)):
             if k >= len(found["step"]) or found["step"][k] != step:
                 return [f"start {start} ends at step {was['step'][-1]:.0f} then, at step {found['step'][-1]:.0f} now"]
             now_r = found["r"][k]

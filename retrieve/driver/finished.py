@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from ..errors import InputError
-from ..io.cxi import to_json
+from ..files import to_json
 from ..io.results import Summary, read_summary
 from ..numerics.arrays import find_device
 from ..problem import Problem

@@ -12,8 +12,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from ..files import make_folder, replacing
-from ..io.cxi import to_json
+from ..files import make_folder, replacing, to_json
 from ..io.result import Cost
 from ..problem.scoring import Score
 from ..provenance import versions

@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..files import check_writable
+from ..files import NewerVersion, check_writable
 
 try:
     import fcntl
@@ -24,15 +24,19 @@ APPEND, OPEN, CLAIMS = 2**62, 2**62 + 1, 2**62 + 2
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 """Errors of a file system without locks."""
 
+CHUNK = 1 << 24
+"""Bytes that are read at once."""
+
 _in_use: set[str] = set()
 """Files that this process holds: locks are between processes, and closing a second handle would end those of the first."""
 
 
 class SharedLines:
-    """Whole lines of a file that other processes may extend at the same time.
+    """Records, one a line of a file that other processes may extend at the same time.
 
     The locks are those of POSIX on single bytes. The system ends them when a process dies, on one machine and on NFS, and
-    forked workers do not inherit them. A line that a killed process tore is ended by the next reader.
+    forked workers do not inherit them. A line that cannot be read, as a killed process or a bad disk leaves it, moves to the file
+    `damaged` beside this one; blanks take its place. Lines of a newer version stay, unread.
 
     Parameters
     ----------
@@ -40,6 +44,13 @@ class SharedLines:
         The file; it is made if it is not there.
     keep : bool
         True: keep its lines, beside other processes. False: begin anew, alone.
+    read : callable
+        The record of a line. Raises `InputError` for a line that is none.
+
+    Attributes
+    ----------
+    path, damaged : Path
+        The file, and that of its damaged lines.
 
     Raises
     ------
@@ -52,14 +63,16 @@ class SharedLines:
         On a file system without locks.
     """
 
-    def __init__(self, path: str | Path, keep: bool) -> None:
-        self.path = check_writable(path)
+    def __init__(self, path: str | Path, keep: bool, read: Callable[[bytes], Any]) -> None:
+        self.path, self._record = check_writable(path), read
+        self.damaged = self.path.with_suffix(f".damaged{self.path.suffix}")
         self._read, self._lockable = 0, fcntl is not None
         self._name = os.path.realpath(self.path)
         if self._name in _in_use:
             raise InputError(f"this process writes {self.path} already; pass on the Store that holds it")
         try:
-            self._file = self.path.open("a+b", buffering=0)
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+            self._file = os.fdopen(handle, "r+b", buffering=0)
         except OSError as error:
             raise InputError(f"cannot use {self.path}: {error.strerror or error}; choose another place for the JSON") from error
         _in_use.add(self._name)
@@ -78,13 +91,13 @@ class SharedLines:
         _in_use.discard(self._name)
         self._file.close()
 
-    def new(self) -> Iterator[bytes]:
-        """Whole lines that were added since the last call, by whomever."""
+    def new(self) -> list[Any]:
+        """Records that were added since the last call, by whomever. Raises `OSError`."""
         with self._appending():
-            return iter(self._unread())
+            return self._unread()
 
-    def append(self, line: bytes) -> list[bytes]:
-        """Add a line, and return those that were added before it since the last call of `new`. Raises `OSError`."""
+    def append(self, line: bytes) -> list[Any]:
+        """Add a line, and return the records that were added before it since the last call of `new`. Raises `OSError`."""
         with self._appending():
             before = self._unread()
             self._write(line + b"\n")
@@ -115,20 +128,38 @@ class SharedLines:
         finally:
             self._unlock(APPEND)
 
-    def _unread(self) -> list[bytes]:
-        """The lines after the last one read. Nobody is writing: a last line without an end is torn."""
-        parts, end = [], os.fstat(self._file.fileno()).st_size
-        self._file.seek(self._read)
-        while self._read < end and (part := self._file.read(end - self._read)):
+    def _unread(self) -> list[Any]:
+        """The records after the last one read. Nobody is writing: a last line without an end is torn."""
+        begin, parts = self._read, []
+        self._file.seek(begin)
+        while part := self._file.read(CHUNK):
             parts.append(part)
-            self._read += len(part)
         content = b"".join(parts)
         if content and not content.endswith(b"\n"):
             self._write(b"\n")
-            self._read += 1
-        return content.splitlines()
+            content += b"\n"
+        self._read = begin + len(content)
+        found, at = [], begin
+        for line in content.split(b"\n")[:-1]:
+            if line.strip():
+                try:
+                    found.append(self._record(line))
+                except InputError as error:
+                    if not isinstance(error, NewerVersion):
+                        self._set_aside(line, at, str(error))
+            at += len(line) + 1
+        return found
 
-    def _write(self, content: bytes) -> None:
+    def _set_aside(self, line: bytes, at: int, reason: str) -> None:
+        """Move a damaged line, which begins at byte `at`, to the file of damaged lines."""
+        with self.damaged.open("ab") as file:
+            file.write(line + b"\n")
+        self._write(b" " * len(line), at)
+        warnings.warn(f"a damaged line of {self.path} moved to {self.damaged}, its trial runs again: {reason:.200}", stacklevel=2)
+
+    def _write(self, content: bytes, at: int | None = None) -> None:
+        """Write at a byte, or at the end."""
+        self._file.seek(*((0, os.SEEK_END) if at is None else (at, os.SEEK_SET)))
         rest = memoryview(content)
         while rest:
             rest = rest[self._file.write(rest) :]

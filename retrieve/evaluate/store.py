@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 import io
-import json
-from collections.abc import Iterable, Mapping
+import zipfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import MinLen, Predicate
+from typing_extensions import TypedDict
 
 from ..errors import InputError, RetrieveError
+from ..files import Schema, check_array, check_claim, parsing, read_record, write_record
 from ..io.external import ExternalResult
 from ..numerics.arrays import find_device
 from ..plugins.options import values_of
@@ -23,7 +25,29 @@ from .metrics import metrics
 from .shared_lines import SharedLines
 from .trial import Competitor, Outcome, Trial
 
-ARRAYS = ("estimate", "truth", "amplitude")
+ARRAYS = {"estimate": "c", "truth": "c", "amplitude": "f"}
+"""The arrays of a picture with their types (`numpy.dtype.kind`)."""
+
+
+class PictureRecord(TypedDict):
+    """A `Picture`: its arrays as npz files in base64, and its history."""
+
+    estimate: str
+    truth: str | None
+    amplitude: str
+    history: dict[str, list[float]]
+
+
+class TrialRecord(TypedDict):
+    """A finished trial."""
+
+    key: Annotated[str, MinLen(15), Predicate(str.isalnum)]
+    rows: Annotated[list[Row], MinLen(1)]
+    cut: bool
+    picture: PictureRecord | None
+
+
+TRIAL = Schema("trial", TrialRecord, "it is not used", checksum=True, max_bytes=1 << 31)
 
 
 class Store:
@@ -51,13 +75,13 @@ class Store:
     """
 
     def __init__(self, path: str | Path, resume: bool = False) -> None:
-        self._lines = SharedLines(path, keep=resume)
+        self._lines = SharedLines(path, resume, _read)
         self.path = self._lines.path
         self.taken = 0
         self._common = fingerprint(versions(), source_sha256("retrieve"), _measures())
         self._competitors: dict[int, tuple[Competitor, str]] = {}
         self._keys: dict[int, tuple[Trial, str]] = {}
-        self._known: dict[str, Mapping[str, Any]] = {}
+        self._known: dict[str, Outcome] = {}
 
     def __enter__(self) -> Store:
         return self
@@ -72,7 +96,7 @@ class Store:
             return None
         self._keys.pop(id(trial))
         self.taken += 1
-        return _outcome(found)
+        return found
 
     def claim(self, trial: Trial) -> bool:
         """Claim a trial before it is run. False while another process runs it, or when one has just added it."""
@@ -88,13 +112,13 @@ class Store:
         """Keep an outcome, unless another process did, and release the trial. Raises `InputError` where it cannot be written."""
         key = self._key(trial)
         if self._find(key) is None:
-            entry = {"key": key, **_entry(outcome)}
+            line = write_record({"key": key, **_entry(outcome)}, TRIAL).encode()
             try:
-                self._take(self._lines.append(json.dumps(entry, default=float).encode()))
+                self._known.update(self._lines.append(line))
             except OSError as error:
                 reason = error.strerror or error
                 raise InputError(f"cannot write {self.path}: {reason}; free some space, then --resume") from error
-            self._known[key] = entry
+            self._known[key] = outcome
         self.release(trial)
 
     def release(self, trial: Trial) -> None:
@@ -102,19 +126,10 @@ class Store:
         self._lines.release(self._key(trial))
         self._keys.pop(id(trial))
 
-    def _find(self, key: str) -> Mapping[str, Any] | None:
+    def _find(self, key: str) -> Outcome | None:
         if key not in self._known:
-            self._take(self._lines.new())
+            self._known.update(self._lines.new())
         return self._known.get(key)
-
-    def _take(self, lines: Iterable[bytes]) -> None:
-        """Keep the entries of lines; a torn line is left out."""
-        for line in lines:
-            try:
-                entry = json.loads(line)
-                self._known[entry["key"]] = entry
-            except (ValueError, KeyError, TypeError):
-                continue
 
     def _key(self, trial: Trial) -> str:
         """The key of a trial, kept until it is done: large patterns take their time."""
@@ -152,12 +167,17 @@ def _entry(outcome: Outcome) -> dict[str, Any]:
     return {"rows": [asdict(row) for row in outcome.rows], "cut": outcome.cut, "picture": arrays}
 
 
-def _outcome(entry: Mapping[str, Any]) -> Outcome:
-    rows, picture = [Row(**row) for row in entry["rows"]], entry["picture"]
+def _read(line: bytes) -> tuple[str, Outcome]:
+    """Key and outcome of a line. Raises `InputError` for a damaged one, and for a newer version."""
+    entry = read_record(line, TRIAL, "the line")
+    rows, picture = entry["rows"], entry["picture"]
     if picture is not None:
-        arrays = {name: _array(picture[name]) for name in ARRAYS}
+        with parsing("the line", "a trial"):
+            arrays = {name: _array(picture[name], name, kinds) for name, kinds in ARRAYS.items()}
+        if len({a.shape for a in arrays.values() if a is not None}) > 1:
+            raise InputError("the line holds arrays of several shapes")
         picture = Picture(row=rows[-1], history=picture["history"], **arrays)
-    return Outcome(rows, picture, entry["cut"])
+    return entry["key"], Outcome(rows, picture, entry["cut"])
 
 
 def _text(array: np.ndarray | None) -> str | None:
@@ -168,5 +188,10 @@ def _text(array: np.ndarray | None) -> str | None:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-def _array(text: str | None) -> Any:
-    return None if text is None else np.load(io.BytesIO(base64.b64decode(text)), allow_pickle=False)["arr_0"]
+def _array(text: str | None, name: str, kinds: str) -> Any:
+    if text is None:
+        return None
+    file = io.BytesIO(base64.b64decode(text, validate=True))
+    with zipfile.ZipFile(file) as archive:
+        check_claim(name, (archive.getinfo("arr_0.npy").file_size,), 1, len(text))
+    return check_array(np.load(file, allow_pickle=False)["arr_0"], name, kinds, None, TRIAL.remedy, finite=False)

@@ -18,11 +18,9 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
-import json
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from ..files import digest
 
 if TYPE_CHECKING:
     import h5py  # at run time where a file is written: it takes 13 MB
@@ -31,6 +29,8 @@ CXI_VERSION = 150
 IMAGE = "image_1"
 DETECTOR = "instrument_1/detector_1"
 KERNEL = "coherence_kernel"
+SUM = "sha256"
+"""The attribute of a text with its SHA-256. Arrays have the checksum of HDF5 itself."""
 FACTS = {
     "energy_J": "instrument_1/source_1/energy",
     "wavelength_m": "instrument_1/beam_1/incident_wavelength",
@@ -38,17 +38,6 @@ FACTS = {
     "pixel_size_m": f"{DETECTOR}/x_pixel_size",
 }
 """Facts of the experiment, in SI units: their names in our meta, and their places in CXI."""
-
-
-def to_json(values: Mapping[str, Any]) -> str:
-    """A mapping as JSON text; NumPy values become numbers and lists, anything else its str."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, np.generic):
-            return value.item()
-        return value.tolist() if isinstance(value, np.ndarray) else str(value)
-
-    return json.dumps(dict(values), default=plain, ensure_ascii=False)
 
 
 def version() -> str:
@@ -77,6 +66,12 @@ def new_entry(file: h5py.File, seconds: float = 0.0) -> h5py.Group:
     entry["start_time"] = (now - datetime.timedelta(seconds=seconds)).isoformat(timespec="seconds")
     entry["end_time"] = now.isoformat(timespec="seconds")
     return entry
+
+
+def add_text(group: h5py.Group, name: str, text: str) -> None:
+    """Write a text with its SHA-256."""
+    group[name] = text
+    group[name].attrs[SUM] = digest(text)
 
 
 def link_data(entry: h5py.Group, target: str) -> None:

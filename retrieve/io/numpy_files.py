@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..files import replacing
+from ..files import replacing, to_json
 from ..problem import Problem
-from .cxi import to_json
 from .dataset_selection import assemble
 from .records import RawFile, Stored
 

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..files import replacing
+from ..files import replacing, to_json
 from ..operators import PartialCoherence
 from ..problem import Problem
 from ..problem.meta import experiment_of
 from ..problem.scoring import Score
 from .cost import Cost as Cost
-from .cxi import DETECTOR, KERNEL, add_group, describe_operators, link_data, new_entry, to_json, version
+from .cxi import DETECTOR, KERNEL, add_group, add_text, describe_operators, link_data, new_entry, version
+from .manifest import RESULT
 from .nexus_experiment import write_experiment
 from .uncertainty import Uncertainty
 from .verdict import Verdict
@@ -149,6 +150,7 @@ def write_result(result: Result, path: str | Path) -> Path:
 
     with replacing(path) as place, h5py.File(place, "w") as file:
         entry = new_entry(file, result.cost.seconds)
+        entry.attrs["format"] = RESULT.format
         _write_measurement(entry, result.problem)
         _write_image(entry, result)
         link_data(entry, "image_1/data")
@@ -156,10 +158,10 @@ def write_result(result: Result, path: str | Path) -> Path:
         for name, array in (("held", result.held), ("spread", result.spread)):
             if array is not None:
                 add_array(entry, name, array)
-        entry["manifest"] = to_json(result.manifest)
-        entry["account"] = json.dumps(result.account, ensure_ascii=False)
+        add_text(entry, "manifest", to_json(result.manifest))
+        add_text(entry, "account", to_json(result.account))
         if result.verdict is not None:
-            entry["verdict"] = to_json(result.verdict.record())
+            add_text(entry, "verdict", to_json(result.verdict.record()))
         if result.uncertainty is not None:
             _write_uncertainty(entry, result.uncertainty)
         entry.attrs["default"] = "amplitude"
@@ -193,7 +195,7 @@ def _write_measurement(entry: h5py.Group, problem: Problem) -> None:
     for name, array, dtype in (("support", problem.support, np.uint8), ("truth", problem.truth, np.complex64)):
         if array is not None:
             add_array(entry, name, np.asarray(array).astype(dtype)).attrs["note"] = "known beforehand, centred at N//2"
-    entry["meta"] = to_json({**problem.meta, "likelihood": problem.likelihood.record()})
+    add_text(entry, "meta", to_json({**problem.meta, "likelihood": problem.likelihood.record()}))
     write_experiment(entry, experiment_of(problem.meta))
 
 
@@ -247,7 +249,7 @@ def _write_starts(entry: h5py.Group, result: Result) -> None:
     if result.x0 is not None:
         add_array(starts, "x0", result.x0).attrs["note"] = "the array that the starts began with"
     for name in SCORES:
-        starts[f"score_{name}"] = np.array([_number(getattr(score, name)) for score in result.scores])
+        add_array(starts, f"score_{name}", np.array([_number(getattr(score, name)) for score in result.scores]))
     import h5py
 
     starts.create_dataset("failure", data=[score.failure or "" for score in result.scores], dtype=h5py.string_dtype())
@@ -263,7 +265,7 @@ def _write_uncertainty(entry: h5py.Group, found: Uncertainty) -> None:
     if found.relative is not None:
         _add_plot(entry, "uncertainty", found.relative, "standard deviation over local amplitude, 1: not determined")
     group = entry["uncertainty"] if "uncertainty" in entry else add_group(entry, "uncertainty", "NXcollection")
-    group["record"] = to_json(found.record())
+    add_text(group, "record", to_json(found.record()))
 
 
 def _number(value: float | None) -> float:
@@ -285,6 +287,8 @@ def _add_plot(entry: h5py.Group, name: str, array: NDArray[Any] | h5py.Dataset, 
 
 
 def add_array(parent: h5py.Group, name: str, array: NDArray[Any]) -> h5py.Dataset:
-    """A compressed dataset; a chunk is one 2D slice of one start, what viewers and readers of one start ask for."""
+    """A compressed dataset with checksums; a chunk is one 2D slice of one start, as viewers and readers of one start ask for."""
     chunks = (1,) * (array.ndim - 2) + array.shape[-2:]
-    return parent.create_dataset(name, data=array, chunks=chunks, compression="gzip", compression_opts=2, shuffle=True)
+    return parent.create_dataset(
+        name, data=array, chunks=chunks, compression="gzip", compression_opts=2, shuffle=True, fletcher32=True
+    )

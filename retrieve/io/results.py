@@ -1,26 +1,33 @@
-"""Reading results that `retrieve.io.result` wrote."""
+"""Reading results that `retrieve.io.result` wrote. Nothing of a result is used before all of it has been checked."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import h5py
 import numpy as np
+from annotated_types import Ge, Lt
 
-from ..errors import InputError
+from ..errors import InputError, RetrieveError
+from ..files import check_array, parsing
 from ..operators import FarField, Pad, PartialCoherence
 from ..problem import Problem
 from ..problem.likelihood import stored_likelihood
 from .cxi import KERNEL
-from .hdf5 import as_text, open_hdf5
+from .hdf5 import open_hdf5
+from .manifest import RESULT, Manifest, current_manifest
 from .measurement import load
+from .parts import Parts
 from .result import SCORES, Cost, Result, Score
-from .uncertainty import Uncertainty
-from .verdict import Verdict, current_evidence
+from .uncertainty import Uncertainty, UncertaintyRecord
+from .verdict import Verdict, current_verdict
+
+MADE = "image_1/process_1/results"
+Account = tuple[tuple[str, ...], ...]
+Amount = Annotated[int | float, Ge(0)]
 
 
 def read_result(path: str | Path) -> Result:
@@ -45,41 +52,52 @@ def read_result(path: str | Path) -> Result:
         For any other file.
     """
     path = Path(path)
+    try:
+        with parsing(path, "a result of retrieve"):
+            return _read(path)
+    except RetrieveError as error:
+        raise InputError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
+
+
+def _read(path: Path) -> Result:
     measurement = load(path)
     if not h5py.is_hdf5(path):
         raise InputError(f"{path} holds no result of retrieve; give a file written by `retrieve run` or Result.save")
     with open_hdf5(path) as file:
         if "entry_1/starts/objects" not in file:
             raise InputError(f"{path} holds no result of retrieve; give a file written by `retrieve run` or Result.save")
-        entry = file["entry_1"]
-        starts, made = entry["starts"], entry["image_1/process_1/results"]
-        supports = starts["supports"][()].astype(bool) if "supports" in starts else None
-        failures = starts["failure"][()]
-        columns = [np.broadcast_to(_number(starts, f"score_{name}"), len(failures)) for name in SCORES]
-        scores = tuple(
-            Score.of(numbers, as_text(why) or None) for numbers, why in zip(np.stack(columns, axis=1), failures, strict=True)
-        )
-        history = tuple(_history(starts["history"][i]) for i in sorted(starts["history"]))
-        return Result(
-            object=entry["image_1/data"][()],
-            estimates=starts["objects"][()],
-            supports=supports,
+        parts = Parts(path, file["entry_1"], RESULT.remedy)
+        RESULT.version_of(parts.group.attrs.get("format"), str(path))
+        shape = parts.dataset("image_1/data").shape
+        scores = _scores(parts)
+        count = len(scores)
+        estimates = parts.array("starts/objects", "c", (count, *shape), finite=False)
+        for k, score in enumerate(scores):
+            check_array(estimates[k], f"{path}: start {k}", "c", shape, RESULT.remedy, finite=score.failure is None)
+        result = Result(
+            object=parts.array("image_1/data", "c", shape),
+            estimates=estimates,
+            supports=_optional(parts, "starts/supports", "biu", (count, *shape), bool),
             scores=scores,
-            chosen=int(made["chosen"][()]),
-            history=history,
-            cost=Cost(*(made[n][()].item() for n in ("ffts", "network_evaluations", "seconds", "steps"))),
-            problem=_problem(measurement, entry),
-            held=entry["held"][()].astype(bool) if "held" in entry else None,
-            spread=entry["spread"][()] if "spread" in entry else None,
-            samples=starts["samples"][()] if "samples" in starts else None,
-            averaged=_averaged(made),
-            interrupted=bool(made["interrupted"][()]),
-            manifest=json.loads(as_text(entry["manifest"][()])),
-            account=tuple(map(tuple, json.loads(as_text(entry["account"][()])))) if "account" in entry else (),
-            x0=starts["x0"][()] if "x0" in starts else None,
-            verdict=_verdict(json.loads(as_text(entry["verdict"][()]))) if "verdict" in entry else None,
-            uncertainty=_uncertainty(entry["uncertainty"]) if "uncertainty" in entry else None,
+            chosen=parts.number(f"{MADE}/chosen", Annotated[int, Ge(0), Lt(count)]),
+            history=tuple(_history(parts, f"starts/history/{name}") for name in parts.names("starts/history")),
+            cost=Cost(*(parts.number(f"{MADE}/{n}", Amount) for n in ("ffts", "network_evaluations", "seconds", "steps"))),
+            problem=_problem(measurement, parts, shape),
+            held=_optional(parts, "held", "biu", measurement.data.shape, bool),
+            spread=_optional(parts, "spread", "f", shape),
+            samples=_optional(parts, "starts/samples", "c", (None, *shape)),
+            averaged=_averaged(parts),
+            interrupted=parts.number(f"{MADE}/interrupted", bool),
+            manifest=parts.record("manifest", Manifest, current_manifest),
+            account=parts.record("account", Account) if "account" in parts else (),
+            x0=_starting_points(parts, shape),
+            verdict=parts.record("verdict", Verdict, current_verdict) if "verdict" in parts else None,
+            uncertainty=_uncertainty(parts, shape) if "uncertainty" in parts else None,
         )
+    for name in ("history", "account"):
+        if len(getattr(result, name)) not in (0, count):
+            raise InputError(f"{path} has {name} of {len(getattr(result, name))} starts, not {count}; {RESULT.remedy}")
+    return result
 
 
 class Summary(NamedTuple):
@@ -94,18 +112,18 @@ class Summary(NamedTuple):
 
 def read_summary(path: str | Path) -> Summary | None:
     """Read manifest, score and verdict of a result; None for any other file, and for one that cannot be read."""
+    path = Path(path)
     try:
-        with h5py.File(path, "r") as file:
-            entry = file["entry_1"]
-            made = entry["image_1/process_1/results"]
+        with parsing(path, "a result of retrieve"), h5py.File(path, "r") as file:
+            parts = Parts(path, file["entry_1"], RESULT.remedy)
             return Summary(
-                json.loads(as_text(entry["manifest"][()])),
-                Score.of([_number(made, name) for name in SCORES]),
-                _verdict(json.loads(as_text(entry["verdict"][()]))) if "verdict" in entry else None,
-                float(made["seconds"][()]),
-                bool(made["interrupted"][()]),
+                parts.record("manifest", Manifest, current_manifest),
+                Score.of(_made(parts)),
+                parts.record("verdict", Verdict, current_verdict) if "verdict" in parts else None,
+                parts.number(f"{MADE}/seconds"),
+                parts.number(f"{MADE}/interrupted", bool),
             )
-    except (OSError, KeyError, ValueError, TypeError):
+    except RetrieveError:
         return None
 
 
@@ -113,48 +131,77 @@ FORMER_DATASETS = {"r": "chi2", "r_free": "free", "score_r": "score_chi2", "scor
 """The names of datasets in files of the first version."""
 
 
-def _dataset(group: h5py.Group, name: str) -> h5py.Dataset:
-    return group[name if name in group else FORMER_DATASETS.get(name, name)]
+def _place(parts: Parts, group: str, name: str) -> str:
+    """Where a number is, in a file of the first version, too."""
+    now = f"{group}/{name}"
+    return now if now in parts else f"{group}/{FORMER_DATASETS.get(name, name)}"
 
 
-def _number(group: h5py.Group, name: str) -> Any:
-    """One score or that of each start; NaN where the file is older than the deviance."""
-    return math.nan if "deviance" in name and name not in group else _dataset(group, name)[()]
+def _made(parts: Parts) -> list[float]:
+    """The score of the object; NaN where the file is older than the deviance."""
+    places = {name: _place(parts, MADE, name) for name in SCORES}
+    return [math.nan if "deviance" in name and at not in parts else parts.number(at) for name, at in places.items()]
 
 
-def _history(columns: h5py.Group) -> dict[str, list[float]]:
-    now = {former: name for name, former in FORMER_DATASETS.items()}
-    return {now.get(name, name): column[()].tolist() for name, column in columns.items()}
-
-
-def _averaged(made: h5py.Group) -> Score | None:
+def _averaged(parts: Parts) -> Score | None:
     """The score of an object that is an average of starts."""
-    if not any(name in made and made[name][()] for name in ("averaged", FORMER_DATASETS["averaged"])):
+    at = _place(parts, MADE, "averaged")
+    return Score.of(_made(parts)) if at in parts and parts.number(at, bool) else None
+
+
+def _scores(parts: Parts) -> tuple[Score, ...]:
+    failures = parts.texts("starts/failure")
+    columns = []
+    for name in SCORES:
+        at = _place(parts, "starts", f"score_{name}")
+        lacks = "deviance" in name and at not in parts  # the file is older
+        columns.append([math.nan] * len(failures) if lacks else parts.array(at, "fiu", (len(failures),), finite=False))
+    return tuple(Score.of(numbers, why or None) for why, *numbers in zip(failures, *columns, strict=True))
+
+
+def _history(parts: Parts, place: str) -> dict[str, list[float]]:
+    now = {former: name for name, former in FORMER_DATASETS.items()}
+    columns: dict[str, list[float]] = {}
+    length: int | None = None
+    for name in parts.names(place):
+        columns[now.get(name, name)] = parts.array(f"{place}/{name}", "fiu", (length,), finite=False).tolist()
+        length = len(columns[now.get(name, name)])
+    if columns and not {"step", "r"} <= set(columns):
+        raise InputError(f"{parts.path} lacks step or r in {place}; {parts.remedy}")
+    return columns
+
+
+def _optional(parts: Parts, place: str, kinds: str, shape: tuple[int | None, ...], kind: type | None = None) -> Any:
+    """An array that a result need not have. It may hold NaN."""
+    if place not in parts:
         return None
-    return Score.of([_number(made, name) for name in SCORES])
+    array = parts.array(place, kinds, shape, finite=False)
+    return array if kind is None else array.astype(kind)
 
 
-def _verdict(record: dict[str, Any]) -> Verdict:
-    return Verdict(**{**record, "evidence": current_evidence(record["evidence"]), "warnings": tuple(record["warnings"])})
+def _starting_points(parts: Parts, shape: tuple[int, ...]) -> np.ndarray | None:
+    if "starts/x0" not in parts:
+        return None
+    several = len(parts.dataset("starts/x0").shape) > len(shape)
+    return parts.array("starts/x0", "cf", (None, *shape) if several else shape)
 
 
-def _uncertainty(group: h5py.Group) -> Uncertainty:
-    record = json.loads(as_text(group["record"][()]))
-    return Uncertainty.of(record, group["data"][()] if "data" in group else None)
+def _uncertainty(parts: Parts, shape: tuple[int, ...]) -> Uncertainty:
+    return Uncertainty(
+        **parts.record("uncertainty/record", UncertaintyRecord), relative=_optional(parts, "uncertainty/data", "f", shape)
+    )
 
 
-def _problem(measurement: Any, entry: h5py.Group) -> Problem:
+def _problem(m: Any, parts: Parts, inside: tuple[int, ...]) -> Problem:
     """The problem as it was solved, with its meta, and padded if the object is smaller than the data."""
-    m = measurement
-    meta = dict(m.meta)
+    meta, outside = dict(m.meta), m.data.shape
     likelihood = stored_likelihood(meta.pop("likelihood", None))
-    if (operator := as_text(entry["image_1/process_1/configuration/forward_operator"][()])) != "FarField":
+    if (operator := parts.text("image_1/process_1/configuration/forward_operator")) != "FarField":
         meta["operator"] = operator
     bare = Problem.from_arrays(intensity=m.data, mask=m.mask, meta=meta, likelihood=likelihood)
-    inside = entry["image_1/data"].shape
-    if inside != m.data.shape and all(i <= o for i, o in zip(inside, m.data.shape, strict=True)):
-        bare = bare.replace(operator=FarField(m.data.shape) @ Pad(inside, m.data.shape))
-    if KERNEL in entry:
-        bare = bare.replace(detector=PartialCoherence(np.fft.ifftshift(entry[KERNEL][()])))
+    if inside != outside and len(inside) == len(outside) and all(i <= o for i, o in zip(inside, outside, strict=True)):
+        bare = bare.replace(operator=FarField(outside) @ Pad(inside, outside))
+    if KERNEL in parts:
+        bare = bare.replace(detector=PartialCoherence(np.fft.ifftshift(parts.array(KERNEL, "f", outside))))
     support = None if m.support is None else m.support.astype(bool)
     return bare.replace(support=support, truth=m.truth)

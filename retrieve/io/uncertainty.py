@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Required
 
 import numpy as np
+from annotated_types import Ge, Predicate
 from numpy.typing import NDArray
+from typing_extensions import TypedDict
 
 LIMITS = {
     "data": "the counts end",
@@ -14,6 +16,34 @@ LIMITS = {
     "model": "the model puts less than half of the measured amplitude there",
 }
 """What ends the resolution, in words."""
+
+
+class Shells(TypedDict, total=False):
+    """The shells of frequency; see `Uncertainty`."""
+
+    frequency: list[float]
+    signal: list[float | None]
+    hidden: list[float | None]
+    agreement: list[float | None]
+    limit: list[str]
+
+
+def _are_whole(shells: Shells) -> bool:
+    """Whether there are no shells, or as many entries in each list."""
+    return not shells or (len(shells) == 5 and len({len(column) for column in shells.values()}) == 1)  # type: ignore[arg-type]
+
+
+class UncertaintyRecord(TypedDict, total=False):
+    """The record of an `Uncertainty`: all but its map."""
+
+    words: Required[str]
+    starts: tuple[Annotated[int, Ge(0)], ...]
+    samples: Annotated[int, Ge(0)]
+    noise: float
+    undetermined: float | None
+    level: float
+    shells: Annotated[Shells, Predicate(_are_whole)]
+    resolution: float | None
 
 
 class Uncertainty(NamedTuple):
@@ -58,9 +88,3 @@ class Uncertainty(NamedTuple):
         """All but the map, ready for JSON."""
         made = {name: value for name, value in self._asdict().items() if name != "relative"}
         return {**made, "starts": list(self.starts), "shells": dict(self.shells)}
-
-    @classmethod
-    def of(cls, record: Mapping[str, Any], relative: NDArray[np.float32] | None = None) -> Uncertainty:
-        """From a record, of a later version, too, and the map."""
-        known = {name: value for name, value in record.items() if name in cls._fields}
-        return cls(**{**known, "starts": tuple(record.get("starts", ())), "relative": relative})

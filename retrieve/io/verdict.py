@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from annotated_types import Ge, Le
 
 
 class Verdict(NamedTuple):
@@ -26,7 +28,7 @@ class Verdict(NamedTuple):
     """
 
     label: str
-    probability: float | None
+    probability: Annotated[float, Ge(0), Le(1)] | None
     evidence: Mapping[str, float]
     words: str
     warnings: tuple[str, ...] = ()
@@ -53,6 +55,9 @@ FORMER_EVIDENCE = {
 """Figures behind a verdict by their names in older files."""
 
 
-def current_evidence(evidence: Mapping[str, float]) -> dict[str, float]:
-    """The figures behind a verdict by their names of today."""
-    return {FORMER_EVIDENCE.get(name, name): value for name, value in evidence.items()}
+def current_verdict(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of a verdict by the names of today."""
+    evidence = record.get("evidence")
+    if not isinstance(evidence, Mapping):
+        return dict(record)
+    return {**record, "evidence": {FORMER_EVIDENCE.get(name, name): value for name, value in evidence.items()}}

@@ -122,8 +122,7 @@ def write_recording(made: Recording, path: str | Path) -> Path:
     """Write a train as HDF5: frames, dark, gain, flat, background, mask; under known/ what a real train does not tell."""
     import h5py
 
-    from ..files import replacing
-    from ..io.cxi import to_json
+    from ..files import replacing, to_json
 
     with replacing(path) as place, h5py.File(place, "w") as file:
         file.create_dataset("frames", data=made.frames, chunks=(1, *made.frames.shape[1:]), compression="gzip", shuffle=True)

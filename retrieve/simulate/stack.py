@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..io.cxi import to_json
+from ..files import to_json
 from ..io.numpy_files import save_arrays
 from ..problem import Problem
 

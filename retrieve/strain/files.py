@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..files import json_value, replacing, write_text
-from ..io.cxi import add_group, new_entry, to_json
+from ..files import json_value, replacing, to_json, write_text
+from ..io.cxi import add_group, new_entry
 from ..io.result import add_array
 from ..io.vti import write_vti
 from .record import UNITS, Strain

@@ -12,16 +12,25 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from .leftovers import partial_name, remove_leftovers
 
 
 def check_writable(path: str | Path) -> Path:
     """Check that a file can be written at `path`. Call it before long work.
+
+    It removes files under construction that dead processes left in the folder.
 
     Raises
     ------
     InputError
         If `path` is a directory, or its directory does not exist or is not writable.
     """
+    path = _checked(path)
+    remove_leftovers(path.parent)
+    return path
+
+
+def _checked(path: str | Path) -> Path:
     path = Path(path)
     folder = path.parent
     if path.is_dir():
@@ -42,8 +51,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
     InputError
         If the place or the disk refuses the file. The file that was there stays as it was.
     """
-    path = check_writable(path)
-    beside = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    path = _checked(path)
+    beside = path.with_name(partial_name(path.name))
     try:
         yield beside
         os.replace(beside, path)

@@ -12,17 +12,26 @@ from typing import IO, Any, cast
 import numpy as np
 
 from ..errors import InputError
+from .leftovers import partial_name, remove_leftovers
 from .partial import PartialFile
 
 
 def check_writable(path: str | Path) -> Path:
     """Check that a file can be written at `path`. Call it before long work.
 
+    It removes files under construction that dead processes left in the folder.
+
     Raises
     ------
     InputError
         If `path` is a directory, or its directory does not exist or is not writable.
     """
+    path = _checked(path)
+    remove_leftovers(path.parent)
+    return path
+
+
+def _checked(path: str | Path) -> Path:
     path = Path(path)
     folder = path.parent
     if path.is_dir():
@@ -61,8 +70,8 @@ def replacing(path: str | Path) -> Iterator[IO[bytes]]:
     InputError
         If the place or the disk refuses the file. The file that was there stays as it was.
     """
-    path = check_writable(path)
-    beside = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    path = _checked(path)
+    beside = path.with_name(partial_name(path.name))
     try:
         with PartialFile(beside) as file:
             try:

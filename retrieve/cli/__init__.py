@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 import warnings
 from typing import Any
@@ -26,6 +27,15 @@ COMMANDS = {
     "plugin": "write a new plugin, or check an installed one",
     "doctor": "versions, backends, plugins and transform speed",
 }
+
+
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that steer a terminal, and halves of characters."""
+
+
+def plain(text: str) -> str:
+    """Text of a file, a user or a plugin as a terminal may show it: control characters as their escapes."""
+    return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class Commands(click.Group):
@@ -57,6 +67,8 @@ def app() -> None:
 def main(args: list[str] | None = None) -> Any:
     """Run the command line; errors become one message and an exit code: 1 failed, 2 bad input, 130 interrupted."""
     warnings.showwarning = _print_warning
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error has it: a name may hold any byte
     warnings.simplefilter("once", FutureWarning, append=True)
     try:
         return app(args=(sys.argv[1:] if args is None else args) or ["--help"], prog_name="retrieve", standalone_mode=False)
@@ -67,16 +79,20 @@ def main(args: list[str] | None = None) -> Any:
         sys.exit(130)
     except click.UsageError as error:
         hint = f" (see `{error.ctx.command_path} --help`)" if error.ctx else ""
-        click.echo(f"error: {error.format_message()}{hint}", err=True)
+        _tell(f"error: {error.format_message()}{hint}")
         sys.exit(2)
     except click.ClickException as error:
-        click.echo(f"error: {error.format_message()}", err=True)
+        _tell(f"error: {error.format_message()}")
         sys.exit(error.exit_code)
     except RetrieveError as error:
-        click.echo(f"error: {error}", err=True)
+        _tell(f"error: {error}")
         sys.exit(2 if isinstance(error, InputError) else 1)
 
 
 def _print_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     """One plain line: a note where something is written in an older way, else a warning."""
-    click.echo(f"{'note' if issubclass(category, FutureWarning) else 'warning'}: {message}", err=True)
+    _tell(f"{'note' if issubclass(category, FutureWarning) else 'warning'}: {message}")
+
+
+def _tell(text: str) -> None:
+    click.echo(plain(text), err=True)

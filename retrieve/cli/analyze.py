@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import InputError
+from .console import PlainConsole
 from .options import check_outputs, quiet_option
 
 OF_CHOICES = ("auto", "starts", "samples")
@@ -66,7 +67,7 @@ def command(
         raise InputError(f"--out, --picture and --report must differ; they are {', '.join(map(str, targets))}")
     check_picture(targets[1])
     check_outputs(targets, files)
-    console = Console(quiet=quiet, highlight=False)
+    console = PlainConsole(quiet=quiet)
     with console.status("reading"):
         results = [read_result(file) for file in files]
     with console.status("analysing"):

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from ..errors import InputError
 from ..plugins.flags import solver_from
+from .console import PlainConsole
 from .progress import progress_bar
 from .source import Reading, data_options
 
@@ -76,7 +77,7 @@ def command(files: tuple[str, ...], quiet: bool, reading: Reading, **given: Any)
     from ..numerics.arrays import cores, find_device
     from .compare_tables import print_benchmarks, print_tables
 
-    console = Console(quiet=quiet, highlight=False)
+    console = PlainConsole(quiet=quiet)
     if given["list_"]:
         print_benchmarks(console)
         return

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from ..evaluate.comparison import Comparison
@@ -28,9 +27,9 @@ def print_tables(comparison: Comparison, metrics: Sequence[str], console: Consol
         single = {(s.noise, s.solver): s for s in own if not s.best}
         alone = [single.get((s.noise, s.solver)) for s in best]
         noise = {"σ": [_number(s.noise) for s in best]} if any(s.noise is not None for s in best) else {}
-        lines = noise | {"solver": [escape(s.solver) for s in best]}
+        lines = noise | {"solver": [s.solver for s in best]}
         objects = max(s.objects for s in own)
-        title = escape(f"{group}, {objects} object{'s' if objects > 1 else ''}")
+        title = f"{group}, {objects} object{'s' if objects > 1 else ''}"
         if any(not math.isnan(s.success95.rate) for s in own):
             console.print(_table(title, lines | _success(best, alone, starts)))
             console.print("% of objects above these complex correlations, with the 95 % interval\n", style="dim")
@@ -109,10 +108,10 @@ def _show_paired(pairs: Sequence[Paired], console: Console) -> None:
     left = len(pairs) - len(shown)
     title = f"objects that a pair of solvers solves (>{LEVELS[0]}), exact McNemar test"
     columns = {
-        "set": [escape(p.group) for p in shown],
+        "set": [p.group for p in shown],
         "σ": [_number(p.noise) for p in shown],
-        "a": [escape(p.a) for p in shown],
-        "b": [escape(p.b) for p in shown],
+        "a": [p.a for p in shown],
+        "b": [p.b for p in shown],
         "both": [str(p.both) for p in shown],
         "only a": [str(p.only_a) for p in shown],
         "only b": [str(p.only_b) for p in shown],
@@ -134,7 +133,7 @@ def _table(title: str, columns: Mapping[str, Sequence[str]]) -> Table:
 def _rate(rate: Rate | None) -> str:
     if rate is None or math.isnan(rate.rate):
         return "–"
-    return rf"{100 * rate.rate:.0f} \[{100 * rate.low:.0f}, {100 * rate.high:.0f}]"
+    return f"{100 * rate.rate:.0f} [{100 * rate.low:.0f}, {100 * rate.high:.0f}]"
 
 
 def _number(value: float | None) -> str:

@@ -7,13 +7,14 @@ import time
 
 import click
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from ..numerics.arrays import _cuda_devices, cores, fftn, threads_for
 from ..numerics.fast import describe
-from ..plugins.registry import LAZY, PLUGIN_KINDS, available, loaded
+from ..plugins.loading import LAZY, loaded
+from ..plugins.registry import PLUGIN_KINDS, available
 from ..provenance import versions
+from .console import PlainConsole
 
 TRANSFORM_SHAPES = ((64, 64), (256, 256), (1024, 1024), (64, 64, 64), (128, 128, 128))
 
@@ -26,7 +27,7 @@ SLOW_IMPORT = 1.0
 @click.command("doctor", short_help="versions, backends, plugins and transform speed")
 def command() -> None:
     """Print versions, array libraries, plugins (broken ones with the reason) and the speed of the Fourier transform."""
-    console = Console(highlight=False)
+    console = PlainConsole()
     for name, version in versions().items():
         console.print(f"{name:20} {version}")
     cards = _cuda_devices()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
+from .console import PlainConsole
 from .source import Reading, data_options
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def command(file: str, reading: Reading) -> None:
     """Print the contents of FILE: shape, counts, oversampling, experiment, warnings; of a result also its scores."""
     from ..problem.diagnostics import diagnose, facts
 
-    console = Console(highlight=False)
+    console = PlainConsole()
     problem = reading.problem(file)
     for note in problem.meta.get("notes", ()):
         console.print(f"  {note}", markup=False)

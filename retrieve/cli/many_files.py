@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from ..errors import RetrieveError
@@ -182,8 +181,8 @@ def _print_table(rows: Sequence[Row], files: int, console: Console) -> None:
         numbers = ("" if value is None else f"{value:.4g}" for value in (row.r, row.r_free))
         seconds = "" if row.seconds is None else f"{row.seconds:.3g}"
         verdict = "failed" if row.failure else row.status if row.status == "interrupted" else row.verdict or ""
-        place = "" if row.result is None else escape(_short(row.result))
-        table.add_row(escape(_short(row.file)), verdict, *numbers, seconds, place)
+        place = "" if row.result is None else _short(row.result)
+        table.add_row(_short(row.file), verdict, *numbers, seconds, place)
     console.print(table)
     count = Counter(row.status for row in rows)
     words = [f"{count['phased']} phased", f"{count['kept']} kept, finished before", f"{count['failed']} failed"]

@@ -7,9 +7,9 @@ from itertools import groupby
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+
+from .console import PlainConsole
 
 SCAFFOLD_KINDS = ("solver", "operator", "prior", "metric", "reader")
 
@@ -50,13 +50,13 @@ def check(package: str, seconds: float) -> None:
     """
     from ..testing.package import check_package
 
-    console = Console(highlight=False)
+    console = PlainConsole()
     counts: Counter[str] = Counter()
     for subject, outcomes in groupby(check_package(package, seconds), key=lambda found: found.subject):
-        table = Table("check", "result", "reason", title=escape(subject), title_justify="left", box=None, pad_edge=False)
+        table = Table("check", "result", "reason", title=subject, title_justify="left", box=None, pad_edge=False)
         for found in outcomes:
             counts[found.status] += 1
-            table.add_row(found.check, found.status, escape(found.reason))
+            table.add_row(found.check, found.status, found.reason)
         console.print(table, "")
     console.print(", ".join(f"{counts[status]} {status}" for status in ("passed", "failed", "skipped")))
     raise SystemExit(1 if counts["failed"] else 0)

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TimeRemainingColumn
 
 from ..errors import InputError
 from ..plugins.flags import flags, given_flags
 from ..plugins.options import build
 from ..prepare.pulses import Pulses
 from ..prepare.scan import Scan
+from .console import PlainConsole, Words
 from .experiment import experiment_options, given_experiment
 from .options import check_outputs, quiet_option, with_options
 from .source import MASK_CONVENTION
@@ -76,7 +77,7 @@ def pulses(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     from ..prepare import prepare_pulses, read_calibration
     from ..report.frames_picture import train_picture
 
-    console = Console(quiet=quiet, highlight=False)
+    console = PlainConsole(quiet=quiet)
     options: Pulses = build(Pulses, given_flags(given))
     count = len(options.slices())
     targets, picture = _targets(files, given, count)
@@ -111,7 +112,7 @@ def scan(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     from ..prepare import prepare_scan, read_calibration
     from ..report.frames_picture import scan_picture
 
-    console = Console(quiet=quiet, highlight=False)
+    console = PlainConsole(quiet=quiet)
     options: Scan = build(Scan, given_flags(given))
     [target], picture = _targets(files, given, 1)
     with _opened(files, given, console, quiet) as (scans, settings):
@@ -188,9 +189,9 @@ def _facts(problem: Problem) -> str:
 def _progress(console: Console, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
     """A line for each stage: frames done, their total, and the time left."""
     columns = (
-        TextColumn("{task.description}"),
+        Words("{task.description}"),
         BarColumn(24),
-        TextColumn("{task.completed}/{task.total}"),
+        Words("{task.completed}/{task.total}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=quiet) as bar:

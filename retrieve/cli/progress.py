@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskID, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
 
 from ..driver.solve import Progress
+from .console import Words
 
 REFRESH_SECONDS = 0.2  # seconds between updates: a step may take microseconds
 
@@ -19,10 +20,10 @@ REFRESH_SECONDS = 0.2  # seconds between updates: a step may take microseconds
 def progress_bar(console: Console, quiet: bool) -> ProgressBar:
     """A line a task: its name, a bar, how much is done, what it says, the time left."""
     columns = (
-        TextColumn("{task.description}"),
+        Words("{task.description}"),
         BarColumn(24),
-        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-        TextColumn("{task.fields[words]}"),
+        Words("{task.completed:.0f}/{task.total:.0f}"),
+        Words("{task.fields[words]}"),
         TimeRemainingColumn(),
     )
     return ProgressBar(*columns, console=console, disable=quiet, refresh_per_second=4)

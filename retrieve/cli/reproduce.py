@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from .console import PlainConsole
 from .options import quiet_option
 
 WHAT = ("fig2", "fig3", "fig4", "fig5", "fig6", "speed")
@@ -47,7 +48,7 @@ def command(
     asked |= {} if samples is None else {"samples": samples}
     effort = effort._replace(**asked, workers=workers or cores())
     check_writable(make_folder(out) / "index.html")
-    console = Console(quiet=quiet, highlight=False)
+    console = PlainConsole(quiet=quiet)
     given = [f"--{name} {value}" for name, value in (("objects", objects), ("samples", samples)) if value is not None]
     names = WHAT if what == "all" else (what,)
     with Store(out / "runs.jsonl", resume) if set(names) & set(COMPARED) else nullcontext() as store:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..plugins.flags import SolverCommand, given_flags, solver_from
+from .console import PlainConsole
 from .one_file import AVERAGES, FileRun, Row, Targets
 from .replay import replayed
 from .solving import Workers, run_spec
@@ -119,7 +120,7 @@ def command(files: tuple[str, ...], solver: str, replay: Path | None, quiet: boo
     from .many_files import check_rows, run_many, write_rows
     from .planning import is_pattern
 
-    console = Console(quiet=quiet or given["json_"] == STDOUT, highlight=False)
+    console = PlainConsole(quiet=quiet or given["json_"] == STDOUT)
     if replay is not None:
         raise SystemExit(replayed(replay, given["out"], console, quiet))
     if not files:

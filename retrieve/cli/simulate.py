@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.progress import track
 
 from ..errors import InputError
 from ..plugins.flags import flags, given_flags
 from ..plugins.options import build, changed, options_of, renamed_options, values_of
+from .console import PlainConsole
 from .options import quiet_option, with_options
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def simulate(name: str, count: int, seed: int, first: int, out: Path | None, kin
     from ..simulate import Noise, object_set
     from ..simulate.stack import write_stack
 
-    console = Console(quiet=quiet, highlight=False)
+    console = PlainConsole(quiet=quiet)
     asked = given_flags(given)
     measured = {option.name for option in options_of(Noise)} | set(renamed_options(Noise))
     noise = build(Noise, {key: text for key, text in asked.items() if key in measured})

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from ..errors import InputError
 from ..plugins.flags import flags, given_flags
 from ..plugins.options import build
 from ..simulate.pulses import PulseTrain
+from .console import PlainConsole
 from .options import quiet_option
 
 
@@ -33,7 +33,7 @@ def command(name: str, number: int, seed: int, out: Path, quiet: bool, **given: 
     if out.suffix not in (".h5", ".hdf5"):
         raise InputError(f"--out {out}: a train is written as HDF5; end it in .h5")
     check_writable(out)
-    console = Console(quiet=quiet, highlight=False)
+    console = PlainConsole(quiet=quiet)
     train = build(PulseTrain, given_flags(given))
     with console.status(f"{train.frames} pulses"):
         made = record(object_set(name), train, seed, number)

@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..plugins.flags import flags, given_flags
 from ..plugins.options import build
 from ..strain.options import Measure
+from .console import PlainConsole
 from .experiment import experiment_from, experiment_options
 from .options import check_outputs, quiet_option
 
@@ -44,7 +45,7 @@ def command(file: Path, **given: Any) -> None:
     options: Measure = build(Measure, given_flags(given))
     out, vti, table, picture = _targets(file, given)
     report: Path | None = given["report"]
-    console = Console(quiet=given["quiet"], highlight=False)
+    console = PlainConsole(quiet=given["quiet"])
     with console.status("reading"):
         result = read_result(file)
         experiment = experiment_from(result.problem.meta, given, result.object.shape[0])

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 
 from ..errors import InputError, RetrieveError
 from ..plugins.flags import flags, given_flags, split_spec
 from ..plugins.options import build, changed, options_of, unknown
+from .console import PlainConsole
 from .solving import Interrupt
 from .train_progress import live_training
 
@@ -89,7 +89,7 @@ def run_training(network: Any, source: str, out: Path, name: str | None, init: s
     from ..priors.weights import card_of, load_partial_state, path_of, save, sha256
 
     first = rank() == 0
-    console = Console(quiet=quiet or not first, highlight=False)
+    console = PlainConsole(quiet=quiet or not first)
     torch.set_num_threads(given.pop("threads") or max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
     device = _device(given.pop("device"))
     before = read_checkpoint(out, look=True)

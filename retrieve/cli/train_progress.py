@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress
+
+from .console import Words
 
 if TYPE_CHECKING:
     from ..priors.training.state import ProgressMessage
@@ -58,6 +60,6 @@ def loss_of(message: ProgressMessage) -> str:
 @contextmanager
 def live_training(console: Console, quiet: bool) -> Iterator[TrainingView]:
     """A function that shows the message of each step, and keeps the last."""
-    columns = (TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[words]}"))
+    columns = (Words("{task.description}"), BarColumn(24), Words("{task.fields[words]}"))
     with Progress(*columns, console=console, disable=quiet, refresh_per_second=4) as bar:
         yield TrainingView(console, bar)

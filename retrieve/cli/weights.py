@@ -11,6 +11,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from .console import PlainConsole
+
 
 @click.command("weights", short_help="list the weights that ship, or show the card of a file")
 @click.argument("name", required=False)
@@ -23,7 +25,7 @@ def command(name: str | None, as_json: bool) -> None:
     from ..priors.registered import of_plugins, prior_of
     from ..priors.weights import path_of, shipped, verify
 
-    console = Console(highlight=False)
+    console = PlainConsole()
     checked = verify()
     files = shipped()
     from_plugins = of_plugins()

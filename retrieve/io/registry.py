@@ -5,13 +5,16 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from ..errors import InputError, PluginError
-from ..plugins.registry import OWN, available, loaded, registered
+from ..plugins.guard import Call, aside, in_words
+from ..plugins.loading import OWN, limit, loaded
+from ..plugins.registry import available, registered
 from .records import RawFile, Reader
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -60,6 +63,53 @@ COMPRESSED = Reader(
 )
 
 
+@dataclass(frozen=True)
+class PluginReader(Reader):
+    """A reader of a plugin: guarded, and named in a note of each file that it reads.
+
+    Parameters
+    ----------
+    plugin
+        Its plugin.
+    key
+        The name by which the plugin registered it.
+    """
+
+    plugin: str = ""
+    key: str = ""
+
+    @classmethod
+    def of(cls, reader: Reader, plugin: str, key: str) -> PluginReader:
+        """The reader of a plugin. Raises `PluginError` if its name or its suffixes are none."""
+        if not isinstance(reader.name, str) or not reader.name.strip():
+            raise PluginError(f"reader {key!r} has no name; give Reader(name=…) one")
+        if not isinstance(reader.suffixes, tuple) or not all(isinstance(suffix, str) for suffix in reader.suffixes):
+            raise PluginError(f"reader {key!r} has suffixes that are no tuple of text; write them as ('.abc',)")
+        return cls(reader.name, reader.suffixes, reader.read, reader.sniff, reader.sample, plugin, key)
+
+    def recognises(self, head: bytes, path: Path) -> bool:
+        """Ask `sniff`. A reader that does not answer in time is asked no more."""
+        call = Call(lambda: bool(self.sniff(head, path)))
+        if call.wait(limit()):
+            return bool(call.result())
+        call.stop()
+        loaded().items[self.plugin, "register_readers"].pop(self.key, None)
+        loaded().reject(self.plugin, f"reader {self.name!r} does not answer within {limit():g} s if {path} is its own")
+        return False
+
+    def read(self, path: Path, key: str | None = None) -> RawFile:
+        """Read, and note the reader. Raises `InputError` if the plugin exits, or returns anything but a `RawFile`."""
+        who = f"reader {self.name!r} of plugin {self.plugin}"
+        try:
+            with aside():
+                raw = super().read(path, key)
+        except SystemExit as error:
+            raise InputError(f"{who} tried to end the program ({error}); uninstall the plugin, or report it") from error
+        if not isinstance(raw, RawFile):
+            raise InputError(f"{who} returned a {type(raw).__name__}, no RawFile; uninstall the plugin, or report it")
+        return replace(raw, notes=(f"read as {self.name} by plugin {self.plugin}", *raw.notes))
+
+
 def builtin_readers() -> tuple[Reader, ...]:
     """The formats that come with `retrieve`, in the order in which they are tried."""
     return NPZ, NPY, MATLAB73, CXI, NEXUS, TIFF, MATLAB5, CBF, EDF, COMPRESSED
@@ -81,6 +131,11 @@ def readers(extra: Iterable[Reader] = ()) -> dict[str, Reader]:
         plugin = origin[key][1]
         if plugin == OWN:
             continue
+        try:
+            reader = PluginReader.of(reader, plugin, key)
+        except PluginError as error:
+            loaded().reject(plugin, str(error))
+            continue
         if reader.name in (*names, *added):
             loaded().reject(plugin, f"reader {reader.name!r} has the name of another one; rename it")
         else:
@@ -99,15 +154,9 @@ def split_key(path: str | Path, key: str | None = None) -> tuple[Path, str | Non
 
 def reader_for(path: Path, table: Mapping[str, Reader]) -> Reader:
     """The reader for an existing, non-empty file; raises `InputError` when there is none."""
-    head = _head(path)
-    for reader in table.values():
-        try:
-            fits = reader.sniff(head, path)
-        except Exception as error:  # a third party's mistake must not keep other formats from being read
-            warnings.warn(f"reader {reader.name!r} left out: {type(error).__name__}: {error}", stacklevel=3)
-            continue
-        if fits:
-            return reader
+    found = _recognised(path, table)
+    if found is not None:
+        return found
     for reader in table.values():
         if path.suffix.lower() in reader.suffixes:
             return reader
@@ -115,15 +164,40 @@ def reader_for(path: Path, table: Mapping[str, Reader]) -> Reader:
     raise InputError(f"{path}: unknown format; convert it to one of {formats}")
 
 
+def _recognised(path: Path, table: Mapping[str, Reader]) -> Reader | None:
+    """The first reader that recognises the content of a file."""
+    head = _head(path)
+    for reader in table.values():
+        try:
+            fits = reader.recognises(head, path) if isinstance(reader, PluginReader) else reader.sniff(head, path)
+        except Exception as error:  # a third party's mistake must not keep other formats from being read
+            warnings.warn(f"reader {reader.name!r} left out: {in_words(error)}", stacklevel=3)
+            continue
+        if fits:
+            return reader
+    return None
+
+
 def read_file(path: Path, key: str | None, table: Mapping[str, Reader]) -> RawFile:
-    """Read a file with the reader that fits; whatever is wrong with it is an `InputError`."""
+    """Read a file with the reader that fits; whatever is wrong with it is an `InputError`.
+
+    If a plugin's reader takes a file and cannot read it, the built-in format that recognises the content is read instead.
+    """
     reader = reader_for(path, table)
     try:
         return reader.read(path, key)
-    except (InputError, MemoryError):
+    except MemoryError:
         raise
     except Exception as error:  # parsers of damaged bytes raise anything, third-party ones above all
         reason = (str(error).splitlines() or [type(error).__name__])[0][:160].rstrip(".")
+        if isinstance(reader, PluginReader):
+            own = {r.name: r for r in builtin_readers()}
+            if (other := _recognised(path, own)) is not None:
+                who = f"reader {reader.name!r} of plugin {reader.plugin}"
+                warnings.warn(f"{path}: {who} takes it and cannot read it ({reason}); it is read as {other.name}", stacklevel=2)
+                return read_file(path, key, own)
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"{path} cannot be read as {reader.name}: {reason}; it may be damaged, copy it again") from error
 
 

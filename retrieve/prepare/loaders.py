@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..io.registry import split_key
-from ..plugins.registry import find, registered, wait_for_all
+from ..plugins.registry import find, registered
 from ..problem.meta import settled
 from .frames import Frames, frames_of
 
@@ -166,8 +166,6 @@ def _opened(source: Source, key: str | None, experiment: Mapping[str, Any] | Non
 
 def find_loader(source: Source) -> Loader:
     """The loader of a source. Raises `InputError` for an unknown name, with the known ones or the package to install."""
-    if source.loader not in registered("loaders"):
-        wait_for_all()
     known = sorted(registered("loaders"))
     if source.loader not in known:
         for package, names in PACKAGES.items():

@@ -11,7 +11,9 @@ from typing import Any
 from torch import nn
 
 from ..errors import InputError, PluginError
-from ..plugins.registry import find, loaded, registered
+from ..plugins.guard import unguarded
+from ..plugins.loading import loaded
+from ..plugins.registry import find, registered
 from .weights import shipped
 
 
@@ -32,10 +34,9 @@ def prior_of(name: str, device: Any = "cpu") -> Any:
     except InputError:
         return None
     try:
-        return _made(make, str(device))
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise PluginError(f"prior {name!r} of plugin {of_plugins()[name]} cannot be made: {reason}") from error
+        return unguarded(_made, make, str(device))
+    except PluginError as error:
+        raise PluginError(f"prior {name!r} of plugin {of_plugins()[name]} cannot be made: {error}") from error
 
 
 @lru_cache(maxsize=4)

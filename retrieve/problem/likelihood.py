@@ -205,11 +205,11 @@ LIKELIHOODS: Mapping[str, type[Likelihood]] = {"gaussian": Gaussian, "poisson": 
 
 def stored_likelihood(record: Any) -> Likelihood | None:
     """The likelihood of a `Likelihood.record`, also one that a plugin defines; None for anything else."""
-    if not isinstance(record, Mapping) or "name" not in record:
+    if not isinstance(record, Mapping) or not isinstance(record.get("name"), str):
         return None
     values = {name: value for name, value in record.items() if name not in ("name", "module")}
     module = record.get("module")
-    if module is not None:
+    if isinstance(module, str):
         import_from_plugin(module)
     for kind in _kinds(Likelihood):
         if kind.__name__.lower() == record["name"] and module in (None, kind.__module__):

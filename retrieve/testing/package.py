@@ -14,7 +14,9 @@ import pluggy
 from ..errors import InputError
 from ..plugins import hookspecs
 from ..plugins.options import unknown
-from ..plugins.registry import GROUP, LAZY, PLUGIN_KINDS, Importing, find, import_timeout, loaded, plugin_name, registered
+from ..plugins.guard import guarded
+from ..plugins.loading import GROUP, LAZY, PATIENCE, Importing, limit, loaded, plugin_name
+from ..plugins.registry import PLUGIN_KINDS, find, registered
 from . import case_of
 from .case import Case, CheckOutcome, Checks, require
 
@@ -32,14 +34,14 @@ class InstalledPlugin:
     def importing(self) -> Importing:
         """Its import, done or given up."""
         importing = Importing(self.point)
-        importing.join(self.seconds)
+        importing.wait(self.seconds)
         return importing
 
     def items(self) -> Iterator[tuple[str, str, Any]]:
         """What it registers: kind, name, target."""
         for kind in PLUGIN_KINDS:
-            hook = getattr(self.importing.module, f"register_{kind}", None)
-            for name, target in dict(hook() if hook else {}).items():
+            hook = getattr(self.importing.value, f"register_{kind}", None)
+            for name, target in (guarded(self.seconds, lambda hook=hook: dict(hook())) if hook else {}).items():
                 yield kind, name, target
 
     def found(self) -> Iterator[tuple[str, str, Any]]:
@@ -63,9 +65,9 @@ def imports(plugin: InstalledPlugin) -> None:
 
 @checks.add("imports quickly", imports)
 def quick(plugin: InstalledPlugin) -> None:
-    """The import is done before `retrieve` goes on without it."""
-    seconds = plugin.importing.seconds
-    require(seconds < import_timeout(), f"its import takes {seconds:.1f} s, {import_timeout():g} s are waited for; {LAZY}")
+    """The import is done before a listing goes on without it."""
+    seconds, patience = plugin.importing.seconds, min(PATIENCE, limit())
+    require(seconds < patience, f"its import takes {seconds:.1f} s, listings wait {patience:g} s; {LAZY}")
 
 
 @checks.add("hooks fit", imports)
@@ -73,7 +75,7 @@ def hooks_fit(plugin: InstalledPlugin) -> None:
     """Its hooks are known, and take what they are given."""
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
-    manager.register(plugin.importing.module)
+    manager.register(plugin.importing.value)
     manager.check_pending()
 
 

@@ -166,7 +166,7 @@ BROKEN = {
     "registers something": (lambda code: code.partition("@hookimpl\n")[0], "acme_solver registers nothing; give one of"),
     "imports quickly": (
         lambda code: code.replace("from retrieve import", f"{SLEEPS}from retrieve import", 1),
-        "are waited for",
+        "listings wait 0.1 s",
     ),
     "names are its own": (
         lambda code: code.replace('{"acme-solver": AcmeSolver}', '{"hio": AcmeSolver}'),

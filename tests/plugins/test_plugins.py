@@ -10,6 +10,7 @@ import pytest
 from retrieve.errors import InputError, PluginError
 from retrieve.io import Reader, readers
 from retrieve.operators import FarField
+from retrieve.plugins import loading
 from retrieve.plugins import registry as plugins
 from retrieve.plugins.hookspecs import hookimpl
 from retrieve.solvers import ER, HIO, HPR, RAAR, Recipe
@@ -38,10 +39,10 @@ def install(monkeypatch):
 
     def pretend(*points):
         monkeypatch.setattr(importlib.metadata, "entry_points", lambda *, group: points if group == "retrieve" else ())
-        plugins.loaded.cache_clear()
+        loading.loaded.cache_clear()
 
     yield pretend
-    plugins.loaded.cache_clear()
+    loading.loaded.cache_clear()
 
 
 def hook(value):
@@ -71,8 +72,8 @@ def test_a_solver_of_a_third_party(install):
     install(Point("acme", lambda: module_of(register_solvers=hook({"acme": HIO}))))
     assert plugins.find("solvers", "acme") is HIO
     assert plugins.registered("solvers")["acme"][1] == "acme (acme-solvers)"
-    assert plugins.loaded().origin["acme (acme-solvers)"] == "acme-solvers"
-    assert plugins.loaded().broken == {}
+    assert loading.loaded().origin["acme (acme-solvers)"] == "acme-solvers"
+    assert loading.loaded().broken == {}
 
 
 def test_a_lazy_target_is_imported_when_it_is_used(install, tmp_path, monkeypatch):
@@ -125,7 +126,7 @@ def test_a_broken_entry_point_is_named_and_left_out(install, load, reason):
     good = module_of(register_solvers=hook({"good": HIO}))
     install(Point("broken", load, dist="acme-broken"), Point("fine", lambda: good))
     with pytest.warns(UserWarning, match=r"plugin broken \(acme-broken\) was left out: ") as told:
-        loaded = plugins.loaded()
+        loaded = loading.loaded()
     assert len(told) == 1
     assert list(loaded.broken) == ["broken (acme-broken)"]
     assert reason in loaded.broken["broken (acme-broken)"]
@@ -139,13 +140,13 @@ def test_a_hook_that_fails_is_named_and_left_out(install, hook_):
     with pytest.warns(UserWarning, match=r"plugin broken \(acme-solvers\) was left out: register_solvers: "):
         found = plugins.registered("solvers")
     assert "hio" in found
-    assert "broken (acme-solvers)" in plugins.loaded().broken
+    assert "broken (acme-solvers)" in loading.loaded().broken
 
 
 def test_an_entry_point_without_a_distribution(install):
     install(Point("stray", fail(ImportError("x")), dist=None))
     with pytest.warns(UserWarning, match="stray \\(unknown distribution\\)"):
-        plugins.loaded()
+        loading.loaded()
 
 
 def two(name):
@@ -170,12 +171,20 @@ def test_a_name_of_two_plugins_is_nobodys(install):
 
 def test_a_name_that_is_built_in_stays_so(install):
     install(*two("hio"))
+    assert plugins.find("solvers", "hio") is HIO
     with pytest.warns(UserWarning, match="was left out: solver 'hio'") as told:
-        assert plugins.find("solvers", "hio") is HIO
+        assert plugins.find("solvers", "fine") is ER
     assert len(told) == 2
-    assert "solver 'hio' is registered by retrieve and by one (dist-one)" in plugins.loaded().broken["one (dist-one)"]
-    assert "two (dist-two)" in plugins.loaded().broken
-    assert plugins.find("solvers", "fine") is ER
+    assert plugins.find("solvers", "hio") is HIO
+    assert "solver 'hio' is registered by retrieve and by one (dist-one)" in loading.loaded().broken["one (dist-one)"]
+    assert "two (dist-two)" in loading.loaded().broken
+
+
+def test_a_built_in_name_needs_no_plugin(install):
+    install(Point("broken", fail(AssertionError("imported"))))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert plugins.find("solvers", "hio") is HIO
 
 
 @pytest.mark.parametrize(
@@ -217,25 +226,44 @@ class Slow:
         return module_of(register_solvers=hook({"late": HIO}))
 
 
-def test_a_slow_import_is_not_waited_for_until_its_name_is_asked_for(install, monkeypatch):
-    monkeypatch.setenv("RETRIEVE_PLUGIN_SECONDS", "0.05")
+@pytest.fixture
+def impatient(monkeypatch):
+    """Listings wait for a twentieth of a second."""
+    monkeypatch.setattr(loading, "PATIENCE", 0.05)
+    monkeypatch.setattr(plugins, "PATIENCE", 0.05)
+
+
+def test_a_slow_import_is_waited_for_by_a_name_and_not_by_a_listing(install, impatient):
+    slow = Slow()
+    install(Point("slow", slow), Point("clash", lambda: module_of(register_solvers=hook({"late": ER}))))
+    assert "hio" in plugins.summaries("solvers")
+    assert list(loading.loaded().waiting) == ["slow (acme-solvers)"]
+    threading.Timer(0.2, slow.done.set).start()
+    with pytest.warns(UserWarning, match=r"waiting for the import of plugin slow \(acme-solvers\); to avoid it, let its hooks"):
+        known = plugins.registered("solvers")
+    assert known["late"][1] == "clash (acme-solvers)"  # the first by its plugin's name, however late the other is
+    assert ("solvers", "late") in loading.loaded().clashes
+    assert 0 < loading.loaded().seconds["slow (acme-solvers)"] < 20
+
+
+def test_an_import_that_never_ends_is_left_out(install, impatient, monkeypatch):
+    monkeypatch.setenv("RETRIEVE_PLUGIN_SECONDS", "0.2")
     slow = Slow()
     install(Point("slow", slow))
-    with pytest.warns(UserWarning, match=r"plugin slow \(acme-solvers\) was left out: its import is not done after 0.05 s"):
-        assert plugins.find("solvers", "hio") is HIO
-    assert "slow (acme-solvers)" in plugins.loaded().broken
-    assert "late" not in plugins.registered("solvers")
+    with (
+        pytest.warns(UserWarning, match=r"plugin slow \(acme-solvers\) was left out: its import is not done after 0.2 s"),
+        pytest.raises(InputError, match="unknown solver 'late'"),
+    ):
+        plugins.find("solvers", "late")
+    assert plugins.find("solvers", "hio") is HIO
     slow.done.set()
-    assert plugins.find("solvers", "late") is HIO
-    assert plugins.loaded().broken == {}
-    assert 0 < plugins.loaded().seconds["slow (acme-solvers)"] < 20
 
 
 def test_the_patience_must_be_a_number(install, monkeypatch):
     monkeypatch.setenv("RETRIEVE_PLUGIN_SECONDS", "soon")
     install(Point("acme", Slow()))
     with pytest.raises(InputError, match="RETRIEVE_PLUGIN_SECONDS='soon' is no number; give"):
-        plugins.loaded()
+        loading.loaded()
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import InputError
+from ..files import enough_memory
 from ..plugins.options import build, values_of
 from ..plugins.registry import find
 from ..problem.likelihood import Likelihood, stored_likelihood
@@ -16,6 +18,7 @@ from ..solvers.base import Solver
 Stops = Mapping[int, int | None]
 """By the number of a start: the step after which it was stopped, None if it ran to its own end."""
 
+Run = TypeVar("Run", bound=Callable[..., Any])
 FORMER_KEYS = {"combine": "averaging", "shared": "separate"}
 """Keys in the manifests of older files."""
 
@@ -196,3 +199,16 @@ def _likelihood(record: Mapping[str, Any]) -> Likelihood:
         remedy = "import the module that defines it, or install the plugin that holds it"
         raise InputError(f"the likelihood {record['name']!r}{module} is unknown here; {remedy}")
     return found
+
+
+def within_memory(function: Run) -> Run:
+    """Decorate a function of a run and its problem: a want of memory becomes a `NotEnoughMemory` that says of what."""
+
+    @functools.wraps(function)
+    def run(*given: Any, **options: Any) -> Any:
+        spec, problem, *_ = given
+        what = f"{spec.solver.name} with {spec.starts or 'its'} start(s) of {'×'.join(map(str, problem.shape))}"
+        with enough_memory(what, "crop or bin the pattern (`retrieve prepare`), run fewer starts, or take a larger machine"):
+            return function(*given, **options)
+
+    return run  # type: ignore[return-value]

@@ -30,7 +30,7 @@ from .conditions import conditions
 from .kept_starts import KeptStarts, RunGroup
 from .parallel import StartTask, run_in_threads, run_in_workers
 from .rescore import rescored
-from .run_spec import Budget, RunSpec, Stops
+from .run_spec import Budget, RunSpec, Stops, within_memory
 from .samples import Chains, points_of, with_samples
 
 __all__ = ["Budget", "Progress", "RunSpec", "run", "shift_to_centre", "solve"]
@@ -103,7 +103,7 @@ def solve(
     Raises
     ------
     InputError
-        For an argument out of range, or a problem that the solver cannot do.
+        For an argument out of range, a problem that the solver cannot do, and one that does not fit into memory.
     SolverError
         For a failed start, for all of them if not `strict`, and for a start that its workers die of.
     """
@@ -123,6 +123,7 @@ def solve(
     return run(spec, problem, x0=x0, on_step=on_step, workers=workers, executor=executor)
 
 
+@within_memory
 def run(
     spec: RunSpec,
     problem: Problem,

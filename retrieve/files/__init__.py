@@ -10,6 +10,7 @@ from .limits import limited as limited
 from .limits import parsing as parsing
 from .limits import regular_file as regular_file
 from .locks import locked as locked
+from .memory import enough_memory as enough_memory
 from .records import NewerVersion as NewerVersion
 from .records import Schema as Schema
 from .records import check_array as check_array

@@ -13,9 +13,9 @@ import pluggy
 
 from ..errors import InputError
 from ..plugins import hookspecs
-from ..plugins.options import unknown
 from ..plugins.guard import guarded
 from ..plugins.loading import GROUP, LAZY, PATIENCE, Importing, limit, loaded, plugin_name
+from ..plugins.options import unknown
 from ..plugins.registry import PLUGIN_KINDS, find, registered
 from . import case_of
 from .case import Case, CheckOutcome, Checks, require

@@ -48,23 +48,23 @@ def checked_amplitude(data: NDArray, valid: NDArray[np.bool_], name: str) -> NDA
     their squares and sums are no float32.
     """
     measured, least = int(valid.sum()), min(LEAST_MEASURED, valid.size // 8)
+    if not data.any():
+        raise InputError(f"{name} is zero on all {measured} measured pixels; check the file, key and mask")
     if measured < least:
         raise InputError(
             f"{name} has {measured} measured pixels of {valid.size}, at least {least} are needed to find an object; check the "
             "mask and its convention (--mask-convention)"
         )
-    if not data.any():
-        raise InputError(f"{name} is zero on all {measured} measured pixels; check the file, key and mask")
     with np.errstate(over="ignore", under="ignore"):
-        amplitude = np.sqrt(data.astype(np.float64)) if name == "intensity" else data
-        power = float(np.sum(np.square(amplitude, dtype=np.float64)))
+        power = float(np.sum(data if name == "intensity" else np.square(data, dtype=np.float64), dtype=np.float64))
     least_power, most_power = POWER_RANGE
     if not least_power <= power <= most_power:
         raise InputError(
             f"{name} adds up to an intensity of {power:.3g} over all pixels, beyond the range of single precision, "
             f"{least_power:g} to {most_power:g}; {'divide' if power > 1 else 'multiply'} it by a constant, the units are free"
         )
-    return amplitude.astype(np.float32, copy=False)
+    data = data.astype(np.float32, copy=False)
+    return np.sqrt(data) if name == "intensity" else data
 
 
 def checked_support(support: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.bool_]:

@@ -105,7 +105,7 @@ def _of_the_machine(error: Exception) -> str | None:
             return None
         place = "standard output or a temporary file" if error.filename is None else error.filename
         return f"cannot write {place}: {error.strerror}; free some space, or choose another place (TMPDIR for temporary files)"
-    from ..files.memory import memory_words, of_memory
+    from ..files.enough import memory_words, of_memory
 
     if not of_memory(error):
         return None

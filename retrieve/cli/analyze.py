@@ -10,7 +10,7 @@ from rich.table import Table
 
 from ..errors import InputError
 from .console import PlainConsole
-from .options import check_outputs, quiet_option
+from .options import check_outputs, limit_options, quiet_option
 
 OF_CHOICES = ("auto", "starts", "samples")
 
@@ -37,6 +37,7 @@ OF_CHOICES = ("auto", "starts", "samples")
 @click.option(
     "--report", type=click.Path(path_type=Path), help="a self-contained HTML page  [default: beside the figures, .html]"
 )
+@limit_options
 @quiet_option
 def command(
     files: tuple[Path, ...],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -46,9 +47,11 @@ def _result(file: str, console: Console) -> None:
     """Print scores and settings, if the file is a result of `retrieve`."""
     import h5py
 
+    from ..io.hdf5 import open_hdf5
+
     if file.startswith("example:") or not h5py.is_hdf5(file):
         return
-    with h5py.File(file) as handle:
+    with open_hdf5(Path(file)) as handle:
         if "entry_1/manifest" not in handle or "entry_1/starts" not in handle:
             return
     from ..io.results import read_result

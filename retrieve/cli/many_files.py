@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import closing
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,6 +27,7 @@ from .source import Reading
 
 if TYPE_CHECKING:
     from ..driver.run_spec import RunSpec
+    from ..files.limits import Limits
 
 
 def run_many(files: Sequence[str], spec: RunSpec, reading: Reading, given: dict[str, Any], console: Console) -> int:
@@ -106,11 +108,12 @@ def phase(one: FileRun, solve: Solve = run_quietly) -> Row:
         return Row(one.file, "failed", seconds=time.perf_counter() - begun, failure=reason)
 
 
-def phase_in_worker(one: FileRun) -> Row:
-    """`phase` beside other workers: on one core."""
+def phase_in_worker(one: FileRun, limits: Limits) -> Row:
+    """`phase` beside other workers: on one core, within the limits of what is read."""
+    from ..files import limited
     from ..numerics.arrays import one_core
 
-    with one_core():
+    with one_core(), limited(**asdict(limits)):
         return phase(one)
 
 
@@ -131,13 +134,14 @@ def _one_by_one(runs: Sequence[FileRun], workers: Workers, console: Console) -> 
 def _shared(runs: Sequence[FileRun], workers: Workers, console: Console) -> Iterator[Row]:
     """The files, shared out among workers of one core each. A file that its workers die of is a failure."""
     from ..driver.executors import ATTEMPTS, completed, open_pool
+    from ..files import allowed
 
     assert workers.executor is not None
     console.print(f"{len(runs)} files, {workers.number} worker(s) of {workers.executor}", markup=False)
     with (
         progress_bar(console, console.quiet) as bar,
         open_pool(workers.executor, workers.number) as pool,
-        closing(completed(pool, phase_in_worker, runs, workers.number)) as done,
+        closing(completed(pool, partial(phase_in_worker, limits=allowed()), runs, workers.number)) as done,
     ):
         task = bar.add_task("files", total=len(runs), words="")
         for one, future in done:

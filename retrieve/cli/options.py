@@ -26,6 +26,32 @@ def with_options(*options: Decorator) -> Decorator:
     return decorated
 
 
+def _limit(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """Let a limit of what is read hold until the command ends."""
+    if value:
+        from ..files import limited
+
+        ctx.with_resource(limited(**{str(param.name): value}))
+
+
+limit_options: Decorator = with_options(
+    click.option(
+        "--max-memory",
+        metavar="SIZE",
+        expose_value=False,
+        callback=_limit,
+        help="memory that an array of a file may take, such as 8GB  [what is free; at most 100 times what the file holds of it]",
+    ),
+    click.option(
+        "--follow-links",
+        is_flag=True,
+        expose_value=False,
+        callback=_limit,
+        help="read what links of an HDF5 file name outside its folder, and its external storage: if you trust the file",
+    ),
+)
+
+
 def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[str | Path]) -> None:
     """Raise `InputError` unless each output can be written and is none of the inputs. Call it before any work."""
     from ..files import check_writable

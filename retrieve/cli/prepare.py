@@ -18,7 +18,7 @@ from ..prepare.pulses import Pulses
 from ..prepare.scan import Scan
 from .console import PlainConsole, Words
 from .experiment import experiment_options, given_experiment
-from .options import check_outputs, quiet_option, with_options
+from .options import check_outputs, limit_options, quiet_option, with_options
 from .source import MASK_CONVENTION
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ _prepare_options = with_options(
         help="NaN where other frames have none: refuse, or leave out",
     ),
     experiment_options,
+    limit_options,
     click.option(
         "--out", type=click.Path(path_type=Path), help=".cxi or .npz; several patterns are numbered  [default: FILE.prepared.cxi]"
     ),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .experiment import experiment_options
+from .options import limit_options
 
 if TYPE_CHECKING:
     from ..problem import Problem
@@ -166,7 +167,7 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
         given["experiment"] = given_experiment(given) or None
         return command(reading=Reading(**{name: given.pop(name) for name in (*READING, "likelihood")}), **given)
 
-    decorated: Callable[..., Any] = experiment_options(read)
+    decorated: Callable[..., Any] = limit_options(experiment_options(read))
     for decorate in reversed(_OPTIONS):
         decorated = decorate(decorated)
     return decorated

@@ -15,7 +15,7 @@ from ..plugins.options import build
 from ..strain.options import Measure
 from .console import PlainConsole
 from .experiment import experiment_from, experiment_options
-from .options import check_outputs, quiet_option
+from .options import check_outputs, limit_options, quiet_option
 
 if TYPE_CHECKING:
     from ..strain.record import Strain
@@ -26,6 +26,7 @@ ROUNDING = 1e-8
 @click.command("strain", short_help="displacement and strain of a phased Bragg crystal")
 @click.argument("file", metavar="RESULT", type=click.Path(path_type=Path))
 @experiment_options
+@limit_options
 @click.option("--out", type=click.Path(path_type=Path), help="the maps, CXI  [default: RESULT's name with .strain.cxi]")
 @click.option("--vti", type=click.Path(path_type=Path), help="the maps for ParaView  [default: beside them, .vti]")
 @click.option("--json", "table", type=click.Path(path_type=Path), help="the figures, JSON  [default: beside the maps, .json]")

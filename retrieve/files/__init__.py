@@ -1,16 +1,16 @@
 """What touches the disk: the atomic writer, locks and leftovers, limits of what is read, and the boundary of our own formats."""
 
+from .enough import enough_memory as enough_memory
 from .leftovers import remove_leftovers as remove_leftovers
 from .limits import NotEnoughMemory as NotEnoughMemory
 from .limits import allowed as allowed
 from .limits import check_claim as check_claim
 from .limits import check_memory as check_memory
-from .limits import free_memory as free_memory
 from .limits import limited as limited
 from .limits import parsing as parsing
 from .limits import regular_file as regular_file
 from .locks import locked as locked
-from .memory import enough_memory as enough_memory
+from .memory import free_memory as free_memory
 from .records import NewerVersion as NewerVersion
 from .records import Schema as Schema
 from .records import check_array as check_array

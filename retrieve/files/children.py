@@ -14,7 +14,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 from ..errors import InputError
-from .limits import allowed, parsing, used_addresses
+from .limits import parsing
+from .memory import used_addresses
 
 T = TypeVar("T")
 
@@ -22,8 +23,8 @@ CAN_FORK = sys.platform == "linux"
 """Elsewhere a fork is slow or unsafe; a parser then runs in this process, without limits."""
 WALL_TIMES = 10
 """Seconds of the clock for each second of processor time: slow disks and busy machines."""
-CHILD_MEMORY = 1_000_000_000
-"""Bytes that a child may take beside what the process has, unless `Limits.max_memory` allows more."""
+CHILD_MEMORY = 700_000_000
+"""Bytes that a child may take beside what the process has, at least."""
 
 _inside = False
 
@@ -36,7 +37,7 @@ class _Answer(NamedTuple):
     warned: list[tuple[str, type[Warning]]]
 
 
-def within_time(seconds: float, what: str, form: str, function: Callable[..., T], *args: Any) -> T:
+def within_time(seconds: float, what: str, form: str, function: Callable[..., T], *args: Any, memory: int = CHILD_MEMORY) -> T:
     """Run a parser in a child process, and end it when it takes too long.
 
     The child has its own copy of all modules and values. Import what `function` needs before the call, or each call imports it.
@@ -52,6 +53,8 @@ def within_time(seconds: float, what: str, form: str, function: Callable[..., T]
         Its value must be one that pickle knows. Arrays return without a copy.
     *args
         Its arguments.
+    memory
+        Bytes that the child may take beside what the process has, `CHILD_MEMORY` at least.
 
     Returns
     -------
@@ -71,7 +74,7 @@ def within_time(seconds: float, what: str, form: str, function: Callable[..., T]
             warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of every fork with threads
             pid = os.fork()
         if pid == 0:
-            _run(seconds, what, form, file, function, args)
+            _run(seconds, memory, what, form, file, function, args)
         status = _ended(pid, seconds * WALL_TIMES)
         answer = _received(file) if status == 0 else None
     if answer is None:
@@ -84,13 +87,15 @@ def within_time(seconds: float, what: str, form: str, function: Callable[..., T]
     return value
 
 
-def _run(seconds: float, what: str, form: str, file: Any, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+def _run(
+    seconds: float, memory: int, what: str, form: str, file: Any, function: Callable[..., Any], args: tuple[Any, ...]
+) -> None:
     """The child's whole life."""
     global _inside
     status = 1
     try:
         _inside = True
-        _confine(seconds)
+        _confine(seconds, memory)
         value, error = None, None
         with warnings.catch_warnings(record=True) as caught:
             try:
@@ -114,7 +119,7 @@ def _run(seconds: float, what: str, form: str, file: Any, function: Callable[...
         os._exit(status)
 
 
-def _confine(seconds: float) -> None:
+def _confine(seconds: float, memory: int) -> None:
     """Limit this process to so much processor time and memory, and leave the parent's signal handlers to the parent."""
     import resource
 
@@ -126,7 +131,7 @@ def _confine(seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (max(1, round(seconds)), max(1, round(seconds)) + 1))
     used, (soft, hard) = used_addresses(), resource.getrlimit(resource.RLIMIT_AS)
     if used is not None:
-        most = used + max(CHILD_MEMORY, 2 * (allowed().max_memory or 0))
+        most = used + max(CHILD_MEMORY, memory)
         resource.setrlimit(resource.RLIMIT_AS, (most if soft == resource.RLIM_INFINITY else min(most, soft), hard))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,17 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, RetrieveError
+from .memory import free_memory, size_text
 
 ALWAYS_ALLOWED = 80_000_000
 """Bytes that an array may have in memory, however few the file holds: 4500² or 270³ pixels of float32."""
 LARGEST_RATIO = 100
 """Bytes in memory over bytes in the file, above which an array is refused. Sparse detector frames reach about 50."""
+RATIO_IN_PARTS = 10_000
+"""The same for an array that is read in parts, such as a pulse train of many frames without a photon."""
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
-CGROUPS = (
-    ("memory.max", "memory.current", "inactive_file"),
-    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file"),
-)
-"""Files of a cgroup, version 2 and 1: the limit, the use, and the part of the use that the kernel can drop."""
 
 
 class NotEnoughMemory(InputError):
@@ -83,15 +80,6 @@ def bytes_of(size: str | int) -> int:
     return int(number)
 
 
-def size_text(size: float) -> str:
-    """Bytes in words, such as 3.3 GB."""
-    for unit in ("bytes", "kB", "MB", "GB", "TB"):
-        if size < 1000 or unit == "TB":
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    raise AssertionError
-
-
 def shown(path: object) -> str:
     """A name as it can be printed: characters that UTF-8 lacks, and those that no name holds, as their codes."""
     return str(path).encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
@@ -143,62 +131,6 @@ def regular_file(path: str | Path) -> Path:
     return path
 
 
-def free_memory() -> int | None:
-    """Bytes that this process can still take: of the machine, of its cgroup and of its own limit. None if none is known."""
-    known = [free for free in (_of_machine(), *_of_cgroups(), _of_process()) if free is not None]
-    return max(0, min(known)) if known else None
-
-
-def _number(text: str, name: str) -> int | None:
-    match = re.search(rf"^{name}:?\s+(\d+)", text, re.MULTILINE)
-    return int(match[1]) if match else None
-
-
-def _text(path: str | Path) -> str:
-    try:
-        return Path(path).read_text()
-    except (OSError, UnicodeDecodeError):
-        return ""
-
-
-def _of_machine() -> int | None:
-    available = _number(_text("/proc/meminfo"), "MemAvailable")
-    if available is not None:
-        return 1024 * available
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # Windows
-        return None
-
-
-def _of_cgroups() -> Iterator[int]:
-    """The rest of each cgroup that this process is in, the outer ones included."""
-    own = [line.split(":", 2)[2].strip("/") for line in _text("/proc/self/cgroup").splitlines() if line.count(":") >= 2]
-    for limit_name, use_name, spare_name in CGROUPS:
-        places = {Path(p) for group in [*own, ""] for p in (group, *map(str, Path(group).parents))}
-        for place in places:
-            head, _, leaf = limit_name.rpartition("/")
-            folder = Path("/sys/fs/cgroup") / head / place
-            limit, use = _text(folder / leaf).strip(), _text(folder / use_name.rpartition("/")[2]).strip()
-            if limit.isdigit() and use.isdigit() and int(limit) < 2**60:
-                yield int(limit) - int(use) + (_number(_text(folder / "memory.stat"), spare_name) or 0)
-
-
-def used_addresses() -> int | None:
-    """Bytes of addresses that this process has, which RLIMIT_AS counts; None where this is not known."""
-    size = _number(_text("/proc/self/status"), "VmSize")
-    return None if size is None else 1024 * size
-
-
-def _of_process() -> int | None:
-    if sys.platform == "win32":
-        return None
-    import resource
-
-    limit, used = resource.getrlimit(resource.RLIMIT_AS)[0], used_addresses()
-    return None if limit == resource.RLIM_INFINITY or used is None else limit - used
-
-
 def check_memory(need: int, what: str) -> None:
     """Check, before memory is taken, that it is there and that the user allows it.
 
@@ -226,7 +158,7 @@ def check_memory(need: int, what: str) -> None:
         )
 
 
-def check_claim(what: str, shape: Sequence[int], itemsize: int, stored: int | None) -> None:
+def check_claim(what: str, shape: Sequence[int], itemsize: int, stored: int | None, ratio: float = LARGEST_RATIO) -> None:
     """Check the memory that the header of an array asks for, before the array is read.
 
     Parameters
@@ -239,26 +171,30 @@ def check_claim(what: str, shape: Sequence[int], itemsize: int, stored: int | No
         Bytes of a value; values are held as float32 at least.
     stored
         Bytes that the file holds for the array; None if nothing is known.
+    ratio
+        Times as large as `stored` that the array may be in memory. Above `LARGEST_RATIO` it is one that is read in parts: the
+        whole need not fit into memory then.
 
     Raises
     ------
     InputError
         For an axis below zero.
     NotEnoughMemory
-        As `check_memory`; and without `Limits.max_memory` for an array above `ALWAYS_ALLOWED` that is `LARGEST_RATIO` times as
-        large as what the file holds of it.
+        As `check_memory`; and without `Limits.max_memory` for an array above `ALWAYS_ALLOWED` that is larger than the ratio
+        allows.
     """
     need = max(4, itemsize)
     for n in shape:
         if n < 0:
             raise InputError(f"{what} has an axis of {n} values; its header is damaged, copy the file again")
         need *= int(n)
-    if allowed().max_memory is None and stored is not None and need > max(ALWAYS_ALLOWED, LARGEST_RATIO * stored):
+    if allowed().max_memory is None and stored is not None and need > max(ALWAYS_ALLOWED, ratio * stored):
         raise NotEnoughMemory(
             f"{what} needs {size_text(need)} of memory, of which the file holds {size_text(stored)}; its header may be damaged: "
             f"if not, allow it with --max-memory {-(-need // 10**9)}GB"
         )
-    check_memory(need, what)
+    if ratio <= LARGEST_RATIO:
+        check_memory(need, what)
 
 
 @contextmanager
@@ -281,10 +217,16 @@ def parsing(path: object, form: str) -> Iterator[None]:
     """
     try:
         yield
+    except InputError as error:
+        if Path(str(path)).name in str(error):
+            raise
+        raise type(error)(f"{shown(path)}: {error}") from error
     except RetrieveError:
         raise
     except MemoryError as error:
-        raise NotEnoughMemory(f"{shown(path)} does not fit into memory ({_wanted(error)}); crop or bin it") from error
+        raise NotEnoughMemory(
+            f"{shown(path)} does not fit into memory ({_wanted(error)}); crop it, or copy it again if it is damaged"
+        ) from error
     except Exception as error:  # parsers of damaged bytes raise anything, third-party ones above all
         reason = (str(error).splitlines() or [""])[0][:160].rstrip(".") or type(error).__name__
         raise InputError(f"{shown(path)} cannot be read as {form}: {shown(reason)}; it may be damaged, copy it again") from error
@@ -295,4 +237,4 @@ def _wanted(error: MemoryError) -> str:
     match = re.search(r"allocate ([\d.]+ \w+)", str(error))
     free = free_memory()
     words = [f"{match[1]} more are needed"] if match else []
-    return ", ".join([*words, "free memory is unknown" if free is None else f"{size_text(free)} are free"])
+    return ", ".join([*words, "free memory is unknown" if free is None else f"it may take {size_text(free)}"])

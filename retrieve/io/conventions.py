@@ -21,8 +21,11 @@ FAR_ABOVE = 10  # times all other values: where a value of FLAGS is one
 PYNX_FLAG = -1e37  # PyNX marks masked pixels with float32(-1e38), which is a little above -1e38
 
 
-def guess_kind(name: str, data: NDArray[Any]) -> tuple[str, str]:
-    """ "intensity" or "amplitude" for a real array called `name`, and the reason in words."""
+def guess_kind(name: str, data: NDArray[Any], mask: NDArray[np.bool_] | None = None) -> tuple[str, str]:
+    """ "intensity" or "amplitude" for a real array called `name`, and the reason in words.
+
+    mask: True = measured, of the data's shape. Other pixels decide nothing.
+    """
     words = set(re.split(r"[^a-z]+", name.rpartition("/")[2].lower()))
     if words & AMPLITUDE_WORDS:
         return "amplitude", f"array {name!r} taken as amplitude because of its name"
@@ -30,6 +33,7 @@ def guess_kind(name: str, data: NDArray[Any]) -> tuple[str, str]:
         return "intensity", f"array {name!r} taken as intensity because of its name"
     if re.search(r"(^|/)detector[^/]*/data", name):
         return "intensity", f"array {name!r} taken as intensity because it is a detector's data"
+    data = data if mask is None or data.dtype.kind in "iu" else data[mask]
     if whole_numbers(data):
         return "intensity", f"array {name!r} taken as intensity because its values are whole numbers (counts)"
     if whole_numbers(np.square(data.astype(np.float64)), SQUARE_TOLERANCE):
@@ -98,8 +102,10 @@ def cut_at_edge(data: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> tu
     return peak if near and not corner and data[peak] > MIN_PEAK_RATIO * good.mean() else None
 
 
-def flagged(data: NDArray[Any], detector: bool) -> tuple[NDArray[np.bool_] | None, str]:
+def flagged(data: NDArray[Any], detector: bool, mask: NDArray[np.bool_] | None = None) -> tuple[NDArray[np.bool_] | None, str]:
     """Pixels whose value is a flag and not a measurement, and the flag in words; None if there are none.
+
+    mask: True = measured; it broadcasts to the data. Other pixels are no flags, and decide nothing.
 
     PyNX writes about -1e38. Raw detector frames have the largest unsigned integer (gaps, saturation; with 32 bits or more it is
     a flag in any file), or a negative integer. The values of `FLAGS` are flags in numbers of any type if they lie far above all
@@ -112,8 +118,9 @@ def flagged(data: NDArray[Any], detector: bool) -> tuple[NDArray[np.bool_] | Non
         flag, meaning = data == np.iinfo(data.dtype).max, f"at the largest {data.dtype} ({_meaning(data.dtype)})"
     elif kind == "i" and detector:
         flag, meaning = data < 0, "below zero (detector flag)"
+    flag = flag if flag is None or mask is None else flag & mask
     words = [f"{int(flag.sum())} pixels {meaning} masked"] if flag is not None and flag.any() else []
-    far = _far_above(data, flag)
+    far = _far_above(data, flag, mask)
     if far is not None:
         words.append(f"{int(far.sum())} pixels at {data[far].max():.0f}, far above all others (detector flag) masked")
         flag = far if flag is None else flag | far
@@ -124,15 +131,17 @@ def _meaning(dtype: np.dtype[Any]) -> str:
     return "saturated" if dtype.itemsize < 4 else "detector flag"
 
 
-def _far_above(data: NDArray[Any], known: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
-    """The pixels at values of `FLAGS`, if these lie far above the other values."""
+def _far_above(data: NDArray[Any], known: NDArray[np.bool_] | None, mask: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    """The measured pixels at values of `FLAGS`, if these lie far above the other measured values."""
     if data.dtype.kind not in "iuf" or not data.size or data.dtype.itemsize < 2 or data.max() < min(FLAGS):
         return None
     at_flag = np.isin(data, np.array(FLAGS, np.float64).astype(data.dtype) if data.dtype.kind == "f" else FLAGS)
     at_flag = at_flag if known is None else at_flag & ~known
+    at_flag = at_flag if mask is None else at_flag & mask
     if not at_flag.any():
         return None
-    others = data[~at_flag if known is None else ~(at_flag | known)]
+    aside = at_flag if known is None else at_flag | known
+    others = data[~aside if mask is None else ~aside & mask]
     others = others[np.isfinite(others)] if data.dtype.kind == "f" else others
     if not others.size or float(data[at_flag].min()) < FAR_ABOVE * max(1.0, float(others.max())):
         return None

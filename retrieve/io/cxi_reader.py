@@ -55,6 +55,7 @@ def _measurement(path: Path, file: h5py.File, entry: h5py.Group) -> RawFile:
     item = entry[real[0]]
     ours = as_text(file.attrs.get("creator", "")) == "retrieve"
     notes = ["written by retrieve: intensity, centred"] if ours else [f"CXI data at {item.name}"]
+    data = read_numbers(path, item.name, stored_dataset(item))
     mask, said = _mask(entry, real[0], item.shape)
     own, told = parse_meta(entry["meta"][()] if "meta" in entry else None), tuple[str, ...]()
     if not ours:
@@ -64,7 +65,7 @@ def _measurement(path: Path, file: h5py.File, entry: h5py.Group) -> RawFile:
         notes.append(f"the result's support is not used; to use it, give --support {path}:{entry.name}/image_1/support")
     shifted = entry["image_1/is_fft_shifted"][()] if real[0] == "image_1/data" and "image_1/is_fft_shifted" in entry else None
     return RawFile(
-        read_numbers(path, item.name, stored_dataset(item)),
+        data,
         item.name.strip("/"),
         mask=mask,
         support=support,

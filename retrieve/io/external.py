@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, SolverError
+from ..files import parsing, regular_file
 from ..numerics.alignment import ComplexArray
 from ..plugins.options import unknown
 from ..problem import Problem
@@ -51,6 +52,7 @@ class ExternalResult:
         path, convention = (Path(head), tail) if colon and not Path(text).exists() else (Path(text), "")
         if path.is_dir():
             path = image_in(path)
+        regular_file(path)
         if not path.is_file():
             raise InputError(f"no file {path}; give the reconstruction as FILE or FILE:CONVENTION")
         if convention and convention not in CONVENTIONS:
@@ -67,12 +69,10 @@ class ExternalResult:
     def read_with_support(self) -> tuple[ComplexArray, NDArray[np.bool_] | None]:
         """The object, and its support, bool (*shape), or None; of several modes the first. Raises as `read`."""
         try:
-            found = stored_in(self.path)
-        except SolverError:
-            raise
-        except Exception as error:  # parsers of damaged bytes raise anything
-            reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-            raise SolverError(f"{self.path} cannot be read: {reason}; it may be damaged, write it again") from error
+            with parsing(self.path, "a result"):
+                found = stored_in(self.path)
+        except InputError as error:
+            raise SolverError(str(error)) from error
         x = found.object[0] if found.object.ndim > 3 else found.object
         if x.dtype.kind != "c":
             raise SolverError(f"{self.path} holds {x.dtype} numbers, not a complex object; give amplitude and phase in one array")

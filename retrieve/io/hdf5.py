@@ -13,15 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..files import check_claim, regular_file
+from ..files.limits import LARGEST_RATIO
 from .dataset_selection import assemble, parse_meta
 from .hdf5_parts import check_sources, gone_words, missing_target, stack_parts
+from .hdf5_visit import visit
 from .nexus_experiment import experiment_of_file, merged
 from .records import INSTALL_DETECTORS, RawFile, Stored
 
 
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file for reading. Raises `InputError` for a damaged or truncated file."""
+    """Open an HDF5 file for reading. Raises `InputError` for a damaged or truncated file, and as `visit`."""
+    visit(regular_file(path))
     try:
         file = h5py.File(path, "r", locking=False)  # a file that is still written is locked
     except OSError as error:
@@ -56,7 +60,7 @@ def meta_of(file: h5py.File, name: str, shape: Sequence[int], own: Mapping[str, 
     """
     place = f"{name.strip('/').partition('/')[0]}/meta"
     texts = [item for item in (file.get("meta"), file.get(place)) if isinstance(item, h5py.Dataset)]
-    meta = dict(own) or parse_meta(texts[0][()] if texts else None)
+    meta = dict(own) or parse_meta(read_values(texts[0]) if texts else None)
     fields, notes = experiment_of_file(file, name, shape[0] if len(shape) == 3 else 1)
     return merged(meta, fields), notes
 
@@ -129,16 +133,23 @@ def stored_dataset(item: h5py.Dataset) -> Stored:
 
 
 def read_values(item: h5py.Dataset) -> NDArray[Any]:
-    """A dataset's values; loads hdf5plugin when a compression filter needs it."""
+    """A dataset's values; loads hdf5plugin when a compression filter needs it. Raises `InputError` as `readable`."""
+    if item.shape is None:
+        raise InputError(f"{item.file.filename}: {item.name!r} holds no values; name another array with --key")
     return np.asarray(readable(item)[()])
 
 
-def readable(item: h5py.Dataset) -> h5py.Dataset:
-    """The dataset, after loading hdf5plugin if its compression needs it.
+def readable(item: h5py.Dataset, ratio: float = LARGEST_RATIO) -> h5py.Dataset:
+    """The dataset, after a check of its memory, and after loading hdf5plugin if its compression needs it.
 
-    Raises `InputError` if nothing can decompress it, or if a source of a virtual dataset is missing.
+    Raises `InputError` if nothing can decompress it, if a source of a virtual dataset is missing, or if it is too large.  ratio:
+    see `check_claim`.
     """
-    check_sources(item)
+    stored = check_sources(item)
+    if stored is None:
+        own = item.nbytes if item.external else item.id.get_storage_size()
+        stored = own if item.external else min(own, Path(item.file.filename).stat().st_size)
+    check_claim(f"{item.file.filename}: {item.name!r}", item.shape, item.dtype.itemsize, stored, ratio)
     if unavailable := _missing_filters(item):
         place = f"{item.file.filename}: {item.name!r}"
         try:

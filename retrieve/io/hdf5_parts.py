@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -15,6 +15,9 @@ from ..errors import InputError
 from .counts import shape_text
 from .records import Stored
 
+MOST_COUNTED = 10_000
+"""Sources of a virtual dataset that are looked at, where HDF5 itself counts them."""
+Place = tuple[str, str]
 EIGER_PART = re.compile(r"^(.*?)/?data_(\d{6})$")
 
 
@@ -82,25 +85,41 @@ def _refuse(reason: str) -> np.ndarray:
     raise InputError(reason)
 
 
-def check_sources(item: h5py.Dataset) -> None:
-    """Raise `InputError` if a file with values is missing or too short: HDF5 reads zeros in place of a virtual dataset's."""
+def check_sources(item: h5py.Dataset) -> int | None:
+    """Check the files that a dataset takes its values from: HDF5 reads zeros in place of a virtual dataset's missing ones.
+
+    Returns
+    -------
+    int or None
+        Bytes that these files hold of it; None for a dataset whose values are its own.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or too short, or if a virtual dataset takes values from itself.
+    """
     who = f"{item.file.filename}: {item.name!r}"
     for name, _, _ in item.external or ():
         place = os.fsdecode(name)
-        if not any(path.is_file() for path in _places(place, Path(item.file.filename))):
+        if not any(path.is_file() for path in places(place, Path(item.file.filename))):
             raise InputError(f"{who} has its values in {place}, which is missing; copy it to the place it had")
-    if item.is_virtual:
-        _check_sources(item, who, set())
+    if not item.is_virtual:
+        return None
+    check_circle(item)
+    return _check_sources(item, who, {})
 
 
-def _check_sources(item: h5py.Dataset, who: str, seen: Set[tuple[str, str]]) -> None:
+def _check_sources(item: h5py.Dataset, who: str, known: dict[tuple[str, str], int]) -> int:
+    """The bytes that the sources hold.  known: those of virtual sources that were checked before."""
     maps = [m for m in item.virtual_sources() if "%b" not in m.file_name + m.dset_name]  # %b: HDF5 itself counts these
+    stored = 0
     for one in maps:
         if one.file_name == ".":
             if one.dset_name not in item.file:
                 raise InputError(f"{who} takes values from {one.dset_name!r}, which is not in the file; write the file again")
+            stored += item.file[one.dset_name].id.get_storage_size()
             continue
-        place = next((p for p in _places(one.file_name, Path(item.file.filename)) if p.is_file()), None)
+        place = next((p for p in places(one.file_name, Path(item.file.filename)) if p.is_file()), None)
         if place is None:
             names = sorted({m.file_name for m in maps})
             raise InputError(
@@ -116,12 +135,67 @@ def _check_sources(item: h5py.Dataset, who: str, seen: Set[tuple[str, str]]) -> 
                         f"{who} takes {shape_text(wanted)} values from {place}, which holds {shape_text(source.shape)}; wait "
                         "until it is written, or copy it again"
                     )
-                if source.is_virtual and (inner := (str(place), one.dset_name)) not in seen:
-                    _check_sources(source, who, seen | {inner})
+                inner = (str(place), one.dset_name)
+                if source.is_virtual and inner not in known:
+                    known[inner] = 0
+                    known[inner] = _check_sources(source, who, known)
+                stored += known.get(inner) or source.id.get_storage_size()
         except (OSError, KeyError) as error:
             raise InputError(f"{who} takes values from {place}:{one.dset_name}, which cannot be read; copy it again") from error
     if len(maps) and item.ndim > 2 and None not in item.maxshape:
         _check_frames(who, item.shape[0], [m.vspace.get_select_bounds() for m in maps])
+    counted = {s.file_name for s in sources_of(item)} - {m.file_name for m in maps} - {"."}
+    there = (next((p for p in places(name, Path(item.file.filename)) if p.is_file()), None) for name in counted)
+    return stored + sum(place.stat().st_size for place in there if place is not None)
+
+
+class Source(NamedTuple):
+    """The place of values of a virtual dataset.  file_name: "." for its own file."""
+
+    file_name: str
+    dset_name: str
+
+
+def sources_of(item: h5py.Dataset) -> list[Source]:
+    """The sources of a virtual dataset, each once; of a counted name (%b) those whose files are there."""
+    found: dict[Source, None] = {}
+    for one in item.virtual_sources():
+        for count in range(MOST_COUNTED if "%b" in one.file_name + one.dset_name else 1):
+            source = Source(*(name.replace("%b", str(count)) for name in (one.file_name, one.dset_name)))
+            home = Path(item.file.filename)
+            there = (
+                source.dset_name in item.file if source.file_name == "." else any(p.is_file() for p in places(source[0], home))
+            )
+            if source in found or (count and not there):
+                break
+            found[source] = None
+    return list(found)
+
+
+def check_circle(item: h5py.Dataset, most: int = MOST_COUNTED) -> None:
+    """Raise `InputError` for a virtual dataset that takes values from itself: the HDF5 library crashes on it.
+
+    most: the sources that are looked at.
+    """
+    _follow(item, [], set(), most)
+
+
+def _follow(item: h5py.Dataset, before: list[Place], done: set[Place], most: int) -> None:
+    own = Path(item.file.filename)
+    here = (str(own.resolve()), item.name)
+    if here in before:
+        raise InputError(f"{before[0][0]}: the virtual dataset {before[0][1]!r} takes values from itself; write the file again")
+    if here in done:
+        return
+    done.add(here)
+    for source in sources_of(item)[:most]:
+        there = own if source.file_name == "." else next((p for p in places(source.file_name, own) if p.is_file()), None)
+        if there is None or not h5py.is_hdf5(there) or len(done) > most:
+            continue
+        with h5py.File(there, "r", locking=False) as file:
+            inner = file.get(source.dset_name)
+            if isinstance(inner, h5py.Dataset) and inner.is_virtual:
+                _follow(inner, [*before, here], done, most)
 
 
 def _extent(one: Any) -> tuple[int, ...]:
@@ -132,8 +206,8 @@ def _extent(one: Any) -> tuple[int, ...]:
     return tuple(b + 1 for b in one.src_space.get_select_bounds()[1])
 
 
-def _places(name: str, file: Path) -> Iterable[Path]:
-    """Where HDF5 looks for a source, in its order."""
+def places(name: str, file: Path) -> Iterable[Path]:
+    """Where HDF5 looks for another file, in its order. name: as the file has it, which may be an absolute path."""
     path, folder = Path(name), file.absolute().parent
     if path.is_absolute():
         yield path

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 from zipfile import is_zipfile
 
 import h5py
-import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, SolverError
 from .cxi import IMAGE
 from .cxi_reader import entry_of
-from .hdf5 import arrays_of, as_text, open_hdf5
+from .hdf5 import arrays_of, as_text, open_hdf5, read_values
+from .numpy_files import load_npy, npz_arrays
 
 OBJECT_NAMES = ("object", "obj", "image", "data", "reconstruction", "truth")
 SUPPORT_NAMES = ("support", "sup")
@@ -45,11 +45,11 @@ def program_of(path: Path) -> str | None:
     if not h5py.is_hdf5(path):
         return None
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             entry = entry_of(file)
             name = "" if entry is None or "program_name" not in entry else entry["program_name"][()]
             said = f"{as_text(file.attrs.get('creator', ''))} {as_text(name)}"
-    except OSError:  # damaged: reading tells of it
+    except (InputError, OSError, RuntimeError):  # damaged: reading tells of it
         said = ""
     return "pynx" if "pynx" in said.lower() else "retrieve"
 
@@ -83,21 +83,20 @@ def stored_in(path: Path) -> Stored:
     if h5py.is_hdf5(path):
         return _in_hdf5(path)
     if is_zipfile(path):
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = npz_arrays(path)
         supports = [arrays[name] for name in SUPPORT_NAMES if name in arrays]
         return Stored(_choose(arrays, path), supports[0] if supports else None, False)
     beside = path.with_name(COHERE_SUPPORT) if path.name == COHERE_IMAGE else path
-    support = np.load(beside, allow_pickle=False) if beside != path and beside.is_file() else None
-    return Stored(np.load(path, allow_pickle=False), support, False)
+    support = load_npy(beside) if beside != path and beside.is_file() else None
+    return Stored(load_npy(path), support, False)
 
 
 def _in_hdf5(path: Path) -> Stored:
     with open_hdf5(path) as file:
         entry = entry_of(file)
         if entry is not None and isinstance(entry.get(f"{IMAGE}/data"), h5py.Dataset):
-            image = entry[f"{IMAGE}/data"][()]
-            inside = next((entry[IMAGE][name][()] for name in ("support", "mask") if name in entry[IMAGE]), None)
+            image = read_values(entry[f"{IMAGE}/data"])
+            inside = next((read_values(entry[IMAGE][name]) for name in ("support", "mask") if name in entry[IMAGE]), None)
             fits = inside is not None and inside.shape == image.shape[-inside.ndim :]
             return Stored(image, inside if fits else None, True)
         found = {name: array.read() for name, array in arrays_of(file).items() if array.complex}

@@ -39,6 +39,7 @@ def measured_mask(name: str, mask: NDArray[Any], convention: str = "auto") -> tu
     """
     if convention not in MASK_CONVENTIONS:
         raise InputError(f"mask_convention={convention!r} is unknown; give one of {', '.join(MASK_CONVENTIONS)}")
+    check_mask_values(name, mask)
     of_cxi = re.search(r"(detector|image)_\d+/mask$", name) is not None
     if convention == "auto":
         convention = "masked" if of_cxi or re.search(r"(^|/)pixel_mask$", name) else "measured"
@@ -48,6 +49,17 @@ def measured_mask(name: str, mask: NDArray[Any], convention: str = "auto") -> tu
     valid = np.asarray(mask == 0 if convention == "masked" else mask != 0)
     words = "0 = good" if convention == "masked" else "1 = measured"
     return valid, convention, f"mask {name!r}: {words}, {_percent(valid)} measured{informing}"
+
+
+def check_mask_values(name: str, mask: NDArray[Any]) -> None:
+    """Raise `InputError` for a mask of text, dates, complex numbers or NaN, and for one without a value."""
+    if mask.dtype.kind not in "biuf":
+        raise InputError(f"mask {name!r} holds {mask.dtype}; a mask holds numbers, 0 and 1: name another with --mask")
+    if not mask.size:
+        raise InputError(f"mask {name!r} holds no values ({shape_text(mask.shape)}); name another with --mask")
+    if mask.dtype.kind == "f" and not np.isfinite(mask).all():
+        count = int((~np.isfinite(mask)).sum())
+        raise InputError(f"mask {name!r} is NaN or infinite on {count} pixels; write 0 or 1 there, or give another with --mask")
 
 
 def _faults(mask: NDArray[Any]) -> tuple[NDArray[Any], str]:

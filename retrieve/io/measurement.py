@@ -18,7 +18,7 @@ from ..provenance import sha256
 from .axes import one_frame, without_short_axes
 from .conventions import cut_at_edge, flagged, guess_centred, guess_kind
 from .counts import Counts, fast_size, place_in, shape_text
-from .dataset_selection import COMPANIONS
+from .dataset_selection import COMPANIONS, check_not_empty
 from .masks import MASK_CONVENTIONS, check_mask, measured_mask, spread_mask, with_convention
 from .records import RawFile, Reader
 from .registry import companion, read_file, readers, split_key
@@ -206,7 +206,7 @@ def load(
     if raw.mask is not None and raw.mask_convention and mask_convention == "auto":
         check_mask(raw.mask, raw.data, source if mask is None else mask, raw.mask_convention)
     if kind == "auto" and raw.kind is None:
-        kind, note = guess_kind(raw.name, raw.data)
+        kind, note = guess_kind(raw.name, raw.data, raw.mask)
         raw = _changed(raw, note)
     elif kind == "auto":
         kind = str(raw.kind)
@@ -236,6 +236,13 @@ def _check_numbers(raw: RawFile, source: Path) -> None:
         raise InputError(f"{what} holds True and False{mask}; name the intensity with --key")
     if data.dtype.kind not in "iuf":
         raise InputError(f"{what} holds no numbers but {data.dtype}; name a numeric array with --key")
+    check_not_empty(source, raw.name, data.shape)
+    for role in ("support", "truth"):
+        array = getattr(raw, role)
+        if array is not None and np.asarray(array).dtype.kind not in "biufc":
+            raise InputError(
+                f"{source}: its {role} holds no numbers but {np.asarray(array).dtype}; write numbers, or take it out"
+            )
     if data.ndim > 3:
         raise InputError(
             f"{what} has {data.ndim} axes, {shape_text(data.shape)}; take a part with --frame (along axis 0) or --key"
@@ -250,7 +257,10 @@ def _frame_of(array: NDArray[Any], data: NDArray[Any], frame: int | None) -> NDA
 
 def _mask_flags(raw: RawFile) -> RawFile:
     """Pixels whose value is a flag become unmeasured zeros."""
-    flags, note = flagged(raw.data, raw.detector)
+    flags, note = flagged(raw.data, raw.detector, raw.mask)
+    hidden = None if raw.mask is None or raw.mask.all() else flagged(raw.data, raw.detector)[0]
+    if hidden is not None and raw.mask is not None:
+        raw = replace(raw, data=np.where(hidden & ~raw.mask, raw.data.dtype.type(0), raw.data))
     if flags is None:
         return raw
     data = np.where(flags, raw.data.dtype.type(0), raw.data)

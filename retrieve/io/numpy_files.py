@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import IO, Any
 
@@ -9,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..files import replacing, to_json
+from ..files import check_claim, replacing, to_json
 from ..problem import Problem
+from .counts import shape_text
 from .dataset_selection import assemble
 from .records import RawFile, Stored
 
@@ -24,9 +26,23 @@ def read_npz(path: Path, key: str | None) -> RawFile:
 
 def _stored(archive: Any, name: str) -> Stored:
     """One array of an npz; its header is read now, its values when they are asked for."""
-    with archive.zip.open(f"{name}.npy") as file:
+    member = archive.zip.getinfo(f"{name}.npy")
+    with archive.zip.open(member) as file:
         shape, dtype = _header(file)
-    return Stored(shape, dtype, lambda: archive[name])
+    what = f"{archive.zip.filename}: {name!r}"
+
+    def read() -> NDArray[Any]:
+        check_held(repr(name), shape, dtype, member.file_size)
+        check_claim(what, shape, dtype.itemsize, member.compress_size)
+        return np.asarray(archive[name])
+
+    return Stored(shape, dtype, read)
+
+
+def check_held(what: str, shape: tuple[int, ...], dtype: np.dtype[Any], held: int) -> None:
+    """Raise `ValueError` if the header of an array tells of more bytes than are held."""
+    if not dtype.hasobject and math.prod(shape) * dtype.itemsize > held:
+        raise ValueError(f"{what} is {shape_text(shape)} of {dtype} by its header, but holds {held} bytes")
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -42,7 +58,23 @@ def read_npy(path: Path, key: str | None) -> RawFile:
         raise InputError(f"{path} is an npy file and holds one array without a name; leave out --key {key}")
     with path.open("rb") as file:
         shape, dtype = _header(file)
-    return assemble(path, {path.stem: Stored(shape, dtype, lambda: np.load(path, allow_pickle=False))}, path.stem)
+    return assemble(path, {path.stem: Stored(shape, dtype, lambda: load_npy(path))}, path.stem)
+
+
+def load_npy(path: Path) -> NDArray[Any]:
+    """The array of an npy file. Raises `ValueError` if it is cut short, `InputError` if it does not fit into memory."""
+    with path.open("rb") as file:
+        shape, dtype = _header(file)
+    held = path.stat().st_size
+    check_held("it", shape, dtype, held)
+    check_claim(str(path), shape, dtype.itemsize, held)
+    return np.asarray(np.load(path, allow_pickle=False))
+
+
+def npz_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Every array of an npz. Raises as `load_npy`."""
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: _stored(archive, name).read() for name in archive.files}
 
 
 def write_npz(problem: Problem, path: str | Path) -> Path:

@@ -12,6 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..errors import InputError, PluginError
+from ..files import parsing, regular_file
 from ..plugins.guard import Call, aside, in_words
 from ..plugins.loading import OWN, limit, loaded
 from ..plugins.registry import available, registered
@@ -36,12 +37,12 @@ def _cxi(head: bytes, path: Path) -> bool:
         return False
     if path.suffix.lower() == ".cxi":
         return True
-    import h5py
+    from .hdf5 import open_hdf5
 
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             return "cxi_version" in file
-    except OSError:
+    except InputError:  # the reader of HDF5 tells of it
         return False
 
 
@@ -185,20 +186,16 @@ def read_file(path: Path, key: str | None, table: Mapping[str, Reader]) -> RawFi
     """
     reader = reader_for(path, table)
     try:
-        return reader.read(path, key)
-    except MemoryError:
-        raise
-    except Exception as error:  # parsers of damaged bytes raise anything, third-party ones above all
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:160].rstrip(".")
+        with parsing(path, reader.name):
+            return reader.read(path, key)
+    except InputError as error:
         if isinstance(reader, PluginReader):
             own = {r.name: r for r in builtin_readers()}
             if (other := _recognised(path, own)) is not None:
                 who = f"reader {reader.name!r} of plugin {reader.plugin}"
-                warnings.warn(f"{path}: {who} takes it and cannot read it ({reason}); it is read as {other.name}", stacklevel=2)
+                warnings.warn(f"{path}: {who} takes it and cannot read it ({error}); it is read as {other.name}", stacklevel=2)
                 return read_file(path, key, own)
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path} cannot be read as {reader.name}: {reason}; it may be damaged, copy it again") from error
+        raise
 
 
 def companion(spec: str | Path, role: str, table: Mapping[str, Reader] | None = None) -> tuple[str, NDArray[Any]]:
@@ -208,19 +205,19 @@ def companion(spec: str | Path, role: str, table: Mapping[str, Reader] | None = 
     """
     path, key = split_key(spec)
     table = readers() if table is None else table
-    if key is not None:
-        raw = read_file(path, key, table)
-        return raw.name, raw.data
     try:
-        raw = read_file(path, role, table)
+        raw = read_file(path, role if key is None else key, table)
     except InputError:
+        if key is not None:
+            raise
         raw = read_file(path, None, table)
     if raw.data.dtype.kind not in "biuf":
         raise InputError(f"{path}: {raw.name!r} holds {raw.data.dtype}, no {role}; name one as {path.name}:/dataset")
-    return raw.name, raw.data.squeeze()
+    return raw.name, raw.data.squeeze() if key is None else raw.data
 
 
 def _head(path: Path) -> bytes:
+    regular_file(path)
     try:
         with path.open("rb") as file:
             head = file.read(1024)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,10 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..files import NotEnoughMemory, check_memory, parsing
+from ..files.limits import RATIO_IN_PARTS
 from ..io.conventions import flagged
 from ..io.counts import shape_text
 from ..io.dataset_selection import check_not_empty, mask_places, resolve_dataset, select_dataset
 from ..io.hdf5 import contents, default_signal, meta_of, open_hdf5, readable
+from ..io.hdf5_visit import visit
 from ..io.masks import join_masks, with_convention
 from ..io.registry import read_file, reader_for, readers, split_key
 from ..problem.meta import joined, settled
@@ -108,8 +113,11 @@ class Frames:
         """The name of the first array, and the number of the others."""
         return self.stacks[0].source + (f" and {len(self.stacks) - 1} more" if len(self.stacks) > 1 else "")
 
-    def blocks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        """The frames block by block: their numbers, and their values, float32 (block, rows, columns), NaN where flagged."""
+    def blocks(self, mask: NDArray[np.bool_] | None = None) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """The frames block by block: their numbers, and their values, float32 (block, rows, columns), NaN where flagged.
+
+        mask: True = measured, (rows, columns); that of the files by default. Other pixels are no flags, and decide nothing.
+        """
         first = 0
         for stack in self.stacks:
             size = 4 * stack.shape[1] * stack.shape[2]
@@ -117,14 +125,18 @@ class Frames:
             step = step // stack.chunk * stack.chunk if step > stack.chunk else step
             for start in range(0, stack.shape[0], step):
                 stop = min(start + step, stack.shape[0])
-                yield slice(first + start, first + stop), _flags_to_nan(stack.read(slice(start, stop)), self.flags)
+                where = slice(first + start, first + stop)
+                own = self.mask[where] if self.mask is not None and self.mask.ndim == 3 else self.mask
+                both = own if mask is None else mask if own is None else mask & own
+                yield where, _flags_to_nan(stack.read(slice(start, stop)), self.flags, both)
             first += stack.shape[0]
 
 
-def _flags_to_nan(block: NDArray[Any], found: set[str]) -> NDArray[np.float32]:
-    """The block, NaN at flags; NaN and flags are added to `found` in words."""
-    flags, _ = flagged(block, detector=True)
-    found |= {"NaN"} if block.dtype.kind == "f" and not np.isfinite(block).all() else set()
+def _flags_to_nan(block: NDArray[Any], found: set[str], mask: NDArray[np.bool_] | None) -> NDArray[np.float32]:
+    """The block, NaN at flags; NaN and flags of measured pixels are added to `found` in words."""
+    flags, _ = flagged(block, detector=True, mask=mask)
+    odd = block.dtype.kind == "f" and not (np.isfinite(block) | (False if mask is None else ~mask)).all()
+    found |= {"NaN"} if odd else set()
     values = block.astype(np.float32)
     if flags is not None:
         lowest, highest = block[flags].min(), block[flags].max()
@@ -132,6 +144,9 @@ def _flags_to_nan(block: NDArray[Any], found: set[str]) -> NDArray[np.float32]:
         if highest > 0:
             found.add(f"saturated ({highest:.0f})" if block.dtype.itemsize == 2 else f"flagged ({highest:.0f})")
         values[flags] = np.nan
+    hidden = None if mask is None or mask.all() else flagged(block, detector=True)[0]
+    if hidden is not None and mask is not None:
+        values[hidden & ~mask] = np.nan
     return values
 
 
@@ -165,7 +180,11 @@ def frames_of(
     """
     ordered = in_natural_order(paths)
     with ExitStack() as files:
-        stacks = [stack for path in ordered.files for stack in _stacks(path, key, axis, files, mask_convention)]
+        visit(*(path for path in (split_key(file, key)[0] for file in ordered.files) if path.is_file() and h5py.is_hdf5(path)))
+        stacks: list[FrameStack] = []
+        for path in ordered.files:
+            with parsing(path, "frames"):
+                stacks += _stacks(path, key, axis, files, mask_convention)
         first = stacks[0]
         for stack in stacks[1:]:
             if stack.shape[1:] != first.shape[1:]:
@@ -216,10 +235,8 @@ def _stacks(path: str | Path, key: str | None, axis: int, files: ExitStack, conv
 
 
 def _mapped(path: Path) -> NDArray[Any]:
-    try:
+    with parsing(path, "npy"):
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
-        raise InputError(f"{path} cannot be read as npy: {error}; it may be damaged, copy it again") from error
 
 
 def _of_hdf5(source: Path, key: str | None, axis: int, files: ExitStack, convention: str) -> Iterator[FrameStack]:
@@ -240,7 +257,7 @@ def _of_hdf5(source: Path, key: str | None, axis: int, files: ExitStack, convent
     meta, told = meta_of(file, name, (shape[axis] if len(shape) == 3 else 1, *shape[1:]), {})
     notes = [*notes, *gone, *told]
     for part in inside.parts.get(name, (name,)):
-        item = readable(file[part])
+        item = readable(file[part], RATIO_IN_PARTS)
         if item.shape[0] or not item.ndim:
             chunk = item.chunks[axis] if item.chunks and axis < item.ndim else 1
             stack = _stack(f"{source}:/{part}", item, axis, chunk, mask, meta)
@@ -252,8 +269,11 @@ def _stack(source: str, data: Any, axis: int, chunk: int, mask: NDArray[np.bool_
     if data.dtype.kind not in "iuf":
         raise InputError(f"{source} holds {data.dtype}; frames are real numbers: name another array with --key")
     check_not_empty(source, "array", data.shape)
+    if data.ndim in (2, 3):
+        frame = math.prod(n for a, n in enumerate(data.shape) if a != axis or data.ndim == 2)
+        check_memory(2 * max(4, data.dtype.itemsize) * frame, f"{source}: a frame")
     if data.ndim == 2:
-        return FrameStack(source, (1, *data.shape), data.dtype, lambda part: np.asarray(data)[None][part], 1, mask, meta)
+        return FrameStack(source, (1, *data.shape), data.dtype, partial(_read, source, data, None), 1, mask, meta)
     if data.ndim != 3:
         raise InputError(
             f"{source} has {data.ndim} axes, {shape_text(data.shape)}; frames are a stack of three: reshape it, or name another"
@@ -263,12 +283,18 @@ def _stack(source: str, data: Any, axis: int, chunk: int, mask: NDArray[np.bool_
     if mask is not None and mask.ndim == 3:
         mask = np.moveaxis(mask, axis, 0) if mask.shape == data.shape else mask
     shape = (data.shape[axis], *(n for a, n in enumerate(data.shape) if a != axis))
+    return FrameStack(source, shape, data.dtype, partial(_read, source, data, axis), chunk, mask, meta)
 
-    def read(part: slice) -> NDArray[Any]:
+
+def _read(source: str, data: Any, axis: int | None, part: slice) -> NDArray[Any]:
+    """Frames of an array, or of a dataset, along an axis; None for a single frame."""
+    try:
+        if axis is None:
+            return np.asarray(data[()])[None][part]
         where = tuple(part if a == axis else slice(None) for a in range(3))
-        try:
-            return np.moveaxis(np.asarray(data[where]), axis, 0)
-        except OSError as error:
-            raise InputError(f"{source}: frames from {part.start} on cannot be read ({error}); copy the file again") from error
-
-    return FrameStack(source, shape, data.dtype, read, chunk, mask, meta)
+        return np.moveaxis(np.asarray(data[where]), axis, 0)
+    except MemoryError as error:
+        many = f"{source}: frames {part.start} to {part.stop - 1}"
+        raise NotEnoughMemory(f"{many} do not fit into memory; store fewer in a chunk, or take a larger machine") from error
+    except Exception as error:  # a damaged chunk, by whatever filter
+        raise InputError(f"{source}: frames from {part.start} on cannot be read ({error}); copy the file again") from error

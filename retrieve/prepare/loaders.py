@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..files import NotEnoughMemory, regular_file
 from ..io.registry import split_key
 from ..plugins.registry import find, registered
 from ..problem.meta import settled
@@ -80,7 +81,7 @@ def source_of(text: str | Path) -> Source:
     whole = str(text)
     match = SCHEME.fullmatch(whole)
     if match is None or Path(whole).exists() or Path(match[1]).is_file():
-        return Source(whole, "", split_key(whole)[0], "")
+        return Source(whole, "", regular_file(split_key(whole)[0]), "")
     rest = match[2]
     place, hash_, scan = (rest, "", "") if Path(rest).exists() or "#" not in rest else rest.rpartition("#")
     if hash_ and not scan.strip():
@@ -149,8 +150,10 @@ def _opened(source: Source, key: str | None, experiment: Mapping[str, Any] | Non
     with ExitStack() as inside:
         try:
             frames = inside.enter_context(loader.open(source.path, source.scan, key))
-        except (InputError, MemoryError):
+        except InputError:
             raise
+        except MemoryError as error:
+            raise NotEnoughMemory(f"{source.text} does not fit into memory; give --key for another detector, or crop") from error
         except FileNotFoundError as error:
             name = error.filename or source.path
             raise InputError(f"{source.text}: there is no {name}; write {loader.name}:{loader.example}") from error

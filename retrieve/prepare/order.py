@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InputError
+from ..files import regular_file
 from ..io.registry import split_key
 
 NUMBER = re.compile(r"\d+")
@@ -57,7 +58,7 @@ def _check_twice(files: Sequence[str]) -> None:
     seen: dict[tuple[Path, str | None], str] = {}
     for file in files:
         path, key = split_key(file)
-        before = seen.setdefault((path.resolve(), key), file)
+        before = seen.setdefault((regular_file(path).resolve(), key), file)
         if before is not file:
             raise InputError(f"{file} is given twice; leave one out: a frame counts once")
 

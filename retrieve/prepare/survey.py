@@ -37,7 +37,7 @@ def calibrated_blocks(frames: Frames, calibration: Calibration, border: int) -> 
         raise InputError(f"border={border} covers the whole frame of {rows}×{columns}; give less than {min(rows, columns) // 2}")
     rim = np.ones((rows, columns), bool)
     rim[border : rows - border, border : columns - border] = False
-    for where, raw in frames.blocks():
+    for where, raw in frames.blocks(calibration.mask):
         if where.start == 0:
             calibration.check_mask(np.nan_to_num(raw, posinf=0, neginf=0).mean(axis=0, dtype=float), frames)
         block = calibration.apply(raw)

@@ -33,12 +33,12 @@ def read_volume(
     Raises `InputError` for pixels that are NaN in some frames only, unless ``bad_pixels="mask"``.
     """
     volume, total = np.empty(frames.shape, np.float32), np.zeros(frames.shape[1:])
-    for where, raw in frames.blocks():
+    for where, raw in frames.blocks(calibration.mask):
         volume[where] = raw
         total += np.nan_to_num(raw, posinf=0, neginf=0).sum(axis=0, dtype=float)
         on_block("frames", where.stop, frames.shape[0])
     calibration.check_mask(total / frames.shape[0], frames)
-    masked = np.zeros((), bool) if frames.mask is None else ~frames.mask
+    masked = calibration.hidden(frames.shape) if frames.mask is None else ~frames.mask | calibration.hidden(frames.shape)
     bad = ~np.isfinite(volume) & ~masked
     bad &= ~np.isnan(volume).all(axis=0)  # a pixel without any value is a gap
     empty = np.flatnonzero((~np.isfinite(volume) | masked).all(axis=(1, 2)))

@@ -149,7 +149,7 @@ def test_a_poor_start_of_the_same_shape_is_a_start(tmp_path, truth):
 def test_a_damaged_file_is_an_error(tmp_path, truth):
     write_pynx(tmp_path / "x.cxi", truth)
     (tmp_path / "x.cxi").write_bytes((tmp_path / "x.cxi").read_bytes()[:3000])
-    with pytest.raises(InputError, match="it may be damaged"):
+    with pytest.raises(InputError, match="is cut short; copy it again"):
         starting_point(f"{tmp_path}/x.cxi", problem_of(truth))
 
 

@@ -25,7 +25,7 @@ from retrieve.errors import InputError
 from retrieve.evaluate import benchmarks
 from retrieve.evaluate.compare import Rate, Summary, compare, summarise
 from retrieve.evaluate.comparison import Comparison
-from retrieve.evaluate.tables import read_json, to_dict, write_json, write_record
+from retrieve.evaluate.tables import read_json, to_dict, write_content, write_json
 from retrieve.numerics.arrays import cores
 from retrieve.plugins.options import build, values_of
 from retrieve.plugins.registry import find
@@ -66,7 +66,7 @@ def main() -> None:
             sys.exit(130)
     whole = joined(parts, about(given))
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    write_record({name: value for name, value in to_dict(whole).items() if name != "rows"}, given.out)
+    write_content({name: value for name, value in to_dict(whole).items() if name != "rows"}, given.out)
     if given.report is not None:
         from retrieve.report.page import write_page
 

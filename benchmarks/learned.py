@@ -35,7 +35,7 @@ from retrieve.evaluate import benchmarks
 from retrieve.evaluate.compare import CompareCase, compare, summarise
 from retrieve.evaluate.comparison import Comparison, Picture, Row
 from retrieve.evaluate.metrics import evaluate
-from retrieve.evaluate.tables import to_dict, write_record
+from retrieve.evaluate.tables import to_dict, write_content
 from retrieve.io.result import Cost
 from retrieve.numerics.alignment import align
 from retrieve.numerics.arrays import cores, find_device
@@ -85,7 +85,7 @@ def main() -> None:
     content = {k: v for k, v in to_dict(whole).items() if k != "rows"} | {"paired": tests}
     content["times"] = {"summaries": content["times"]["summaries"]}
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    write_record(content, given.out)
+    write_content(content, given.out)
     if given.markdown is not None:
         given.markdown.write_text(markdown(summarise(whole), whole.settings, tests), encoding="utf-8")
 

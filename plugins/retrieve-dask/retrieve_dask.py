@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import shutil
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import ExitStack, contextmanager
 from functools import cache
+from ipaddress import ip_address
 from typing import Any, TypeVar
 
 from retrieve import InputError, hookimpl
@@ -18,6 +21,9 @@ from retrieve.driver.processes import THREADS
 T = TypeVar("T")
 PATIENCE = 10
 """Seconds to wait for a scheduler."""
+
+PARTITION = re.compile(r"[\w.,+-]+", re.ASCII)
+"""The name of a partition, or several: it becomes a line of the job script."""
 
 
 class Dask(Executor):
@@ -86,18 +92,52 @@ def _memory_as_usual() -> None:
 def dask(where: str, workers: int) -> Iterator[Executor]:
     """The cluster whose scheduler is at the address `where`, or one of so many workers that ends with the work.
 
-    Raises `InputError` where no scheduler answers.
+    Dask sends pickles, which run code where they arrive, and every user of this machine reaches its loopback: a cluster
+    that is started here takes only who has its certificate. Raises `InputError` for an address that `check_address` refuses,
+    and where no scheduler answers.
     """
     from distributed import LocalCluster
+    from distributed.security import Security
 
     if where:
+        check_address(where)
         with _connected(where) as executor:
             yield executor
         return
     with _one_thread_each():
-        cluster = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+        security = Security.temporary()
+        cluster = LocalCluster(
+            n_workers=workers, threads_per_worker=1, dashboard_address=None, protocol="tls://", security=security
+        )
     with cluster, _connected(cluster) as executor:
         yield executor
+
+
+def check_address(where: str) -> None:
+    """Refuse an address that is none, and one of another machine without a protocol; warn of tcp to another machine.
+
+    Raises `InputError`.
+    """
+    if not re.fullmatch(r"[!-~]+", where):
+        raise InputError(f"executor dask:{where!r} is no address; write dask:tls://HOST:PORT")
+    protocol, separator, host = where.rpartition("://")
+    if is_loopback(host):
+        return
+    trust = "whoever reaches that network may then run code as you"
+    if not separator:
+        tls = f"write dask:tls://{where}, with the certificates in Dask's configuration, distributed.comm.tls"
+        raise InputError(f"executor dask:{where} names another machine but no protocol; {tls}, or dask:tcp://{where}: {trust}")
+    if protocol == "tcp":
+        warnings.warn(f"executor dask:{where} has no encryption and no certificates; {trust}", stacklevel=2)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether HOST:PORT is this machine itself."""
+    name = host.rpartition(":")[0] or host
+    try:
+        return name == "localhost" or ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 @contextmanager
@@ -119,20 +159,26 @@ def _one_thread_each() -> Iterator[None]:
 def slurm(where: str, workers: int) -> Iterator[Executor]:
     """So many SLURM jobs of one worker and one thread each, in the partition `where` or the default one; they end with the work.
 
-    Memory, time, account and whatever else a site wants are those of Dask's configuration, `jobqueue.slurm`; 4 GB
-    unless it says so. Raises `InputError` where dask-jobqueue or SLURM is not there.
+    Scheduler and workers know each other by a certificate that is made for this cluster; the jobs read it from files in
+    Dask's shared-temp-directory, or in the current folder, which this user alone may read. Memory, time, account and
+    whatever else a site wants are those of Dask's configuration, `jobqueue.slurm`; 4 GB unless it says so. Raises
+    `InputError` for what cannot be a partition, and where dask-jobqueue or SLURM is not there.
     """
     import dask.config
 
+    if where and not PARTITION.fullmatch(where):
+        raise InputError(f"executor slurm:{where!r} is no partition; give its name: letters, digits, and _ - . , + alone")
     try:
         from dask_jobqueue import SLURMCluster
     except ImportError as error:
         raise InputError("executor slurm needs dask-jobqueue; pip install 'retrieve-dask[slurm]'") from error
     if shutil.which("sbatch") is None:
         raise InputError("executor slurm: no sbatch here; run it on a machine that submits jobs, or take dask:ADDRESS")
-    told = {"queue": where} if where else {}
+    told: dict[str, Any] = {"queue": where} if where else {}
     memory = dask.config.get("jobqueue.slurm.memory", None) or "4GB"
-    with SLURMCluster(cores=1, processes=1, memory=memory, **told) as cluster:
+    told["scheduler_options"] = {"dashboard": False, **dask.config.get("jobqueue.slurm.scheduler-options", {})}
+    told["shared_temp_directory"] = dask.config.get("jobqueue.slurm.shared-temp-directory", None) or os.getcwd()
+    with SLURMCluster(cores=1, processes=1, memory=memory, security=True, **told) as cluster:
         cluster.scale(workers)
         with _connected(cluster) as executor:
             yield executor

@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from inspect import signature
 from typing import Any, ClassVar
 
 import numpy as np
@@ -36,7 +37,11 @@ class PlugAndPlay(Solver):
     library: ClassVar[str] = "torch"
     source: ClassVar[str] = "Venkatakrishnan et al., GlobalSIP 2013; RAAR: Luke 2005; denoisers: Tachella et al., deepinv"
     starts: ClassVar[int] = 4
-    denoiser: str = option("TVDenoiser(n_it_max=20)", "a class of deepinv.models or deepinv.optim.prior, or module.function")
+    denoiser: str = option(
+        "TVDenoiser(n_it_max=20)",
+        "a class of deepinv.models or deepinv.optim.prior, or module.function",
+        runs_code=lambda text: runs_code(text),
+    )
     channels: str = option("re-im", "what it sees of a complex object", choices=("re-im", "amplitude-phase"))
     strength: float = option(0.3, "noise level, or threshold, that the denoiser is given at first", gt=0, le=100)
     last: float = option(0.05, "the same in the end", gt=0, le=100)
@@ -139,6 +144,17 @@ def made(text: str, device: Any = "cpu") -> Denoiser:
     return found
 
 
+def runs_code(text: str) -> bool:
+    """Tell whether a denoiser is code of anybody's, or loads or downloads weights: the user alone may choose it.
+
+    All others are classes of deepinv with numbers as arguments.
+    """
+    name, arguments = parsed(text)
+    if "." in name or not all(isinstance(value, int | float | None) for value in arguments.values()):
+        return True
+    return "pretrained" in signature(named(name)).parameters and arguments.get("pretrained", "") is not None
+
+
 def named(name: str) -> Callable[..., Any]:
     """The class of deepinv, or ``module.function``, of this name. Raises `InputError` where there is none."""
     where, _, what = name.rpartition(".")
@@ -147,11 +163,18 @@ def named(name: str) -> Callable[..., Any]:
             torchvision_for_any_torch()
         for module in [where] if where else MODULES:
             found = getattr(importlib.import_module(module), what, None)
-            if found is not None:
+            if found is not None and (where or _is_network(found)):
                 return found
     except ImportError as error:
         raise InputError(f"denoiser {name!r} cannot be imported: {error}") from error
     raise InputError(f"unknown denoiser {name!r}; give a class of {' or '.join(MODULES)}, or module.function")
+
+
+def _is_network(found: Any) -> bool:
+    """Whether this is a class of deepinv, and not one of the modules and functions beside them."""
+    import torch
+
+    return isinstance(found, type) and issubclass(found, torch.nn.Module)
 
 
 @cache

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Collection, Mapping
+from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from ..io.result import Result
 
 
-def replayed(path: Path, out: Path | None, console: Console, quiet: bool) -> int:
+def replayed(path: Path, out: Path | None, console: Console, quiet: bool, named: Collection[Any] = ()) -> int:
     """Run the manifest of the result in `path`; 0 when all objects come out bit for bit, 1 when not.
 
-    Raises `InputError` when the input is gone or has changed.
+    named: values and files that the user named, besides the result. A file alone chooses no code, and no file to read but
+    those whose SHA-256 it knows.
+    Raises `InputError` when the input is gone or has changed, or the manifest chooses more than it may.
     """
     from ..driver.conditions import changed_arrays
     from ..driver.run_spec import RunSpec
@@ -32,9 +34,10 @@ def replayed(path: Path, out: Path | None, console: Console, quiet: bool) -> int
         check_writable(out)
     before = read_result(path)
     manifest = before.manifest
-    _check_input(path, manifest["input"])
+    _check_input(path, manifest["input"], named)
+    console.print(f"input: {manifest['input']['path']}")
     try:
-        spec = RunSpec.from_record(manifest)
+        spec = RunSpec.from_record(manifest, named)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     if spec.x0 is not None and before.x0 is None:
@@ -103,14 +106,34 @@ def _first_difference(before: Result, now: Result) -> list[str]:
     return []
 
 
-def _check_input(path: Path, source: Mapping[str, Any]) -> None:
-    """Raise `InputError` unless the measurement is there as it was."""
-    from ..provenance import sha256
+def _check_input(path: Path, source: Mapping[str, Any], named: Collection[Any]) -> None:
+    """Raise `InputError` unless the measurement, its mask and its support are there as they were. Nothing is parsed."""
+    from ..io.registry import split_key
 
     if not source.get("path"):
         raise InputError(f"{path}: its manifest names no input file; only a result of a file replays")
-    if "sha256" in source:
-        if not Path(source["path"]).is_file():
-            raise InputError(f"{path}: its input {source['path']} is gone; put it back to replay")
-        if sha256(source["path"]) != source["sha256"]:
-            raise InputError(f"{path}: its input {source['path']} has changed since (SHA-256 differs); put the old one back")
+    if not source["path"].startswith("example:"):
+        _check_file(path, "input", source["path"], source.get("sha256"), trusted=False)
+    for role in ("mask", "support"):
+        if role in source:
+            file, digest = str(split_key(source[role])[0]), source.get(f"{role}_sha256")
+            _check_file(path, role, file, digest, trusted=source[role] in named)
+
+
+def _check_file(path: Path, role: str, file: str, digest: str | None, trusted: bool) -> None:
+    """Raise `InputError` unless a file that a manifest names is the recorded one.
+
+    trusted: the user named the file, too; a manifest of an older version may then lack its SHA-256.
+    """
+    from ..provenance import sha256
+
+    drive = PureWindowsPath(file).drive
+    if drive.startswith("\\\\") and drive != PureWindowsPath(path.resolve()).drive:
+        raise InputError(f"{path}: its {role} {file} lies on another machine; copy it here and run the command again")
+    if not Path(file).is_file():
+        raise InputError(f"{path}: its {role} {file} is gone; put it back to replay")
+    if digest is None and not trusted:
+        remedy = "only a result of a file replays" if role == "input" else f"if it is the right one, add --{role} {file}"
+        raise InputError(f"{path} names the {role} {file} without its SHA-256; {remedy}")
+    if digest is not None and sha256(file) != digest:
+        raise InputError(f"{path}: its {role} {file} has changed since (SHA-256 differs); put the old one back")

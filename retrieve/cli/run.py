@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..plugins.flags import SolverCommand, given_flags, solver_from
+from ..plugins.options import values_of
 from .console import PlainConsole
 from .one_file import AVERAGES, FileRun, Row, Targets
 from .replay import replayed
@@ -122,7 +123,10 @@ def command(files: tuple[str, ...], solver: str, replay: Path | None, quiet: boo
 
     console = PlainConsole(quiet=quiet or given["json_"] == STDOUT)
     if replay is not None:
-        raise SystemExit(replayed(replay, given["out"], console, quiet))
+        named = {reading.mask, reading.support}
+        if click.get_current_context().get_parameter_source("solver") == click.core.ParameterSource.COMMANDLINE:
+            named |= set(values_of(solver_from(solver, given_flags(given))).values())
+        raise SystemExit(replayed(replay, given["out"], console, quiet, named))
     if not files:
         raise click.UsageError("name a FILE, an example such as example:crystal3d, or --replay RESULT")
     check_rows(given["json_"])

@@ -83,9 +83,9 @@ def run_training(network: Any, source: str, out: Path, name: str | None, init: s
 
     from ..numerics.arrays import cores
     from ..priors.training import loop
+    from ..priors.training.checkpoint import read_checkpoint
     from ..priors.training.parallel import rank
     from ..priors.training.settings import Training
-    from ..priors.training.state import read_checkpoint
     from ..priors.weights import card_of, load_partial_state, path_of, save, sha256
 
     first = rank() == 0
@@ -98,7 +98,8 @@ def run_training(network: Any, source: str, out: Path, name: str | None, init: s
     if "objects" in asked:
         asked.setdefault("minutes", None)
     settings = build(Training, _of(Training, (before or {}).get("settings", {})) | _of(Training, asked))
-    likeness = before.get("card", before) if before is not None else card_of(init) if init else None
+    own = None if before is None else before.get("card", {"architecture": before["architecture"]})
+    likeness = own or (card_of(init) if init else None)
     options = changed(network() if likeness is None else network.of(likeness), _of(network, asked))
     task = options.task(objects, settings.seed)
     if init and before is None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ..errors import InputError
-from ..files import enough_memory
-from ..plugins.options import build, values_of
+from ..files import enough_memory, from_record, short
+from ..io.manifest import RESULT
+from ..plugins.options import build, refuse_code, values_of
 from ..plugins.registry import find
 from ..problem.likelihood import Likelihood, stored_likelihood
 from ..solvers.base import Solver
@@ -19,8 +20,8 @@ Stops = Mapping[int, int | None]
 """By the number of a start: the step after which it was stopped, None if it ran to its own end."""
 
 Run = TypeVar("Run", bound=Callable[..., Any])
-FORMER_KEYS = {"combine": "averaging", "shared": "separate"}
-"""Keys in the manifests of older files."""
+NEEDED = ("solver", "options", "starts", "seed", "likelihood", "input")
+"""What a manifest must hold to be run again."""
 
 
 @dataclass(frozen=True)
@@ -153,16 +154,27 @@ class RunSpec:
         return special | {name: getattr(self, name) for name in FIELDS if name not in special}
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> RunSpec:
+    def from_record(cls, record: Mapping[str, Any], named: Collection[Any] = ()) -> RunSpec:
         """Read the run of a manifest, also of an older version.
+
+        Parameters
+        ----------
+        record
+            The manifest.
+        named
+            Values of options that the user named. Of values that run code, only these are taken.
 
         Raises
         ------
         InputError
-            If the solver, its weights or the likelihood are not those of the record.
+            If a field is missing or wrong, if the solver, its weights or the likelihood are not those of the record, or if an
+            option runs code.
         """
-        record = {FORMER_KEYS.get(name, name): value for name, value in record.items()}
+        record = from_record(record, RESULT, "the manifest")
+        if missing := [name for name in NEEDED if record.get(name) is None]:
+            raise InputError(f"the manifest lacks {missing[0]}; only a result of a whole run replays")
         solver = build(find("solvers", record["solver"]), record["options"])
+        refuse_code(solver, named)
         if solver.record() != record.get("record", {}):
             raise InputError(f"the weights {record['options'].get('weights')} have changed since; put the old ones back")
         older = {"agree": 0.0, "strict": record["starts"] == 1}
@@ -197,7 +209,7 @@ def _likelihood(record: Mapping[str, Any]) -> Likelihood:
     if found is None:
         module = f" of {record['module']}" if "module" in record else ""
         remedy = "import the module that defines it, or install the plugin that holds it"
-        raise InputError(f"the likelihood {record['name']!r}{module} is unknown here; {remedy}")
+        raise InputError(f"the likelihood {short(record.get('name'))}{module} is unknown here; {remedy}")
     return found
 
 

@@ -18,6 +18,7 @@ from .records import checked as checked
 from .records import clean as clean
 from .records import clean_text as clean_text
 from .records import digest as digest
+from .records import from_record as from_record
 from .records import parse_json as parse_json
 from .records import read_record as read_record
 from .records import short as short

@@ -109,9 +109,14 @@ def read_record(text: str | bytes, schema: Schema, what: str) -> Any:
     InputError
         For anything else. It names `what`, the field and its value.
     """
-    record = parse_json(text, what, schema.max_bytes, schema.remedy)
+    return from_record(parse_json(text, what, schema.max_bytes, schema.remedy), schema, what)
+
+
+def from_record(record: Any, schema: Schema, what: str) -> Any:
+    """Read a record whose JSON is parsed; see `read_record`."""
     if not isinstance(record, dict):
-        raise InputError(f"{what} holds {short(record)} where a {schema.name} is needed; {schema.remedy}")
+        raise InputError(f"{what} holds {short(record)}, not a mapping; {schema.remedy}")
+    record = dict(record)
     version = schema.version_of(record.pop(FORMAT, None), what)
     said = record.pop(SUM, None) if schema.checksum else None
     if said is not None and said != _sum_of(record):
@@ -168,7 +173,7 @@ def checked(value: Any, kind: Any, what: str, remedy: str) -> Any:
         if first["type"] == "missing":
             raise InputError(f"{what} lacks {place}; {remedy}") from error
         wanted = first["msg"].removeprefix("Input should be ")
-        wrong = "which cannot be" if first["type"] == "predicate_failed" else f"not {wanted}"
+        wrong = {"predicate_failed": "which cannot be", "extra_forbidden": "which is unknown"}.get(first["type"], f"not {wanted}")
         raise InputError(f"{what} holds {place or 'it'}={short(first['input'])}, {wrong}; {remedy}") from error
 
 

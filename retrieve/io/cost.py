@@ -13,7 +13,7 @@ class Cost:
     ----------
     ffts : int
         Transforms of one array of the object's size.
-    network_evaluations : int
+    network_evaluations : int or float
         Forward passes through networks.
     seconds : float
         Wall time.
@@ -22,6 +22,6 @@ class Cost:
     """
 
     ffts: int = 0
-    network_evaluations: int = 0
+    network_evaluations: int | float = 0
     seconds: float = 0.0
     steps: int = 0

@@ -85,5 +85,9 @@ def current_manifest(record: Mapping[str, Any]) -> dict[str, Any]:
     return {FORMER_KEYS.get(name, name): value for name, value in record.items()}
 
 
-RESULT = Schema("result", Manifest, "write it again with `retrieve run` or Result.save")
+def _migrated(record: dict[str, Any], version: int) -> dict[str, Any]:
+    return current_manifest(record)
+
+
+RESULT = Schema("result", Manifest, "write it again with `retrieve run` or Result.save", migrate=_migrated)
 """The format of a result, an HDF5 file: its name, its version, and the type of its manifest."""

@@ -65,7 +65,7 @@ class Measurement:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def problem(self, bad_pixels: str = "error", likelihood: Likelihood | None = None) -> Problem:
-        """Make the phase problem. Its meta gains `input` (path, SHA-256, options of `load`) and `notes`.
+        """Make the phase problem. Its meta gains `input` (path, SHA-256, options of `load`, SHA-256 of their files) and `notes`.
 
         Parameters
         ----------
@@ -79,7 +79,9 @@ class Measurement:
         InputError
             For values or shapes that cannot be used.
         """
-        origin = {"path": str(self.source), "sha256": sha256(self.source), **self.options}
+        beside = {role: split_key(self.options[role])[0] for role in ("mask", "support") if role in self.options}
+        hashes = {f"{role}_sha256": sha256(file) for role, file in beside.items()}
+        origin = {"path": str(self.source), "sha256": sha256(self.source), **self.options, **hashes}
         meta = {**self.meta, "input": origin, "notes": list(self.notes)}
         record = meta.pop("likelihood", None)
         stored = None if likelihood is not None else stored_likelihood(record)

@@ -20,10 +20,11 @@ import dataclasses
 import difflib
 import functools
 import math
+import shlex
 import types
 import typing
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..errors import OptionError
@@ -40,6 +41,7 @@ class Option(NamedTuple):
     bounds: Mapping[str, float]
     choices: tuple[str, ...] | None
     source: str | None
+    runs_code: Callable[[Any], bool] | None = None
 
     @property
     def flag(self) -> str:
@@ -108,6 +110,7 @@ def option(
     lt: float | None = None,
     choices: tuple[str, ...] | None = None,
     source: str | None = None,
+    runs_code: Callable[[Any], bool] | None = None,
 ) -> Any:
     """Declare a dataclass field as a hyper-parameter.
 
@@ -123,6 +126,8 @@ def option(
         The valid words.
     source
         The paper or person the default comes from.
+    runs_code
+        Tells of a value whether it names code that runs, or a place to fetch from. A file may not choose one.
 
     Returns
     -------
@@ -130,7 +135,7 @@ def option(
         The field, with its declaration as metadata.
     """
     bounds = {k: v for k, v in (("ge", ge), ("gt", gt), ("le", le), ("lt", lt)) if v is not None}
-    metadata = {"help": help, "bounds": bounds, "choices": choices, "source": source}
+    metadata = {"help": help, "bounds": bounds, "choices": choices, "source": source, "runs_code": runs_code}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -165,6 +170,18 @@ def validate(instance: Any) -> None:
     for opt in options_of(type(instance)):
         if "." not in opt.name:
             opt.check(getattr(instance, opt.name))
+
+
+def refuse_code(instance: Any, named: Collection[Any]) -> None:
+    """Raise `OptionError` for an option from a file whose value runs code, unless the user named the value, too."""
+    values = values_of(instance)
+    for opt in options_of(type(instance)):
+        value = values[opt.name]
+        if opt.runs_code is not None and value not in (opt.default, *named) and opt.runs_code(value):
+            remedy = f"--solver {getattr(instance, 'name', '')} {opt.flag} {shlex.quote(str(value))}"
+            raise OptionError(
+                f"option {opt.name}={value!r} runs code, which a file may not choose; if you trust it, add {remedy}"
+            )
 
 
 def values_of(instance: Any) -> dict[str, Any]:

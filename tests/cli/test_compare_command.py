@@ -170,7 +170,7 @@ def test_a_comparison_of_the_first_version_is_read():
 
 def test_what_is_no_comparison_is_refused(tmp_path):
     (tmp_path / "x.json").write_text('{"rows": 3}')
-    with pytest.raises(InputError, match="x.json is no comparison"):
+    with pytest.raises(InputError, match="x.json lacks settings; write it with `retrieve compare --json`"):
         read_json(tmp_path / "x.json")
     with pytest.raises(InputError, match="no file"):
         read_json(tmp_path / "y.json")

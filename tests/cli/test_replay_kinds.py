@@ -97,7 +97,7 @@ def test_a_plugins_likelihood_replays(pattern, here):
     """In a new process, which the plugin reaches by its entry point; and by a name that is refused without it."""
     for folder in ("lab", "lab-1.dist-info"):
         (here / folder).mkdir()
-    (here / "lab/__init__.py").write_text("")
+    (here / "lab/__init__.py").write_text("from . import noise\n")
     (here / "lab/noise.py").write_text(PLUGIN)
     (here / "lab-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: lab\nVersion: 1\n")
     (here / "lab-1.dist-info/entry_points.txt").write_text("[retrieve]\nlab = lab\n")
@@ -129,7 +129,7 @@ def test_another_mask_or_support_is_named(pattern, capsys):
     measured[:, 4:8] = 0
     np.save("measured.npy", measured)
     assert replay("a.cxi") == 2
-    assert "a.cxi: its input scan.npz now gives another mask; put back" in " ".join(capsys.readouterr().err.split())
+    assert "a.cxi: its mask measured.npy has changed since (SHA-256 differs); put the old one back" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_replay_that_differs_gives_the_first_step_and_the_reasons(pattern, capsys, monkeypatch):

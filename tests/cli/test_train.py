@@ -8,7 +8,7 @@ import torch
 from train_command import BRIEF, FILM, SMALL, log_of, trainer
 
 from retrieve.priors import weights
-from retrieve.priors.training.state import read_checkpoint
+from retrieve.priors.training.checkpoint import read_checkpoint
 from retrieve.simulate import object_set
 
 

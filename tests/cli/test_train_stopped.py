@@ -9,7 +9,7 @@ import time
 import pytest
 from train_command import FILM, SMALL, log_of, trainer
 
-from retrieve.priors.training.state import read_checkpoint
+from retrieve.priors.training.checkpoint import read_checkpoint
 
 
 @pytest.fixture

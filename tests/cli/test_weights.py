@@ -54,7 +54,7 @@ def test_a_file_that_is_not_the_one_that_shipped(ships, run):
     (ships / "one.safetensors").write_bytes(b"nothing")
     code, told, _ = run("--json")
     assert code == 1
-    assert "not a file of weights" in json.loads(told)["one"]["error"]
+    assert "cannot be read as a file of weights" in json.loads(told)["one"]["error"]
 
 
 def test_a_file_that_is_missing(ships, run):
@@ -100,7 +100,7 @@ def test_bad_input(ships, run, tmp_path):
     (tmp_path / "x.txt").write_text("text")
     code, _, told = run(tmp_path / "x.txt")
     assert code == 2
-    assert "x.txt is not a file of weights with a card" in told
+    assert "x.txt cannot be read as a file of weights with a card" in told
 
 
 def test_what_ships_with_this_version_is_whole(run):

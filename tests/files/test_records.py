@@ -46,7 +46,7 @@ def test_a_record_from_before_the_versions_is_migrated():
         ('{"seed": -1}', "seed=-1, not greater than or equal to 0"),
         ('{"seed": 1, "notes": ["a", 2]}', r"notes\[1\]=2, not a valid string"),
         ("{}", "x lacks seed"),
-        ("[1]", r"x holds \[1\] where a kept thing is needed"),
+        ("[1]", r"x holds \[1\], not a mapping; make it again"),
         ("{", "x is no JSON"),
         ("[" * 100_000, "x is no JSON.*recursion"),
         ('{"seed": ' * 50_000, "recursion"),

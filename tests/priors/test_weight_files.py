@@ -90,17 +90,17 @@ def _other(**changed):
 
 
 DAMAGED = {
-    "empty": (lambda path, module: path.write_bytes(b""), "not a file of weights"),
-    "noise": (lambda path, module: path.write_bytes(bytes(range(256))), "not a file of weights"),
-    "cut": (_cut, "not a file of weights"),
+    "empty": (lambda path, module: path.write_bytes(b""), "cannot be read as a file of weights with a card"),
+    "noise": (lambda path, module: path.write_bytes(bytes(range(256))), "cannot be read as a file of weights with a card"),
+    "cut": (_cut, "cannot be read as a file of weights with a card"),
     "no card": (_without_card, "not a file of weights with a card"),
-    "card is no JSON": (_card("{"), "not a file of weights with a card"),
-    "card is a list": (_card("[1]"), "has no architecture"),
-    "no architecture": (_card("{}"), "has no architecture"),
+    "card is no JSON": (_card("{"), "its card is no JSON"),
+    "card is a list": (_card("[1]"), r"its card holds \[1\], not a mapping"),
+    "no architecture": (_card("{}"), "its card lacks architecture"),
     "unknown kind": (_other(kind="edn"), "unknown architecture 'edn'; did you mean edm"),
     "no kind": (lambda path, module: _card('{"architecture": {}}')(path, module), "unknown architecture"),
-    "architecture is no mapping": (_card('{"architecture": 3}'), "has no architecture"),
-    "unknown option": (_other(depth=3), "architecture edm: .*depth"),
+    "architecture is no mapping": (_card('{"architecture": 3}'), "its card holds architecture=3"),
+    "unknown option": (_other(depth=3), "architecture holds depth=3, which is unknown"),
     "not a multiple": (_other(window=[9, 9]), "multiple of 2"),
     "another network": (_other(network={"base": 16, "widths": [1], "attention": []}), "not those of its card's architecture"),
 }

@@ -1,6 +1,7 @@
 """The executor, on clusters of this machine."""
 
 import os
+import re
 import signal
 import threading
 import time
@@ -20,7 +21,8 @@ from retrieve.solvers.blind.auto import Auto
 from retrieve.testing import parametrize_with_checks
 
 distributed = pytest.importorskip("distributed", reason="Dask is not installed: pip install plugins/retrieve-dask")
-dask = pytest.importorskip("retrieve_dask", reason="not installed: pip install plugins/retrieve-dask").dask
+retrieve_dask = pytest.importorskip("retrieve_dask", reason="not installed: pip install plugins/retrieve-dask")
+dask = retrieve_dask.dask
 
 
 @parametrize_with_checks([dask], kind="executors")
@@ -80,3 +82,32 @@ def test_no_scheduler_is_told_before_any_work(monkeypatch):
     monkeypatch.setattr("retrieve_dask.PATIENCE", 1)
     with pytest.raises(InputError, match="no scheduler answers"), open_pool("dask:tcp://127.0.0.1:9", 1):
         pass
+
+
+@pytest.mark.parametrize("where", ["10.0.0.1:8786", "scheduler.example:8786", "[2001:db8::1]:8786"])
+def test_another_machine_needs_a_protocol(where):
+    with pytest.raises(InputError, match=f"names another machine but no protocol; write dask:tls://{re.escape(where)}"):
+        retrieve_dask.check_address(where)
+    retrieve_dask.check_address(f"tls://{where}")
+    with pytest.warns(UserWarning, match="no encryption and no certificates"):
+        retrieve_dask.check_address(f"tcp://{where}")
+
+
+@pytest.mark.parametrize("where", ["127.0.0.1:9", "localhost:9", "[::1]:9", "tcp://127.0.0.1:9"])
+def test_this_machine_needs_none(where):
+    retrieve_dask.check_address(where)
+
+
+@pytest.mark.parametrize("where", ["127.0.0.1:9\nx", "a b", "\x1b[2J", "127.0.0.1.evil.example:9"])
+def test_what_is_no_address_is_refused(where):
+    with pytest.raises(InputError, match="is no address|names another machine"):
+        retrieve_dask.check_address(where)
+
+
+def test_a_cluster_of_this_machine_takes_only_who_has_its_certificate(monkeypatch):
+    monkeypatch.setattr("retrieve_dask.PATIENCE", 2)
+    with open_pool("dask", 1) as executor:
+        address = executor.client.scheduler.address
+        assert address.startswith("tls://127.0.0.1")
+        with pytest.raises(InputError, match="no scheduler answers"), open_pool(f"dask:{address.replace('tls', 'tcp')}", 1):
+            pass

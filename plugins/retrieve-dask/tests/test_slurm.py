@@ -47,3 +47,23 @@ def test_without_slurm_it_is_told_before_any_work(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="no sbatch here"), open_pool("slurm", 1):
         pass
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["short\n#SBATCH --uid=0", "short\r", "a b", "a;reboot", "$(reboot)", "-x\x1b[2J", "\N{CYRILLIC SMALL LETTER A}"],
+)
+def test_a_partition_writes_no_line_into_the_job_script(where, submitting):
+    with pytest.raises(InputError, match="is no partition"), open_pool(f"slurm:{where}", 1):
+        pass
+    assert not list(submitting.glob("job.*"))
+
+
+def test_jobs_know_each_other_by_a_certificate(submitting):
+    with open_pool("slurm:short,long", 1) as executor:
+        assert executor.client.scheduler.address.startswith("tls://")
+        executor.client.wait_for_workers(1, timeout=60)
+        assert executor.submit(math.sqrt, 4).result() == 2
+        keys = [path for path in submitting.iterdir() if path.name.startswith(".dask-jobqueue")]
+        assert keys
+        assert all(path.stat().st_mode & 0o077 == 0 for path in keys)

@@ -1,13 +1,18 @@
 """The plugin, as installed beside `retrieve`, with denoisers of deepinv that need no download and with one of our own."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
 
 import retrieve as rt
+from retrieve.cli import main
+from retrieve.driver.run_spec import RunSpec
 from retrieve.numerics.alignment import align
 from retrieve.plugins.registry import find
 from retrieve.problem import Problem
+from retrieve.problem.likelihood import Gaussian
 from retrieve.simulate import blobs, measure
 from retrieve.testing import parametrize_with_checks
 
@@ -134,3 +139,52 @@ def test_a_spec_on_the_command_line_keeps_its_arguments_together():
 
     solver = solver_from("pnp:denoiser=DnCNN(depth=3,nf=4),iterations=7", {})
     assert (solver.denoiser, solver.iterations) == ("DnCNN(depth=3,nf=4)", 7)
+
+
+REFUSED = [
+    f"{__name__}.nothing",
+    "os.system",
+    "DRUNet(in_channels=1,out_channels=1)",
+    "DnCNN(in_channels=1, out_channels=1, pretrained='/etc/passwd')",
+]
+
+
+@pytest.mark.parametrize("denoiser", REFUSED)
+def test_a_file_chooses_no_code(denoiser):
+    """A manifest names a function, or weights to load or download: only the user may."""
+    record = RunSpec(PlugAndPlay(iterations=1), starts=1, likelihood=Gaussian()).record()
+    assert RunSpec.from_record(record).solver == PlugAndPlay(iterations=1)
+    record["options"]["denoiser"] = denoiser
+    with pytest.raises(
+        rt.OptionError, match="runs code, which a file may not choose; if you trust it, add --solver pnp --denoiser"
+    ):
+        RunSpec.from_record(record)
+    assert RunSpec.from_record(record, named=[denoiser]).solver.denoiser == denoiser
+
+
+@pytest.mark.parametrize("denoiser", ["TVPrior(n_it_max=5)", "MedianFilter(kernel_size=3)", NETWORK])
+def test_a_file_may_choose_a_class_of_deepinv(denoiser):
+    record = RunSpec(PlugAndPlay(denoiser=denoiser), starts=1, likelihood=Gaussian()).record()
+    assert RunSpec.from_record(record).solver.denoiser == denoiser
+
+
+def test_a_replay_takes_code_that_the_user_names_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine_pnp.py").write_text("print('LOADED')\ndef make():\n    return lambda image, sigma: image\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    x, support = blobs((32, 32), seed=2, number=6)
+    np.savez("scan.npz", intensity=1e3 * measure(x), support=support)
+    chosen = ["--solver", "pnp", "--denoiser", "mine_pnp.make"]
+    main(["run", "scan.npz", *chosen, "--iterations", "2", "--starts", "1", "--out", "a.cxi", "--no-picture", "-q"])
+    del sys.modules["mine_pnp"]
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as refused:
+        main(["run", "--replay", "a.cxi"])
+    assert refused.value.code == 2
+    told = capsys.readouterr()
+    assert "option denoiser='mine_pnp.make' runs code, which a file may not choose" in told.err
+    assert "mine_pnp" not in sys.modules
+    with pytest.raises(SystemExit) as done:
+        main(["run", "--replay", "a.cxi", *chosen])
+    assert done.value.code == 0
+    assert "identical, bit for bit" in capsys.readouterr().out

@@ -140,7 +140,7 @@ class DenoiserOptions(NetworkOptions):
         given |= {"window": _text(architecture["window"], "x"), "kinds": bool(architecture.get("kinds"))}
         scales = architecture.get("scales", [])
         given["scales"] = "auto" if scales == SCALES else _text(scales)
-        if architecture["conditioned"] and "support_unknown" in card:
+        if architecture.get("conditioned") and "support_unknown" in card:
             given["unknown"] = card["support_unknown"]
         if pattern := card.get("pattern"):
             given |= {"sigma": pattern["sigma"], "unknown": pattern["unknown"]}

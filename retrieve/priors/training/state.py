@@ -18,16 +18,15 @@ from ...errors import InputError, RetrieveError
 from ...files import replacing
 from ...plugins.options import values_of
 from ..precision import autocast, training_precision
-from ..weights import complete
+from ..weights import check_fits, complete
 from ..windows import CHANNELS_LAST
+from .checkpoint import CHECKPOINT, TRAINING, check_moments, read_checkpoint, sum_of_state
 from .log import TrainingLog
 from .objects import generator_for
 from .parallel import World
 from .settings import Training
 from .task import Task
 
-CHECKPOINT = "checkpoint.pt"
-NEEDED = {"architecture", "settings", "module", "average", "optimiser", "step", "objects", "seconds"}
 LOSS_PERIOD = 0.2
 """Seconds between looks at the loss: each waits for a card."""
 
@@ -45,24 +44,6 @@ class ProgressMessage(NamedTuple):
     rate: float
     seconds: float
     validation: Mapping[str, float]
-
-
-def read_checkpoint(folder: str | Path, *, look: bool = False) -> dict[str, Any] | None:
-    """The checkpoint in a folder; None if there is none. Raises `InputError` for a damaged one.
-
-    look: leave the weights in the file until they are used.
-    """
-    file = Path(folder) / CHECKPOINT
-    if not file.exists():
-        return None
-    try:
-        state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True, mmap=look)
-        if missing := NEEDED - set(state):
-            raise ValueError(f"{', '.join(sorted(missing))} missing")
-    except Exception as error:  # torch raises many kinds for a damaged file
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{file} is no checkpoint that can be read ({reason:.150}); remove it to begin anew") from error
-    return state
 
 
 def differing(kept: Mapping[str, Any], mine: Mapping[str, Any]) -> str:
@@ -127,16 +108,18 @@ class State:
         other = differing(complete(state["architecture"]), complete(card["architecture"]))
         if other:
             raise InputError(f"{file} is of another network, with {other}; take another folder, or the same options")
-        other = differing(state["card"]["data"], card["data"]) if "card" in state else ""
+        check_fits(state["architecture"], {name: t.shape for name, t in state["module"].items()}, str(file))
+        other = differing(state["card"].get("data", {}), card["data"]) if "card" in state else ""
         if other:
             raise InputError(f"{file} was trained on other objects, with {other}; take another folder, or the same objects")
         try:
             self.module.load_state_dict(state["module"])
-            self.optimiser.load_state_dict(state["optimiser"])
+            self.optimiser.load_state_dict({**state["optimiser"], "param_groups": self.optimiser.state_dict()["param_groups"]})
+            check_moments(self.optimiser)
             with torch.no_grad():
                 for mean, kept in zip(self.average.parameters(), state["average"], strict=True):
                     mean.copy_(kept)
-        except (KeyError, RuntimeError, ValueError) as error:
+        except Exception as error:  # torch raises many kinds for a state that is no optimiser's
             raise InputError(f"{file} does not fit the network ({error!r:.200}); remove it to begin anew") from error
         self.step, self.objects, self.seconds = state["step"], state["objects"], state["seconds"]
         self.validation, self.loss = state.get("validation", {}), state.get("loss", math.nan)
@@ -205,6 +188,7 @@ class State:
         self.message(now=True)
         card = self.task.card()
         state = {
+            "format": TRAINING.format,
             "architecture": card["architecture"],
             "card": card,
             "settings": values_of(self.settings),
@@ -219,6 +203,7 @@ class State:
             "validation": dict(self.validation),
             "finished": self.finished,
         }
+        state["sha256"] = sum_of_state(state)
         with replacing(self.folder / CHECKPOINT) as file:
             torch.save(state, file)
 

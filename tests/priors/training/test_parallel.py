@@ -8,9 +8,9 @@ import sys
 import pytest
 import torch
 
+from retrieve.priors.training.checkpoint import read_checkpoint
 from retrieve.priors.training.loop import batches_after
 from retrieve.priors.training.parallel import World
-from retrieve.priors.training.state import read_checkpoint
 
 
 def test_workers_make_the_same_objects(task, brief, same):

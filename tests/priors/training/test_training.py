@@ -7,11 +7,11 @@ import torch
 from retrieve.errors import InputError, RetrieveError
 from retrieve.priors.denoiser import SIGMA_DATA
 from retrieve.priors.precision import precision_of, training_precision
+from retrieve.priors.training.checkpoint import read_checkpoint
 from retrieve.priors.training.diffusion_task import SIGMA_BINS
 from retrieve.priors.training.loop import train, training_record
 from retrieve.priors.training.objects import Simulated
 from retrieve.priors.training.settings import Training
-from retrieve.priors.training.state import read_checkpoint
 from retrieve.simulate import Domains2D
 
 
@@ -136,7 +136,7 @@ def test_a_damaged_checkpoint(tmp_path, task, brief):
         train(task(), brief(), tmp_path)
     assert len(str(error.value).splitlines()) == 1
     torch.save({"architecture": {}}, tmp_path / "checkpoint.pt")
-    with pytest.raises(InputError, match="average, module, objects"):
+    with pytest.raises(InputError, match="lacks settings; remove it"):
         train(task(), brief(), tmp_path)
 
 

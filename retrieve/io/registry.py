@@ -189,13 +189,12 @@ def read_file(path: Path, key: str | None, table: Mapping[str, Reader]) -> RawFi
         with parsing(path, reader.name):
             return reader.read(path, key)
     except InputError as error:
-        if isinstance(reader, PluginReader):
-            own = {r.name: r for r in builtin_readers()}
-            if (other := _recognised(path, own)) is not None:
-                who = f"reader {reader.name!r} of plugin {reader.plugin}"
-                warnings.warn(f"{path}: {who} takes it and cannot read it ({error}); it is read as {other.name}", stacklevel=2)
-                return read_file(path, key, own)
-        raise
+        own = {r.name: r for r in builtin_readers()}
+        if not isinstance(reader, PluginReader) or (other := _recognised(path, own)) is None:
+            raise
+        who = f"reader {reader.name!r} of plugin {reader.plugin}"
+        warnings.warn(f"{who} cannot read what it takes: {error}; {path} is read as {other.name}", stacklevel=2)
+        return read_file(path, key, own)
 
 
 def companion(spec: str | Path, role: str, table: Mapping[str, Reader] | None = None) -> tuple[str, NDArray[Any]]:

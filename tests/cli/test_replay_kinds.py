@@ -129,7 +129,9 @@ def test_another_mask_or_support_is_named(pattern, capsys):
     measured[:, 4:8] = 0
     np.save("measured.npy", measured)
     assert replay("a.cxi") == 2
-    assert "a.cxi: its mask measured.npy has changed since (SHA-256 differs); put the old one back" in " ".join(capsys.readouterr().err.split())
+    assert "a.cxi: its mask measured.npy has changed since (SHA-256 differs); put the old one back" in " ".join(
+        capsys.readouterr().err.split()
+    )
 
 
 def test_a_replay_that_differs_gives_the_first_step_and_the_reasons(pattern, capsys, monkeypatch):

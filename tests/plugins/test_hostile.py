@@ -93,7 +93,7 @@ HOSTILE = {
     "sniff exits": (reader("sys.exit(3)"), "reader 'acme' left out: SystemExit: 3"),
     "sniff raises": (reader("1 / 0"), "reader 'acme' left out: ZeroDivisionError"),
     "sniff prints": (reader("os.write(1, b'LOUD'); print('LOUD')"), None),
-    "sniff says yes to all": (reader("return True"), "takes it and cannot read it (not mine); it is read as npz"),
+    "sniff says yes to all": (reader("return True"), "cannot read what it takes: scan.npz cannot be read as acme: not mine"),
     "sniff says yes, read exits": (reader("return True", "sys.exit(1)"), "tried to end the program (1); uninstall"),
     "sniff says yes, read returns rubbish": (reader("return True", "return 3"), "returned a int, no RawFile"),
     "a reader without a name": (reader().replace('Reader("acme"', "Reader(None"), "reader 'acme' has no name"),

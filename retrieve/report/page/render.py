@@ -33,13 +33,21 @@ def render(template: str, **content: Any) -> str:
     names = ("page.css", "page.js", *["solid.js"] * solid)
     style, *scripts = (Markup((files(__package__) / name).read_text("utf-8")) for name in names)
     digests = [_digest(script) for script in (*scripts, *(program.script for program in programs))]
-    own = {"style": style, "scripts": scripts, "digests": digests, "packed": [Markup(program.packed) for program in programs]}
+    styles = [_digest(style), *[_digest("")] * solid]  # the viewer adds rules to an empty element of its own
+    own = {
+        "style": style,
+        "scripts": scripts,
+        "digests": digests,
+        "style_digests": styles,
+        "packed": [Markup(program.packed) for program in programs],
+        "taken": [name for program in programs for name in program.styles],
+    }
     made = f"retrieve {versions().get('retrieve-phase', '')}".strip()
     return numbered(_environment().get_template(template).render(made=made, **own, **content).lstrip())
 
 
 def _digest(script: str) -> str:
-    """The source expression by which a content security policy knows a script."""
+    """The source expression by which a content security policy knows a script or a style."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import re
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -18,10 +19,14 @@ COLOURS = 33  # of a colour map that the viewer interpolates between
 
 
 class Viewer(NamedTuple):
-    """A script, and the same packed by gzip in base 64."""
+    """A script, and the same packed by gzip in base 64.
+
+    styles: names of elements that the script takes for styles of its maps, which no page needs and the policy forbids.
+    """
 
     script: str
     packed: str
+    styles: tuple[str, ...]
 
 
 @cache
@@ -30,7 +35,8 @@ def viewer() -> Viewer:
     from plotly.offline import get_plotlyjs
 
     script = str(get_plotlyjs())
-    return Viewer(script, base64.b64encode(gzip.compress(script.encode(), mtime=0)).decode())
+    styles = tuple(re.findall(r'getElementById\("([0-9a-f]{64})"\)', script))
+    return Viewer(script, base64.b64encode(gzip.compress(script.encode(), mtime=0)).decode(), styles)
 
 
 def mapping_of(panel: SurfacePanel) -> dict[str, Any]:

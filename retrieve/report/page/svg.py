@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Container
 from functools import cache
 from typing import Any
 
@@ -78,11 +79,17 @@ def _svg(figure: Figure, alt: str, class_: str = "svg") -> Markup:
     role = f'role="img" aria-label="{escape(alt)}"' if alt else 'aria-hidden="true"'
     text = re.sub(r"<svg[^>]*>", lambda _: f'<svg class="{class_}" {box[0] if box else ""} {role}>', text, count=1)
     text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style.*?</style>", "", text, flags=re.S)
-    text = text.replace(INK, "currentColor").replace(FAINT, "var(--faint)")
-    text = re.sub(r"#0300([0-9a-f]{2})", lambda m: f"var(--c{int(m[1], 16)})", text)
     used = set(re.findall(r"#([\w-]+)", text))
-    text = re.sub(r' id="([^"]+)"', lambda m: f' id="{DRAWING_MARK}{m[1]}"' if m[1] in used else "", text)
-    return Markup(re.sub(r'(url\(#|href="#)', lambda m: m[1] + DRAWING_MARK, re.sub(r"\s+", " ", text)))
+    text = re.sub(r"<[^>]*>", lambda tag: _adapted(tag[0], used), text)  # text between the tags may say anything
+    return Markup(re.sub(r"\s+", " ", text))
+
+
+def _adapted(tag: str, used: Container[str]) -> str:
+    """A tag with the colours of the page, and with marks before the names that are used."""
+    tag = tag.replace(INK, "currentColor").replace(FAINT, "var(--faint)")
+    tag = re.sub(r"#0300([0-9a-f]{2})", lambda m: f"var(--c{int(m[1], 16)})", tag)
+    tag = re.sub(r' id="([^"]+)"', lambda m: f' id="{DRAWING_MARK}{m[1]}"' if m[1] in used else "", tag)
+    return re.sub(r'(url\(#|href="#)', lambda m: m[1] + DRAWING_MARK, tag)
 
 
 def numbered(page: str) -> str:

@@ -9,12 +9,15 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
 
 SECONDS = 20
-"""A command that takes longer hangs."""
+"""Processor time of a command that hangs."""
+WAITING = 90
+"""Seconds of the clock after which it hangs in any case: it waits for something that does not come."""
 MEGABYTES = 1000
 """What a mutant below 10 MB may take."""
 
@@ -63,17 +66,27 @@ class Reader:
         self.log.close()
         self.process = None
 
+    def _spent(self):
+        """Seconds of processor time of the process, with children that have ended."""
+        try:
+            fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return 0.0
+        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
     def read(self, folder, commands):
         """What came of the commands in a folder."""
         if self.process is None:
             self._start()
         self.process.stdin.write(json.dumps({"folder": str(folder), "commands": commands}) + "\n")
         self.process.stdin.flush()
-        try:
-            line = self.lines.get(timeout=SECONDS)
-        except queue.Empty:
-            self.stop()
-            return {"codes": [], "fault": f"hangs: no answer in {SECONDS} s", "said": "", "megabytes": 0}
+        line, begun, spent = None, time.monotonic(), self._spent()
+        while line is None:
+            with contextlib.suppress(queue.Empty):
+                line = self.lines.get(timeout=1)
+            if line is None and (self._spent() - spent > SECONDS or time.monotonic() - begun > WAITING):
+                self.stop()
+                return {"codes": [], "fault": f"hangs: no answer in {SECONDS} s", "said": "", "megabytes": 0}
         if not line:
             code = self.process.wait()
             self.stop()

@@ -30,7 +30,10 @@ CASES = {
         {"amplitude": 1e18 * np.sqrt(INTENSITY)},
         "beyond the range of single precision.*divide it by a constant",
     ),
-    "infinite in single precision": ({"intensity": 1e300 * INTENSITY.astype(float)}, "beyond the range of single precision.*divide"),
+    "infinite in single precision": (
+        {"intensity": 1e300 * INTENSITY.astype(float)},
+        "beyond the range of single precision.*divide",
+    ),
     "tiny numbers": ({"intensity": 1e-40 * INTENSITY}, "beyond the range of single precision.*multiply it by a constant"),
 }
 

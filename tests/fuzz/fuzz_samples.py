@@ -1,37 +1,20 @@
 """The formats: a whole file of each, how it is mutated, and the commands that a user reads it with."""
 
-import contextlib
-import json
-import struct
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 
 import fuzz_mutators as m
+import fuzz_own as own
 import h5py
 import numpy as np
 import scipy.io
 import tifffile
+from fuzz_bytes import BYTES, TEXT, of_bytes
+from fuzz_own import COMPARE, META, SOLVER, TRAIN, npz, pattern
 
-from retrieve.cli import main
-from retrieve.geometry.diffractometers import EXAMPLE
 from retrieve.io.result import write_problem
 from retrieve.problem import Problem
-from retrieve.simulate import blobs, crystal, measure
-
-SOLVER = ["--solver", "er:iterations=3", "--starts", "1"]
-META = {
-    "energy_keV": 9.0,
-    "voxel_size_nm": [10.0, 10.0],
-    "pixel_size_m": 5.5e-5,
-    "detector_distance_m": 1.2,
-    "likelihood": {"name": "gaussian", "sigma": 0.5},
-    "notes": ["made for a test"],
-    "alien": {"pixels": 3, "share": 0.01},
-    "title": "a film",
-}
 
 
 @dataclass(frozen=True)
@@ -62,21 +45,8 @@ class Format:
         return self.reads(seed)
 
 
-@cache
-def pattern():
-    """A 16×16 pattern of counts, centred, and the support of its object."""
-    x, support = blobs((16, 16), seed=1, fill=0.06)
-    counts = np.random.default_rng(0).poisson(1e3 * measure(x))
-    return np.fft.fftshift(counts).astype(np.int32), support
-
-
 def _run(name):
     return lambda seed: [["run", name, *SOLVER, "--no-picture", "--out", "out.cxi", "-q"]]
-
-
-def npz(path):
-    counts, support = pattern()
-    np.savez(path, intensity=counts, mask=np.ones(counts.shape, bool), support=support, meta=np.array(json.dumps(META)))
 
 
 def hdf5(path):
@@ -112,131 +82,6 @@ def fabio_image(kind):
     return write
 
 
-def result(path):
-    npz(path.with_name("scan.npz"))
-    main(["run", str(path.with_name("scan.npz")), *SOLVER[:2], "--starts", "2", "--no-picture", "--out", str(path), "-q"])
-
-
-def result_reads(seed):
-    return [
-        [["inspect", "result.cxi"]],
-        [["run", "--replay", "result.cxi", "--out", "out.cxi", "-q"]],
-        [["run", "scan.npz", "--start", "result.cxi", *SOLVER, "--no-picture", "--out", "out.cxi", "-q"]],
-        [["call", "fuzz_child:analysed", "result.cxi"]],
-        [["call", "retrieve.io.results:read_result", "result.cxi"]],
-    ][seed % 5]
-
-
-COMPARE = ["compare", "scan.npz", "--solver", "er:iterations=2", "--solver", "hio:iterations=2", "--starts", "1"]
-COMPARE += ["--executor", "serial", "--json", "table.json", "-q"]
-
-
-def in_folder(folder, *command):
-    """Run a command in a folder."""
-    with contextlib.chdir(folder), contextlib.suppress(SystemExit):
-        main(list(command))
-
-
-def store(path):
-    npz(path.with_name("scan.npz"))
-    in_folder(path.parent, *COMPARE)
-
-
-def mutate_store(path, rng):
-    """A store with one of its lines changed as JSON, or with bytes changed."""
-    if rng.random() < 0.5:
-        m.of_bytes(*m.BYTES, *m.TEXT)(path, rng)
-        return
-    lines = path.read_text().splitlines()
-    at = int(rng.integers(len(lines)))
-    lines[at] = m._without_lone(m.mutate_json(lines[at], rng))
-    path.write_text("\n".join(lines) + "\n")
-
-
-TRAIN = ["train", "diffusion", "domains2d:size=16,domains=3,fill=0.3,kind=blobs", "--base", "8", "--widths", "1"]
-TRAIN += ["--attention", "none", "--embedding", "16", "--blocks", "1", "--patch", "1", "--objects", "8", "--batch", "8"]
-TRAIN += ["--precision", "float32", "--threads", "1", "--quiet", "--out", ".", "--name", "prior"]
-
-
-@cache
-def trained():
-    """The files of a training, by name: it is the same for checkpoints and for weights."""
-    with tempfile.TemporaryDirectory() as folder:
-        in_folder(folder, *TRAIN)
-        return {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.is_file()}
-
-
-def training(path):
-    for name, content in trained().items():
-        path.with_name(name).write_bytes(content)
-
-
-def mutate_checkpoint(path, rng):
-    """A checkpoint with one of its values changed, or with bytes changed."""
-    import torch
-
-    if rng.random() < 0.5:
-        m.of_bytes(*m.BYTES)(path, rng)
-        return
-    state = torch.load(path, weights_only=True)
-    inner = state[key] if isinstance(state[key := str(rng.choice(list(state)))], dict) and rng.random() < 0.7 else state
-    key = list(inner)[int(rng.integers(len(inner)))]
-    action = rng.random()
-    if action < 0.3:
-        del inner[key]
-    elif isinstance(inner[key], torch.Tensor) and action < 0.8:
-        inner[key] = [inner[key].double(), inner[key][..., None], inner[key] * torch.nan, inner[key][:0]][int(rng.integers(4))]
-    else:
-        inner[key] = m.hostile_value(rng, None)
-    torch.save(state, path)
-
-
-def mutate_weights(path, rng):
-    """Weights with their header or card changed, or with bytes changed."""
-    content = path.read_bytes()
-    if rng.random() < 0.4:
-        m.of_bytes(*m.BYTES)(path, rng)
-        return
-    (length,) = struct.unpack("<Q", content[:8])
-    header = json.loads(content[8 : 8 + length])
-    if rng.random() < 0.7:
-        header["__metadata__"]["card"] = m.mutate_json(header["__metadata__"]["card"], rng)
-        made = json.dumps(header)
-    else:
-        made = m.mutate_json(json.dumps(header), rng)
-    made = m._without_lone(made).encode()
-    claimed = len(made) if rng.random() < 0.9 else int(rng.choice([0, 2**40, 2**63 - 1, len(made) + 1]))
-    path.write_bytes(struct.pack("<Q", claimed) + made + content[8 + length :])
-
-
-def rocking(folder):
-    """A result of a small rocking scan, for the options on the experiment."""
-    x = crystal((12, 16, 16), seed=0, fill=0.2, phase=1.0)
-    counts = np.random.default_rng(0).poisson(1e3 * measure(x))
-    np.savez(folder / "rocking.npz", intensity=np.fft.fftshift(counts))
-
-
-def setup(path):
-    rocking(path.parent)
-    path.write_text(EXAMPLE)
-
-
-def frames(path):
-    x = crystal((12, 16, 16), seed=0, fill=0.2, phase=1.0)
-    counts = np.random.default_rng(0).poisson(1e3 * measure(x))
-    np.savez(path, intensity=np.fft.fftshift(counts), meta=np.array(json.dumps({**META, "voxel_size_nm": [10.0] * 3})))
-
-
-def frames_hdf5(path):
-    frames(path.with_suffix(".npz"))
-    with h5py.File(path, "w") as file:
-        file.create_dataset(
-            "entry/data", data=np.load(path.with_suffix(".npz"))["intensity"], chunks=(1, 16, 16), compression="gzip"
-        )
-        file["entry/energy"] = 9.0
-    path.with_suffix(".npz").unlink()
-
-
 def _mat(path, rng):
     counts, support = pattern()
     arrays = {"intensity": counts, "support": support.astype(np.uint8)}
@@ -248,7 +93,7 @@ def _mat(path, rng):
 def _tif(path, rng):
     made = np.asarray(m.hostile(rng, pattern()[0]))
     if made.dtype.kind not in "iufbc" or made.dtype.itemsize > 16 or not made.size or made.ndim < 2:
-        m.of_bytes(*m.BYTES)(path, rng)
+        of_bytes(*BYTES)(path, rng)
     else:
         tifffile.imwrite(path, made.astype(np.float64) if made.dtype == np.longdouble else made)
 
@@ -261,7 +106,7 @@ def _at(name, write):
     return lambda folder: write(folder / name)
 
 
-_bytes, _text = m.of_bytes(*m.BYTES), m.of_bytes(*m.TEXT)
+_bytes, _text = of_bytes(*BYTES), of_bytes(*TEXT)
 
 FORMATS = (
     Format("npz", "scan.npz", _at("scan.npz", npz), m.either(_bytes, m.mutate_npz, m.mutate_npz), _run("scan.npz")),
@@ -293,15 +138,15 @@ FORMATS = (
     Format(
         "result",
         "result.cxi",
-        _at("result.cxi", result),
+        _at("result.cxi", own.result),
         m.either(_bytes, m.mutate_hdf5, m.mutate_hdf5, m.mutate_hdf5),
-        result_reads,
+        own.result_reads,
     ),
     Format(
         "store",
         "table.rows.jsonl",
-        _at("table.rows.jsonl", store),
-        mutate_store,
+        _at("table.rows.jsonl", own.store),
+        own.mutate_store,
         lambda seed: [[*COMPARE, "--resume"]],
         ("table.json", "table.rows.jsonl"),
         ("table.rows.jsonl",),
@@ -309,8 +154,8 @@ FORMATS = (
     Format(
         "weights",
         "prior.safetensors",
-        _at("prior.safetensors", training),
-        mutate_weights,
+        _at("prior.safetensors", own.training),
+        own.mutate_weights,
         lambda seed: [
             ["weights", "prior.safetensors", "--json"],
             ["call", "retrieve.priors.weights:load_weights", "prior.safetensors"],
@@ -320,15 +165,15 @@ FORMATS = (
     Format(
         "checkpoint",
         "checkpoint.pt",
-        _at("checkpoint.pt", training),
-        mutate_checkpoint,
+        _at("checkpoint.pt", own.training),
+        own.mutate_checkpoint,
         lambda seed: [TRAIN],
         ("picture-000000008.png",),
     ),
     Format(
         "toml",
         "mine.toml",
-        _at("mine.toml", setup),
+        _at("mine.toml", own.setup),
         _text,
         lambda seed: [["inspect", "rocking.npz", "--diffractometer", "./mine.toml", "--hkl", "1,1,1", "--energy", "9"]],
         (),
@@ -336,14 +181,14 @@ FORMATS = (
     Format(
         "frames npz",
         "frames.npz",
-        _at("frames.npz", frames),
+        _at("frames.npz", own.frames),
         m.either(_bytes, m.mutate_npz, m.mutate_npz),
         _prepare("frames.npz"),
     ),
     Format(
         "frames hdf5",
         "frames.h5",
-        _at("frames.h5", frames_hdf5),
+        _at("frames.h5", own.frames_hdf5),
         m.either(_bytes, m.mutate_hdf5, m.mutate_hdf5),
         _prepare("frames.h5"),
     ),

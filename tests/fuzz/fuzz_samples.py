@@ -148,8 +148,8 @@ FORMATS = (
         _at("table.rows.jsonl", own.store),
         own.mutate_store,
         lambda seed: [[*COMPARE, "--resume"]],
-        ("table.json", "table.rows.jsonl"),
-        ("table.rows.jsonl",),
+        ("table.json", "table.rows.jsonl", "table.rows.damaged.jsonl"),
+        ("table.rows.jsonl", "table.rows.damaged.jsonl"),
     ),
     Format(
         "weights",

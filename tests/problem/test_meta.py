@@ -97,7 +97,7 @@ def test_one_number_for_all_axes_becomes_one_an_axis_where_they_differ():
 
 
 def test_a_frame_of_a_scan_loses_the_first_length_and_has_its_own_angle(tmp_path):
-    np.savez(tmp_path / "a.npz", intensity=PATTERN, meta=retrieve.io.cxi.to_json(meta()))
+    np.savez(tmp_path / "a.npz", intensity=PATTERN, meta=retrieve.files.to_json(meta()))
     got = retrieve.read(tmp_path / "a.npz", frame=3).meta
     assert got["voxel_size_nm"] == [5.0, 4.0]
     e = experiment_of(got)
@@ -122,7 +122,7 @@ def test_axes_of_length_1_take_their_length_with_them(tmp_path, shape, kept):
 def test_a_pattern_padded_around_its_peak_keeps_its_lengths_right(tmp_path):
     grid = np.indices((40, 40))
     data = np.random.default_rng(0).poisson(3000 * np.exp(-((grid[0] - 33) ** 2 + (grid[1] - 20) ** 2) / 9.0))
-    text = retrieve.io.cxi.to_json({"voxel_size_nm": 5, "experiment": {"direct_beam": [33, 20]}})
+    text = retrieve.files.to_json({"voxel_size_nm": 5, "experiment": {"direct_beam": [33, 20]}})
     np.savez(tmp_path / "a.npz", intensity=data, meta=text)
     problem = retrieve.read(tmp_path / "a.npz")
     n = problem.shape

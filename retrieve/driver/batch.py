@@ -265,6 +265,8 @@ def _failed(
     """The score, as a failure if the estimate or its R is not finite, or the support vanished."""
     if not np.isfinite(x).all():
         said = f"NaN or infinite values after {steps} steps of {solver.name}; lower its step"
+    elif not x.any():
+        said = f"nothing but zeros is left after {steps} steps of {solver.name}; give a larger support, or another solver,"
     elif score.failure:
         said = f"{score.failure} after {steps} steps of {solver.name}; check the mask"
     else:

@@ -13,7 +13,7 @@ import numpy as np
 from typing_extensions import TypedDict
 
 from ..errors import InputError
-from ..files import Schema, check_array, check_claim, parsing, read_record, replacing, to_json, write_record
+from ..files import Schema, check_array, check_claim, make_folder, parsing, read_record, replacing, to_json, write_record
 from ..io.result import Cost
 from ..problem.scoring import Score
 from ..provenance import versions
@@ -112,8 +112,8 @@ class KeptStarts:
             "account": list(batch.account),
         }
         arrays = {name: getattr(batch, name) for name in ARRAYS} | {f"kernel{k}": one for k, one in enumerate(batch.kernels)}
-        self._folder.mkdir(exist_ok=True)
-        with replacing(self._place(numbers)) as beside, beside.open("wb") as file:
+        make_folder(self._folder)
+        with replacing(self._place(numbers)) as file:
             np.savez(file, said=write_record(said, BATCH), **{name: a for name, a in arrays.items() if a is not None})
         return batch
 

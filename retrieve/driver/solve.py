@@ -30,7 +30,7 @@ from .conditions import conditions
 from .kept_starts import KeptStarts, RunGroup
 from .parallel import StartTask, run_in_threads, run_in_workers
 from .rescore import rescored
-from .run_spec import Budget, RunSpec, Stops
+from .run_spec import Budget, RunSpec, Stops, within_memory
 from .samples import Chains, points_of, with_samples
 
 __all__ = ["Budget", "Progress", "RunSpec", "run", "shift_to_centre", "solve"]
@@ -72,6 +72,7 @@ def solve(
     return run(spec, problem, x0=x0, on_step=on_step, workers=workers, executor=executor)
 
 
+@within_memory
 def run(
     spec: RunSpec,
     problem: Problem,

@@ -153,7 +153,7 @@ def write_result(result: Result, path: str | Path) -> Path:
     """
     import h5py
 
-    with replacing(path) as beside, h5py.File(beside, "w") as file:
+    with replacing(path) as place, h5py.File(place, "w") as file:
         entry = new_entry(file, result.cost.seconds)
         entry.attrs["format"] = RESULT.format
         _write_measurement(entry, result.problem)
@@ -177,7 +177,7 @@ def write_problem(problem: Problem, path: str | Path) -> Path:
     """Write a measurement with what is known of it; `load` reads it back without loss. Returns the path."""
     import h5py
 
-    with replacing(path) as beside, h5py.File(beside, "w") as file:
+    with replacing(path) as place, h5py.File(place, "w") as file:
         entry = new_entry(file)
         _write_measurement(entry, problem)
         link_data(entry, f"{DETECTOR}/data")

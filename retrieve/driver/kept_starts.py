@@ -75,6 +75,7 @@ class KeptStarts:
             interrupted=False,
             stopped={int(start): stop for start, stop in said["stopped"].items()},
             account=[tuple(lines) for lines in said["account"]],
+            plans=frozenset(said.get("plans", ())),
         )
 
     def keep(self, numbers: Sequence[int], batch: Batch) -> Batch:
@@ -87,6 +88,7 @@ class KeptStarts:
             "cost": asdict(batch.cost),
             "stopped": batch.stopped,
             "account": list(batch.account),
+            "plans": sorted(batch.plans),
         }
         arrays = {name: getattr(batch, name) for name in ARRAYS} | {f"kernel{k}": one for k, one in enumerate(batch.kernels)}
         self._folder.mkdir(exist_ok=True)

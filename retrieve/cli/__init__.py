@@ -58,8 +58,11 @@ def main(args: list[str] | None = None) -> Any:
     """Run the command line; errors become one message and an exit code: 1 failed, 2 bad input, 130 interrupted."""
     warnings.showwarning = _print_warning
     warnings.simplefilter("once", FutureWarning, append=True)
+    from .signals import ending
+
     try:
-        return app(args=(sys.argv[1:] if args is None else args) or ["--help"], prog_name="retrieve", standalone_mode=False)
+        with ending():
+            return app(args=(sys.argv[1:] if args is None else args) or ["--help"], prog_name="retrieve", standalone_mode=False)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except (click.Abort, KeyboardInterrupt):

@@ -15,7 +15,7 @@ from pathlib import Path
 import pyfftw
 
 from ...errors import InputError
-from ...files import locked, remove_leftovers, replacing
+from ...files import locked, replacing
 
 FORMAT = b"retrieve-plans-1"
 
@@ -63,7 +63,6 @@ def kept_wisdom(name: str, measure: Callable[[], bytes], holds: Callable[[bytes]
         if (known := _read(file, here, holds)) is not None:
             return known
         file.parent.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(file.parent)
         with locked(file, f"measuring {file}", "wait for its end", wait=True):
             known = _read(file, here, holds)
             if known is None:

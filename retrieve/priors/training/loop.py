@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ...errors import InputError
-from ...files import locked, remove_leftovers
+from ...files import locked
 from ...numerics.arrays import cores
 from ...numerics.processors import end_with_parent
 from ..precision import training_precision
@@ -115,7 +115,6 @@ def lock_directory(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise InputError(f"cannot write in {folder}: {error.strerror}; choose another folder") from error
     with locked(folder / "training", f"training in {folder}", "wait for its end, or choose another folder"):
-        remove_leftovers(folder)
         yield
 
 

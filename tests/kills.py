@@ -164,24 +164,22 @@ def same(one, other):
 
 
 def campaign(kind, folder, number, kills, seed):
-    """Kill a command at random times, several times in one folder, and finish it; the result is that of an undisturbed one.
-
-    Returns how many of the kills came before the command's end.
-    """
-    make_inputs(folder / "whole")
-    make_inputs(folder / "first")
-    finish(kind, folder / "first")  # the server of processes begins, and transforms are measured
-    begun = time.monotonic()
-    finish(kind, folder / "whole")
-    lasts = time.monotonic() - begun
-    expected, draw, met, trials = outcome(kind, folder / "whole"), random.Random(seed), 0, 0
-    while trials < kills:
-        here = folder / f"k{trials}"
+    """Kill a command at random times, go on until it ends, and begin anew: each end is that of an undisturbed command."""
+    lasts = []
+    for name in ("first", "second"):  # the first waits for the server of processes, and measures transforms
+        make_inputs(folder / name)
+        begun = time.monotonic()
+        finish(kind, folder / name)
+        lasts.append(time.monotonic() - begun)
+    expected, draw, met = outcome(kind, folder / name), random.Random(seed), 0
+    for trial in range(3 * kills):
+        here = folder / f"{trial}"
         make_inputs(here)
-        for _ in range(min(5, kills - trials)):
-            met += kill(kind, here, number, draw.uniform(0, 1.1 * lasts)) != 0
-            trials += 1
+        while met < kills and kill(kind, here, number, draw.uniform(0, min(lasts))) != 0:
+            met += 1
         finish(kind, here)
         assert not partial_files(here)
         assert same(outcome(kind, here), expected), f"{kind} after {number}, seed {seed}, differs in {here}"
-    return met
+        if met == kills:
+            return
+    raise AssertionError(f"{kind} was met by {met} of {kills} signals alone")

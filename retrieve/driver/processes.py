@@ -52,7 +52,9 @@ class Processes(Executor):
 
     def stop(self) -> None:
         """Ask the work under way to stop at its next step, and to give what there is."""
-        for worker in self._workers if STOP is not None else ():
+        if STOP is None:
+            return
+        for worker in self._workers:
             for pid in list(getattr(worker, "_processes", None) or ()):
                 with suppress(ProcessLookupError):
                     os.kill(pid, STOP)

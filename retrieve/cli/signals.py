@@ -17,9 +17,10 @@ Handler = Callable[[int, "FrameType | None"], None]
 
 
 class _Once:
-    """Whether this process has been asked to stop."""
+    """Whether this process was asked to stop, and its streams to a terminal, which do not count as one when it is gone."""
 
     asked = False
+    terminals: tuple[int, ...] = ()
 
 
 @contextmanager
@@ -28,7 +29,7 @@ def ending() -> Iterator[None]:
 
     Once the program was asked to stop, TERM and HUP no longer disturb the end of its work.
     """
-    _Once.asked = False
+    _Once.asked, _Once.terminals = False, tuple(stream for stream in (1, 2) if os.isatty(stream))
 
     def end(number: int, frame: FrameType | None) -> None:
         _leave_terminal(number)
@@ -88,7 +89,6 @@ def _leave_terminal(number: int) -> None:
         return
     with suppress(OSError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        for stream in (1, 2):
-            if os.isatty(stream):
-                os.dup2(nowhere, stream)
+        for stream in _Once.terminals:
+            os.dup2(nowhere, stream)
         os.close(nowhere)

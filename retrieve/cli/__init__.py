@@ -89,8 +89,11 @@ def main(args: list[str] | None = None) -> Any:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # as standard error has it: a name may hold any byte
     warnings.simplefilter("once", FutureWarning, append=True)
+    from .signals import ending
+
     try:
-        return app(args=(sys.argv[1:] if args is None else args) or ["--help"], prog_name="retrieve", standalone_mode=False)
+        with ending():
+            return app(args=(sys.argv[1:] if args is None else args) or ["--help"], prog_name="retrieve", standalone_mode=False)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except (click.Abort, KeyboardInterrupt):

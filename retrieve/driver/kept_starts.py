@@ -10,7 +10,7 @@ from typing import Any
 from zipfile import ZipFile
 
 import numpy as np
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 from ..errors import InputError
 from ..files import Schema, check_array, check_claim, make_folder, parsing, read_record, replacing, to_json, write_record
@@ -34,6 +34,7 @@ class BatchRecord(TypedDict):
     cost: Cost
     stopped: dict[int, int | None]
     account: list[tuple[str, ...]]
+    plans: NotRequired[frozenset[str]]
 
 
 BATCH = Schema("starts", BatchRecord, "the starts run again")
@@ -110,6 +111,7 @@ class KeptStarts:
             "cost": asdict(batch.cost),
             "stopped": batch.stopped,
             "account": list(batch.account),
+            "plans": sorted(batch.plans),
         }
         arrays = {name: getattr(batch, name) for name in ARRAYS} | {f"kernel{k}": one for k, one in enumerate(batch.kernels)}
         make_folder(self._folder)

@@ -179,12 +179,13 @@ def _batches(
 def _manifest(context: RunContext, runs: Sequence[Batch], chains: Sequence[Batch], interrupted: bool) -> dict[str, Any]:
     """The run as it was, where each start was stopped, and the machine, ready for JSON."""
     spec, where, shape = context.spec, context.where, tuple(context.source.shape)
+    plans = {plan for done in (*runs, *chains) for plan in done.plans}
     if context.bounded or interrupted:
         spec = replace(spec, stopped=_stops(runs), samples_stopped=_stops(chains))
     return {
         **replace(spec, averaging="best", keep=None).record(),
         "device": where.name,
-        "transform": fast.describe(shape) if where.name == "cpu" else where.describe(),
+        "transform": fast.describe(shape, plans) if where.name == "cpu" else where.describe(),
         "versions": versions(),
         "machine": f"{platform.system()} {platform.machine()}",
         "problem": array_hashes(context.source),

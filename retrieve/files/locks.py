@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from .leftovers import host
+from .writer import check_writable
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -34,7 +35,8 @@ def locked(
 ) -> Iterator[None]:
     """Hold the lock of `path`, the file ``.NAME.lock`` beside it, which names the holder.
 
-    The system ends the lock with its process: a lock of a dead process does not block. The file goes with the lock.
+    The system ends the lock with its process: a lock of a dead process does not block. The file goes with the lock. What dead
+    processes left in the folder is removed.
 
     Parameters
     ----------
@@ -61,7 +63,7 @@ def locked(
     """
     from filelock import FileLock
 
-    place = Path(path).with_name(f".{Path(path).name}.lock")
+    place = check_writable(path).with_name(f".{Path(path).name}.lock")
     lock = FileLock(place, blocking=False, fallback_to_soft=False)
     if not _acquire(lock, place, f"is {doing}; {remedy}", given_up if wait else None):
         yield

@@ -68,7 +68,7 @@ def kept_wisdom(name: str, measure: Callable[[], bytes], holds: Callable[[bytes]
             if known is None:
                 known = measure()
                 with replacing(file) as partial:
-                    partial.write_bytes(_head(known, here) + known)
+                    partial.write(_head(known, here) + known)
         return known
     except (OSError, InputError):
         return None

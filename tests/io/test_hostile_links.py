@@ -5,7 +5,7 @@ import os
 import h5py
 import numpy as np
 import pytest
-from test_hostile_files import GOOD, here, refused, virtual  # noqa: F401
+from test_hostile_files import GOOD, refused, virtual
 
 from retrieve.cli import main
 from retrieve.errors import InputError
@@ -13,6 +13,12 @@ from retrieve.files import NotEnoughMemory, limited
 from retrieve.io import load
 from retrieve.io.records import RawFile, Reader
 from retrieve.prepare import frames_of
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture

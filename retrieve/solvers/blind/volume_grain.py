@@ -21,7 +21,7 @@ from .second_grain import GrainSpot, SpotLimits, find_grain_spots, predict_spot
 from .state import Found, SearchState
 
 VOLUME = SpotLimits(radius=2.2, share=0.3, contrast=2.0, solved=0.5)
-"""Of five tuning patterns with 2 % of the counts in another crystal, its spot came back to 0.06 to 0.21, own ones to 0.42 or more.
+"""In three tuning patterns with 2 % of the counts in another crystal, its spot came back to 0.06 to 0.21, own ones to 0.42 on.
 
 A radius of 1.75 gains 0.002 of correlation where it finds the spot, one of 2 to 2.4 gains 0.004 to 0.007.
 """

@@ -7,7 +7,8 @@
 
 u is the map, e the true error: √(⟨|x − t|²⟩/⟨|x|²⟩) over the same window, with the truth t aligned to the object x. Printed are
 Spearman's ρ of u and e inside the object, beside it that of 1/amplitude and e, the ratio of their rms, e by the value of u,
-and the true correlation of the shells that are called determined. Results are kept in build/uncertainty and not computed again.
+ρ of the spread and the error in units of the object, away from its surface, beside it that of the amplitude and the error, and
+the true correlation of the shells that are called determined. Results are kept in build/uncertainty and not computed again.
 Writes benchmarks/results/uncertainty.json.
 """
 
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import binary_erosion, gaussian_filter
 from scipy.stats import spearmanr
 
 import retrieve as rt
@@ -36,6 +37,9 @@ from retrieve.solvers.blind.auto import Auto
 HERE = Path(__file__).resolve().parent
 KEPT = HERE.parent / "build" / "uncertainty"
 EDGES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 1.01)
+DEEP = 3
+"""Voxels from the object's surface; nearer to it the amplitude falls, and tells the relative error."""
+RANKED = ("rho", "rho_amplitude", "rho_deep", "rho_deep_amplitude", "ratio")
 RIGHT = 0.5
 """Correlation with the truth from which a shell is right."""
 
@@ -77,6 +81,13 @@ def compared(result: Result) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
     error, power = (gaussian_filter(np.abs(a) ** 2, WINDOW)[inside] for a in (x - truth, x))
     u, e = found.relative[inside], np.sqrt(error / np.maximum(power, np.finfo(np.float32).tiny)).clip(0, 1)
     row |= {"rho": float(spearmanr(u, e).statistic), "rho_amplitude": float(spearmanr(-power, e).statistic)}
+    deep = binary_erosion(inside, iterations=DEEP)[inside]
+    if deep.sum() > 1:
+        spread, missed, size = (u * np.sqrt(power))[deep], np.sqrt(error)[deep], np.sqrt(power)[deep]
+        row |= {
+            "rho_deep": float(spearmanr(spread, missed).statistic),
+            "rho_deep_amplitude": float(spearmanr(size, missed).statistic),
+        }
     return row | {"ratio": float(np.sqrt(np.mean(u**2) / np.mean(e**2))), "undetermined": found.undetermined}, u, e
 
 
@@ -110,7 +121,7 @@ def main() -> None:
     told = {
         "objects": len(rows),
         "without_map": len(rows) - len(mapped),
-        **{name: quartiles([row[name] for row in mapped]) for name in ("rho", "rho_amplitude", "ratio")},
+        **{name: quartiles([row[name] for row in mapped if name in row]) for name in RANKED},
         "rms_error_by_uncertainty": [
             {"from": low, "to": high, "share": float(some.mean()), "u": rms(u[some]), "e": rms(e[some])}
             for low, high in zip(EDGES[:-1], EDGES[1:], strict=True)

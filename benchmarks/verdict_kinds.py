@@ -211,6 +211,12 @@ def volume_faulty(d: Draw) -> Case:
     return Case(d.with_another(problem) if fault == "two crystals" else d.spoiled(problem, fault), Auto(), None, fault)
 
 
+def volume_pair(d: Draw) -> Case:
+    """Two 3D crystals in one pattern, 0.3 to 1 times as bright, their peaks 2 to 12 px apart, by `auto`."""
+    problem = d.measured(d.any_crystal(), d.counts(5, 7, 0))
+    return Case(d.with_another(problem, d.rng.uniform(2, 12)), Auto(), None, "two crystals")
+
+
 KINDS: dict[str, tuple[Callable[[Draw], Case], tuple[int, ...]]] = {
     **{kind.__name__: (kind, FLAT) for kind in (weak_auto, strong_auto, weak_recipe, strong_recipe, tight, loose, wrong)},
     **{
@@ -219,7 +225,7 @@ KINDS: dict[str, tuple[Callable[[Draw], Case], tuple[int, ...]]] = {
     },
     **{kind.__name__: (kind, VOLUME) for kind in (volume_auto, volume_recipe, volume_given, volume_real)},
     **{kind.__name__: (kind, VOLUME) for kind in (volume_blurred, volume_uneven, volume_spoiled)},
-    **{kind.__name__: (kind, LARGE) for kind in (volume_large, volume_faulty)},
+    **{kind.__name__: (kind, LARGE) for kind in (volume_large, volume_faulty, volume_pair)},
 }
 """Name → how a run is drawn, and the shape of its array."""
 

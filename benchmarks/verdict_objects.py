@@ -15,6 +15,7 @@ from retrieve.numerics.grids import pixels
 from retrieve.simulate import Noise, object_set
 from retrieve.simulate.crystal_kinds import KINDS, CrystalKinds
 from retrieve.simulate.crystals import crystal
+from retrieve.simulate.geometry import unit_vectors
 from retrieve.simulate.noise import simulated_problem
 from retrieve.simulate.seeds import stream
 from retrieve.solvers import HIO, RAAR, RRR, Recipe
@@ -168,13 +169,20 @@ class Draw:
         intensity.flat[places] = np.maximum(10 ** self.rng.uniform(6, 9, len(places)), 10 * intensity.max())
         return with_intensity(problem, intensity)
 
-    def with_another(self, problem: rt.Problem) -> rt.Problem:
-        """The pattern with that of another crystal added, as bright or a few times weaker, its peak some pixels aside."""
+    def with_another(self, problem: rt.Problem, distance: float | None = None) -> rt.Problem:
+        """The pattern with that of another crystal added, as bright or a few times weaker.
+
+        Its peak lies `distance` px away in a random direction, or 3 to 7 px along each axis.
+        """
         other = crystal(self.shape, seed=stream(self.seed, self.number, CONDITIONS + 1), fill=self.rng.uniform(0.25, 0.45))
         intensity = to_numpy(problem.amplitude).astype(float) ** 2
         added = np.abs(np.fft.fftn(other)) ** 2
         added *= self.rng.uniform(0.3, 1) * intensity.sum() / added.sum()
-        moved = np.roll(added, self.rng.integers(3, 8, 3), axis=(0, 1, 2))
+        if distance is None:
+            aside = self.rng.integers(3, 8, 3)
+        else:
+            aside = np.rint(distance * unit_vectors(1, 3, self.rng)[0]).astype(int)
+        moved = np.roll(added, aside, axis=(0, 1, 2))
         return with_intensity(problem, intensity + self.rng.poisson(moved))
 
     def spoiled(self, problem: rt.Problem, fault: str) -> rt.Problem:

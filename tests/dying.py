@@ -1,7 +1,9 @@
-"""A solver whose process dies, for the tests of what shares work among processes."""
+"""Solvers whose process dies or is stopped, for the tests of what shares work among processes."""
 
 import os
 import signal
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,3 +27,18 @@ class Killed(Solver):
             (tries / str(number)).touch()
             os.kill(os.getpid(), signal.SIGKILL)
         yield Step(x)
+
+
+@dataclass(frozen=True)
+class Announced(Solver):
+    """Leaves a file in a folder at its first step, and goes on for a minute."""
+
+    name: ClassVar[str] = "announced"
+    folder: str = ""
+
+    def steps(self, problem, x, rng) -> Iterator[Step]:
+        begun = time.monotonic()
+        while time.monotonic() - begun < 60:
+            x = problem.fit_modulus(x)
+            yield Step(x)
+            (Path(self.folder) / f"{os.getpid()}-{threading.get_ident()}-{begun}").touch()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import re
 import sys
@@ -31,6 +32,8 @@ COMMANDS = {
 }
 
 
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE)
+"""Errors of a disk that is full or gone."""
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Characters that steer a terminal, and halves of characters."""
 
@@ -86,8 +89,11 @@ def main(args: list[str] | None = None) -> Any:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # as standard error has it: a name may hold any byte
     warnings.simplefilter("once", FutureWarning, append=True)
+    from .signals import ending
+
     try:
-        return app(args=(sys.argv[1:] if args is None else args) or ["--help"], prog_name="retrieve", standalone_mode=False)
+        with ending():
+            return app(args=(sys.argv[1:] if args is None else args) or ["--help"], prog_name="retrieve", standalone_mode=False)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except (click.Abort, KeyboardInterrupt):
@@ -103,6 +109,26 @@ def main(args: list[str] | None = None) -> Any:
     except RetrieveError as error:
         _tell(f"error: {error}")
         sys.exit(2 if isinstance(error, InputError) else 1)
+    except (MemoryError, RuntimeError, OSError) as error:
+        words = _of_the_machine(error)
+        if words is None:
+            raise
+        _tell(f"error: {words}")
+        sys.exit(2)
+
+
+def _of_the_machine(error: Exception) -> str | None:
+    """A want of memory or of disk that no command foresaw, in words; None for other errors."""
+    if isinstance(error, OSError):
+        if error.errno not in DISK:
+            return None
+        place = "standard output or a temporary file" if error.filename is None else error.filename
+        return f"cannot write {place}: {error.strerror}; free some space, or choose another place (TMPDIR for temporary files)"
+    from ..files.enough import memory_words, of_memory
+
+    if not of_memory(error):
+        return None
+    return f"this does not fit into memory: {memory_words(error)}; crop or bin the data, or take a larger machine"
 
 
 def _print_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:

@@ -13,7 +13,9 @@ from rich.console import Console
 from ..errors import InputError
 from ..plugins.flags import solver_from
 from .console import PlainConsole
+from .options import writing
 from .progress import progress_bar
+from .signals import stopping
 from .source import Reading, data_options
 
 if TYPE_CHECKING:
@@ -94,28 +96,30 @@ def command(files: tuple[str, ...], quiet: bool, reading: Reading, **given: Any)
     where = f"{workers} worker(s) of {executor}" if workers > 1 or given["executor"] else "1 process"
     budget = f"{given['starts']} start(s)" if given["seconds"] is None else f"{given['seconds']:g} s an object"
     console.print(f"{len(competitors)} competitors on {count} problems, {budget}, {where} on {device}")
-    with _store(given) as store, progress_bar(console, quiet) as bar:
-        task = bar.add_task("comparing", total=total, words="")
-        comparison = compare(
-            competitors,
-            cases,
-            starts=given["starts"],
-            seed=given["seed"],
-            budget=Budget(ffts=given["ffts"]),
-            seconds=given["seconds"],
-            hold_out=given["hold_out"],
-            device=given["device"],
-            ramp=given["ramp"],
-            workers=workers,
-            executor=executor,
-            store=store,
-            on_rows=lambda rows: bar.update(task, advance=1, words=rows[-1].solver),
-            about=about,
-        )
-    if store is not None and store.taken:
-        console.print(f"{store.taken} of {total} were taken from {store.path}", markup=False)
-    print_tables(comparison, shown, console)
-    _write(comparison, given, console)
+    outputs = () if given["resume"] else (given["csv_"], given["report"])  # processes that resume write the same
+    with writing(*outputs), stopping():
+        with _store(given) as store, progress_bar(console, quiet) as bar:
+            task = bar.add_task("comparing", total=total, words="")
+            comparison = compare(
+                competitors,
+                cases,
+                starts=given["starts"],
+                seed=given["seed"],
+                budget=Budget(ffts=given["ffts"]),
+                seconds=given["seconds"],
+                hold_out=given["hold_out"],
+                device=given["device"],
+                ramp=given["ramp"],
+                workers=workers,
+                executor=executor,
+                store=store,
+                on_rows=lambda rows: bar.update(task, advance=1, words=rows[-1].solver),
+                about=about,
+            )
+        if store is not None and store.taken:
+            console.print(f"{store.taken} of {total} were taken from {store.path}", markup=False)
+        print_tables(comparison, shown, console)
+        _write(comparison, given, console)
     if comparison.settings["interrupted"]:
         raise SystemExit(130)
     raise SystemExit(1 if any(row.failure for row in comparison.rows) else 0)

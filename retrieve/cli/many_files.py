@@ -18,11 +18,13 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from ..driver.stopping import must_stop
 from ..errors import RetrieveError
 from .one_file import FileRun, Row, Solve
 from .planning import planned
 from .progress import progress_bar
-from .solving import Interrupt, Workers, run_quietly, run_spec
+from .signals import stopping
+from .solving import Workers, run_quietly, run_spec
 from .source import Reading
 
 if TYPE_CHECKING:
@@ -40,14 +42,14 @@ def run_many(files: Sequence[str], spec: RunSpec, reading: Reading, given: dict[
     rows: dict[str, Row] = {}
     interrupted = False
     shared = workers.executor is not None and len(runs) > 1
-    try:
-        with Interrupt(at_once=True):
+    with stopping() as request:
+        try:
             for row in (_shared if shared else _one_by_one)(runs, workers, console):
                 rows[row.file] = row
-                if row.status == "interrupted":
-                    raise KeyboardInterrupt
-    except KeyboardInterrupt:
-        interrupted = True
+                interrupted = interrupted or row.status == "interrupted"
+        except KeyboardInterrupt:
+            interrupted = True
+        interrupted = interrupted or (request.is_set() and len(rows) < len(runs))
     in_order = [rows[one.file] for one in runs if one.file in rows]
     _print_table(in_order, len(runs), console)
     write_rows(in_order, given["json_"], interrupted)
@@ -87,19 +89,21 @@ def write_rows(rows: Sequence[Row], target: str | None, interrupted: bool = Fals
 def phase(one: FileRun, solve: Solve = run_quietly) -> Row:
     """Phase a file, or keep the result that is finished already; whatever goes wrong is the row of a failure."""
     from ..driver.finished import finished
+    from ..files import locked
 
     begun = time.perf_counter()
     try:
-        opened = one.open()
-        known = finished(one.targets.result, opened.spec, opened.problem)
-        if known is not None:
-            one.targets.complete()
-            return Row.of(one.file, known, one.targets, kept=True)
-        result = solve(*opened, one.targets.starts)
-        one.targets.write(result)
-        if not result.interrupted:
-            shutil.rmtree(one.targets.starts, ignore_errors=True)
-        return Row.of(one.file, result, one.targets)
+        with locked(one.targets.result, f"writing {one.targets.result}", "wait for its end", wait=True, given_up=must_stop):
+            opened = one.open()
+            known = finished(one.targets.result, opened.spec, opened.problem)
+            if known is not None:
+                one.targets.complete()
+                return Row.of(one.file, known, one.targets, kept=True)
+            result = solve(*opened, one.targets.starts)
+            one.targets.write(result)
+            if not result.interrupted:
+                shutil.rmtree(one.targets.starts, ignore_errors=True)
+            return Row.of(one.file, result, one.targets)
     except Exception as error:  # one file must not cost the others, whatever is wrong with it
         known_kind = isinstance(error, (RetrieveError, click.ClickException))
         text = error.format_message() if isinstance(error, click.ClickException) else str(error)
@@ -108,12 +112,12 @@ def phase(one: FileRun, solve: Solve = run_quietly) -> Row:
         return Row(one.file, "failed", seconds=time.perf_counter() - begun, failure=reason)
 
 
-def phase_in_worker(one: FileRun, limits: Limits) -> Row:
+def phase_in_worker(one: FileRun, limits: Limits | None = None) -> Row:
     """`phase` beside other workers: on one core, within the limits of what is read."""
     from ..files import limited
     from ..numerics.arrays import one_core
 
-    with one_core(), limited(**asdict(limits)):
+    with one_core(), limited(**({} if limits is None else asdict(limits))):
         return phase(one)
 
 
@@ -125,6 +129,8 @@ def _one_by_one(runs: Sequence[FileRun], workers: Workers, console: Console) -> 
         return run_spec(spec, problem, console, console.quiet, workers, x0, kept)
 
     for number, one in enumerate(runs, start=1):
+        if must_stop():
+            return
         console.print(f"{number}/{len(runs)} {_short(one.file)}", markup=False, style="bold")
         row = phase(one, solve)
         console.print(f"  {_outcome(row)}", markup=False)
@@ -141,7 +147,7 @@ def _shared(runs: Sequence[FileRun], workers: Workers, console: Console) -> Iter
     with (
         progress_bar(console, console.quiet) as bar,
         open_pool(workers.executor, workers.number) as pool,
-        closing(completed(pool, partial(phase_in_worker, limits=allowed()), runs, workers.number)) as done,
+        closing(completed(pool, partial(phase_in_worker, limits=allowed()), runs, workers.number, partial=True)) as done,
     ):
         task = bar.add_task("files", total=len(runs), words="")
         for one, future in done:
@@ -151,6 +157,8 @@ def _shared(runs: Sequence[FileRun], workers: Workers, console: Console) -> Iter
             elif isinstance(error, BrokenExecutor):
                 remedy = f"it was tried {ATTEMPTS} times. Give each more memory: fewer --workers"
                 row = Row(one.file, "failed", failure=f"{error}; {remedy}")
+            elif isinstance(error, KeyboardInterrupt):  # stopped before its first step
+                continue
             else:
                 raise error
             bar.update(task, advance=1, words=_short(one.file))

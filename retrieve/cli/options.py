@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,3 +64,15 @@ def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[str | Path]) 
         check_writable(output)
         if any(output.exists() and source.exists() and output.samefile(source) for source in sources):
             raise InputError(f"output {output} is the input itself; name another file")
+
+
+@contextmanager
+def writing(*outputs: Path | None) -> Iterator[None]:
+    """Hold the locks of outputs. Raises `InputError` that names the process which writes one of them."""
+    from ..files import locked
+
+    with ExitStack() as stack:
+        for path in outputs:
+            if path is not None:
+                stack.enter_context(locked(path, f"writing {path}", "wait for its end, or name another file"))
+        yield

@@ -116,10 +116,9 @@ def _natural(text: str) -> list[tuple[bool, int, str]]:
 
 def _prepare(targets: Targets) -> None:
     """Make the folders of a result, and check that it can be written."""
+    from ..files import make_folder
+
     for target in targets:
         if target is not None:
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise InputError(f"cannot make the folder {target.parent}: {error.strerror}; choose another place") from error
+            make_folder(target.parent)
     targets.check("")

@@ -18,7 +18,7 @@ from ..prepare.pulses import Pulses
 from ..prepare.scan import Scan
 from .console import PlainConsole, Words
 from .experiment import experiment_options, given_experiment
-from .options import check_outputs, limit_options, quiet_option, with_options
+from .options import check_outputs, limit_options, quiet_option, with_options, writing
 from .source import MASK_CONVENTION
 
 if TYPE_CHECKING:
@@ -82,15 +82,16 @@ def pulses(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     options: Pulses = build(Pulses, given_flags(given))
     count = len(options.slices())
     targets, picture = _targets(files, given, count)
-    with _opened(files, given, console, quiet) as ((frames, *more), settings):
-        if more:
-            raise InputError(f"{len(more) + 1} scans are no pulse train; give one of them, or `retrieve prepare scan`")
-        calibration = read_calibration(frames.shape, frames.always, **_calibration(given))
-        train = prepare_pulses(frames, options, calibration, **settings)
-    for problem, target in zip(train.problems, targets, strict=True):
-        _write(problem, target)
-    if picture is not None:
-        train_picture(train, picture)
+    with writing(*targets):
+        with _opened(files, given, console, quiet) as ((frames, *more), settings):
+            if more:
+                raise InputError(f"{len(more) + 1} scans are no pulse train; give one of them, or `retrieve prepare scan`")
+            calibration = read_calibration(frames.shape, frames.always, **_calibration(given))
+            train = prepare_pulses(frames, options, calibration, **settings)
+        for problem, target in zip(train.problems, targets, strict=True):
+            _write(problem, target)
+        if picture is not None:
+            train_picture(train, picture)
     _report(train.steps, [*targets, picture], console)
     for problem, target in zip(train.problems, targets, strict=True):
         console.print(f"{target}: {_facts(problem)}", markup=False)
@@ -116,12 +117,13 @@ def scan(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     console = PlainConsole(quiet=quiet)
     options: Scan = build(Scan, given_flags(given))
     [target], picture = _targets(files, given, 1)
-    with _opened(files, given, console, quiet) as (scans, settings):
-        calibration = read_calibration(scans[0].shape, scans[0].ever, **_calibration(given))
-        made = prepare_scan(scans, options, calibration, **settings)
-    _write(made.problem, target)
-    if picture is not None:
-        scan_picture(made, picture)
+    with writing(target):
+        with _opened(files, given, console, quiet) as (scans, settings):
+            calibration = read_calibration(scans[0].shape, scans[0].ever, **_calibration(given))
+            made = prepare_scan(scans, options, calibration, **settings)
+        _write(made.problem, target)
+        if picture is not None:
+            scan_picture(made, picture)
     _report(made.steps, [target, picture], console)
     console.print(f"{target}: {_facts(made.problem)}", markup=False)
 

@@ -10,6 +10,8 @@ import numpy as np
 from rich.console import Console
 
 from ..errors import InputError
+from .options import writing
+from .signals import stopping
 from .solving import run_spec
 from .source import Reading
 
@@ -53,9 +55,10 @@ def replayed(path: Path, out: Path | None, console: Console, quiet: bool, named:
     if changed := changed_arrays(manifest, array_hashes(problem)):
         names = " and ".join(f"another {name}" for name in changed)
         raise InputError(f"{path}: its input {spec.input['path']} now gives {names}; {REMEDY}")
-    result = run_spec(spec, problem, console, quiet, x0=before.x0)
-    if out is not None:
-        result.save(out)
+    with writing(out), stopping():
+        result = run_spec(spec, problem, console, quiet, x0=before.x0)
+        if out is not None:
+            result.save(out)
     for line in compared(before, result):
         console.print(line, markup=False, soft_wrap=True)
     return 0 if same(before, result) else 1

@@ -38,9 +38,8 @@ def command(
     beside the paper's, and reasons for differences. The paper's films and pulse train are not public; simulated ones stand
     in. The folder keeps the runs of solvers; --resume goes on from them.
     """
-    from ..errors import InputError
     from ..evaluate.store import Store
-    from ..files import check_writable
+    from ..files import check_writable, make_folder
     from ..numerics.arrays import cores
     from ..reproduce import COMPARED, QUICK, Effort, reproduce, write_overview
 
@@ -48,11 +47,7 @@ def command(
     asked: dict[str, Any] = {} if objects is None else {"objects": objects, "volumes": objects}
     asked |= {} if samples is None else {"samples": samples}
     effort = effort._replace(**asked, workers=workers or cores())
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write in {out}: {error.strerror}; choose another folder") from error
-    check_writable(out / "index.html")
+    check_writable(make_folder(out) / "index.html")
     console = PlainConsole(quiet=quiet)
     given = [f"--{name} {value}" for name, value in (("objects", objects), ("samples", samples)) if value is not None]
     names = WHAT if what == "all" else (what,)

@@ -13,7 +13,9 @@ from ..plugins.flags import SolverCommand, given_flags, solver_from
 from ..plugins.options import values_of
 from .console import PlainConsole
 from .one_file import AVERAGES, FileRun, Row, Targets
+from .options import writing
 from .replay import replayed
+from .signals import stopping
 from .solving import Workers, run_spec
 from .source import Reading, data_options
 
@@ -118,7 +120,7 @@ def command(files: tuple[str, ...], solver: str, replay: Path | None, quiet: boo
     Options of the chosen solver follow those of the command.
     """
     from ..driver.run_spec import Budget, RunSpec
-    from .many_files import check_rows, run_many, write_rows
+    from .many_files import check_rows, run_many
     from .planning import is_pattern
 
     console = PlainConsole(quiet=quiet or given["json_"] == STDOUT)
@@ -138,12 +140,21 @@ def command(files: tuple[str, ...], solver: str, replay: Path | None, quiet: boo
     if len(files) > 1 or is_pattern(files[0]):
         raise click.UsageError("many files go into a folder; add --out-dir DIR")
     one = FileRun(files[0], spec, reading, _targets(files[0], given), given["beginning"])
+    with writing(one.targets.result):
+        _phase(one, given, console)
+
+
+def _phase(one: FileRun, given: dict[str, Any], console: Console) -> None:
+    """Phase one file, and exit with the code of what comes out."""
+    from .many_files import write_rows
+
     opened = one.open()
     workers = Workers.of(given["executor"], given["workers"], opened.spec)
     for note in opened.problem.meta.get("notes", ()):
         console.print(f"  {note}", markup=False)
-    result = run_spec(opened.spec, opened.problem, console, console.quiet, workers, opened.x0)
-    one.targets.write(result)
+    with stopping():
+        result = run_spec(opened.spec, opened.problem, console, console.quiet, workers, opened.x0)
+        one.targets.write(result)
     console.print(("interrupted; what there was is in " if result.interrupted else "written: ") + str(one.targets), markup=False)
     _summary(result, console)
     write_rows([Row.of(one.file, result, one.targets)], given["json_"])

@@ -91,7 +91,9 @@ def simulate(name: str, count: int, seed: int, first: int, out: Path | None, kin
     elif target.suffix == ".cxi":
         write_problem(chosen.problem(first, seed, noise), target)
     else:
-        target.mkdir(exist_ok=True)
+        from ..files import make_folder
+
+        make_folder(target)
         for number in numbers:
             write_problem(chosen.problem(number, seed, noise), target / _file(name, number))
     console.print(f"written: {count} of {name}, seed {seed}, in {target}", markup=False)

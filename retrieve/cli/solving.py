@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Console
 
 from .progress import live_progress
+from .signals import stopping
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +49,7 @@ def run_spec(
     x0: np.ndarray | None = None,
     kept: Path | None = None,
 ) -> Result:
-    """Run with live progress, average the starts, and judge. Ctrl-C or TERM stops at the next step, a second Ctrl-C at once.
+    """Run with live progress, average the starts, and judge. A signal stops at the next step, a second Ctrl-C at once.
 
     kept: a folder that keeps finished starts.
     """
@@ -63,13 +61,13 @@ def run_spec(
     where = find_device(spec.device, spec.solver.library)
     line = f"{spec.solver.name} on {where.name} ({where.describe()}), {spec.starts} start(s), seed {spec.seed}"
     line += f", {workers.number} worker(s) of {workers.executor}" if workers.executor else ""
-    with Interrupt(at_once=workers.executor is not None) as interrupt, live_progress(console, quiet) as show:
+    with stopping(), live_progress(console, quiet) as show:
         console.print(line, markup=False)
         result = run(
             spec,
             problem,
             x0=x0,
-            on_step=lambda progress: show(progress) or interrupt.asked,
+            on_step=show,
             workers=workers.number,
             executor=workers.executor,
             kept=kept,
@@ -89,27 +87,3 @@ def _judged(result: Result, spec: RunSpec, console: Console) -> Result:
     from ..evaluate.by_name import judged
 
     return judged(result, spec.averaging, spec.keep, lambda why: console.print(why, markup=False))
-
-
-class Interrupt:
-    """Turns the first Ctrl-C or TERM into a request to stop, a second Ctrl-C into a KeyboardInterrupt.
-
-    With `at_once` the first one is a KeyboardInterrupt. Outside of the main thread it does nothing.
-    """
-
-    def __init__(self, at_once: bool = False) -> None:
-        self.asked, self.at_once = False, at_once
-
-    def __enter__(self) -> Interrupt:
-        here = threading.current_thread() is threading.main_thread()
-        self.before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)} if here else {}
-        return self
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        first, self.asked = not self.asked, True
-        if self.at_once if first else number == signal.SIGINT:  # a second TERM must not end the writing of a result
-            raise KeyboardInterrupt
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)

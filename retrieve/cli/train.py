@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..driver.stopping import must_stop
 from ..errors import InputError, RetrieveError
 from ..plugins.flags import flags, given_flags, split_spec
 from ..plugins.options import build, changed, options_of, unknown
 from .console import PlainConsole
-from .solving import Interrupt
+from .signals import stopping
 from .train_progress import live_training
 
 if TYPE_CHECKING:
@@ -77,11 +78,20 @@ def command() -> None:
     """
 
 
-def run_training(network: Any, source: str, out: Path, name: str | None, init: str | None, quiet: bool, **given: Any) -> None:
+def run_training(network: Any, threads: int | None, **given: Any) -> None:
+    """Train in a number of threads, and stop at a step when a signal comes."""
+    from ..numerics.arrays import cores
+    from ..numerics.processors import torch_threads
+
+    threads = threads or max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    with torch_threads(threads), stopping():
+        _train(network, **given)
+
+
+def _train(network: Any, source: str, out: Path, name: str | None, init: str | None, quiet: bool, **given: Any) -> None:
     """Train, or continue, the training in `out`, and write its weights."""
     import torch
 
-    from ..numerics.arrays import cores
     from ..priors.training import loop
     from ..priors.training.checkpoint import read_checkpoint
     from ..priors.training.parallel import rank
@@ -90,7 +100,6 @@ def run_training(network: Any, source: str, out: Path, name: str | None, init: s
 
     first = rank() == 0
     console = PlainConsole(quiet=quiet or not first)
-    torch.set_num_threads(given.pop("threads") or max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
     device = _device(given.pop("device"))
     before = read_checkpoint(out, look=True)
     objects = _source(source, given.pop("data_seed"), before)
@@ -113,11 +122,11 @@ def run_training(network: Any, source: str, out: Path, name: str | None, init: s
         state = "is finished; a larger --minutes or --objects continues it" if done >= 1 else f"continues at {int(100 * done)}%"
         console.print(f"{out} {state}: {_amount(before['objects'], before['seconds'])}", markup=False)
     del before
-    with Interrupt() as interrupt, live_training(console, quiet or not first) as show:
+    with live_training(console, quiet or not first) as show:
 
         def on_step(message: ProgressMessage) -> bool:
             show(message)
-            return interrupt.asked
+            return must_stop()
 
         try:
             module = loop.train(task, settings, out, device=device, on_step=on_step)

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import InputError, SolverError
 from ..io.result import Cost
+from ..numerics import fast
 from ..numerics.alignment import shift_to_centre
 from ..numerics.arrays import Array, Device, find_device, synchronise, to_numpy
 from ..operators import Operator
@@ -21,6 +22,7 @@ from ..provenance import sha256_of_array
 from ..solvers.base import Solver, Step, Streams
 from .batch_result import Batch, concatenate
 from .run_spec import Budget, RunSpec, Stops
+from .stopping import must_stop
 from .vanished import LEAST_R, vanished
 
 
@@ -166,12 +168,13 @@ class CountingOperator(Operator):
 def run_batch(solver: Solver, context: RunContext, numbers: Sequence[int], x0: np.ndarray | None = None) -> Batch:
     """The starts of these numbers, together; `x0` (batch, *shape) in place of the solver's own starts."""
     parts = context.same_stops(numbers)
-    if len(parts) == 1:
-        return _run(solver, context, numbers, x0)
     ends = np.cumsum([0, *map(len, parts)])
-    return concatenate(
-        [_run(solver, context, part, None if x0 is None else x0[k : k + len(part)]) for k, part in zip(ends, parts, strict=False)]
-    )
+    with fast.plans_used() as plans:
+        found = [
+            _run(solver, context, part, None if x0 is None else x0[k : k + len(part)])
+            for k, part in zip(ends, parts, strict=False)
+        ]
+    return replace(found[0] if len(found) == 1 else concatenate(found), plans=frozenset(plans))
 
 
 def _run(solver: Solver, context: RunContext, numbers: Sequence[int], x0: np.ndarray | None) -> Batch:
@@ -206,6 +209,7 @@ def _run(solver: Solver, context: RunContext, numbers: Sequence[int], x0: np.nda
         if context.on_step is not None:
             told = Progress(numbers[0], spec.starts or 1, n, total, step.stage or solver.name, *lowest)
             interrupted = bool(context.on_step(told))
+        interrupted = interrupted or must_stop()
         spent = (n, counting.ffts // len(rng), time.perf_counter() - begun, networks) if bounded else None
         cut = interrupted or (spent is not None and context.is_over(numbers[0], *spent))
         if cut:
@@ -265,6 +269,8 @@ def _failed(
     """The score, as a failure if the estimate or its R is not finite, or the support vanished."""
     if not np.isfinite(x).all():
         said = f"NaN or infinite values after {steps} steps of {solver.name}; lower its step"
+    elif not x.any():
+        said = f"nothing but zeros is left after {steps} steps of {solver.name}; give a larger support, or another solver,"
     elif score.failure:
         said = f"{score.failure} after {steps} steps of {solver.name}; check the mask"
     else:

@@ -13,7 +13,10 @@ from ..problem.scoring import Score
 
 @dataclass
 class Batch:
-    """What one batch of starts leaves, on the host. stopped: where each start was stopped, by its number."""
+    """What one batch of starts leaves, on the host.
+
+    stopped: where each start was stopped, by its number.  plans: names and hashes of the transforms' plans.
+    """
 
     estimate: np.ndarray
     support: np.ndarray | None
@@ -25,6 +28,7 @@ class Batch:
     stopped: dict[int, int | None]
     account: Sequence[tuple[str, ...]] = ()
     excluded: np.ndarray | None = None
+    plans: frozenset[str] = frozenset()
 
 
 def concatenate(parts: Sequence[Batch]) -> Batch:
@@ -42,6 +46,7 @@ def concatenate(parts: Sequence[Batch]) -> Batch:
         {start: stop for part in parts for start, stop in part.stopped.items()},
         [one for part in parts for one in part.account],
         union([part.excluded for part in parts]),
+        frozenset[str]().union(*(part.plans for part in parts)),
     )
 
 

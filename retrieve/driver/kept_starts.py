@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
 from zipfile import ZipFile
 
 import numpy as np
 from typing_extensions import TypedDict
 
 from ..errors import InputError
-from ..files import Schema, check_array, check_claim, parsing, read_record, replacing, to_json, write_record
+from ..files import Schema, check_array, check_claim, make_folder, parsing, read_record, replacing, to_json, write_record
 from ..io.result import Cost
 from ..problem.scoring import Score
 from ..provenance import versions
@@ -34,6 +34,7 @@ class BatchRecord(TypedDict):
     cost: Cost
     stopped: dict[int, int | None]
     account: list[tuple[str, ...]]
+    plans: NotRequired[frozenset[str]]
 
 
 BATCH = Schema("starts", BatchRecord, "the starts run again")
@@ -110,10 +111,11 @@ class KeptStarts:
             "cost": asdict(batch.cost),
             "stopped": batch.stopped,
             "account": list(batch.account),
+            "plans": sorted(batch.plans),
         }
         arrays = {name: getattr(batch, name) for name in ARRAYS} | {f"kernel{k}": one for k, one in enumerate(batch.kernels)}
-        self._folder.mkdir(exist_ok=True)
-        with replacing(self._place(numbers)) as beside, beside.open("wb") as file:
+        make_folder(self._folder)
+        with replacing(self._place(numbers)) as file:
             np.savez(file, said=write_record(said, BATCH), **{name: a for name, a in arrays.items() if a is not None})
         return batch
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from ..errors import SolverError
-from ..numerics.arrays import Device, cores
+from ..numerics.arrays import cores
+from ..numerics.processors import torch_threads
 from ..problem import Problem
 from ..solvers.base import Solver
 from .batch import Progress, RunContext, run_batch
@@ -20,39 +21,34 @@ from .batch_result import Batch, concatenate
 from .executors import ATTEMPTS, completed, open_pool
 from .kept_starts import KeptStarts
 from .run_spec import RunSpec, Stops
+from .stopping import heard, listen, must_stop
 
 
 def run_in_threads(solver: Solver, context: RunContext, numbers: Sequence[int], x0: np.ndarray | None = None) -> Batch:
-    """`run_batch` on torch's CPU, in parts side by side, each on one core: layers of this size gain little from two."""
+    """`run_batch` on torch's CPU, in parts side by side, each in one thread: sums in several differ in their last bits."""
     parts = min(cores(), len(numbers))
-    if parts == 1:
-        return run_batch(solver, context, numbers, x0)
-    import torch
-
     ends = [len(numbers) * k // parts for k in range(parts + 1)]
-    over, before = threading.Event(), torch.get_num_threads()
+    over = threading.Event()
 
     def on_step(progress: Progress) -> bool:
-        if context.on_step is not None and progress.start == numbers[0] and context.on_step(progress):
+        told = context.on_step is not None and progress.start == numbers[0] and context.on_step(progress)
+        if told or must_stop():
             over.set()
         return over.is_set()
 
     def run_part(first: int, last: int) -> Batch:
-        torch.set_num_threads(1)
         own = None if x0 is None else x0[first:last]
         try:
-            return run_batch(solver, replace(context, on_step=on_step), numbers[first:last], own)
+            with torch_threads(1):
+                return run_batch(solver, replace(context, on_step=on_step), numbers[first:last], own)
         except BaseException:
             over.set()
             raise
 
-    try:
-        with ThreadPoolExecutor(parts - 1) as pool:
-            others = [pool.submit(run_part, *ends[k : k + 2]) for k in range(1, parts)]
-            found = [run_part(*ends[:2]), *(other.result() for other in others)]
-    finally:
-        torch.set_num_threads(before)
-    return concatenate(found)
+    with torch_threads(1), ThreadPoolExecutor(max(1, parts - 1), initializer=listen, initargs=(heard(),)) as pool:
+        others = [pool.submit(run_part, *ends[k : k + 2]) for k in range(1, parts)]
+        found = [run_part(*ends[:2]), *(other.result() for other in others)]
+    return concatenate(found) if parts > 1 else found[0]
 
 
 class StartTask(NamedTuple):
@@ -69,7 +65,7 @@ class StartTask(NamedTuple):
 def run_start(task: StartTask) -> Batch:
     """The start by itself, in one thread, so that it is the same wherever it runs."""
     context = replace(RunContext.of(task.spec, task.problem), stops=task.stops)
-    with _one_thread(context.where):
+    with torch_threads(1) if context.where.name == "torch:cpu" else nullcontext():
         return run_batch(task.solver, context, [task.number], task.x0)
 
 
@@ -83,31 +79,40 @@ def run_in_workers(
 ) -> Iterator[Batch]:
     """Each group of starts, in order, put together from its starts as they come from the workers.
 
-    `on_step` hears of each start when it is done. If it returns True, or Ctrl-C comes, the starts that are done are one
-    last, interrupted batch. Raises `SolverError` for a start that its workers die of. What the store holds is not run.
+    `on_step` hears of each start when it is done. If it returns True, or a request to stop comes, the starts under way stop at
+    their next step; they and those that are done are one last, interrupted batch. Raises `SolverError` for a start that its
+    workers die of. What the store holds is not run.
     """
     known = {} if store is None else {number: store.read([number]) for group in groups for number in group}
     done: dict[int, Batch] = {number: one for number, one in known.items() if one is not None}
     waiting = list(groups)
     each = (task(number) for group in groups for number in group if known.get(number) is None)
+    over = False
 
     def complete() -> Iterator[Batch]:
         while waiting and all(number in done for number in waiting[0]):
             yield concatenate([done.pop(number) for number in waiting.pop(0)])
 
+    def stop() -> bool:
+        return over or must_stop()
+
     try:
         yield from complete()
-        with open_pool(executor, workers) as pool, closing(completed(pool, run_start, each, workers)) as finished:
+        with (
+            open_pool(executor, workers) as pool,
+            closing(completed(pool, run_start, each, workers, stop=stop, partial=True)) as finished,
+        ):
             for sent, future in finished:
                 one = done[sent.number] = _outcome(sent, future)
                 if store is not None:
                     store.keep([sent.number], one)
-                if context.on_step is not None and context.on_step(_progress(sent, one)):
-                    raise KeyboardInterrupt
-                yield from complete()
+                over = over or one.interrupted or bool(context.on_step is not None and context.on_step(_progress(sent, one)))
+                if not over:
+                    yield from complete()
     except KeyboardInterrupt:
-        if done:
-            yield replace(concatenate([done[number] for number in sorted(done)]), interrupted=True)
+        pass
+    if done:
+        yield replace(concatenate([done[number] for number in sorted(done)]), interrupted=True)
 
 
 def _outcome(task: StartTask, future: Future[Batch]) -> Batch:
@@ -122,19 +127,3 @@ def _progress(task: StartTask, one: Batch) -> Progress:
     [score], steps = one.scores, one.cost.steps
     free = float("nan") if score.r_free is None else score.r_free
     return Progress(task.number, task.spec.starts or 1, steps, steps, task.spec.solver.name, score.r, free)
-
-
-@contextmanager
-def _one_thread(where: Device) -> Iterator[None]:
-    """Torch computes in one thread of the CPU: sums in several differ in their last bits."""
-    if where.name != "torch:cpu":
-        yield
-        return
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

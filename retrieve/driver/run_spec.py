@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping
+import functools
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import InputError
-from ..files import from_record, short
+from ..files import enough_memory, from_record, short
 from ..io.manifest import RESULT
 from ..plugins.options import build, refuse_code, values_of
 from ..plugins.registry import find
@@ -18,6 +19,7 @@ from ..solvers.base import Solver
 Stops = Mapping[int, int | None]
 """By the number of a start: the step after which it was stopped, None if it ran to its own end."""
 
+Run = TypeVar("Run", bound=Callable[..., Any])
 NEEDED = ("solver", "options", "starts", "seed", "likelihood", "input")
 """What a manifest must hold to be run again."""
 
@@ -209,3 +211,16 @@ def _likelihood(record: Mapping[str, Any]) -> Likelihood:
         remedy = "import the module that defines it, or install the plugin that holds it"
         raise InputError(f"the likelihood {short(record.get('name'))}{module} is unknown here; {remedy}")
     return found
+
+
+def within_memory(function: Run) -> Run:
+    """Decorate a function of a run and its problem: a want of memory becomes a `NotEnoughMemory` that says of what."""
+
+    @functools.wraps(function)
+    def run(*given: Any, **options: Any) -> Any:
+        spec, problem, *_ = given
+        what = f"{spec.solver.name} with {spec.starts or 'its'} start(s) of {'×'.join(map(str, problem.shape))}"
+        with enough_memory(what, "crop or bin the pattern (`retrieve prepare`), run fewer starts, or take a larger machine"):
+            return function(*given, **options)
+
+    return run  # type: ignore[return-value]

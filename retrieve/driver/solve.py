@@ -30,7 +30,7 @@ from .conditions import conditions
 from .kept_starts import KeptStarts, RunGroup
 from .parallel import StartTask, run_in_threads, run_in_workers
 from .rescore import rescored
-from .run_spec import Budget, RunSpec, Stops
+from .run_spec import Budget, RunSpec, Stops, within_memory
 from .samples import Chains, points_of, with_samples
 
 __all__ = ["Budget", "Progress", "RunSpec", "run", "shift_to_centre", "solve"]
@@ -72,6 +72,7 @@ def solve(
     return run(spec, problem, x0=x0, on_step=on_step, workers=workers, executor=executor)
 
 
+@within_memory
 def run(
     spec: RunSpec,
     problem: Problem,
@@ -178,12 +179,13 @@ def _batches(
 def _manifest(context: RunContext, runs: Sequence[Batch], chains: Sequence[Batch], interrupted: bool) -> dict[str, Any]:
     """The run as it was, where each start was stopped, and the machine, ready for JSON."""
     spec, where, shape = context.spec, context.where, tuple(context.source.shape)
+    plans = {plan for done in (*runs, *chains) for plan in done.plans}
     if context.bounded or interrupted:
         spec = replace(spec, stopped=_stops(runs), samples_stopped=_stops(chains))
     return {
         **replace(spec, averaging="best", keep=None).record(),
         "device": where.name,
-        "transform": fast.describe(shape) if where.name == "cpu" else where.describe(),
+        "transform": fast.describe(shape, plans) if where.name == "cpu" else where.describe(),
         "versions": versions(),
         "machine": f"{platform.system()} {platform.machine()}",
         "problem": array_hashes(context.source),

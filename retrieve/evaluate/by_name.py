@@ -99,7 +99,8 @@ def solve(
     Raises
     ------
     InputError
-        For an unknown name, an argument out of range, or a problem that the solver cannot do.
+        For an unknown name, an argument out of range, a problem that the solver cannot do, and one that does not fit into
+        memory.
     SolverError
         For a failed start, for all of them if not `strict`, and for a start that its workers die of.
     """

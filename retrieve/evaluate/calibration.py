@@ -1,8 +1,9 @@
 """The probability that an object is right, from the figures behind a verdict: boosted trees fitted to blind runs.
 
 Right is a complex correlation above 0.95 with the truth, and one above 0.6 of the amplitudes inside the truth's outline, their
-means removed. `benchmarks/verdict.py` fits the trees on tuning objects and checks them on others. The trees, the range of each
-figure and the record of the fit are in `verdict.json`.
+means removed. `benchmarks/verdict.py` fits the trees on tuning objects and checks them on others. Volumes have trees of their
+own, which also see runs on two crystals, and the figure that tells them. The trees, the range of each figure and the record of
+the fit are in `verdict.json`.
 
 References
 ----------
@@ -35,6 +36,7 @@ FIGURES: Mapping[str, int] = {
     "deviance_free": -1,
     "speckle_correlation": 1,
     "speckle_correlation_free": 1,
+    "filled_minima": -1,
     "worst_pixel": -1,
     "contrast": 0,
     "structure_disagreement": -1,
@@ -62,7 +64,7 @@ def calibration() -> dict[str, Any]:
 
 def probability(evidence: Mapping[str, float], fitted: Mapping[str, Any] | None = None) -> float:
     """The probability that the object is right. A figure that is NaN or not there is unknown."""
-    m = calibration() if fitted is None else fitted
+    m = (calibration() if fitted is None else fitted)["volume" if evidence.get("dimensions") == 3 else "plane"]
     log_odds = m["bias"] + sum(_leaf(tree, evidence) for tree in m["trees"])
     return 1 / (1 + math.exp(-log_odds))
 

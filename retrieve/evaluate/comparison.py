@@ -36,7 +36,7 @@ class Row:
     metrics: Mapping[str, float]
     seconds: float
     ffts: int
-    network_evaluations: int = 0
+    network_evaluations: int | float = 0
     failure: str | None = None
     completed: float | None = None
     starts: int | None = None

@@ -17,11 +17,12 @@ from ..numerics.arrays import like, to_numpy
 from ..numerics.grids import shell_index, sums_over
 from ..numerics.stacks import align_all
 from ..operators import PartialCoherence
-from ..problem.autocorrelation import asymmetry, may_be_real
+from ..problem.autocorrelation import asymmetry, may_be_real, widths
 from ..problem.hot_pixels import hot_pixels
 from ..problem.likelihood import Gaussian, Likelihood, Poisson
 from ..problem.scoring import known_noise
 from .ensemble import agreement_matrix
+from .filled_minima import filled_minima
 from .metrics import INSIDE
 from .support_agreement import SAME_OBJECT_CORRELATION
 
@@ -93,8 +94,9 @@ def evidence_of(result: Result, found: Compared) -> dict[str, float]:
     amplitudes, and `prtf_least`, in the worst shell that says something.
 
     Of the fit: `r`, `r_free`, `excess`, R over what noise explains; `deviance` and `deviance_free`; `speckle_correlation` and
-    `speckle_correlation_free`, of the amplitudes, each shell of |q| normalised, on fitted and on held-out pixels; `worst_pixel`,
-    the largest share of one pixel in the misfit; `hot_share`, the share of hot pixels in the intensity.
+    `speckle_correlation_free`, of the amplitudes, each shell of |q| normalised, on fitted and on held-out pixels;
+    `filled_minima`, in three dimensions, whether more is measured in the pattern's minima than is explained; `worst_pixel`, the
+    largest share of one pixel in the misfit; `hot_share`, the share of hot pixels in the intensity.
 
     Of the object: `contrast`, deviation over mean of the amplitude inside its outline. A flat box explains all but its square of
     the object's power; over it are `structure_disagreement`, of the nearest start, and `structure_excess`; times it is
@@ -161,11 +163,13 @@ def _fit(result: Result, found: Compared) -> dict[str, float]:
     counts = power / (4 * sigma**2) / voxels
     contrast = float(amplitude_inside.std() / amplitude_inside.mean())
     structure = max(contrast, LEAST_CONTRAST) ** 2
+    speckle = [n / width for n, width in zip(y.shape, widths(inside), strict=True)]
     return {
         **_transfer(result, found, shells),
         "excess": excess,
         "speckle_correlation": _correlation(amplitude, model, shells.loud & valid & ~held),
         "speckle_correlation_free": _correlation(amplitude, model, shells.loud & held),
+        "filled_minima": filled_minima(y, p, valid, 4 * sigma**2, speckle) if x.ndim == 3 else math.nan,
         "worst_pixel": float(misfit.max()) / max(total, 1e-30),
         "hot_share": sum(pixel.intensity for pixel in hot_pixels(problem)) / power,
         "contrast": contrast,

@@ -6,6 +6,7 @@ are left out.  Shells are one Fourier pixel of that axis thick.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -254,7 +255,7 @@ def threshold_of(curve: Curve, criterion: str | float | None = None) -> NDArray[
 def _threshold(curve: Curve, criterion: str | float) -> tuple[str, NDArray[np.float64]]:
     if criterion == "half-bit":
         return "half-bit", half_bit(curve.pixels)
-    level = {"1/e": 1 / np.e, "1/2": 0.5}.get(criterion, criterion) if isinstance(criterion, str) else criterion
+    level = {"1/e": 1 / math.e, "1/2": 0.5}.get(criterion, criterion) if isinstance(criterion, str) else criterion
     if isinstance(level, str) or not 0 < level < 1:
         raise InputError(f"criterion={criterion!r} is unknown; give {', '.join(CRITERIA)} or a number between 0 and 1")
     return criterion if isinstance(criterion, str) else f"{level:g}", np.full(curve.value.shape, float(level))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..files import NewerVersion, check_writable
+from ..files.leftovers import host
 
 try:
     import fcntl
@@ -20,6 +23,9 @@ except ImportError:  # Windows
 
 APPEND, OPEN, CLAIMS = 2**62, 2**62 + 1, 2**62 + 2
 """Bytes, far behind the end of the file, whose locks stand for appending, for a file in use, and for the first claim."""
+
+FLOCK = "hhqqi"
+"""The structure of a lock: type, whence, start, length, process."""
 
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 """Errors of a file system without locks."""
@@ -115,10 +121,19 @@ class SharedLines:
     def _begin_anew(self) -> None:
         if not self._lock(OPEN, wait=False):
             raise InputError(
-                f"another run is writing {self.path}; add --resume to share its work, wait for its end, "
+                f"{self._holder()} is writing {self.path}; add --resume to share its work, wait for its end, "
                 "or choose another place for the JSON"
             )
         self._file.truncate(0)
+
+    def _holder(self) -> str:
+        """The process that uses the file, in words; Linux says which one it is on this machine."""
+        asked = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, OPEN, 1, 0)
+        try:
+            pid = struct.unpack(FLOCK, fcntl.fcntl(self._file, fcntl.F_GETLK, asked))[-1] if sys.platform == "linux" else 0
+        except OSError:
+            pid = 0
+        return f"process {pid} on {host()}" if pid > 0 else "another run"
 
     @contextmanager
     def _appending(self) -> Iterator[None]:

@@ -39,7 +39,7 @@ class RowRecord(TypedDict):
     r_free: float | None
     metrics: dict[str, float | None]
     ffts: int
-    network_evaluations: NotRequired[int]
+    network_evaluations: NotRequired[int | float]
     failure: NotRequired[str | None]
     completed: NotRequired[float | None]
     starts: NotRequired[int | None]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..driver.solve import Budget, RunSpec, run
+from ..driver.stopping import must_stop
 from ..errors import RetrieveError, SolverError
 from ..io.external import ExternalResult
 from ..io.result import Cost, Result
@@ -100,6 +101,8 @@ def run_trial(trial: Trial) -> Outcome:
             raise
         reason = str(error) if isinstance(error, SolverError) else f"{type(error).__name__}: {error}"
         return failed(trial, reason, time.perf_counter() - begun)
+    if must_stop():
+        raise KeyboardInterrupt
     return _solved(trial, result, watch)
 
 

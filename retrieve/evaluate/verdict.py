@@ -28,6 +28,9 @@ HOT_SHARE = 0.01
 """Share of the intensity in hot pixels from which they rule the fit."""
 LOOSE_FILL, SURE = 0.5, 0.75
 """Share of its support that an object in a loose one fills, and the probability that a real object then needs."""
+FILLED = 0.05
+"""`filled_minima` from which another crystal may lie over the pattern. Of tuning runs of `auto` on volumes 7 % of the right ones
+are above it, and 26 of 30 on two crystals."""
 OVERFITTED_RATIO = 2.0
 """R_free over R from which the fit follows the noise."""
 
@@ -124,6 +127,11 @@ def next_step(label: str, evidence: Mapping[str, float], starts: int) -> str:
         return "compare the groups with `retrieve analyze`, and give a tighter support or more --starts"
     if evidence["nearest_correlation"] < SAME_OBJECT_CORRELATION:
         return f"the starts disagree: try --starts {2 * max(starts, 4)}, a support, or another --solver"
+    if evidence.get("filled_minima", 0.0) > FILLED:
+        return (
+            "two crystals? More is measured in the minima than one object explains: measure one alone, or mask the other's peak "
+            "(`retrieve prepare scan --aliens`, `--mask FILE`); a blur does the same, see --coherence"
+        )
     if evidence["may_be_real"] and evidence["fill"] < LOOSE_FILL:
         return "the support is more than twice as large as the object: give a tighter one"
     if evidence["ratio"] > OVERFITTED_RATIO:

@@ -1,5 +1,7 @@
-"""What touches the disk: the atomic writer, the limits of what is read, and the boundary of our own formats."""
+"""What touches the disk: the atomic writer, locks and leftovers, limits of what is read, and the boundary of our own formats."""
 
+from .enough import enough_memory as enough_memory
+from .leftovers import remove_leftovers as remove_leftovers
 from .limits import NotEnoughMemory as NotEnoughMemory
 from .limits import allowed as allowed
 from .limits import check_claim as check_claim
@@ -7,6 +9,7 @@ from .limits import check_memory as check_memory
 from .limits import limited as limited
 from .limits import parsing as parsing
 from .limits import regular_file as regular_file
+from .locks import locked as locked
 from .memory import free_memory as free_memory
 from .records import NewerVersion as NewerVersion
 from .records import Schema as Schema
@@ -23,5 +26,6 @@ from .records import to_json as to_json
 from .records import write_record as write_record
 from .writer import check_writable as check_writable
 from .writer import json_value as json_value
+from .writer import make_folder as make_folder
 from .writer import replacing as replacing
 from .writer import write_text as write_text

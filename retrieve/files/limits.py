@@ -20,6 +20,8 @@ LARGEST_RATIO = 100
 """Bytes in memory over bytes in the file, above which an array is refused. Sparse detector frames reach about 50."""
 RATIO_IN_PARTS = 10_000
 """The same for an array that is read in parts, such as a pulse train of many frames without a photon."""
+SURELY_FREE = 20_000_000
+"""Bytes for which nobody asks how much memory is free; it takes a millisecond."""
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
@@ -151,7 +153,7 @@ def check_memory(need: int, what: str) -> None:
         raise NotEnoughMemory(
             f"{what} needs {size_text(need)} of memory, --max-memory allows {size_text(most)}; raise it or crop"
         )
-    free = free_memory()
+    free = free_memory() if need > SURELY_FREE else None
     if free is not None and need > free:
         raise NotEnoughMemory(
             f"{what} needs {size_text(need)} of memory, {size_text(free)} are free; crop or bin it, or take a larger machine"

@@ -174,7 +174,8 @@ def checked(value: Any, kind: Any, what: str, remedy: str) -> Any:
             raise InputError(f"{what} lacks {place}; {remedy}") from error
         wanted = first["msg"].removeprefix("Input should be ")
         wrong = {"predicate_failed": "which cannot be", "extra_forbidden": "which is unknown"}.get(first["type"], f"not {wanted}")
-        raise InputError(f"{what} holds {place or 'it'}={short(first['input'])}, {wrong}; {remedy}") from error
+        said = f"holds {place}={short(first['input'])}" if place else f"is {short(first['input'])}"
+        raise InputError(f"{what} {said}, {wrong}; {remedy}") from error
 
 
 @lru_cache(maxsize=64)

@@ -5,23 +5,33 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import numpy as np
 
 from ..errors import InputError
+from .leftovers import partial_name, remove_leftovers
+from .partial import PartialFile
 
 
 def check_writable(path: str | Path) -> Path:
     """Check that a file can be written at `path`. Call it before long work.
+
+    It removes files under construction that dead processes left in the folder.
 
     Raises
     ------
     InputError
         If `path` is a directory, or its directory does not exist or is not writable.
     """
+    path = _checked(path)
+    remove_leftovers(path.parent)
+    return path
+
+
+def _checked(path: str | Path) -> Path:
     path = Path(path)
     folder = path.parent
     if path.is_dir():
@@ -33,30 +43,67 @@ def check_writable(path: str | Path) -> Path:
     return path
 
 
+def make_folder(path: str | Path) -> Path:
+    """Make a folder, and those that it is in, if they are not there. Return the path.
+
+    Raises
+    ------
+    InputError
+        If the place is taken by a file, or refuses the folder.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {path}: {error.strerror or error}; choose another place") from error
+    return path
+
+
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to. It replaces `path` when the block ends without an error.
+def replacing(path: str | Path) -> Iterator[IO[bytes]]:
+    """Yield a binary file to write to. It replaces `path` when the block ends without an error, and is on the disk by then.
+
+    h5py, NumPy, Matplotlib and torch write to it as to any file. It takes all they write: a full disk is told at the end.
 
     Raises
     ------
     InputError
         If the place or the disk refuses the file. The file that was there stays as it was.
     """
-    path = check_writable(path)
-    beside = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    path = _checked(path)
+    beside = path.with_name(partial_name(path.name))
     try:
-        yield beside
+        with PartialFile(beside) as file:
+            try:
+                yield cast(IO[bytes], file)
+            except Exception:
+                if file.failure is not None:  # a library that read back what was lost raises an error of its own
+                    raise file.failure from None
+                raise
+            file.finish()
         os.replace(beside, path)
+        _sync_folder(path.parent)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}; free some space or choose another place") from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put the new name on the disk, where the system can."""
+    with suppress(OSError):
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def write_text(path: str | Path, text: str) -> Path:
     """Write `text` as UTF-8, atomically. Return the path. Characters that UTF-8 lacks become question marks."""
-    with replacing(path) as beside:
-        beside.write_text(text, encoding="utf-8", errors="replace")
+    with replacing(path) as file:
+        file.write(text.encode("utf-8", "replace"))
     return Path(path)
 
 

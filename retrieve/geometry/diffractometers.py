@@ -163,7 +163,10 @@ def named(name: str) -> Diffractometer:
         path = Path(name)
         if not path.is_file():
             raise InputError(f"{path} does not exist; give the TOML file of a diffractometer, or one of {', '.join(names())}")
-        return from_toml(path.read_text(encoding="utf-8"), str(path))
+        try:
+            return from_toml(path.read_text(encoding="utf-8"), str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{path} is no TOML file in UTF-8: {error}; write it like\n{EXAMPLE}") from error
     plain = re.sub(r"[^a-z0-9]", "", str(name).lower()).replace("bliss", "").replace("spec", "")
     if plain not in names():
         near = difflib.get_close_matches(plain, names(), 1)
@@ -176,7 +179,7 @@ def from_toml(text: str, source: str) -> Diffractometer:
     """The diffractometer that TOML text describes. Raises `InputError` with the source, the fault and the remedy."""
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"{source} is no TOML: {error}; write it like\n{EXAMPLE}") from error
     absent = {"name", "sample", "detector", "rows", "columns"} - set(table)
     unknown = set(table) - KEYS
@@ -188,7 +191,10 @@ def from_toml(text: str, source: str) -> Diffractometer:
         raise InputError(
             f"{source}: rows {table['rows']!r} and columns {table['columns']!r} are not at right angles; correct them"
         )
-    circles = {key: tuple(_circle(entry, f"{source}: {key}") for entry in table[key]) for key in ("sample", "detector")}
+    try:
+        circles = {key: tuple(_circle(entry, f"{source}: {key}") for entry in table[key]) for key in ("sample", "detector")}
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{source}: its circles are not understood ({error}); write it like\n{EXAMPLE}") from error
     return Diffractometer(
         table["name"], circles["sample"], circles["detector"], rows, columns, table.get("source", ""), table.get("note", "")
     )

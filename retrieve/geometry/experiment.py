@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..files import short
 from .facts import circles_missing, facts_of, lines_of
 from .values import check_number, circle_angles, numbers
 
@@ -66,6 +67,10 @@ class Experiment:
     nominal: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.diffractometer is not None and not isinstance(self.diffractometer, str):
+            raise InputError(f"diffractometer={short(self.diffractometer)} is no name; give one such as '34idc'")
+        if not isinstance(self.nominal, (list, tuple)) or not all(isinstance(name, str) for name in self.nominal):
+            raise InputError(f"nominal={short(self.nominal)} is no list of names; give names of fields that are not measured")
         checked: dict[str, Any] = {
             "pixel_size_um": numbers("pixel_size_um", self.pixel_size_um, 2),
             "direct_beam": numbers("direct_beam", self.direct_beam, 2),
@@ -110,11 +115,13 @@ class Experiment:
         if own is None:
             return cls(**facts_of(meta))
         if not isinstance(own, Mapping):
-            raise InputError(f"meta holds experiment={own!r}, which is no mapping; write it with Experiment.as_meta()")
+            raise InputError(f"meta holds experiment={short(own)}, which is no mapping; write it with Experiment.as_meta()")
         fields = {key: name for name, key in KEYS.items()} | {name: name for name in FIELDS}
         unknown = [key for key in own if key not in fields]
         if unknown:
-            raise InputError(f"meta's experiment holds {unknown[0]!r}, which is unknown; give keys out of {', '.join(FIELDS)}")
+            raise InputError(
+                f"meta's experiment holds {short(unknown[0])}, which is unknown; give keys out of {', '.join(FIELDS)}"
+            )
         return cls(**{fields[key]: value for key, value in own.items() if value is not None})
 
     def as_meta(self) -> dict[str, Any]:

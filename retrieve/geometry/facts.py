@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..files import short
 from .diffractometers import named
 from .values import RANGES, number, numbers
 
@@ -25,6 +26,8 @@ CIRCLES = {"th": "theta"}
 """Short names of circles in texts, and the names that the setups have."""
 ANGLES = ("theta", "chi", "phi", "mu", "eta", "omega", "om", "nu", "delta", "gamma", "del", "gam")
 """Circles whose angles older files have as single facts, with _deg after the name."""
+MOST_DIGITS = 6
+"""Of the number of steps in the text of a scan; more are not of a scan."""
 LONG = 1.005
 """Ratio of an energy to that of the wavelength beside it, from which they contradict each other."""
 
@@ -70,17 +73,20 @@ def _energy(meta: Mapping[str, Any]) -> float | None:
                 raise InputError(f"{key}={value:g}{kev} is impossible; correct its unit, or leave it out if it is unknown")
             energies[key] = convert(value)
     if energies and max(energies.values()) > LONG * min(energies.values()):
-        said = " but ".join(f"{key}={meta[key]} is {kev:.5g} keV" for key, kev in energies.items())
+        said = " but ".join(f"{key}={short(meta[key])} is {kev:.5g} keV" for key, kev in energies.items())
         raise InputError(f"{said}; correct one of them, or leave it out")
     return next(iter(energies.values()), None)
 
 
 def _texts(meta: Mapping[str, Any], found: dict[str, Any], angles: dict[str, Any]) -> dict[str, Any]:
     """The fields with what the texts on scan, detector, sample and beamline add."""
-    text = {name: str(meta.get(name) or "") for name in ("scan", "detector", "sample", "beamline")}
-    if scan := SCAN.search(text["scan"]):
-        name, first, last, steps = scan.groups()
-        points = np.linspace(float(first), float(last), int(steps) + 1)
+    text = {
+        name: value if isinstance(value := meta.get(name), str) else "" for name in ("scan", "detector", "sample", "beamline")
+    }
+    if (scan := SCAN.search(text["scan"])) and len(scan[4]) <= MOST_DIGITS:
+        name, *ends, steps = scan.groups()
+        first, last = (number(f"scan, {name}", end) for end in ends)
+        points = np.linspace(first, last, int(steps) + 1)
         angles.setdefault(CIRCLES.get(name, name), tuple(points.tolist()))
     for field, pattern, where in (
         ("exposure_s", EXPOSURE, "scan"),
@@ -88,7 +94,7 @@ def _texts(meta: Mapping[str, Any], found: dict[str, Any], angles: dict[str, Any
         ("lattice_angstrom", LATTICE, "sample"),
     ):
         if match := pattern.search(text[where]):
-            found.setdefault(field, float(match[1]))
+            found.setdefault(field, number(where, match[1]))
     if reflection := REFLECTION.search(text["sample"]):
         found.setdefault("hkl", tuple(float(digit) for digit in reflection.groups()))
     beamline = next((setup for name, setup in BEAMLINES.items() if name in text["beamline"].lower()), None)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import InputError
+from ..files import short
 
 RANGES = {
     "energy_kev": (1e-3, 1e3, "keV", "1 eV to 1 MeV"),
@@ -18,14 +19,19 @@ RANGES = {
 """Least, largest, unit and range in words of each quantity."""
 
 
+def are_several(value: Any) -> bool:
+    """Whether a value holds others, as a list, a mapping or an array with axes does, and a text does not."""
+    return hasattr(value, "__len__") and not isinstance(value, (str, bytes)) and getattr(value, "ndim", 1) > 0
+
+
 def number(name: str, value: Any) -> float:
     """A finite number, out of a number or its text. Raises `InputError` with the name for anything else."""
     try:
         found = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         found = math.nan
     if isinstance(value, bool) or not math.isfinite(found):
-        raise InputError(f"{name}={value!r} is no finite number; give a number, or leave it out if it is unknown")
+        raise InputError(f"{name}={short(value)} is no finite number; give a number, or leave it out if it is unknown")
     return found
 
 
@@ -49,14 +55,14 @@ def numbers(name: str, value: Any, count: int | None = None) -> tuple[float, ...
         return None
     if isinstance(value, str):
         value = value.replace(",", " ").split()
-    parts = list(value) if hasattr(value, "__len__") else [value]
+    parts = list(value) if are_several(value) else [value]
     found = tuple(number(name, part) for part in parts)
     if name == "pixel_size_um":
         found = found * 2 if len(found) == 1 else found
         for one in found:
             check_number(name, one)
     if count is not None and len(found) != count:
-        raise InputError(f"{name}={value!r} has {len(found)} numbers; give {count}, such as {','.join('1' * count)}")
+        raise InputError(f"{name}={short(value)} has {len(found)} numbers; give {count}, such as {','.join('1' * count)}")
     if name == "monitor" and (not found or min(found) < 0):
         raise InputError("monitor has no or negative readings; give one a frame, 0 or more")
     return found
@@ -65,12 +71,12 @@ def numbers(name: str, value: Any, count: int | None = None) -> tuple[float, ...
 def circle_angles(value: Mapping[str, Any]) -> dict[str, float | tuple[float, ...]]:
     """The angles of the circles: a number, or a tuple of one a frame. Raises `InputError` for impossible angles."""
     if not isinstance(value, Mapping):
-        raise InputError(f"angles_deg={value!r} is no mapping; give circles and angles, such as {{'theta': 12.5}}")
+        raise InputError(f"angles_deg={short(value)} is no mapping; give circles and angles, such as {{'theta': 12.5}}")
     found: dict[str, float | tuple[float, ...]] = {}
     for name, angle in value.items():
-        several = hasattr(angle, "__len__") and not isinstance(angle, str)
+        several = are_several(angle)
         angles = numbers(f"angles_deg[{name!r}]", angle if several else [angle])
         if not angles or max(abs(a) for a in angles) > 720:
-            raise InputError(f"angles_deg[{name!r}]={angle!r} is impossible; give degrees, −720 to 720")
+            raise InputError(f"angles_deg[{name!r}]={short(angle)} is impossible; give degrees, −720 to 720")
         found[str(name)] = angles if several else angles[0]
     return found

@@ -17,6 +17,7 @@ EDGE_SHARE = 1 / 4  # of an axis, from its end: a peak in it has a pattern that 
 MIN_PEAK_RATIO = 10  # peak over mean, below which the brightest spot is no peak
 FLAGS = (2**16 - 1, 2**31 - 1, 2**32 - 2, 2**32 - 1)
 """Values that detectors write for gaps, bad and saturated pixels."""
+LARGEST_SUMMED = 1e30  # above it sums over neighbours may be no float32
 FAR_ABOVE = 10  # times all other values: where a value of FLAGS is one
 PYNX_FLAG = -1e37  # PyNX marks masked pixels with float32(-1e38), which is a little above -1e38
 
@@ -51,6 +52,8 @@ def find_peak(data: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> tupl
 
     level = np.nan_to_num(data, nan=0.0, posinf=0.0, neginf=0.0)
     level = np.where(mask, level, 0) if mask is not None else level
+    if (largest := np.abs(level).max()) > LARGEST_SUMMED:
+        level = level / largest
     if level.ndim == 3:
         varying = level - level.min(axis=0)  # of a pixel, above its lowest value in any frame
         level = np.where(varying > level / 2, level, varying) if varying.any() else level
@@ -60,7 +63,7 @@ def find_peak(data: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> tupl
             np.maximum(neighbours, np.roll(level, step, axis), out=neighbours)
     limited = np.minimum(level, neighbours)
     smooth = uniform_filter(limited, size=3, mode="wrap")
-    ties = np.argwhere(smooth >= smooth.max() * (1 - 1e-4))
+    ties = np.argwhere(smooth >= smooth.max() - 1e-4 * abs(smooth.max()))
     brightest = ties[np.argmin(((ties - ties.mean(axis=0)) ** 2).sum(axis=1))]
     around = [np.arange(i - 1, i + 2) % n for i, n in zip(brightest, smooth.shape, strict=True)]
     cube = np.ix_(*around)  # the mean moves the maximum by up to a pixel, and a peak now ties with its brightest neighbour

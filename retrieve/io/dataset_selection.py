@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..files import parse_json
 from ..plugins.options import unknown
 from .counts import shape_text
 from .masks import join_masks
@@ -175,7 +175,7 @@ def parse_meta(stored: NDArray[Any] | str | bytes | None) -> dict[str, Any]:
     text = stored.item() if isinstance(stored, np.ndarray) and stored.size == 1 else stored
     text = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
     try:
-        meta = json.loads(text)
-    except ValueError:
+        meta = parse_json(text, "meta")
+    except InputError:
         meta = text
     return meta if isinstance(meta, dict) else {"text": meta}

@@ -1,7 +1,7 @@
 """The first look at an HDF5 file, in a child process: damaged structure, links that leave the file's folder, circles.
 
 The HDF5 library can loop or crash on a damaged file. A child process visits every object first; in a small file it also
-unpacks every chunk.
+unpacks every chunk that a foreign filter packed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from ..files.children import within_time
 from .hdf5_parts import check_circle, places, sources_of
 
 SMALL = 8_000_000
-"""Bytes of a file whose chunks are unpacked on a visit."""
+"""Bytes of a file whose attributes are read and chunks unpacked on a visit."""
+SAFE_FILTERS = {1, 2, 3}
+"""gzip, shuffle and fletcher32, which come with HDF5: damaged chunks are an error there. All others are foreign code."""
 MOST_FILES = 64
 """Files that a visit opens, when a file links to others."""
 SECONDS = 2.0
@@ -156,13 +158,20 @@ class _Visitor:
             for source in sources_of(item):
                 if source.file_name != ".":
                     self._other(source.file_name, Path(item.file.filename), item.name)
-        elif small and item.chunks is not None:
-            self._unpack(item)
+        elif item.chunks is not None:
+            self._chunks(item, small)
 
-    def _unpack(self, item: h5py.Dataset) -> None:
-        """Read each chunk that is there."""
+    def _chunks(self, item: h5py.Dataset, unpack: bool) -> None:
+        """Look for the place of each chunk. unpack: read those that a foreign filter unpacks."""
         plist = item.id.get_create_plist()
-        if not all(h5py.h5z.filter_avail(plist.get_filter(i)[0]) for i in range(plist.get_nfilters())):
+        filters = {plist.get_filter(i)[0] for i in range(plist.get_nfilters())}
+        try:
+            count = item.id.get_num_chunks()
+        except Exception:  # its use tells
+            return
+        if not filters - SAFE_FILTERS or not unpack:
+            return
+        if not all(map(h5py.h5z.filter_avail, filters)):
             self.needs_plugin = True
             try:
                 import hdf5plugin  # noqa: F401
@@ -170,7 +179,7 @@ class _Visitor:
                 self.needs_plugin = False
                 return
         try:
-            for i in range(item.id.get_num_chunks()):
+            for i in range(count):
                 start = item.id.get_chunk_info(i).chunk_offset
                 item[tuple(slice(a, a + n) for a, n in zip(start, item.chunks, strict=True))]
         except Exception:  # its use tells

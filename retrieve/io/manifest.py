@@ -9,6 +9,7 @@ from annotated_types import Ge, Le, Predicate
 from typing_extensions import TypedDict
 
 from ..files import Schema
+from ..problem.meta_record import Input
 
 Count = Annotated[int, Ge(0), Le(1 << 53)]
 Stops = dict[Annotated[str, Predicate(str.isdecimal)], Count | None]
@@ -19,23 +20,6 @@ FORMER_KEYS = {"combine": "averaging", "shared": "separate"}
 
 def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, (bool, int, float, str))
-
-
-class Input(TypedDict, total=False):
-    """The measurement's file, and the options by which it was read."""
-
-    __pydantic_config__ = {"extra": "allow"}  # type: ignore[misc]  # pydantic's way to keep keys that are not named here
-    path: str
-    sha256: str
-    key: str | None
-    mask: str | None
-    support: str | None
-    kind: str
-    centred: str
-    frame: int | None
-    mask_convention: str
-    experiment: dict[str, Any] | None
-    bad_pixels: str
 
 
 class BudgetRecord(TypedDict, total=False):

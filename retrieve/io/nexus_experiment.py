@@ -35,6 +35,8 @@ GUESSES = {
     "wavelength": ((1e-13, 1e-7, "m"), (0.01, 100, "a")),
 }
 """Units by the size of a number, where the file gives none: from, to, unit. All other quantities are in SI units then."""
+MOST_NUMBERS = 10_000_000
+"""Values of a dataset that may be angles or readings, one a frame; a larger one is none."""
 CIRCLES = {"alpha", "beta", "chi", "del", "delta", "eta", "gam", "gamma", "mu", "nu", "om", "omega", "phi", "th", "theta"}
 """Names of circles in files."""
 SHORT = {"th": "theta"}
@@ -54,7 +56,9 @@ class _Facts:
 
         for place in places:
             item = _get(self.group if group is None else group, place)
-            if isinstance(item, h5py.Dataset) and item.dtype.kind in "iuf" and item.shape is not None and len(item.shape) < 2:
+            if not isinstance(item, h5py.Dataset) or item.shape is None or item.size > MOST_NUMBERS:
+                continue
+            if item.dtype.kind in "iuf" and len(item.shape) < 2:
                 values = np.atleast_1d(np.asarray(item[()], dtype=float))
                 if values.size and (values.any() or not kind):  # detectors write 0 for unknown
                     return values * self._factor(item, values, kind, unit)

@@ -94,6 +94,6 @@ def write_npz(problem: Problem, path: str | Path) -> Path:
 
 def save_arrays(path: str | Path, **arrays: NDArray[Any]) -> Path:
     """Write an npz that takes its place only when it is complete. Raises `InputError` when it cannot be written."""
-    with replacing(path) as beside, beside.open("wb") as file:
+    with replacing(path) as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
     return Path(path)

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..files import replacing, to_json
+from ..numerics.phase import phase_of, without_ramp
 from ..operators import PartialCoherence
-from ..plugins.shown import as_html, as_png, frame_of
+from ..plugins.shown import as_html, as_png
 from ..problem import Problem
 from ..problem.meta import experiment_of
 from ..problem.scoring import Score
@@ -22,6 +23,7 @@ from .cost import Cost as Cost
 from .cxi import DETECTOR, KERNEL, add_group, add_text, describe_operators, link_data, new_entry, version
 from .manifest import RESULT
 from .nexus_experiment import write_experiment
+from .result_text import table_of, text_of
 from .uncertainty import Uncertainty
 from .verdict import Verdict
 
@@ -98,17 +100,7 @@ class Result:
     uncertainty: Uncertainty | None = None
     x0: NDArray[np.complexfloating] | None = None
 
-    _repr_html_, _repr_png_ = as_html, as_png
-
-    def __repr__(self) -> str:
-        """The chosen start's score and the verdict on one line."""
-        shape, said = " × ".join(map(str, self.object.shape)), "no verdict" if self.verdict is None else self.verdict.headline
-        return f"Result({shape} px, start {self.chosen} of {len(self.scores)}, R {self.score.r:.3g}, {said})"
-
-    def table(self) -> Any:
-        """A line a start, as a pandas DataFrame: its scores, whether it was chosen, why it failed."""
-        columns = {name: [getattr(score, name) for score in self.scores] for name in (*SCORES, "failure")}
-        return frame_of({"chosen": [k == self.chosen for k in range(len(self.scores))], **columns}).rename_axis("start")
+    __repr__, _repr_html_, _repr_png_, table = text_of, as_html, as_png, table_of
 
     @property
     def support(self) -> NDArray[np.bool_] | None:
@@ -161,7 +153,7 @@ def write_result(result: Result, path: str | Path) -> Path:
     """
     import h5py
 
-    with replacing(path) as beside, h5py.File(beside, "w") as file:
+    with replacing(path) as place, h5py.File(place, "w") as file:
         entry = new_entry(file, result.cost.seconds)
         entry.attrs["format"] = RESULT.format
         _write_measurement(entry, result.problem)
@@ -185,7 +177,7 @@ def write_problem(problem: Problem, path: str | Path) -> Path:
     """Write a measurement with what is known of it; `load` reads it back without loss. Returns the path."""
     import h5py
 
-    with replacing(path) as beside, h5py.File(beside, "w") as file:
+    with replacing(path) as place, h5py.File(place, "w") as file:
         entry = new_entry(file)
         _write_measurement(entry, problem)
         link_data(entry, f"{DETECTOR}/data")
@@ -223,7 +215,7 @@ def _write_image(entry: h5py.Group, result: Result) -> None:
         support.attrs["note"] = "1 = inside; image_1/mask is the same array, where PyNX looks for it"
         image["mask"] = support
     _add_plot(entry, "amplitude", np.abs(result.object).astype(np.float32), "amplitude of the object")
-    _add_plot(entry, "phase", np.angle(result.object).astype(np.float32), "phase of the object (rad)")
+    _add_plot(entry, "phase", phase_of(without_ramp(result.object)).astype(np.float32), "phase (rad), no ramp")
     process = add_group(image, "process_1", "NXprocess")
     process["program"], process["version"] = "retrieve", version()
     process["date"] = entry["end_time"][()]

@@ -84,8 +84,8 @@ def save(module: nn.Module, card: Mapping[str, Any], path: str | Path) -> Path:
         if not t.isfinite().all():
             raise RetrieveError(f"{path}: {name} holds a value that fp16 cannot hold; nothing was written")
     text = write_record(card, CARD)
-    with replacing(path) as partial:
-        partial.write_bytes(serialised(tensors, {"card": text, SUM: sum_of(text, tensors)}))
+    with replacing(path) as file:
+        file.write(serialised(tensors, {"card": text, SUM: sum_of(text, tensors)}))
     return path
 
 

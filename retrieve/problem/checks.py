@@ -8,6 +8,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from ..errors import InputError
 
 MAX_SUPPORT_SHARE = 0.5  # of the array; beyond it the pattern is not oversampled
+LEAST_MEASURED = 32  # pixels, or an eighth of a smaller array
+POWER_RANGE = (1e-20, 1e30)  # of the summed intensity; beyond it squares of float32 amplitudes and their sums over- or underflow
 
 
 def checked_array(array: ArrayLike, shape: tuple[int, ...], name: str, dtype: DTypeLike) -> NDArray:
@@ -37,6 +39,32 @@ def usable_pixels(
             'measured pixels; mask them in the file, or treat them as unmeasured with bad_pixels="mask" (--bad-pixels mask)'
         )
     return valid & ~bad
+
+
+def checked_amplitude(data: NDArray, valid: NDArray[np.bool_], name: str) -> NDArray[np.float32]:
+    """The amplitude of a measurement, float32 (*shape), from an intensity or an amplitude that is 0 where not valid.
+
+    Raises `InputError` where no object can be found: too few measured pixels, zeros alone, and numbers so large or small that
+    their squares and sums are no float32.
+    """
+    measured, least = int(valid.sum()), min(LEAST_MEASURED, valid.size // 8)
+    if not data.any():
+        raise InputError(f"{name} is zero on all {measured} measured pixels; check the file, key and mask")
+    if measured < least:
+        raise InputError(
+            f"{name} has {measured} measured pixels of {valid.size}, at least {least} are needed to find an object; check the "
+            "mask and its convention (--mask-convention)"
+        )
+    with np.errstate(over="ignore", under="ignore"):
+        power = float(np.sum(data if name == "intensity" else np.square(data, dtype=np.float64), dtype=np.float64))
+    least_power, most_power = POWER_RANGE
+    if not least_power <= power <= most_power:
+        raise InputError(
+            f"{name} adds up to an intensity of {power:.3g} over all pixels, beyond the range of single precision, "
+            f"{least_power:g} to {most_power:g}; {'divide' if power > 1 else 'multiply'} it by a constant, the units are free"
+        )
+    data = data.astype(np.float32, copy=False)
+    return np.sqrt(data) if name == "intensity" else data
 
 
 def checked_support(support: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.bool_]:

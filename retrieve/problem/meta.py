@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..errors import InputError
+from ..files import short
 from ..geometry.experiment import Experiment
 from ..geometry.facts import facts_of
+from ..geometry.values import are_several
+from .meta_record import typed
 
 VOXEL, PIXEL = "voxel_size_nm", "pixel_size_m"
-LISTS = ("steps", "notes")
-MAPPINGS = ("prepare", "input", "alien")
 Meta = Mapping[str, Any]
 
 
@@ -27,15 +28,7 @@ def check_meta(meta: Any, shape: Sequence[int], frames: bool = False) -> dict[st
 
     Raises `InputError` for a meta that is no mapping, and for values that cannot belong to the array.
     """
-    if meta is None:
-        return {}
-    if not isinstance(meta, Mapping):
-        raise InputError(f"meta={_short(meta)} is no mapping; give names and values, such as {{'energy_keV': 9.0}}")
-    meta = {**meta, "notes": [text]} if isinstance(text := meta.get("notes"), str) else meta
-    for kind, names, words in ((list, LISTS, "a list of texts"), (Mapping, MAPPINGS, "a mapping")):
-        for name in names:
-            if not isinstance(value := meta.get(name), (kind, tuple, type(None)) if kind is list else (kind, type(None))):
-                raise InputError(f"meta holds {name}={_short(value)}; give {words}, or leave it out")
+    meta = typed(meta)
     for name, allowed in ((VOXEL, (1, len(shape), len(shape) - frames)), (PIXEL, (1, 2))):
         lengths = lengths_of(meta, name)
         if lengths and len(lengths) not in allowed:
@@ -44,7 +37,7 @@ def check_meta(meta: Any, shape: Sequence[int], frames: bool = False) -> dict[st
                 f"number, or {allowed[1]}"
             )
     _check_frames(experiment_of(meta), shape)
-    return dict(meta)
+    return meta
 
 
 def experiment_of(meta: Meta) -> Experiment:
@@ -63,11 +56,11 @@ def lengths_of(meta: Meta, name: str) -> tuple[float, ...]:
     if value is None:
         return ()
     try:
-        lengths = tuple(float(part) for part in (value if hasattr(value, "__len__") and not isinstance(value, str) else [value]))
-    except (TypeError, ValueError):
+        lengths = tuple(float(part) for part in (value if are_several(value) else [value]))
+    except (TypeError, ValueError, OverflowError):
         lengths = ()
     if not lengths or not all(math.isfinite(length) and length > 0 for length in lengths):
-        raise InputError(f"meta holds {name}={_short(value)}; give positive lengths in {name.rpartition('_')[2]}, one an axis")
+        raise InputError(f"meta holds {name}={short(value)}; give positive lengths in {name.rpartition('_')[2]}, one an axis")
     return lengths
 
 
@@ -79,7 +72,7 @@ def settled(
     Facts that a text tells of a scan with another number of frames are left out. Raises `InputError` with the source in front.
     """
     try:
-        meta, notes = without_foreign_facts(_given_first(_frame_of_old(meta, shape), given or {}), shape)
+        meta, notes = without_foreign_facts(_frame_of_old(typed(_given_first(meta, given or {})), shape), shape)
         if given:
             changes = given_angles(given, shape[0] if len(shape) == 3 else 1)
             meta = with_experiment(meta, experiment_of(meta).with_options(**changes))
@@ -250,8 +243,3 @@ def _one_an_axis(lengths: Sequence[float], axes: int) -> tuple[float, ...]:
 
 def _plain(lengths: list[float]) -> Any:
     return lengths[0] if len(set(lengths)) == 1 else lengths
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) < 60 else text[:57] + "…"

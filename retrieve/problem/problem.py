@@ -17,7 +17,7 @@ from ..numerics.arrays import TINY, Array, Device, like, namespace, to_numpy
 from ..operators import FarField, Operator
 from ..plugins.shown import as_html, as_png
 from .autocorrelation import extent, islands, may_be_real, widths
-from .checks import check_measurement, checked_array, checked_support, usable_pixels
+from .checks import check_measurement, checked_amplitude, checked_array, checked_support, usable_pixels
 from .likelihood import Gaussian, Likelihood
 from .meta import check_meta
 from .words import centred_intensity, text_of
@@ -102,10 +102,7 @@ class Problem:
         check_measurement(name, data.dtype, data.shape)
         valid = np.ones(data.shape, bool) if mask is None else checked_array(mask, data.shape, "mask", bool)
         valid = usable_pixels(valid, np.isfinite(data), data < 0, name, bad_pixels == "mask")
-        data = np.where(valid, data, 0).astype(np.float32)
-        if not data.any():
-            raise InputError(f"{name} is zero on all {int(valid.sum())} measured pixels; check the file, key and mask")
-        y = np.sqrt(data) if intensity is not None else data
+        y = checked_amplitude(np.where(valid, data, 0), valid, name)
         return cls(
             amplitude=np.fft.ifftshift(y) if centred else y,
             valid=np.fft.ifftshift(valid) if centred else valid,

@@ -13,10 +13,11 @@ from ..evaluate.comparison import Comparison, Picture, Row
 from ..evaluate.statistics import LEVELS, SUCCESS, Summary, paired, summarise
 from ..numerics.alignment import shift_to_centre
 from ..numerics.grids import crop_to
+from ..numerics.phase import without_ramp
 from .comparison_command import command_of
 from .comparison_tables import THRESHOLDS, failures_table, metric_hints, metric_title, paired_table, summary_table
 from .numbers import number
-from .object_panels import amplitude_and_phase, error_panels, flattened, object_grid, object_scales, without_ramp
+from .object_panels import amplitude_and_phase, error_panels, flattened, object_grid, object_scales
 from .panels import ChartCurve, CurvePanel, DensityPanel, ImageGrid, ImagePanel, ImageRow, spans_decades
 from .pattern_panels import coarser, detector_grid, intensity_scale
 

@@ -58,8 +58,8 @@ def write_figure(figure: Figure, path: str | Path) -> Path:
     """
     path = Path(path)
     kind = _kind(path)
-    with replacing(path) as beside:
-        figure.savefig(beside, format=kind)
+    with replacing(path) as file:
+        figure.savefig(file, format=kind)
     return path
 
 

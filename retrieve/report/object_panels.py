@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..geometry.experiment import Experiment
 from ..geometry.space import voxel_vectors
-from ..numerics.alignment import ramp_of, remove_ramp, tilt
-from ..numerics.grids import SHOWN
+from ..numerics.alignment import ramp_of, tilt
+from ..numerics.phase import phase_of
 from .panels import ColourScale, ImagePanel, Outline, PixelGrid
 
 AXIS_NAMES = {2: "yx", 3: "zyx"}
@@ -58,12 +58,6 @@ def spread_scale(values: NDArray, label: str) -> ColourScale:
     return ColourScale("magma", 0.0, float(values.max()) or 1.0, label)
 
 
-def phase_of(x: NDArray, share: float = SHOWN) -> NDArray:
-    """The phase (*shape) where the amplitude is above a share of its maximum, else NaN."""
-    amplitude = np.abs(x)
-    return np.where(amplitude > share * amplitude.max(), np.angle(x), np.nan)
-
-
 def amplitude_error(x: NDArray, truth: NDArray) -> NDArray:
     """||x| − |t||, (*shape)."""
     return np.abs(np.abs(x) - np.abs(truth))
@@ -80,12 +74,6 @@ def flattened(objects: Sequence[NDArray], reference: NDArray) -> list[NDArray]:
     flat = tilt(reference, gradient)
     turn = np.exp(-1j * np.angle(np.sum(flat * np.abs(flat))))
     return [tilt(x, gradient) * turn for x in objects]
-
-
-def without_ramp(x: NDArray) -> NDArray:
-    """An object (*shape) without its own phase ramp and offset."""
-    x = remove_ramp(x)
-    return x * np.exp(-1j * np.angle(np.sum(x * np.abs(x))))
 
 
 def object_grid(origin: Sequence[int], meta: Mapping[str, Any], edges: NDArray | None = None) -> PixelGrid:

@@ -14,6 +14,7 @@ from ..evaluate.verdict import account_lines, choice_lines
 from ..io.result import Result
 from ..numerics.alignment import Aligned, align, shift_to_centre
 from ..numerics.grids import crop_to
+from ..numerics.phase import without_ramp
 from .deviance_panel import deviance_panel
 from .object_panels import (
     ObjectScales,
@@ -25,7 +26,6 @@ from .object_panels import (
     object_scales,
     spread_scale,
     voxel_edges,
-    without_ramp,
 )
 from .panels import ChartCurve, ColourScale, CurvePanel, ImageGrid, ImagePanel, ImageRow, Outline, PixelGrid
 from .pattern_panels import amplitude_unit, coarser, diffraction_panels, intensity_unit

@@ -117,7 +117,7 @@ def _headline(result: Result) -> str:
         parts.append(f"R_free {score.r_free:.3g}")
     if score.deviance is not None:
         parts.append(f"deviance {score.deviance:.3g} per pixel")
-    shown = f"{result.chosen} chosen" if result.averaging is None else f"their {result.averaging}"
+    shown = f"start {result.chosen} was chosen" if result.averaging is None else f"their {result.averaging}"
     parts.append("1 start" if starts == 1 else f"{starts} starts, {shown}" + f", {failed} failed" * bool(failed))
     if result.interrupted:
         parts.append("interrupted")

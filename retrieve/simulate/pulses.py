@@ -124,7 +124,7 @@ def write_recording(made: Recording, path: str | Path) -> Path:
 
     from ..files import replacing, to_json
 
-    with replacing(path) as beside, h5py.File(beside, "w") as file:
+    with replacing(path) as place, h5py.File(place, "w") as file:
         file.create_dataset("frames", data=made.frames, chunks=(1, *made.frames.shape[1:]), compression="gzip", shuffle=True)
         for name in ("dark", "gain", "flat", "background"):
             file[name] = getattr(made, name)

@@ -53,7 +53,7 @@ def write_cxi(strain: Strain, path: str | Path) -> Path:
     """
     import h5py
 
-    with replacing(path) as beside, h5py.File(beside, "w") as file:
+    with replacing(path) as place, h5py.File(place, "w") as file:
         entry = new_entry(file)
         entry.attrs["default"] = "strain"
         _write_image(entry, strain)

@@ -49,6 +49,10 @@ def new_plugin(name: str, kind: str, into: Path) -> Path:
             (partial / path).write_text(text, encoding="utf-8")
         partial.chmod(0o755)
         return partial.rename(target)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {target}: {error.strerror}; free some space, or choose another place with --into"
+        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -225,6 +225,12 @@ def test_a_worker_has_one_core(monkeypatch):
     assert many_files.phase_in_worker("a file") == 1
 
 
+def test_workers_read_within_the_limits_of_the_command(scans):
+    for words in (["--workers", "2"], ["--executor", "threads", "--workers", "2"]):
+        rows = run("scans/s_1.npz", "scans/s_2.npz", *SHORT, *words, "--max-memory", "1kB", code=1)
+        assert all("--max-memory allows 1 kB" in row["failure"] for row in rows.values())
+
+
 def begin(words):
     """A run in a process of its own."""
     command = [sys.executable, "-m", "retrieve", "run", *map(str, words), "--out-dir", "out"]

@@ -1,4 +1,4 @@
-"""Ctrl-C and TERM: a run that is stopped keeps what there is."""
+"""Ctrl-C, TERM and HUP: a run that is stopped keeps what there is."""
 
 import os
 import signal
@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from retrieve.cli import main
-from retrieve.cli.solving import Interrupt
+from retrieve.cli.signals import ending, stopping
+from retrieve.driver.stopping import must_stop
 from retrieve.io.results import read_result
 from retrieve.simulate import blobs, measure
 
@@ -55,7 +56,7 @@ class _Sending:
         return self.inner.__exit__(*error)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_what_there_is_is_kept_and_replays(scan, kill, number):
     kill(number, 40)
     before = signal.getsignal(number)
@@ -70,29 +71,52 @@ def test_what_there_is_is_kept_and_replays(scan, kill, number):
         main(["run", "--replay", "a.cxi", "-q"])
 
 
-def ask(*numbers, at_once=False):
-    """What an Interrupt makes of signals."""
-    with Interrupt(at_once) as interrupt:
+def ask(*numbers):
+    """What `stopping` makes of signals."""
+    with stopping() as request:
         for number in numbers:
-            interrupt._ask(number, None)
-    return interrupt.asked
+            signal.raise_signal(number)
+    return request.is_set()
 
 
-def test_a_second_ctrl_c_stops_at_once_and_a_second_term_does_not():
-    assert ask(signal.SIGTERM, signal.SIGTERM)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_asks_and_only_a_second_ctrl_c_stops_at_once(number):
+    before = signal.getsignal(number)
+    assert ask(number)
+    assert ask(number, signal.SIGTERM, signal.SIGHUP)
     with pytest.raises(KeyboardInterrupt):
-        ask(signal.SIGINT, signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        ask(signal.SIGTERM, signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        ask(signal.SIGTERM, at_once=True)
+        ask(number, signal.SIGINT)
+    assert signal.getsignal(number) == before
 
 
-def test_the_second_term_does_not_disturb_the_end_of_workers():
-    with Interrupt(at_once=True) as interrupt:
+def test_a_block_within_a_block_has_its_request():
+    with stopping() as outer:
+        with stopping() as inner:
+            signal.raise_signal(signal.SIGTERM)
+        assert inner is outer
+        assert outer.is_set()
+        assert must_stop()
+    assert not must_stop()
+
+
+def test_outside_of_work_that_stops_at_a_step_term_ends_the_command_once():
+    with ending():
         with pytest.raises(KeyboardInterrupt):
-            interrupt._ask(signal.SIGTERM, None)
-        interrupt._ask(signal.SIGTERM, None)
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGHUP)  # what is being tidied up goes on
+    with ending(), stopping():
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+
+
+def test_nohup_is_obeyed():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with ending(), stopping() as request:
+            signal.raise_signal(signal.SIGHUP)
+        assert not request.is_set()
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_thread_has_no_signals():

@@ -24,7 +24,7 @@ def test_a_training_leaves_weights_with_their_card(run, tmp_path):
         assert words in told.replace("\n", "")
     out = tmp_path / "new" / "run"
     assert {p.name for p in out.iterdir() if not p.name.startswith("events.")} == {
-        ".lock", "checkpoint.pt", "domains2d-edm.safetensors", "log.csv", "picture-000000064.png",
+        "checkpoint.pt", "domains2d-edm.safetensors", "log.csv", "picture-000000064.png",
     }  # fmt: skip
     card = weights.card_of(out / "domains2d-edm.safetensors")
     assert card["name"] == "domains2d-edm"

@@ -97,3 +97,18 @@ def test_a_damaged_file_is_run_again(problem, begun, tmp_path):
     begun.clear()
     same(run(SPEC, problem, kept=tmp_path / "starts"), whole)
     assert begun == [1]
+
+
+@pytest.mark.parametrize(
+    "said", ["[" * 100_000, "null", "{}", '{"format": "retrieve starts 99"}', '{"scores": [], "history": [], "cost": {}}']
+)
+def test_a_damaged_file_of_starts_is_computed_anew(problem, begun, tmp_path, said):
+    whole = run(SPEC, problem, kept=tmp_path / "starts")
+    first, second, *_ = sorted((tmp_path / "starts").iterdir())
+    with np.load(first) as file:
+        arrays = dict(file)
+    np.savez(first, **{**arrays, "said": np.array(said)})
+    np.savez(second, **{**arrays, "estimate": np.zeros((1, 3, 3), complex)})
+    begun.clear()
+    same(run(SPEC, problem, kept=tmp_path / "starts"), whole)
+    assert begun == [0, 1]

@@ -77,7 +77,7 @@ def other(path):
 
 
 def test_a_store_in_use_does_not_begin_anew(path, other):
-    with pytest.raises(InputError, match=r"another run is writing .*c\.rows\.jsonl; add --resume to share its work"):
+    with pytest.raises(InputError, match=r"process \d+ on .* is writing .*c\.rows\.jsonl; add --resume to share its work"):
         Store(path)
     with Store(path, resume=True), pytest.raises(InputError, match="this process writes"):
         Store(path, resume=True)

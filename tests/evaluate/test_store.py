@@ -179,3 +179,61 @@ def test_the_command_tells_what_it_took(tmp_path, capsys):
 def test_a_case_of_a_benchmark_is_the_same_in_another_run():
     one, other = (next(benchmarks.benchmark("domains2d-50").cases(noise=[0.05], objects=1)) for _ in range(2))
     assert fingerprint(one) == fingerprint(other)
+
+
+def flipped(line, word, rng):
+    """A line in which one character of the text after a word is another one."""
+    at = line.index(word) + len(word) + int(rng.integers(4, 200))
+    return line[:at] + ("A" if line[at] != "A" else "B") + line[at + 1 :]
+
+
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_damaged_row_moves_aside_and_is_named_and_the_rest_is_taken(path, seed, old):
+    before, _ = run(path, resume=True)
+    first, *others = path.read_text().splitlines()
+    if old:  # of the versions before checksums
+        entry = {name: value for name, value in json.loads(first).items() if name not in ("format", "sha256")}
+        first = json.dumps(entry)
+    bad = flipped(first, '"estimate": "', np.random.default_rng(seed))
+    path.write_text("\n".join([bad, *others]) + "\n")
+    with pytest.warns(UserWarning, match=r"a damaged line of .*c\.rows\.jsonl moved to .*c\.rows\.damaged\.jsonl"):
+        after, taken = run(path, resume=True)
+    assert taken == 3
+    assert timeless(after) == timeless(before)
+    assert path.with_name("c.rows.damaged.jsonl").read_text() == bad + "\n"
+    again, taken = run(path, resume=True)  # without a warning
+    assert taken == 4
+    assert timeless(again) == timeless(before)
+
+
+def test_rows_of_older_versions_are_taken_and_those_of_newer_ones_left_alone(path):
+    run(path, resume=True)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    plain = [{name: value for name, value in line.items() if name not in ("format", "sha256")} for line in lines]
+    newer = json.dumps({"format": "retrieve trial 99", "key": 3})
+    path.write_text("\n".join([*map(json.dumps, plain), newer]) + "\n")
+    _, taken = run(path, resume=True)
+    assert taken == 4
+    assert newer in path.read_text()
+    assert not path.with_name("c.rows.damaged.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "[" * 100_000,
+        "3",
+        "null",
+        '{"key": []}',
+        '{"key": "00000000000000000000", "rows": [], "cut": true, "picture": null}',
+        "\\xff",
+    ],
+)
+def test_no_row_ends_a_comparison(path, row):
+    run(path, resume=True)
+    with path.open("a") as file:
+        file.write(row + "\n")
+    with pytest.warns(UserWarning, match="its trial runs again"):
+        _, taken = run(path, resume=True)
+    assert taken == 4

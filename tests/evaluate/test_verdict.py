@@ -185,6 +185,8 @@ def test_a_pattern_that_is_not_explained_is_not_solved(film):
         ("not solved", {"nearest_correlation": 0.7}, "the starts disagree: try --starts 12"),
         ("not solved", {"may_be_real": 1.0, "fill": 0.2}, "more than twice as large as the object: give a tighter one"),
         ("not solved", {"ratio": 5.0}, "the fit follows the noise: give a tighter support"),
+        ("not solved", {"filled_minima": 0.3}, "two crystals? More is measured in the minima than one object explains"),
+        ("not solved", {"filled_minima": 0.0}, "the starts agree on an object that fits badly"),
         ("not solved", {}, "the starts agree on an object that fits badly"),
     ],
 )

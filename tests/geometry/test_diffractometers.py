@@ -83,3 +83,13 @@ def test_an_unknown_name():
         named("id1")
     with pytest.raises(InputError, match=r"none\.toml does not exist"):
         named("none.toml")
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe name", EXAMPLE.replace('[{ name = "eta", axis = "x-" }]', "5").encode(), b"a = " + b"[" * 5000]
+)
+def test_a_file_that_is_no_text_or_has_other_types(tmp_path, content):
+    path = tmp_path / "mine.toml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"mine\.toml.* write it like"):
+        named(str(path))

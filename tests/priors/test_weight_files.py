@@ -159,3 +159,44 @@ def test_another_network_s_weights_are_refused(file, small):
         weights.load_partial_state(EDM((8, 12), small | {"base": 4}), file)
     with pytest.raises(InputError, match="of another network"):
         weights.load_partial_state(EDM((8, 12), small | {"blocks": 2}), file)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"blocks": 10**9}, "network.blocks=1000000000, not less than or equal to 1000"),
+        ({"blocks": 900}, "the network has more than .* arrays"),
+        ({"base": 2**15}, "is .* in the file, .* in the network"),
+        ({"widths": [1] * 10**5}, "widths"),
+        ({"embedding": None}, "embedding=None"),
+        ({"patch": 10**400}, "patch"),
+    ],
+)
+def test_a_card_of_a_huge_network_is_refused_before_it_is_built(file, module, changed, told):
+    architecture = {**module.settings, "network": {**module.settings["network"], **changed}}
+    if "widths" in changed:
+        architecture["network"]["attention"] = []
+    save_file(dict(module.state_dict()), file, {"card": json.dumps({"architecture": architecture})})
+    with pytest.raises(InputError, match=told):
+        weights.load_weights(file)
+
+
+def test_weights_carry_a_checksum_and_a_version_and_older_ones_have_neither(file, module):
+    content = bytearray(file.read_bytes())
+    content[-3] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(InputError, match="differs from its checksum"):
+        weights.load_weights(file)
+    save_file(dict(module.state_dict()), file, {"card": json.dumps({"architecture": module.settings})})
+    assert weights.load_weights(file).settings == module.settings
+    newer = {"format": "retrieve weights 99", "architecture": module.settings}
+    save_file(dict(module.state_dict()), file, {"card": json.dumps(newer)})
+    with pytest.raises(InputError, match="newer retrieve.*update retrieve"):
+        weights.card_of(file)
+
+
+def test_weights_that_are_not_finite_are_refused(file, module):
+    state = {name: torch.full_like(t, float("nan")) for name, t in module.state_dict().items()}
+    save_file(state, file, {"card": json.dumps({"architecture": module.settings})})
+    with pytest.raises(InputError, match="not finite"):
+        weights.load_weights(file)

@@ -1,11 +1,15 @@
 """What a measurement says of itself: checked before any work, changed with the array, kept by every step."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 
 import retrieve
 from retrieve.errors import InputError
+from retrieve.files import to_json
 from retrieve.geometry.experiment import Experiment
+from retrieve.io.result import write_problem as save_problem
 from retrieve.problem import Problem
 from retrieve.problem.meta import binned, check_meta, experiment_of, in_window, joined, of_frames, settled, with_experiment
 
@@ -39,10 +43,10 @@ def meta(**more):
     ({"voxel_size_nm": [10, float("nan"), 5]}, "positive lengths"),
     ({"pixel_size_m": [1e-5, 1e-5, 1e-5]}, "3 lengths"),
     ({"pixel_size_m": 0}, "positive lengths in m"),
-    ({"steps": "cut"}, "a list of texts"),
-    ({"notes": 5}, "a list of texts"),
-    ({"input": "a.h5"}, "a mapping"),
-    ({"alien": 3}, "a mapping"),
+    ({"steps": "cut"}, "steps='cut', not a valid list; correct it"),
+    ({"notes": 5}, "notes=5, not a valid list"),
+    ({"input": "a.h5"}, "input='a.h5', not a valid dictionary"),
+    ({"alien": 3}, "alien=3, not a valid dictionary"),
     ({"experiment": "9 keV"}, "experiment='9 keV'"),
     ({"experiment": {"energy": 9}}, "'energy', which is unknown"),
     ({"experiment": {"energy_kev": 0}}, "energy_kev=0"),
@@ -97,7 +101,7 @@ def test_one_number_for_all_axes_becomes_one_an_axis_where_they_differ():
 
 
 def test_a_frame_of_a_scan_loses_the_first_length_and_has_its_own_angle(tmp_path):
-    np.savez(tmp_path / "a.npz", intensity=PATTERN, meta=retrieve.io.cxi.to_json(meta()))
+    np.savez(tmp_path / "a.npz", intensity=PATTERN, meta=to_json(meta()))
     got = retrieve.read(tmp_path / "a.npz", frame=3).meta
     assert got["voxel_size_nm"] == [5.0, 4.0]
     e = experiment_of(got)
@@ -122,7 +126,7 @@ def test_axes_of_length_1_take_their_length_with_them(tmp_path, shape, kept):
 def test_a_pattern_padded_around_its_peak_keeps_its_lengths_right(tmp_path):
     grid = np.indices((40, 40))
     data = np.random.default_rng(0).poisson(3000 * np.exp(-((grid[0] - 33) ** 2 + (grid[1] - 20) ** 2) / 9.0))
-    text = retrieve.io.cxi.to_json({"voxel_size_nm": 5, "experiment": {"direct_beam": [33, 20]}})
+    text = to_json({"voxel_size_nm": 5, "experiment": {"direct_beam": [33, 20]}})
     np.savez(tmp_path / "a.npz", intensity=data, meta=text)
     problem = retrieve.read(tmp_path / "a.npz")
     n = problem.shape
@@ -180,3 +184,50 @@ def test_stacks_put_together_have_the_angles_of_all_frames():
 
 def test_a_single_note_is_a_list_of_one():
     assert check_meta({"notes": "rows near the edge are 0"}, (8, 8)) == {"notes": ["rows near the edge are 0"]}
+
+
+VALUES = (None, True, -1, 10**400, float("inf"), "x", "\ud800", [], {}, [1, 2, 3, 4], [None], [[1]], {"name": 3}, {"path": 3},
+          {"nominal": [[1]]}, {"diffractometer": 3}, {"angles_deg": {"theta": {}}}, "th 1..2 in 99999999999999 steps",
+          "th 1.2.3..2 in 3 steps", np.float32(3), np.array(3), np.zeros(3))  # fmt: skip
+KEYS = [
+    "likelihood",
+    "voxel_size_nm",
+    "pixel_size_m",
+    "alien",
+    "energy_keV",
+    "energy_J",
+    "wavelength_nm",
+    "title",
+    "notes",
+    "steps",
+    "prepare",
+    "input",
+    "experiment",
+    "scan",
+    "detector",
+    "sample",
+    "beamline",
+    "hkl",
+    "direct_beam",
+    "monitor",
+    "theta_deg",
+    "detector_distance_m",
+    "exposure_s",
+    "text",
+]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_meta_of_any_value_is_refused_in_words_or_can_be_written(key, tmp_path):
+    for value in VALUES:
+        with suppress(InputError):
+            save_problem(Problem.from_arrays(intensity=PATTERN, meta={key: value}), tmp_path / "a.cxi")
+            retrieve.read(tmp_path / "a.cxi")
+
+
+def test_a_meta_that_is_nested_without_end_is_refused():
+    deep = {}
+    for _ in range(5000):
+        deep = {"a": deep}
+    with pytest.raises(InputError, match="nested deeper"):
+        Problem.from_arrays(intensity=PATTERN, meta=deep)

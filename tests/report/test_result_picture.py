@@ -63,7 +63,7 @@ def test_2d_has_its_panels_units_and_headline():
     assert set(panels(figure)) == {"amplitude", "phase", "spread", "measured", "calculated", "R against the step"}
     assert colour_bars(figure) == ["amplitude (√counts)", "phase (rad)", "std of amplitude (√counts)", "intensity (counts)"]
     headline = figure.get_suptitle()
-    for part in ("hio", "R 0.00667", "R_free 0.05", "3 starts, 2 chosen", "interrupted"):
+    for part in ("hio", "R 0.00667", "R_free 0.05", "3 starts, start 2 was chosen", "interrupted"):
         assert part in headline
     assert "interrupted" not in plot(result_of((64, 64))).get_suptitle()
 

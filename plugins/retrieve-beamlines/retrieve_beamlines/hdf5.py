@@ -17,6 +17,7 @@ from retrieve.errors import InputError
 from retrieve.geometry.experiment import HC_KEV_NM
 from retrieve.io.hdf5 import as_text, open_hdf5
 from retrieve.io.hdf5_parts import missing_target
+from retrieve.io.nexus_experiment import MOST_NUMBERS
 
 Floats = NDArray[np.float64]
 
@@ -96,7 +97,7 @@ def first(group: h5py.Group, patterns: tuple[str, ...]) -> Found | None:
 
 def values(item: h5py.Dataset) -> Floats:
     """The finite numbers of a dataset (n,); empty if it holds none."""
-    if item.shape is None or item.dtype.kind not in "biuf":
+    if item.shape is None or item.size > MOST_NUMBERS or item.dtype.kind not in "biuf":
         return np.empty(0)
     found = np.atleast_1d(np.asarray(item[()], dtype=float)).ravel()
     return found[np.isfinite(found)]

@@ -6,10 +6,13 @@ code elsewhere, which is its reference in the tests. It returns None for arrays 
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import itertools
 import math
 import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -49,10 +52,22 @@ def preferred_batch(shape: tuple[int, ...]) -> int:
     return 8 if math.prod(shape) <= 1 << 14 and planned(shape) is not None else 1
 
 
-def describe(shape: tuple[int, ...]) -> str:
-    """The libraries that work on complex64 arrays of this shape, in words for a manifest."""
+@contextmanager
+def plans_used() -> Iterator[set[str]]:
+    """A set that gets names and hashes of the plans of transforms in the block, when it ends; empty without FFTW."""
+    fftw = part("fftw")
+    if fftw is None:
+        yield set()
+        return
+    with fftw.plans_used() as used:
+        yield used
+
+
+def describe(shape: tuple[int, ...], plans: Iterable[str] = ()) -> str:
+    """The libraries that work on complex64 arrays of this shape, and a hash of the used plans, in words for a manifest."""
     fftw = planned(shape)
-    transform = "scipy" if fftw is None else f"fftw {fftw.describe_plans(shape)}"
+    found = hashlib.sha256("\n".join(sorted(set(plans))).encode()).hexdigest()[:12]
+    transform = "scipy" if fftw is None else f"fftw {fftw.pyfftw.fftw_version}, plans {found}"
     return transform if part("passes") is None else f"{transform}, compiled passes"
 
 

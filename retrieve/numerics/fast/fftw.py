@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
-import platform
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyfftw
+
+from .plan_files import kept_wisdom, plan_name
 
 WHOLE = 1 << 17
 """Points up to which a transform is one piece."""
@@ -36,10 +36,10 @@ Between = Callable[[np.ndarray, slice], object]
 class TransformPlan:
     """A plan of FFTW, with arrays of its own to hold between calls, so that it keeps no others alive."""
 
-    def __init__(self, x: np.ndarray, y: np.ndarray, axes: Sequence[int], direction: str, rigour: str = "FFTW_MEASURE") -> None:
+    def __init__(self, x: np.ndarray, y: np.ndarray, axes: Sequence[int], direction: str, *flags: str) -> None:
         spent = () if x is y or direction == "FFTW_FORWARD" else ("FFTW_DESTROY_INPUT",)
         self.own = (x, y)
-        self.plan = pyfftw.FFTW(x, y, axes=axes, direction=direction, flags=(rigour, *spent), threads=1)
+        self.plan = pyfftw.FFTW(x, y, axes=axes, direction=direction, flags=(*flags, *spent), threads=1)
         self.execute = self.plan.execute
 
     def __call__(self, x: np.ndarray, y: np.ndarray) -> None:
@@ -74,46 +74,31 @@ class Pieces(NamedTuple):
     lead: dict[int, tuple[np.ndarray, TransformPlan, TransformPlan]]
 
 
-def cache_folder() -> Path:
-    """The folder of the plans: the variable RETRIEVE_CACHE, or `retrieve` in the user's cache folder."""
-    asked = os.environ.get("RETRIEVE_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or (os.environ.get("LOCALAPPDATA") if os.name == "nt" else None)
-    return Path(asked) if asked else (Path(base) if base else Path.home() / ".cache") / "retrieve"
-
-
-def _file(shape: tuple[int, ...], real: bool) -> Path:
-    """The file of one shape's plans, for this processor and this FFTW."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    cpu = sorted({line for line in lines if line.startswith(("model name", "model\t", "flags"))}) or [platform.processor()]
-    known = hashlib.sha256("\n".join([*cpu, pyfftw.__version__, pyfftw.fftw_version]).encode()).hexdigest()[:12]
-    return cache_folder() / f"fftw-{known}" / ("x".join(map(str, shape)) + ("-real" if real else ""))
-
-
 @lru_cache(maxsize=256)
 def wisdom_for(shape: tuple[int, ...], real: bool = False) -> bytes | None:
     """FFTW's wisdom on the pieces of this shape, measured at the first call ever; None if it cannot be kept on disk."""
-    file = _file(shape, real)
-    if not file.exists():
+
+    def holds(wisdom: bytes) -> bool:
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            mine = file.with_name(f"{file.name}.{os.getpid()}.{threading.get_ident()}")
-            mine.write_bytes(_make(shape, real, None)[1])
-            try:
-                os.link(mine, file)  # the first process to measure wins
-            except FileExistsError:
-                pass
-            finally:
-                mine.unlink()
-        except OSError:
-            return None
-    return file.read_bytes()
+            _make(shape, real, wisdom)
+        except RuntimeError:  # FFTW cannot read it, or it lacks a plan
+            return False
+        return True
+
+    return kept_wisdom(plan_name(shape, real), lambda: _make(shape, real, None)[1], holds)
 
 
-def describe_plans(shape: tuple[int, ...]) -> str:
-    """FFTW's version and a hash of the plans of this shape, for a manifest."""
-    wisdom = wisdom_for(shape)
-    return "" if wisdom is None else f"{pyfftw.fftw_version}, plans {hashlib.sha256(wisdom).hexdigest()[:12]}"
+@contextmanager
+def plans_used() -> Iterator[set[str]]:
+    """The plans that this process uses in the block: names and hashes of their wisdom."""
+    used: set[tuple[tuple[int, ...], bool]] = set()
+    said: set[str] = set()
+    _WATCHING.append(used)
+    try:
+        yield said
+    finally:
+        _WATCHING[:] = [one for one in _WATCHING if one is not used]
+        said |= {f"{plan_name(*one)} {hashlib.sha256(wisdom_for(*one) or b'').hexdigest()[:12]}" for one in used}
 
 
 def supported(shape: tuple[int, ...]) -> bool:
@@ -123,10 +108,13 @@ def supported(shape: tuple[int, ...]) -> bool:
 
 _LOCK = threading.RLock()  # FFTW plans with global state
 _LOCAL = threading.local()
+_WATCHING: list[set[tuple[tuple[int, ...], bool]]] = []
 
 
 def _plans(shape: tuple[int, ...], real: bool) -> Pieces:
     """This thread's plans of a shape; FFTW's plans hold the arrays that they work on."""
+    for used in _WATCHING:
+        used.add((shape, real))
     try:
         pieces: Pieces = _LOCAL.plans[shape, real]
     except (AttributeError, KeyError):
@@ -138,39 +126,43 @@ def _plans(shape: tuple[int, ...], real: bool) -> Pieces:
 
 
 def _make(shape: tuple[int, ...], real: bool, wisdom: bytes | None) -> tuple[Pieces, bytes]:
-    """Plans of a shape and FFTW's wisdom on them; other wisdom of this process is neither used nor lost."""
+    """Plans of a shape and FFTW's wisdom on them; other wisdom of this process is neither used nor lost.
+
+    Raises `RuntimeError` if the wisdom is given and lacks a plan.
+    """
     with _LOCK:
         others = pyfftw.export_wisdom()
         pyfftw.forget_wisdom()
         try:
             if wisdom is not None:
                 pyfftw.import_wisdom((b"", wisdom, b""))
-            return _pieces(shape, real), bytes(pyfftw.export_wisdom()[1])
+            return _pieces(shape, real, () if wisdom is None else ("FFTW_WISDOM_ONLY",)), bytes(pyfftw.export_wisdom()[1])
         finally:
             pyfftw.forget_wisdom()
             pyfftw.import_wisdom(others)
 
 
-def _pieces(shape: tuple[int, ...], real: bool) -> Pieces:
+def _pieces(shape: tuple[int, ...], real: bool, flags: tuple[str, ...]) -> Pieces:
     n0, rest = shape[0], shape[1:]
     half = (*rest[:-1], rest[-1] // 2 + 1) if real else rest
     whole = math.prod(shape) <= WHOLE or not rest
     axes = tuple(range(0 if whole else 1, len(shape)))
-    rigour = "FFTW_PATIENT" if whole and not real and math.prod(shape) >= PATIENT else "FFTW_MEASURE"
+    patient = whole and not real and math.prod(shape) >= PATIENT
+    how = ("FFTW_PATIENT" if patient else "FFTW_MEASURE", *flags)
     slabs = _split(n0, n0 if whole else max(1, PIECE // math.prod(rest)))
     columns = _split(math.prod(half), math.prod(half) if whole else max(16, PIECE // n0))
     there, back, lead = {}, {}, {}
     for thickness in {s.stop - s.start for s in slabs}:
         x = np.empty((thickness, *rest), np.float32 if real else np.complex64)
         f = np.empty((thickness, *half), np.complex64)
-        there[thickness] = TransformPlan(x, f, axes, "FFTW_FORWARD", rigour)
-        back[thickness] = TransformPlan(f, x if real else f, axes, "FFTW_BACKWARD", rigour)
+        there[thickness] = TransformPlan(x, f, axes, "FFTW_FORWARD", *how)
+        back[thickness] = TransformPlan(f, x if real else f, axes, "FFTW_BACKWARD", *how)
     for width in () if whole else {c.stop - c.start for c in columns}:
         block = pyfftw.empty_aligned((n0, width), np.complex64)
         lead[width] = (
             block,
-            TransformPlan(block, block, (0,), "FFTW_FORWARD"),
-            TransformPlan(block, block, (0,), "FFTW_BACKWARD"),
+            TransformPlan(block, block, (0,), "FFTW_FORWARD", *how),
+            TransformPlan(block, block, (0,), "FFTW_BACKWARD", *how),
         )
     return Pieces(slabs, columns, there, back, lead)
 

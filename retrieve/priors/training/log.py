@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...files import replacing
+from ...files import write_text
 
 
 class TrainingLog:
@@ -29,10 +30,11 @@ class TrainingLog:
     def write(self, row: Mapping[str, Any]) -> None:
         """Add a row; it replaces a row of the same `objects`. Raises `RetrieveError` if it cannot be written."""
         self.rows = [kept for kept in self.rows if int(kept["objects"]) != row["objects"]] + [dict(row)]
-        with replacing(self.path) as partial, partial.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(row), restval="", extrasaction="ignore")
-            writer.writeheader()
-            writer.writerows(self.rows)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(row), restval="", extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_text(self.path, text.getvalue())
         if self.board is not None:
             for name, value in row.items():
                 self.board.add_scalar(name, float(value), int(row["objects"]))

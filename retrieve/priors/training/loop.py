@@ -12,17 +12,19 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from ...errors import InputError
+from ...files import locked
 from ...numerics.arrays import cores
+from ...numerics.processors import end_with_parent
 from ..precision import training_precision
 from .parallel import World
 from .settings import Training
@@ -110,12 +112,9 @@ def lock_directory(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock", blocking=False).acquire()
-    except Timeout:
-        raise InputError(f"another process is training in {folder}; wait for it, or choose another folder") from None
     except OSError as error:
         raise InputError(f"cannot write in {folder}: {error.strerror}; choose another folder") from error
-    with lock:
+    with locked(folder / "training", f"training in {folder}", "wait for its end, or choose another folder"):
         yield
 
 
@@ -179,7 +178,9 @@ def batches_after(task: Task, settings: Training, done: int, world: World) -> It
     pool = pool_size(task, settings)
     pools, skipped = divmod(-(-done // settings.batch) // world.size, pool)
     stream = Pools(task, settings.batch, pool, pools * pool * world.size + world.rank, world.size)
-    made = DataLoader(stream, batch_size=None, num_workers=workers, pin_memory=card, worker_init_fn=init_worker)
+    made = DataLoader(
+        stream, batch_size=None, num_workers=workers, pin_memory=card, worker_init_fn=partial(init_worker, os.getpid())
+    )
     return itertools.islice(itertools.chain.from_iterable(made), skipped, None)
 
 
@@ -188,7 +189,10 @@ def pool_size(task: Task, settings: Training) -> int:
     return 1 if settings.compile else task.pool_size(settings.batch)
 
 
-def init_worker(worker: int) -> None:
-    """Let a worker leave Ctrl-C to the process that trains, and other cores to other workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def init_worker(parent: int, worker: int) -> None:
+    """Let a worker leave signals to the process that trains and end with it, and other cores to other workers."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    end_with_parent(parent)
     threadpool_limits(1)

@@ -204,11 +204,8 @@ class State:
             "finished": self.finished,
         }
         state["sha256"] = sum_of_state(state)
-        with replacing(self.folder / CHECKPOINT) as partial:
-            try:
-                torch.save(state, partial)
-            except RuntimeError as error:  # so torch reports a full disk
-                raise OSError(str(error).splitlines()[0]) from error
+        with replacing(self.folder / CHECKPOINT) as file:
+            torch.save(state, file)
 
     def finish(self, on_step: Callable[[ProgressMessage], object] | None) -> None:
         """The last validation and checkpoint, unless they are already done."""

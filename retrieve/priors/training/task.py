@@ -51,10 +51,12 @@ class Task(ABC):
 def image_grid(x: NDArray, path: str | Path, *, columns: int = 4, zoom: int = 4) -> None:
     """Write complex objects (count, *shape) as a PNG, in rows of `columns`: amplitude as brightness, phase as colour.
 
-    3D objects: the middle slice of the first axis.
+    3D objects: the middle slice of the first axis. Raises `InputError` if the file cannot be written.
     """
     from matplotlib.colors import hsv_to_rgb
     from PIL import Image
+
+    from ...files import replacing
 
     x = x if x.ndim == 3 else x[:, x.shape[1] // 2]
     amplitude = np.abs(x) / (np.abs(x).max(axis=(1, 2), keepdims=True) + 1e-12)
@@ -64,4 +66,5 @@ def image_grid(x: NDArray, path: str | Path, *, columns: int = 4, zoom: int = 4)
     tiles[: len(x), :-1, :-1] = rgb
     sheet = tiles.reshape(rows, columns, *tiles.shape[1:]).swapaxes(1, 2).reshape(rows * tiles.shape[1], -1, 3)
     image = Image.fromarray((255 * sheet).astype(np.uint8))
-    image.resize((image.width * zoom, image.height * zoom), Image.Resampling.NEAREST).save(path)
+    with replacing(path) as file:
+        image.resize((image.width * zoom, image.height * zoom), Image.Resampling.NEAREST).save(file, "png")

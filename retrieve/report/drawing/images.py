@@ -124,15 +124,19 @@ def _draw_bar(axes: Axes, right: float, length: float, label: str, colour: str) 
     axes.text(right, 0.08, label, color=colour, fontsize=8, ha="right", va="bottom", transform=place, path_effects=rim)
 
 
+BELOW: Any = {"loc": "upper left", "bbox_to_anchor": (0, -0.3), "borderaxespad": 0.0, "fontsize": 7}
+"""A legend's place: beside its image, below the label of its axis."""
+
+
 def _image_legend(axes: Axes, panel: ImagePanel, named: set[str]) -> set[str]:
     """A legend of the outlines and of the grey that no other image has named; returns the names."""
     lines = [Line2D([], [], color=o.colour, lw=0.8, label=o.label) for o in panel.outlines if o.label and o.label not in named]
     grey = [Patch(facecolor=UNMEASURED, edgecolor="0.3", label=UNMEASURED_NAME)]
     if lines:
-        axes.legend(handles=lines, loc="lower left", facecolor="0.25", labelcolor="w", framealpha=0.7, handlelength=1)
+        axes.legend(handles=lines, facecolor="0.25", labelcolor="w", handlelength=1, **BELOW)
         return {str(line.get_label()) for line in lines}
     if panel.unmeasured and UNMEASURED_NAME not in named and np.isnan(panel.values).any():
-        axes.legend(handles=grey, loc="upper right", handlelength=1)
+        axes.legend(handles=grey, handlelength=1, **BELOW)
         return {UNMEASURED_NAME}
     return set()
 

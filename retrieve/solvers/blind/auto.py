@@ -51,7 +51,7 @@ class Auto(Solver):
     agree, long runs follow from the best object, then a population of searches. Spots of a second grain are left out, and
     the widest blur by the beam's coherence that fits is kept. In three dimensions several starts are searched on the middle of
     the pattern, and the best goes on on all of it. There the support follows a threshold, which is chosen by the likelihood and
-    the number of voxels. No second grain is looked for.
+    the number of voxels.
     """
 
     name: ClassVar[str] = "auto"
@@ -63,9 +63,7 @@ class Auto(Solver):
     FORMER_VALUES: ClassVar[Mapping[str, Callable[[Any], str]]] = {"blurs": auto_or_never, "aliens": auto_or_never}
     effort: float = option(1.0, "factor on the iterations of every stage, below 20", gt=0)
     coherence: str = option("auto", "auto: a blur by the beam's coherence is tried", choices=("auto", "never"))
-    second_grain: str = option(
-        "auto", "auto: bright spots of a second grain are looked for, in two dimensions", choices=("auto", "never")
-    )
+    second_grain: str = option("auto", "auto: bright spots of a second grain are looked for", choices=("auto", "never"))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -87,7 +85,8 @@ class Auto(Solver):
         streams = [Streams([generator]) for generator in rng.generators]
         if len(problem.shape) == 3:
             rows = enumerate(streams)
-            runs = [phase_volume(problem, x[b : b + 1, ...], stream, self.effort, self.coherence) for b, stream in rows]
+            options = (self.effort, self.coherence, self.second_grain)
+            runs = [phase_volume(problem, x[b : b + 1, ...], stream, *options) for b, stream in rows]
             return side_by_side(runs, problem)
         factor = factor_for(problem, COARSE_ABOVE)
         if factor == 1:

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import scipy.fft
@@ -23,6 +24,7 @@ from .coarse import SHOW_INTERVAL, detector_of, pad_pattern
 from .search import Parts, scaled
 from .state import Found, SearchState
 
+T = TypeVar("T", bound=np.generic)
 SMALLEST_COARSE = 24
 """Pixels of an axis below which it is not halved."""
 COARSE_POINTS = 1 << 16
@@ -128,10 +130,9 @@ def coarse_problem(problem: Problem) -> Problem:
     operator = problem.operator.middle(shape)
     if problem.detector is not None or operator is None or shape == tuple(problem.shape):
         return problem
-    middle = tuple(slice(n // 2 - m // 2, n // 2 - m // 2 + m) for n, m in zip(problem.shape, shape, strict=True))
 
     def crop(a: Array) -> Array:
-        return like(np.ascontiguousarray(np.fft.ifftshift(np.fft.fftshift(to_numpy(a))[middle])), a)
+        return like(middle_of(to_numpy(a), shape), a)
 
     support = problem.support
     if support is not None:
@@ -139,6 +140,12 @@ def coarse_problem(problem: Problem) -> Problem:
     return problem.replace(
         amplitude=crop(problem.amplitude), valid=crop(problem.valid), operator=operator, support=support, truth=None
     )
+
+
+def middle_of(a: NDArray[T], shape: tuple[int, ...]) -> NDArray[T]:
+    """The middle of an array of the detector, both with zero frequency first."""
+    middle = tuple(slice(n // 2 - m // 2, n // 2 - m // 2 + m) for n, m in zip(a.shape, shape, strict=True))
+    return np.ascontiguousarray(np.fft.ifftshift(np.fft.fftshift(a)[middle]))
 
 
 def coarse_length(n: int) -> int:

@@ -78,14 +78,14 @@ def test_a_file_takes_its_place_whole_or_not_at_all(tmp_path):
 
     def fail():
         with replacing(file) as partial:
-            partial.write_text("ne")
+            partial.write(b"ne")
             raise OSError(28, "No space left on device")
 
     with pytest.raises(RetrieveError, match=r"cannot write .*a\.txt: .*No space left"):
         fail()
     assert file.read_text() == "old"
     with replacing(file) as partial:
-        partial.write_text("new")
+        partial.write(b"new")
     assert file.read_text() == "new"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
@@ -93,7 +93,7 @@ def test_a_file_takes_its_place_whole_or_not_at_all(tmp_path):
 def test_two_trainings_do_not_share_a_folder(tmp_path):
     with (
         lock_directory(tmp_path / "new" / "run"),
-        pytest.raises(RetrieveError, match="another process is training in"),
+        pytest.raises(RetrieveError, match="is training in"),
         lock_directory(tmp_path / "new" / "run"),
     ):
         pass

@@ -227,3 +227,27 @@ def test_the_record(tmp_path, task, brief):
     assert found["torch"] == torch.__version__
     assert 0 < found["loss"] < 2
     assert set(found["validation"]) == {f"mse@{level:.3g}" for level in SIGMA_BINS}
+
+
+DAMAGED = {
+    "a changed weight": (lambda state: next(iter(state["module"].values())).add_(1), "differs from its checksum"),
+    "a newer version": (lambda state: state.update(format="retrieve training 99"), "newer retrieve.*update retrieve"),
+    "no step": (lambda state: state.update(step=None), "step=None, not a valid integer; remove it"),
+    "weights of text": (lambda state: state.update(module={"a": "b"}), "module=.* which cannot be"),
+    "a huge network": (lambda state: state["architecture"]["network"].update(blocks=10**9), "blocks=1000000000"),
+    "an optimiser's state cut": (lambda state: state["optimiser"]["state"][0].pop("exp_avg"), "does not fit the network"),
+    "an optimiser of a number": (lambda state: state.update(optimiser={"state": 3}), "does not fit the network"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_checkpoint_that_was_damaged_or_edited_is_refused(tmp_path, task, brief, name):
+    change, told = DAMAGED[name]
+    train(task(), brief(objects=16), tmp_path)
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    change(state)
+    if "checksum" not in told:
+        del state["sha256"]
+    torch.save(state, tmp_path / "checkpoint.pt")
+    with pytest.raises(InputError, match=told):
+        train(task(), brief(objects=32), tmp_path)

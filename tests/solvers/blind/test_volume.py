@@ -12,7 +12,9 @@ from retrieve.simulate.crystal_kinds import CrystalKinds
 from retrieve.simulate.crystals import crystal
 from retrieve.solvers import Auto
 from retrieve.solvers.blind import volume
-from retrieve.solvers.blind.levels import Fit, coarse_problem, counts_of, cropped, interpolated, resampled
+from retrieve.solvers.blind.levels import Fit, coarse_problem, counts_of, cropped, interpolated, middle_of, resampled
+from retrieve.solvers.blind.second_grain import GrainSpot
+from retrieve.solvers.blind.volume_grain import mask_of
 from retrieve.solvers.projections import RAAR
 from retrieve.solvers.shrinkwrap import ShrinkWrap
 
@@ -88,6 +90,40 @@ def test_a_blur_is_found_and_none_where_there_is_none():
         plain = rt.solve(Auto(coherence="never"), problem, starts=1)
         assert plain.problem.detector is None
         assert correlation(plain, problem) < correlation(result, problem)
+
+
+def two_grains(number, size=48, share=0.04, at=(9, -8, 7)):
+    """A crystal's pattern, 10⁶ photons, with that of another, displaced, that has a share of the counts."""
+    problem = scan("smooth", number, size=size)
+    other = np.abs(np.fft.fftn(crystal((size,) * 3, seed=number, fill=0.25))) ** 2
+    counts = problem.amplitude.astype(float) ** 2
+    counts += np.random.default_rng(number).poisson(np.roll(other * (share * counts.sum() / other.sum()), at, (0, 1, 2)))
+    return problem.replace(amplitude=np.sqrt(counts).astype(np.float32))
+
+
+@pytest.mark.parametrize(("size", "number"), [(48, 2), pytest.param(64, 1, marks=pytest.mark.slow)])
+def test_a_second_grain_is_left_out(size, number):
+    problem = two_grains(number, size)
+    result, plain = (rt.solve(Auto(second_grain=choice), problem, starts=1) for choice in ("auto", "never"))
+    assert any("second grain's, left out" in line for line in result.account[0])
+    left_out = np.fft.fftshift(np.asarray(problem.valid) & ~np.asarray(result.problem.valid))
+    assert np.linalg.norm(np.mean(np.argwhere(left_out), axis=0) - size // 2 - (9, -8, 7)) < 3
+    assert correlation(result, problem) > correlation(plain, problem)
+
+
+@pytest.mark.parametrize("kind", ["smooth", "domains"])
+def test_a_pattern_of_one_crystal_stays_whole_to_the_bit(kind):
+    problem = scan(kind, 2)
+    looked, plain = (rt.solve(Auto(second_grain=choice), problem, starts=1) for choice in ("auto", "never"))
+    assert np.array_equal(looked.estimates, plain.estimates)
+    assert not any("grain" in line for line in looked.account[0])
+
+
+def test_spots_of_the_middle_lie_at_the_same_place_on_all_of_it():
+    spot = GrainSpot((6, -5, 4), np.zeros((16, 16, 16), bool))
+    inside = mask_of([spot], (2.0, 2.0, 2.0), (32, 40, 36))
+    assert np.mean(np.argwhere(np.fft.fftshift(inside)), axis=0) == pytest.approx((22, 15, 22))
+    assert middle_of(inside, (16, 16, 16)).sum() < inside.sum()
 
 
 # options, budget, replay ---------------------------------------------------------------------------

@@ -23,6 +23,7 @@ KIND_WEIGHT = "network.kind.weight"
 ARCHITECTURES = {
     "edm": ".edm:EDM",
     "epsilon": ".epsilon:Epsilon",
+    "told": ".told:ToldEDM",
     "complex-unet": ".retriever:ComplexUNet",
     "real-unet": ".retriever:RealUNet",
 }

@@ -124,9 +124,10 @@ class Learned(PretrainedSolver):
         return self.network(Denoiser, "a denoiser", device) if made is None else made
 
     def prior_for(self, problem: Problem, device: Any) -> Any:
-        """The prior on a device. A prior that was trained with patterns is told the problem's."""
+        """The prior on a device, told the problem if it is one that can be."""
         prior = self.prior(device)
-        return prior.given(problem.amplitude, problem.valid) if getattr(prior, "pattern", False) else prior
+        tell = getattr(prior, "tell", None)
+        return prior if tell is None else tell(normalise(problem, prior.window).problem)
 
     def record(self) -> dict[str, Any]:
         """The SHA-256 of the weights, and whether the prior is told the pattern; or the plugin of the prior."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -20,21 +20,27 @@ from .refine import Refinement
 class DPS(Refinement, Learned):
     """Reverse diffusion of T steps, each followed by −ζ ∇ₓ[λ₁‖y − |A x̂₀|‖₁ + λ₂‖y − |A x̂₀|‖₂] through the network.
 
-    x̂₀ is the denoiser's estimate (Tweedie). One step costs three network evaluations. The paper leaves some points open. Here
-    the far field is the Fourier transform of re + i·im (its eq. 8 has a factor 2π that eqs. 5 and 6 lack), each start has a loss
-    of its own, and the object's scale follows from the measured power.
+    x̂₀ is the denoiser's estimate (Tweedie). A step costs three network evaluations, and one without guidance (ζ = 0); two more
+    and one more with a denoiser that is told the measurement. The paper leaves some points open. Here the far field is the
+    Fourier transform of re + i·im (its eq. 8 has a factor 2π that eqs. 5 and 6 lack), each start has a loss of its own, and the
+    object's scale follows from the measured power.
     """
 
     name: ClassVar[str] = "dps"
     batch: ClassVar[int] = 8
     uses_start: ClassVar[bool] = False
     source: ClassVar[str] = "Lee et al. 2026; Chung et al., ICLR 2023"
+    KARRAS_RANGE: ClassVar[tuple[float, float]] = (0.02, 80.0)
+    """Smallest and largest σ = √(1/ᾱ − 1) of the schedule karras."""
+    KARRAS_RHO: ClassVar[float] = 7.0
     timesteps: int = option(500, "reverse steps T", ge=2, le=10_000)
-    step: float = option(0.5, "size ζ of the guiding step", gt=0)
+    step: float = option(0.5, "size ζ of the guiding step; 0 leaves the data to a denoiser that is told them", ge=0)
     l1: float = option(0.5, "weight λ₁ of the 1-norm, per √pixel", ge=0)
     l2: float = option(0.5, "weight λ₂ of the 2-norm", ge=0)
     norm: str = option("plain", "the 2-norm as it stands, or its square", choices=("plain", "squared"))
-    schedule: str = option("linear", "β from 0.1/T to 20/T, or the cosine of ᾱ", choices=("linear", "cosine"))
+    schedule: str = option(
+        "linear", "β from 0.1/T to 20/T, the cosine of ᾱ, or the levels of EDM", choices=("linear", "cosine", "karras")
+    )
     variance: str = option("posterior", "of the reverse step: β̃, or the larger β", choices=("posterior", "beta"))
 
     @property
@@ -43,7 +49,10 @@ class DPS(Refinement, Learned):
         return self.timesteps + self.refine
 
     def alpha_bar(self) -> np.ndarray:
-        """ᾱ of t = 1 … T (linear: Ho et al. 2020; cosine: Nichol & Dhariwal 2021, eq. 17)."""
+        """ᾱ of t = 1 … T (linear: Ho et al. 2020; cosine: Nichol & Dhariwal 2021, eq. 17; karras: Karras et al. 2022, eq. 5)."""
+        if self.schedule == "karras":
+            low, high = (level ** (1 / self.KARRAS_RHO) for level in self.KARRAS_RANGE)
+            return 1 / (1 + np.linspace(low, high, self.timesteps) ** (2 * self.KARRAS_RHO))
         if self.schedule == "linear":
             beta = np.linspace(0.1, 20, self.timesteps) / self.timesteps
         else:
@@ -65,17 +74,20 @@ class DPS(Refinement, Learned):
         support = None if problem.support is None else problem.support[None]
         bars = self.alpha_bar().tolist()[::-1]
         x = complex_normal(rng, x.shape[1:], x) * inside
+        guided, passes = self.step > 0, getattr(prior, "passes", 1)
         for bar, before in zip(bars, [*bars[1:], 1.0], strict=True):
-            x = x.detach().requires_grad_(True)
-            with torch.enable_grad():
+            x = x.detach().requires_grad_(guided)
+            gradient: Any = 0.0
+            with torch.set_grad_enabled(guided):
                 sigma = ((1 - bar) / bar) ** 0.5
                 with arithmetic(self.precision, x.device):
                     x0 = prior.denoise(x / bar**0.5, sigma, support)
-                residual = ((y - scaled.modulus(x0)) * valid).flatten(1)
-                l2 = residual.norm(dim=1) if self.norm == "plain" else residual.square().sum(1)
-                loss = self.l1 * residual.abs().sum(1) / y.numel() ** 0.5 + self.l2 * l2
-                (gradient,) = torch.autograd.grad(loss.sum(), x)
-                scaled.operator.spend(x.shape[0])  # the gradient goes back through the transform
+                if guided:
+                    residual = ((y - scaled.modulus(x0)) * valid).flatten(1)
+                    l2 = residual.norm(dim=1) if self.norm == "plain" else residual.square().sum(1)
+                    loss = self.l1 * residual.abs().sum(1) / y.numel() ** 0.5 + self.l2 * l2
+                    (gradient,) = torch.autograd.grad(loss.sum(), x)
+                    scaled.operator.spend(x.shape[0])  # the gradient goes back through the transform
             with torch.no_grad():
                 alpha = bar / before
                 beta = 1 - alpha
@@ -83,5 +95,5 @@ class DPS(Refinement, Learned):
                 variance = beta * (1 - before) / (1 - bar) if self.variance == "posterior" else beta * (before < 1)
                 x = mean + variance**0.5 * complex_normal(rng, x.shape[1:], x) * inside - self.step * gradient
                 x0 = x0.detach()
-            yield Step(x0 * scale, evaluations=3, stage="dps")
+            yield Step(x0 * scale, evaluations=passes + 2 * guided, stage="dps")
         yield from self.refined(scaled, x0, scale)

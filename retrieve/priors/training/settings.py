@@ -42,10 +42,11 @@ class Training:
         if self.objects is None and self.minutes is None:
             raise InputError("objects and minutes are both none; give one of them, or training never ends")
 
-    def progress(self, objects: int, seconds: float) -> float:
-        """The share of the training that is done."""
+    def progress(self, objects: int, seconds: float, kept: float = 0.0) -> float:
+        """The share of the training that is done, if so many seconds of its time are kept for the last validation."""
         by_objects = objects / self.objects if self.objects else 0.0
-        return min(1.0, max(by_objects, seconds / (60 * self.minutes) if self.minutes else 0.0))
+        by_time = seconds / max(60 * self.minutes - kept, 1e-3) if self.minutes else 0.0
+        return min(1.0, max(by_objects, by_time))
 
     def rate_at(self, progress: float) -> float:
         """Linear warm-up, then half a cosine down to a thousandth."""

@@ -50,12 +50,21 @@ class PretrainedSolver(Solver):
         from ...priors.weights import shipped
 
         axes = len(problem.shape)
-        if (name := self.family.format(axes)) not in shipped():
+        if (name := self.family_for(problem).format(axes)) not in shipped():
             raise InputError(
                 f"solver {self.name}: weights={self.weights}, and none ship for a problem of {axes} axes; "
                 f"train some (`retrieve train`) and give their file as weights=FILE, or take a classical solver"
             )
         return replace(self, weights=name)
+
+    def family_for(self, problem: Problem) -> str:
+        """The family of weights for a problem, one of `families`."""
+        return self.family
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """All that `auto` may take."""
+        return (self.family,)
 
     def network(self, kind: type, what: str, device: Any = "cpu") -> Any:
         """The module of `weights`. Raises `InputError` if there is none, or it is not of `kind`, `what` in words."""
@@ -72,7 +81,7 @@ class PretrainedSolver(Solver):
         from ...priors.weights import path_of, sha256, shipped
 
         if self.weights == "auto":
-            names = [self.family.format(axes) for axes in (2, 3)]
+            names = [family.format(axes) for family in self.families for axes in (2, 3)]
             return {"weights_sha256": {name: sha256(shipped()[name]) for name in names if name in shipped()}}
         return {"weights_sha256": sha256(path_of(self.weights))}
 

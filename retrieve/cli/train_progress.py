@@ -30,6 +30,8 @@ class TrainingView:
 
     def __call__(self, message: ProgressMessage) -> None:
         """Show a message, if it is time."""
+        if self.first is None and message.check_seconds >= 1:
+            self.console.print(f"a validation with its picture takes about {message.check_seconds:.0f} s; the last one counts")
         before, self.first, self.last = self.last, self.first or message, message
         if before is not None and message.validation != before.validation:
             items = list(message.validation.items())

@@ -71,7 +71,7 @@ def _show(there: Mapping[str, Any], console: Console) -> None:
     if not there:
         console.print("no weights ship with this version; make some with `retrieve train`")
         return
-    table = Table("weights", "network", "trained on", "MB", "SHA-256", box=None, pad_edge=False)
+    table = Table("weights", "network", "is told", "trained on", "MB", "SHA-256", box=None, pad_edge=False)
     for name, told in there.items():
         card = told.get("card", {})
         architecture, data = card.get("architecture", {}), card.get("data", {})
@@ -79,8 +79,15 @@ def _show(there: Mapping[str, Any], console: Console) -> None:
         count = card.get("training", {}).get("objects")
         on = f"{data.get('set') or data.get('folder') or '?'}{f', {count} objects' if count else ''}"
         size = f"{told['bytes'] / 1e6:.1f}" if "bytes" in told else "missing"
-        table.add_row(name, what, on, size, "correct" if told["verified"] else "WRONG")
+        table.add_row(name, what, told_of(card), on, size, "correct" if told["verified"] else "WRONG")
     console.print(table)
+
+
+def told_of(card: Mapping[str, Any]) -> str:
+    """What the network of a card is conditioned on, in words."""
+    architecture = card.get("architecture", {})
+    parts = {"support": architecture.get("conditioned"), "pattern": architecture.get("pattern"), "measurement": card.get("told")}
+    return ", ".join(part for part, there in parts.items() if there)
 
 
 def _lines(told: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,9 @@ from ..errors import InputError
 from .patterns import network_input
 from .unet import UNetNetwork, arguments_of
 from .windows import CHANNELS_LAST, crop_or_pad, to_complex, to_pair, window_of
+
+if TYPE_CHECKING:
+    from ..problem import Problem
 
 SIGMA_DATA = 1 / math.sqrt(2)
 """Standard deviation of the real and of the imaginary part of objects whose rms is 1."""
@@ -35,6 +38,11 @@ class Prior(Protocol):
         A prior that has it also takes arrays smaller than its window whose axes are multiples of it.
     kinds : sequence of str, optional
         Kinds of objects. A prior that has them takes a fourth argument, float (batch, kinds): 1 for the assumed kind, else 0.
+    tell : callable, optional
+        A prior that has it is told the measurement: `tell(problem)` of the problem in the prior's units gives the prior that
+        solvers use in its place.
+    passes : int, optional
+        Network evaluations of a call; 1 unless it says so.
     capturable : bool, optional
         True if `denoise` reads no values on the host. It then runs on a card as a CUDA graph; see `graphs.Replayed`.
     """
@@ -123,6 +131,10 @@ class Denoiser(nn.Module):
     def forward(self, x0: Tensor, told: Tensor, kind: Tensor | None, rng: torch.Generator) -> Tensor:
         """The training loss of each object x₀ (batch, 2, *window)."""
 
+    def tell(self, problem: Problem) -> Any:
+        """A prior for the objects of one problem; this one, if it is told no pattern."""
+        return self.given(problem.amplitude, problem.valid) if self.pattern else self
+
     def given(self, amplitude: Tensor, valid: Tensor) -> PatternConditioned:
         """Tell this prior one pattern.
 
@@ -155,10 +167,12 @@ class Denoiser(nn.Module):
         support: Tensor | None = None,
         kind: Tensor | None = None,
         pattern: Tensor | None = None,
+        **measured: Any,
     ) -> Tensor:
         """E[x₀] of complex x (batch, *shape), which is 0 outside the window; see `Prior.denoise`.
 
         pattern: (1, *window) from `network_input`, for a prior that is told it. An array smaller than the window is seen whole.
+        measured: more that `estimate` takes.
         Raises `InputError` if an axis of x is neither as long as the window's nor a multiple of `multiple`.
         """
         shape = tuple(x.shape[1:])
@@ -171,7 +185,7 @@ class Denoiser(nn.Module):
         if self.pattern:
             twice = torch.zeros((), device=x.device) if pattern is None else pattern[:, None]
             told = torch.cat([told, twice.expand(x.shape[0], 2, *box)], dim=1)
-        estimate = self.estimate(to_pair(x[inside]).float(), sigma, told, kind)
+        estimate = self.estimate(to_pair(x[inside]).float(), sigma, told, kind, **measured)
         return crop_or_pad(to_complex(estimate.float()), shape).to(x.dtype)
 
     def run(self, x: Tensor, level: Tensor, told: Tensor, kind: Tensor | None, *more: Tensor) -> Tensor:

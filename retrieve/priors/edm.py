@@ -51,9 +51,13 @@ class EDM(Denoiser):
         kinds: Sequence[str] = (),
         scales: Sequence[float] = (),
     ) -> None:
-        more = {"inputs": 2 * len(scales), "outputs": len(scales)}
-        super().__init__(window, network, conditioned=conditioned, pattern=pattern, kinds=kinds, **more)
         self.scales = tuple(scales)
+        inputs, outputs = self.further()
+        super().__init__(window, network, conditioned=conditioned, pattern=pattern, kinds=kinds, inputs=inputs, outputs=outputs)
+
+    def further(self) -> tuple[int, int]:
+        """Channels of the network's input and output beside the object and its condition."""
+        return 2 * len(self.scales), len(self.scales)
 
     @property
     def sigmas(self) -> Tensor:
@@ -62,17 +66,37 @@ class EDM(Denoiser):
 
     def estimate(self, x: Tensor, sigma: Tensor, told: Tensor, kind: Tensor | None = None) -> Tensor:
         """E[x₀] (batch, 2, *window)."""
+        return self.combined(x, sigma, told, kind)
+
+    def combined(
+        self,
+        x: Tensor,
+        sigma: Tensor,
+        told: Tensor,
+        kind: Tensor | None,
+        gated: Sequence[Tensor] = (),
+        shown: Sequence[Tensor] = (),
+    ) -> Tensor:
+        """c_skip x + c_out (F + Σ gₖ uₖ) with further uₖ `gated`, each (batch, 2, *window), and further channels `shown`."""
         s = broadcast_over(sigma, x)
         total = s**2 + SIGMA_DATA**2
         level = sigma.clamp(self.low, self.high).log()  # outside this range the network was not trained
-        skip, out = SIGMA_DATA**2 / total, s * SIGMA_DATA / total.sqrt()
-        u = []
-        for mean, share in self.means(x, told[:, :1]):
-            each = (mean * (SIGMA_DATA**2 / (SIGMA_DATA**2 + s**2 * share)) - skip * x) / out.clamp(min=1e-6)
-            u.append(each / (1 + each.square().sum(1, keepdim=True) / self.steep**2).sqrt())
-        f = self.run(x / total.sqrt(), 250 * level, told, kind, *u)
-        gated = [gate * each for gate, each in zip(f[:, 2:].split(1, dim=1), u, strict=bool(u))]
-        return x * skip + sum(gated, f[:, :2]) * out
+        u = [
+            self.in_units(mean * (SIGMA_DATA**2 / (SIGMA_DATA**2 + s**2 * share)), x, sigma)
+            for mean, share in self.means(x, told[:, :1])
+        ]
+        f = self.run(x / total.sqrt(), 250 * level, told, kind, *u, *shown)
+        u += gated
+        gates = [gate * each for gate, each in zip(f[:, 2:].split(1, dim=1), u, strict=bool(u))]
+        return x * (SIGMA_DATA**2 / total) + sum(gates, f[:, :2]) * (s * SIGMA_DATA / total.sqrt())
+
+    def in_units(self, estimate: Tensor, x: Tensor, sigma: Tensor, skip: float = 1.0) -> Tensor:
+        """(estimate − skip c_skip x)/c_out, levelled off at `steep`: an estimate as the network gives its own."""
+        s = broadcast_over(sigma, x)
+        total = s**2 + SIGMA_DATA**2
+        out = (s * SIGMA_DATA / total.sqrt()).clamp(min=1e-6)
+        each = (estimate - (skip * SIGMA_DATA**2) / total * x) / out
+        return each / (1 + each.square().sum(1, keepdim=True) / self.steep**2).sqrt()
 
     def means(self, x: Tensor, support: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """For each of `scales`: the mean of x under a Gaussian inside the support, and the noise's share of variance in it.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -44,3 +46,19 @@ def rms_normalise(amplitude: Tensor, valid: Tensor) -> Tensor:
     y = torch.where(valid, amplitude, 0)
     count = valid.sum(axes, keepdim=True).clamp(min=1)
     return y / ((y.square().sum(axes, keepdim=True) / count).sqrt() + 1e-20)
+
+
+def data_step(amplitude: Tensor, valid: Tensor, sigma: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+    """The data step x, r → argmin_z ‖|A z| − y‖²/2σ² + ‖A(z − x)‖²/2r² of patterns y (batch, *shape) with noise σ (batch,).
+
+    A is the far field; unmeasured pixels keep those of x. The same as `Problem.proximal`, of a batch of patterns.
+    """
+    axes = object_axes(amplitude)
+    variance = broadcast_over(sigma, amplitude) ** 2
+
+    def step(x: Tensor, r: Tensor) -> Tensor:
+        f = torch.fft.fftn(x, dim=axes, norm="ortho")
+        share = valid * (r**2 / (r**2 + variance))
+        return torch.fft.ifftn(f * (1 + share * (amplitude / (f.abs() + 1e-12) - 1)), dim=axes, norm="ortho")
+
+    return step

@@ -26,6 +26,7 @@ KIND_WEIGHT = "network.kind.weight"
 MODULES = {
     "edm": ".edm:EDM",
     "epsilon": ".epsilon:Epsilon",
+    "told": ".told:ToldEDM",
     "complex-unet": ".retriever:ComplexUNet",
     "real-unet": ".retriever:RealUNet",
 }

@@ -27,7 +27,7 @@ class Effort(NamedTuple):
     samples: int = 100
     search: int = Diffusion.search
     evaluations: int = Diffusion.evaluations
-    timesteps: int = DPS.timesteps
+    timesteps: int = DPS.UNTOLD["timesteps"]
     workers: int = 1
 
 

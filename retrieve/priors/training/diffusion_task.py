@@ -90,11 +90,11 @@ class DiffusionTask(Task):
 
     def bucket_by_size(self, pool: Sequence[tuple[Tensor, ...]], number: int) -> list[tuple[Tensor, ...]]:
         """The objects of several batches in as many, each of objects of similar boxes, in an order drawn for `number`."""
-        x, support, kind = (torch.cat(parts) for parts in zip(*pool, strict=True))
+        x, support, *more = (torch.cat(parts) for parts in zip(*pool, strict=True))
         parts = self.crop_to_support(support, len(pool[0][0]))
         order = torch.randperm(len(parts), generator=generator_for(number, 2)).tolist()
         cut = [(part, (slice(None), *box)) for part, box in (parts[k] for k in order)]
-        return [(x[part][box].contiguous(), support[part][box].contiguous(), kind[part]) for part, box in cut]
+        return [(x[part][box].contiguous(), support[part][box].contiguous(), *(m[part] for m in more)) for part, box in cut]
 
     def crop_to_support(self, support: Tensor, size: int) -> list[tuple[Tensor, tuple[slice, ...]]]:
         """Which of the supports (objects, 1, *window) go together, `size` at a time, and the box (1, *axes) that holds them.
@@ -116,21 +116,22 @@ class DiffusionTask(Task):
     def validate(self, module: nn.Module) -> dict[str, float]:
         """Mean squared error per pixel, in units of the object's mean square, at each noise level of `SIGMA_BINS`."""
         x, told = self.held(self.validation)
-        parts = [(part, (slice(None), *box)) for part, box in self.crop_to_support(told[:, :1], 32)]
-        where = next(module.parameters()).device
         rng = torch.Generator().manual_seed(0)
-        found = {}
-        for level in SIGMA_BINS:
-            noise = torch.randn(x.shape, generator=rng)
-            error = 0.0
-            for part, box in parts:
-                clean = x[part][box]
-                noisy = (clean + level * SIGMA_DATA * noise[part][box]).to(where)
-                sigma = torch.full((len(part),), level * SIGMA_DATA, device=where)
-                d = module.estimate(noisy, sigma, told[part][box].to(where)).cpu()  # type: ignore[operator]
-                error += float((d - clean).square().sum())
-            found[f"mse@{level:.3g}"] = error / (len(x) * math.prod(self.module.window))
-        return found
+        return {f"mse@{level:.3g}": self.error(module, x, told, level * SIGMA_DATA, rng) for level in SIGMA_BINS}
+
+    def error(
+        self, module: nn.Module, x: Tensor, told: Tensor, sigma: float, rng: torch.Generator, measured: Any = None
+    ) -> float:
+        """Mean squared error per pixel of objects x at noise σ; measured: part → what a told `module` is told of them."""
+        noise, where, error = torch.randn(x.shape, generator=rng), next(module.parameters()).device, 0.0
+        for part, place in self.crop_to_support(told[:, :1], 32):
+            box = (slice(None), *place)
+            clean = x[part][box].to(where)
+            noisy, level = clean + sigma * noise[part][box].to(where), torch.full((len(part),), sigma, device=where)
+            more = {} if measured is None else {"measured": measured(part)}
+            d = module.estimate(noisy, level, told[part][box].to(where), **more)  # type: ignore[operator]
+            error += float((d - clean).square().sum())
+        return error / (len(x) * math.prod(self.module.window))
 
     def picture(self, module: nn.Module, path: Path) -> None:
         """Eight objects drawn from the prior under the supports of validation objects, amplitude and phase."""

@@ -42,10 +42,11 @@ class Training:
         if self.objects is None and self.minutes is None:
             raise InputError("objects and minutes are both none; give one of them, or training never ends")
 
-    def progress(self, objects: int, seconds: float) -> float:
-        """The share of the training that is done."""
+    def progress(self, objects: int, seconds: float, kept: float = 0.0) -> float:
+        """The share of the training that is done, if so many seconds of its time are kept for the last validation."""
         by_objects = objects / self.objects if self.objects else 0.0
-        return min(1.0, max(by_objects, seconds / (60 * self.minutes) if self.minutes else 0.0))
+        by_time = seconds / max(60 * self.minutes - kept, 1e-3) if self.minutes else 0.0
+        return min(1.0, max(by_objects, by_time))
 
     def rate_at(self, progress: float) -> float:
         """Linear warm-up, then half a cosine down to a thousandth."""
@@ -110,10 +111,17 @@ class DenoiserOptions(NetworkOptions):
     The paper's is kind=epsilon, base=128, widths=1,2,3,4, attention=2, embedding=512, patch=1, not conditioned.
     """
 
-    KINDS: ClassVar[tuple[str, ...]] = ("edm", "epsilon")
-    kind: str = option("edm", "preconditioning: edm for any noise level, epsilon for the paper's 500", choices=KINDS)
+    KINDS: ClassVar[tuple[str, ...]] = ("edm", "epsilon", "told")
+    kind: str = option(
+        "edm",
+        "edm for any noise level, told for an edm that is told the measurement, epsilon for the paper's 500 levels",
+        choices=KINDS,
+    )
     pattern: bool = option(False, "tell the network the pattern's amplitude, too; its window is then the whole array")
-    sigma: float = option(0.1, "with pattern: its largest noise, as a share of the largest amplitude", ge=0)
+    sigma: float = option(0.1, "with pattern or told: the largest noise, as a share of the largest amplitude", ge=0)
+    lost: float = option(0.06, "with told: largest share of unmeasured pixels, in islands of three a side", ge=0, lt=1)
+    stop: float = option(3.0, "with told: largest radius of a beam stop (px)", ge=0)
+    iterations: str = option("1,5,20", "with told: iterations after which the network sees where the data lead")
     kinds: bool = option(True, "tell the network the kind of four of five objects, if the set has several kinds")
     base: int = option(56, "channels at full resolution, even; the paper's 128", ge=2)
     widths: str = option("1,2,3", "channels over base of levels, each of half the resolution of the last; 1,2,3,4 in the paper")
@@ -125,8 +133,15 @@ class DenoiserOptions(NetworkOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.lengths() and self.kind != "edm":
-            raise OptionError(f"option scales={self.scales} is for kind=edm, not {self.kind}; leave it out")
+        if self.lengths() and self.kind == "epsilon":
+            raise OptionError(f"option scales={self.scales} is for kind=edm and told, not {self.kind}; leave it out")
+        if self.kind == "told" and (self.pattern or not self.conditioned):
+            raise OptionError(
+                "kind=told is told the support and the measurement in ways of its own; leave out pattern and conditioned"
+            )
+        steps = numbers("iterations", self.iterations)
+        if steps != sorted(set(steps)):
+            raise OptionError(f"option iterations={self.iterations} must rise")
         levels = len(numbers("widths", self.widths))
         if any(level >= levels for level in numbers("attention", self.attention, above=-1)):
             raise OptionError(
@@ -144,6 +159,10 @@ class DenoiserOptions(NetworkOptions):
             given["unknown"] = card["support_unknown"]
         if pattern := card.get("pattern"):
             given |= {"sigma": pattern["sigma"], "unknown": pattern["unknown"]}
+        if architecture["kind"] == "told":
+            measured = card.get("measurement", {})
+            given |= {name: measured[name] for name in ("sigma", "lost", "stop") if name in measured}
+            given["iterations"] = _text(architecture["iterations"])
         return cls(**given)
 
     def architecture(self, shape: Sequence[int], reach: Sequence[int], kinds: Sequence[str] = ()) -> dict[str, Any]:
@@ -159,19 +178,23 @@ class DenoiserOptions(NetworkOptions):
                 f"is theirs, {_text(shape, 'x')}; leave window out"
             )
         more: dict[str, Any] = {"scales": self.lengths()} if self.lengths() else {}
-        told = {"conditioned": self.conditioned, "pattern": self.pattern, "kinds": list(kinds) if self.kinds else []}
+        more |= {"iterations": numbers("iterations", self.iterations)} if self.kind == "told" else {"pattern": self.pattern}
+        told = {"conditioned": self.conditioned, "kinds": list(kinds) if self.kinds else []}
         return {"kind": self.kind, "window": window, "network": network, **told, **more}
 
     def lengths(self) -> list[float]:
         """The numbers of `scales`. Raises `OptionError`."""
         if self.scales == "auto":
-            return SCALES if self.kind == "edm" else []
+            return [] if self.kind == "epsilon" else SCALES
         return numbers("scales", self.scales, of=float, above=0)
 
     def task_for(self, module: Any, source: Source) -> Task:
-        """A `DiffusionTask`."""
+        """A `DiffusionTask`, or a `ToldTask`."""
         from .diffusion_task import DiffusionTask
+        from .told_task import ToldTask
 
+        if self.kind == "told":
+            return ToldTask(module, source, **{name: getattr(self, name) for name in ("unknown", "sigma", "lost", "stop")})
         return DiffusionTask(module, source, unknown=self.unknown, sigma=self.sigma)
 
 

@@ -27,6 +27,9 @@ from .parallel import World
 from .settings import Training
 from .task import Task
 
+CHECK_TRIAL, CHECK_SHARE = 8, 0.1
+"""Objects on which a validation is tried to learn what it takes, and the share of a training's time that one may take."""
+
 LOSS_PERIOD = 0.2
 """Seconds between looks at the loss: each waits for a card."""
 
@@ -36,6 +39,7 @@ class ProgressMessage(NamedTuple):
 
     objects: trained on.  progress: share of the training.  loss: mean over the last steps.  rate: learning rate.
     seconds: trained for, with validations.  validation: the last losses on validation objects, by name.
+    check_seconds: what a validation with its pictures takes, where the training has an end in time.
     """
 
     objects: int
@@ -44,6 +48,7 @@ class ProgressMessage(NamedTuple):
     rate: float
     seconds: float
     validation: Mapping[str, float]
+    check_seconds: float = 0.0
 
 
 def differing(kept: Mapping[str, Any], mine: Mapping[str, Any]) -> str:
@@ -75,7 +80,7 @@ class State:
         self.optimiser = torch.optim.Adam(self.module.parameters(), settings.rate, betas=(0.9, 0.99), fused=True)
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=self.dtype == torch.float16)
         self.step = self.objects = 0
-        self.seconds = 0.0
+        self.seconds = self.check_seconds = 0.0
         self.validation: dict[str, float] = {}
         self.recent: deque[Tensor] = deque(maxlen=50)
         self.loss = math.nan
@@ -85,11 +90,33 @@ class State:
         self.begun = time.perf_counter() - self.seconds
         self.checked = self.saved = self.looked = self.seconds
         self.gamma = averaging_power(settings.ema)
+        self.check_seconds = self.plan_checks()
 
     @property
     def progress(self) -> float:
         """The share of the training that is done; the same in all processes."""
-        return self.settings.progress(self.objects, self.seconds)
+        return self.settings.progress(self.objects, self.seconds, self.check_seconds)
+
+    def plan_checks(self) -> float:
+        """The seconds that a validation with its picture takes, of a training with an end in time; 0 for others.
+
+        It is tried on a few objects. Their number is then such that it takes at most `CHECK_SHARE` of the time.
+        """
+        if self.settings.minutes is None or self.progress >= 1:
+            return 0.0
+        planned = 0.0
+        if self.world.first:
+            wanted, self.task.validation = self.task.validation, min(CHECK_TRIAL, self.task.validation)
+            started = time.perf_counter()
+            with torch.inference_mode(), self.autocast():
+                self.task.validate(self.average)
+                each = (time.perf_counter() - started) / self.task.validation
+                self.task.picture(self.average, self.folder / f"picture-{self.objects:09d}.png")
+            picture = time.perf_counter() - started - each * self.task.validation
+            affordable = int((CHECK_SHARE * 60 * self.settings.minutes - picture) / each)
+            self.task.validation = max(self.task.validation, min(wanted, affordable))
+            planned = picture + each * self.task.validation
+        return self.world.broadcast(planned)[0]
 
     def rng(self) -> torch.Generator:
         """The noise of the next step. It depends on seed, step and process alone: a resumed training has the same."""
@@ -147,7 +174,7 @@ class State:
         """After a step: validation, checkpoint and `on_step` in the first process, then its decision in all."""
         if self.world.first:
             self.seconds = time.perf_counter() - self.begun
-            if self.seconds - self.checked > self.settings.validate_every:
+            if self.seconds - self.checked > max(self.settings.validate_every, self.check_seconds / CHECK_SHARE):
                 self.check()
                 self.checked = time.perf_counter() - self.begun
             if self.seconds - self.saved > self.settings.checkpoint_every:
@@ -169,7 +196,8 @@ class State:
                     f"the last checkpoint is kept"
                 )
         rate = self.settings.rate_at(self.progress)
-        return ProgressMessage(self.objects, self.progress, self.loss, rate, self.seconds, dict(self.validation))
+        shown = self.loss, rate, self.seconds, dict(self.validation), self.check_seconds
+        return ProgressMessage(self.objects, self.progress, *shown)
 
     def check(self) -> None:
         """Validate and picture the averaged weights, and log the losses."""
@@ -213,6 +241,9 @@ class State:
             return
         if not self.finished:
             self.check()
+            self.seconds = time.perf_counter() - self.begun
+            if self.check_seconds and self.settings.progress(0, self.seconds, self.check_seconds) >= 1:
+                self.seconds = max(self.seconds, 60 * (self.settings.minutes or 0))  # what was kept for the check is spent
             self.finished = True
             self.checkpoint()
         if on_step is not None:

@@ -19,9 +19,12 @@ class Task(ABC):
     ----------
     module : torch.nn.Module
         Its forward takes a batch and a generator for its noise, and gives the loss of each object.
+    validation : int
+        How many objects to validate on; a short training lowers it.
     """
 
     module: Any
+    validation: int
 
     @abstractmethod
     def batches(self, size: int, start: int, step: int) -> Iterator[tuple[Tensor, ...]]:

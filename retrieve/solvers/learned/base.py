@@ -50,12 +50,21 @@ class PretrainedSolver(Solver):
         from ...priors.weights import shipped
 
         axes = len(problem.shape)
-        if (name := self.family.format(axes)) not in shipped():
+        if (name := self.family_for(problem).format(axes)) not in shipped():
             raise InputError(
                 f"solver {self.name}: weights={self.weights}, and none ship for a problem of {axes} axes; "
                 f"train some (`retrieve train`) and give their file as weights=FILE, or take a classical solver"
             )
         return replace(self, weights=name)
+
+    def family_for(self, problem: Problem) -> str:
+        """The family of weights for a problem, one of `families`."""
+        return self.family
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """All that `auto` may take."""
+        return (self.family,)
 
     def network(self, kind: type, what: str, device: Any = "cpu") -> Any:
         """The module of `weights`. Raises `InputError` if there is none, or it is not of `kind`, `what` in words."""
@@ -72,7 +81,7 @@ class PretrainedSolver(Solver):
         from ...priors.weights import path_of, sha256, shipped
 
         if self.weights == "auto":
-            names = [self.family.format(axes) for axes in (2, 3)]
+            names = [family.format(axes) for family in self.families for axes in (2, 3)]
             return {"weights_sha256": {name: sha256(shipped()[name]) for name in names if name in shipped()}}
         return {"weights_sha256": sha256(path_of(self.weights))}
 
@@ -124,9 +133,10 @@ class Learned(PretrainedSolver):
         return self.network(Denoiser, "a denoiser", device) if made is None else made
 
     def prior_for(self, problem: Problem, device: Any) -> Any:
-        """The prior on a device. A prior that was trained with patterns is told the problem's."""
+        """The prior on a device, told the problem if it is one that can be."""
         prior = self.prior(device)
-        return prior.given(problem.amplitude, problem.valid) if getattr(prior, "pattern", False) else prior
+        tell = getattr(prior, "tell", None)
+        return prior if tell is None else tell(normalise(problem, prior.window).problem)
 
     def record(self) -> dict[str, Any]:
         """The SHA-256 of the weights, and whether the prior is told the pattern; or the plugin of the prior."""

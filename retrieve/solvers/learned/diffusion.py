@@ -159,7 +159,7 @@ class Diffusion(Refinement, Learned):
             x = beta * (x + d - m) + (1 - beta) * m
             if sigma < sigma_mid:
                 c = (1 - self.SCALE_RATE) * c + self.SCALE_RATE * xp.clip(optimal_scale(y, d), 0.5, 2.0)
-            yield Step(d * (c * posed.scale), evaluations=1, stage=stage)
+            yield Step(d * (c * posed.scale), evaluations=getattr(posed.prior, "passes", 1), stage=stage)
         return x, d * c
 
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
@@ -240,7 +240,7 @@ class Diffusion(Refinement, Learned):
         for rho in self.MIN_COUPLING * sigma * np.geomspace(2, 1, self.GIBBS_SWEEPS):
             z = posterior_field(y, x * c, float(rho), rng) / c
             x, _ = normalise_rms(reverse(denoise, z, float(rho), self.REVERSE_CALLS, rng), prior.window)
-            yield Step(x * (c * scale), evaluations=self.REVERSE_CALLS)
+            yield Step(x * (c * scale), evaluations=self.REVERSE_CALLS * getattr(prior, "passes", 1))
 
 
 def show_estimate(steps: Estimates, total: int, x: Array | None = None, share: float = 1.0) -> Estimates:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -20,39 +20,82 @@ from .refine import Refinement
 class DPS(Refinement, Learned):
     """Reverse diffusion of T steps, each followed by −ζ ∇ₓ[λ₁‖y − |A x̂₀|‖₁ + λ₂‖y − |A x̂₀|‖₂] through the network.
 
-    x̂₀ is the denoiser's estimate (Tweedie). One step costs three network evaluations. The paper leaves some points open. Here
-    the far field is the Fourier transform of re + i·im (its eq. 8 has a factor 2π that eqs. 5 and 6 lack), each start has a loss
-    of its own, and the object's scale follows from the measured power.
+    x̂₀ is the denoiser's estimate (Tweedie). A step costs three network evaluations, and one without guidance (ζ = 0); two more
+    and one more with a denoiser that is told the measurement. The paper leaves some points open. Here the far field is the
+    Fourier transform of re + i·im (its eq. 8 has a factor 2π that eqs. 5 and 6 lack), each start has a loss of its own, and the
+    object's scale follows from the measured power.
     """
 
     name: ClassVar[str] = "dps"
     batch: ClassVar[int] = 8
     uses_start: ClassVar[bool] = False
     source: ClassVar[str] = "Lee et al. 2026; Chung et al., ICLR 2023"
-    timesteps: int = option(500, "reverse steps T", ge=2, le=10_000)
-    step: float = option(0.5, "size ζ of the guiding step", gt=0)
+    TOLD_FAMILY: ClassVar[str] = "told{}d"
+    KARRAS_RANGE: ClassVar[tuple[float, float]] = (0.02, 80.0)
+    """Smallest and largest σ = √(1/ᾱ − 1) of the schedule karras."""
+    KARRAS_RHO: ClassVar[float] = 7.0
+    TOLD: ClassVar[dict[str, Any]] = {"timesteps": 100, "step": 0.0, "schedule": "karras"}
+    UNTOLD: ClassVar[dict[str, Any]] = {"timesteps": 500, "step": 0.5, "schedule": "linear"}
+    """Defaults with a denoiser that is told the measurement, and with another one."""
+    timesteps: int | None = option(
+        None, "reverse steps T; none: 500, or 100 if the denoiser is told the measurement", ge=2, le=10_000
+    )
+    step: float | None = option(None, "size ζ of the guiding step; none: 0.5, or 0 if the denoiser is told the measurement", ge=0)
     l1: float = option(0.5, "weight λ₁ of the 1-norm, per √pixel", ge=0)
     l2: float = option(0.5, "weight λ₂ of the 2-norm", ge=0)
     norm: str = option("plain", "the 2-norm as it stands, or its square", choices=("plain", "squared"))
-    schedule: str = option("linear", "β from 0.1/T to 20/T, or the cosine of ᾱ", choices=("linear", "cosine"))
+    schedule: str = option(
+        "auto",
+        "β from 0.1/T to 20/T, the cosine of ᾱ, or the levels of EDM; auto: linear, or karras if the denoiser is told",
+        choices=("auto", "linear", "cosine", "karras"),
+    )
     variance: str = option("posterior", "of the reverse step: β̃, or the larger β", choices=("posterior", "beta"))
+
+    def family_for(self, problem: Problem) -> str:
+        """`told`, whose denoiser is told the measurement, where it ships and the support is known; else the prior."""
+        from ...priors.weights import shipped
+
+        told = self.TOLD_FAMILY
+        known = problem.support is not None and told.format(len(problem.shape)) in shipped()
+        return told if known else self.family
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """All that `auto` may take."""
+        return (self.family, self.TOLD_FAMILY)
+
+    def resolve_for(self, problem: Problem) -> Self:
+        """Replace `auto` by weights, and what is left open by the defaults for them."""
+        from ...priors.told import ToldEDM
+
+        chosen = super().resolve_for(problem)
+        defaults = self.TOLD if isinstance(chosen.prior(), ToldEDM) else self.UNTOLD
+        return replace(chosen, **{k: v for k, v in defaults.items() if getattr(chosen, k) in (None, "auto")})
 
     @property
     def total(self) -> int | None:
         """Reverse steps and refinement."""
-        return self.timesteps + self.refine
+        return None if self.timesteps is None else self.timesteps + self.refine
 
     def alpha_bar(self) -> np.ndarray:
-        """ᾱ of t = 1 … T (linear: Ho et al. 2020; cosine: Nichol & Dhariwal 2021, eq. 17)."""
+        """ᾱ of t = 1 … T (linear: Ho et al. 2020; cosine: Nichol & Dhariwal 2021, eq. 17; karras: Karras et al. 2022, eq. 5)."""
+        steps = self.timesteps or self.UNTOLD["timesteps"]
+        if self.schedule == "karras":
+            low, high = (level ** (1 / self.KARRAS_RHO) for level in self.KARRAS_RANGE)
+            return 1 / (1 + np.linspace(low, high, steps) ** (2 * self.KARRAS_RHO))
         if self.schedule == "linear":
-            beta = np.linspace(0.1, 20, self.timesteps) / self.timesteps
+            beta = np.linspace(0.1, 20, steps) / steps
         else:
-            f = np.cos((np.arange(self.timesteps + 1) / self.timesteps + 0.008) / 1.008 * np.pi / 2) ** 2
+            f = np.cos((np.arange(steps + 1) / steps + 0.008) / 1.008 * np.pi / 2) ** 2
             beta = 1 - f[1:] / f[:-1]
         return np.cumprod(1 - np.minimum(beta, 0.999))
 
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """Sample from pure noise (the start x only gives the shape); every step shows x̂₀."""
+        yield from self.resolve_for(problem).sampled(problem, x, rng)
+
+    def sampled(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
+        """`steps`, with all options chosen."""
         import torch
 
         from ...priors.precision import arithmetic
@@ -65,23 +108,27 @@ class DPS(Refinement, Learned):
         support = None if problem.support is None else problem.support[None]
         bars = self.alpha_bar().tolist()[::-1]
         x = complex_normal(rng, x.shape[1:], x) * inside
+        size = self.step or 0.0
+        guided, passes = size > 0, getattr(prior, "passes", 1)
         for bar, before in zip(bars, [*bars[1:], 1.0], strict=True):
-            x = x.detach().requires_grad_(True)
-            with torch.enable_grad():
+            x = x.detach().requires_grad_(guided)
+            gradient: Any = 0.0
+            with torch.set_grad_enabled(guided):
                 sigma = ((1 - bar) / bar) ** 0.5
                 with arithmetic(self.precision, x.device):
                     x0 = prior.denoise(x / bar**0.5, sigma, support)
-                residual = ((y - scaled.modulus(x0)) * valid).flatten(1)
-                l2 = residual.norm(dim=1) if self.norm == "plain" else residual.square().sum(1)
-                loss = self.l1 * residual.abs().sum(1) / y.numel() ** 0.5 + self.l2 * l2
-                (gradient,) = torch.autograd.grad(loss.sum(), x)
-                scaled.operator.spend(x.shape[0])  # the gradient goes back through the transform
+                if guided:
+                    residual = ((y - scaled.modulus(x0)) * valid).flatten(1)
+                    l2 = residual.norm(dim=1) if self.norm == "plain" else residual.square().sum(1)
+                    loss = self.l1 * residual.abs().sum(1) / y.numel() ** 0.5 + self.l2 * l2
+                    (gradient,) = torch.autograd.grad(loss.sum(), x)
+                    scaled.operator.spend(x.shape[0])  # the gradient goes back through the transform
             with torch.no_grad():
                 alpha = bar / before
                 beta = 1 - alpha
                 mean = (before**0.5 * beta * x0 + alpha**0.5 * (1 - before) * x) / (1 - bar)
                 variance = beta * (1 - before) / (1 - bar) if self.variance == "posterior" else beta * (before < 1)
-                x = mean + variance**0.5 * complex_normal(rng, x.shape[1:], x) * inside - self.step * gradient
+                x = mean + variance**0.5 * complex_normal(rng, x.shape[1:], x) * inside - size * gradient
                 x0 = x0.detach()
-            yield Step(x0 * scale, evaluations=3, stage="dps")
+            yield Step(x0 * scale, evaluations=passes + 2 * guided, stage="dps")
         yield from self.refined(scaled, x0, scale)

@@ -1,5 +1,7 @@
 """The training loop: resuming, stopping, failing, and that it learns."""
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -251,3 +253,22 @@ def test_a_checkpoint_that_was_damaged_or_edited_is_refused(tmp_path, task, brie
     torch.save(state, tmp_path / "checkpoint.pt")
     with pytest.raises(InputError, match=told):
         train(task(), brief(objects=32), tmp_path)
+
+
+def test_a_short_training_validates_on_few_objects_and_counts_it(task, brief, tmp_path):
+    """Each object takes 0.02 s, all of them forty seconds of three."""
+
+    class Slow(type(task())):
+        def validate(self, module):
+            time.sleep(0.02 * self.validation)
+            return super().validate(module)
+
+    slow = task()
+    slow.__class__, slow.validation = Slow, 2000
+    told = []
+    train(slow, brief(minutes=0.05, objects=None), tmp_path, on_step=lambda t: told.append(t) and None)
+    assert slow.validation <= 15
+    assert told[0].check_seconds >= 8 * 0.02
+    assert told[-1].progress == 1
+    assert told[-1].seconds >= 3
+    assert read_checkpoint(tmp_path)["finished"]

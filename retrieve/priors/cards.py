@@ -43,7 +43,7 @@ class DenoiserArchitecture(TypedDict):
     """The arguments of a `Denoiser`."""
 
     __pydantic_config__ = {"extra": "forbid"}  # type: ignore[misc]
-    kind: Literal["edm", "epsilon"]
+    kind: Literal["edm", "epsilon", "told"]
     window: Axes
     network: UNetSize
     conditioned: NotRequired[bool]
@@ -51,6 +51,7 @@ class DenoiserArchitecture(TypedDict):
     kinds: NotRequired[Annotated[list[str], MaxLen(1000)]]
     scales: NotRequired[Annotated[list[Annotated[float, Gt(0), Le(1e6)]], MaxLen(100)]]
     steps: NotRequired[Annotated[int, Ge(2), Le(1_000_000)]]
+    iterations: NotRequired[Annotated[list[Annotated[int, Ge(1), Le(1000)]], MinLen(1), MaxLen(8)]]
 
 
 class RetrieverArchitecture(TypedDict):
@@ -70,6 +71,7 @@ class RetrieverArchitecture(TypedDict):
 ARCHITECTURES: Mapping[str, Any] = {
     "edm": DenoiserArchitecture,
     "epsilon": DenoiserArchitecture,
+    "told": DenoiserArchitecture,
     "complex-unet": RetrieverArchitecture,
     "real-unet": RetrieverArchitecture,
 }

@@ -179,7 +179,7 @@ def campaign(kind, folder, numbers, kills, seed):
 def _killed(kind, folder, number, kills, after, expected):
     """Kill a command by a signal until it was met so many times; a command that ends is compared and begun anew."""
     met = 0
-    for trial in range(3 * kills):
+    for trial in range(10 * kills):  # some end before the signal
         here = folder / f"{number:d}-{trial}"
         make_inputs(here)
         while met < kills and kill(kind, here, number, after()) != 0:

@@ -163,23 +163,30 @@ def same(one, other):
     return one == other
 
 
-def campaign(kind, folder, number, kills, seed):
-    """Kill a command at random times, go on until it ends, and begin anew: each end is that of an undisturbed command."""
+def campaign(kind, folder, numbers, kills, seed):
+    """Kill a command at random times by each signal, and go on until it ends: each end is that of an undisturbed command."""
     lasts = []
     for name in ("first", "second"):  # the first waits for the server of processes, and measures transforms
         make_inputs(folder / name)
         begun = time.monotonic()
         finish(kind, folder / name)
         lasts.append(time.monotonic() - begun)
-    expected, draw, met = outcome(kind, folder / name), random.Random(seed), 0
-    for trial in range(3 * kills):
-        here = folder / f"{trial}"
+    expected, draw = outcome(kind, folder / name), random.Random(seed)
+    for number in numbers:
+        _killed(kind, folder, number, kills, lambda: draw.uniform(0, min(lasts)), expected)
+
+
+def _killed(kind, folder, number, kills, after, expected):
+    """Kill a command by a signal until it was met so many times; a command that ends is compared and begun anew."""
+    met = 0
+    for trial in range(10 * kills):  # some end before the signal
+        here = folder / f"{number:d}-{trial}"
         make_inputs(here)
-        while met < kills and kill(kind, here, number, draw.uniform(0, min(lasts))) != 0:
+        while met < kills and kill(kind, here, number, after()) != 0:
             met += 1
         finish(kind, here)
         assert not partial_files(here)
-        assert same(outcome(kind, here), expected), f"{kind} after {number}, seed {seed}, differs in {here}"
+        assert same(outcome(kind, here), expected), f"{kind} after {number:d} differs in {here}"
         if met == kills:
             return
     raise AssertionError(f"{kind} was met by {met} of {kills} signals alone")

@@ -174,7 +174,8 @@ def _gather(results: Sequence[Result], of: str) -> tuple[str, list[NDArray[np.co
         else:
             every, own = result.estimates, list(result.scores)
         axes = tuple(range(1, every.ndim))
-        good = np.isfinite(every).all(axis=axes) & every.any(axis=axes) & [score.failure is None for score in own]
+        scored = [score.failure is None and np.isfinite(score.r) for score in own]
+        good = np.isfinite(every).all(axis=axes) & every.any(axis=axes) & scored
         stacks.append(every[good])
         scores += [score for score, usable in zip(own, good, strict=True) if usable]
         left_out += int((~good).sum())

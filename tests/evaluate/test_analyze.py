@@ -98,6 +98,13 @@ def test_the_reference_is_one_that_has_company(ensemble):
 def test_failed_starts_are_left_out(ensemble):
     made = analyze([ensemble(failed=(0, 3))])
     assert (len(made.members), made.left_out) == (4, 2)
+
+
+def test_starts_whose_score_is_infinite_are_left_out(ensemble):
+    whole = ensemble()
+    scores = (replace(whole.scores[0], r=np.inf), *whole.scores[1:])
+    made = analyze([replace(whole, scores=scores)])
+    assert (len(made.members), made.left_out) == (len(scores) - 1, 1)
     assert np.isfinite(made.members).all()
 
 

@@ -13,7 +13,8 @@ from fuzz_bytes import TEXTS
 
 
 def hostile(rng, array):
-    """An array that a file may hold in the place of `array`."""
+    """An array that a file may hold in the place of `array`; text is taken as zeros."""
+    array = array if array.dtype.kind in "biufc" else np.zeros(array.shape)
     kinds = [
         lambda: array.astype(complex),
         lambda: array.astype(str),

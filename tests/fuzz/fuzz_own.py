@@ -109,7 +109,8 @@ def mutate_checkpoint(path, rng):
         of_bytes(*BYTES)(path, rng)
         return
     state = torch.load(path, weights_only=True)
-    inner = state[key] if isinstance(state[key := str(rng.choice(list(state)))], dict) and rng.random() < 0.7 else state
+    key = str(rng.choice(list(state)))
+    inner = state[key] if isinstance(state[key], dict) and state[key] and rng.random() < 0.7 else state
     key = list(inner)[int(rng.integers(len(inner)))]
     action = rng.random()
     if action < 0.3:

@@ -222,7 +222,7 @@ class State:
             "settings": values_of(self.settings),
             "module": self.module.state_dict(),
             "average": [mean.detach() for mean in self.average.parameters()],
-            "optimiser": self.optimiser.state_dict(),
+            "optimiser": {"state": self.optimiser.state_dict()["state"]},  # each step sets the rest, the rate above all
             "scaler": self.scaler.state_dict(),
             "step": self.step,
             "objects": self.objects,

@@ -23,13 +23,15 @@ def stopping(objects):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, pytest.param({"patch": 2, "attention": [0]}, marks=pytest.mark.slow)], ids=["plain", "folded"]
+    ("options", "at"),
+    [({}, 32), ({}, 64), pytest.param({"patch": 2, "attention": [0]}, 32, marks=pytest.mark.slow)],
+    ids=["plain", "after the last step", "folded"],
 )
-def test_a_resumed_training_is_the_uninterrupted_one(tmp_path, task, brief, options, same):
+def test_a_resumed_training_is_the_uninterrupted_one(tmp_path, task, brief, options, at, same):
     straight = train(task(**options), brief(), tmp_path / "straight")
     with pytest.raises(KeyboardInterrupt):
-        train(task(**options), brief(), tmp_path / "halved", on_step=stopping(32))
-    assert read_checkpoint(tmp_path / "halved")["objects"] == 32
+        train(task(**options), brief(), tmp_path / "halved", on_step=stopping(at))
+    assert read_checkpoint(tmp_path / "halved")["objects"] == at
     resumed = train(task(**options), brief(), tmp_path / "halved")
     assert same(dict(straight.state_dict()), dict(resumed.state_dict()))
     one, other = (read_checkpoint(tmp_path / name) for name in ("straight", "halved"))

@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 
 from ..errors import InputError
-from ..plugins.flags import solver_from
+from ..plugins.flags import complete_solver, solver_from
 from .console import PlainConsole
 from .options import writing
 from .progress import progress_bar
@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1)
 @click.option("--benchmark", metavar="NAME", help="a locked benchmark or a set of simulated objects, such as domains2d-50")
 @click.option("--list", "list_", is_flag=True, help="list benchmarks and sets with their sizes, noise and budget, and end")
-@click.option("--solver", "solvers", multiple=True, metavar="[LABEL=]NAME[:OPTION=VALUE,...]", help="repeat for each solver")
+@click.option(
+    "--solver",
+    "solvers",
+    multiple=True,
+    metavar="[LABEL=]NAME[:OPTION=VALUE,...]",
+    shell_complete=complete_solver,
+    help="repeat for each solver",
+)
 @click.option("--result", "results", multiple=True, metavar="LABEL=FILE[:CONVENTION]", help="another program's reconstruction")
 @click.option("--truth", metavar="FILE[:CONVENTION]", help="the object that FILE was measured of")
 @click.option("--ramp", is_flag=True, help="let the alignment with the truth remove a phase ramp, as fits measured patterns")

@@ -9,12 +9,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ..plugins.flags import SolverCommand, given_flags, solver_from
+from ..plugins.flags import SolverCommand, complete_solver, given_flags, solver_from
 from ..plugins.options import values_of
 from .console import PlainConsole
 from .one_file import AVERAGES, FileRun, Row, Targets
 from .options import writing
-from .replay import replayed
 from .signals import stopping
 from .solving import Workers, run_spec
 from .source import Reading, data_options
@@ -37,6 +36,7 @@ BESIDE = ""
     default="auto",
     show_default=True,
     metavar="NAME[:OPTION=VALUE,...]",
+    shell_complete=complete_solver,
     help="see `retrieve solvers`; --recipe auto, default or 'N ALGORITHM + ...' without --solver chooses auto or recipe",
 )
 @click.option(
@@ -125,6 +125,8 @@ def command(files: tuple[str, ...], solver: str, replay: Path | None, quiet: boo
 
     console = PlainConsole(quiet=quiet or given["json_"] == STDOUT)
     if replay is not None:
+        from .replay import replayed
+
         named = {reading.mask, reading.support}
         if click.get_current_context().get_parameter_source("solver") == click.core.ParameterSource.COMMANDLINE:
             named |= set(values_of(solver_from(solver, given_flags(given))).values())

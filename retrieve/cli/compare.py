@@ -13,7 +13,7 @@ from rich.console import Console
 from ..errors import InputError
 from ..plugins.flags import complete_solver, solver_from
 from .console import PlainConsole
-from .options import writing
+from .outputs import check_outputs, force_option, refuse_present, writing
 from .progress import progress_bar
 from .signals import stopping
 from .source import Reading, data_options
@@ -69,6 +69,7 @@ if TYPE_CHECKING:
 @click.option("--resume", is_flag=True, help="go on from what an earlier run kept beside the JSON, in NAME.rows.jsonl")
 @click.option("--csv", "csv_", type=click.Path(path_type=Path), help="write a line a row")
 @click.option("--report", type=click.Path(path_type=Path), help="write a page, one HTML file")
+@force_option
 @click.option("--quiet", "-q", is_flag=True, help="print nothing but errors")
 @data_options
 def command(files: tuple[str, ...], quiet: bool, reading: Reading, **given: Any) -> None:
@@ -169,7 +170,6 @@ def _add(competitors: dict[str, Competitor], label: str, competitor: Competitor)
 def _check(files: tuple[str, ...], given: dict[str, Any]) -> None:
     """What can be refused before any work."""
     from ..driver.executors import factory
-    from ..files import check_writable
 
     if bool(files) == bool(given["benchmark"]):
         raise click.UsageError("give either FILES or --benchmark NAME; --list shows the names")
@@ -183,9 +183,10 @@ def _check(files: tuple[str, ...], given: dict[str, Any]) -> None:
         raise click.UsageError("--resume goes with --json FILE, beside which a run keeps what is done")
     if given["executor"] is not None:
         factory(given["executor"])
-    for path in (given["json_"], given["csv_"], given["report"]):
-        if path is not None:
-            check_writable(path)
+    kept = given["force"] or given["resume"]
+    check_outputs((given["json_"], given["csv_"], given["report"]), files, force=kept)
+    if given["json_"] is not None and not kept:
+        refuse_present([_rows(given["json_"])], "--resume to go on from it, or ")
 
 
 def _metrics(names: Sequence[str]) -> list[str]:
@@ -251,7 +252,12 @@ def _store(given: dict[str, Any]) -> AbstractContextManager[Store | None]:
     from ..evaluate.store import Store
 
     path = given["json_"]
-    return nullcontext() if path is None else Store(path.with_suffix(".rows.jsonl"), resume=given["resume"])
+    return nullcontext() if path is None else Store(_rows(path), resume=given["resume"])
+
+
+def _rows(path: Path) -> Path:
+    """The file beside the JSON that keeps what is done."""
+    return path.with_suffix(".rows.jsonl")
 
 
 def _write(comparison: Any, given: dict[str, Any], console: Console) -> None:

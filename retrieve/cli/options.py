@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import click
-
-from ..errors import InputError
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -51,28 +47,3 @@ limit_options: Decorator = with_options(
         help="read what links of an HDF5 file name outside its folder, and its external storage: if you trust the file",
     ),
 )
-
-
-def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[str | Path]) -> None:
-    """Raise `InputError` unless each output can be written and is none of the inputs. Call it before any work."""
-    from ..files import check_writable
-
-    sources = [Path(path) for path in inputs]
-    for output in outputs:
-        if output is None:
-            continue
-        check_writable(output)
-        if any(output.exists() and source.exists() and output.samefile(source) for source in sources):
-            raise InputError(f"output {output} is the input itself; name another file")
-
-
-@contextmanager
-def writing(*outputs: Path | None) -> Iterator[None]:
-    """Hold the locks of outputs. Raises `InputError` that names the process which writes one of them."""
-    from ..files import locked
-
-    with ExitStack() as stack:
-        for path in outputs:
-            if path is not None:
-                stack.enter_context(locked(path, f"writing {path}", "wait for its end, or name another file"))
-        yield

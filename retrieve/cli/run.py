@@ -13,7 +13,7 @@ from ..plugins.flags import SolverCommand, complete_solver, given_flags, solver_
 from ..plugins.options import values_of
 from .console import PlainConsole
 from .one_file import AVERAGES, FileRun, Row, Targets
-from .options import writing
+from .outputs import chosen_name, force_option, out_option, refuse_present, writing
 from .signals import stopping
 from .solving import Workers, run_spec
 from .source import Reading, data_options
@@ -87,7 +87,8 @@ BESIDE = ""
 @click.option(
     "--out-dir", type=click.Path(path_type=Path), help="phase many files into this folder; what is finished there is kept"
 )
-@click.option("--out", type=click.Path(path_type=Path), help="the result, a CXI file  [default: FILE's name with .retrieved.cxi]")
+@out_option("the result, a CXI file  [default: FILE's name with .retrieved.cxi, numbered if that is there]")
+@force_option
 @click.option(
     "--picture", type=click.Path(path_type=Path), help="the picture, of many files a folder  [default: beside the result, .png]"
 )
@@ -130,7 +131,7 @@ def command(files: tuple[str, ...], solver: str, replay: Path | None, quiet: boo
         named = {reading.mask, reading.support}
         if click.get_current_context().get_parameter_source("solver") == click.core.ParameterSource.COMMANDLINE:
             named |= set(values_of(solver_from(solver, given_flags(given))).values())
-        raise SystemExit(replayed(replay, given["out"], console, quiet, named))
+        raise SystemExit(replayed(replay, given["out"], console, quiet, named, given["force"]))
     if not files:
         raise click.UsageError("name a FILE, an example such as example:crystal3d, or --replay RESULT")
     check_rows(given["json_"])
@@ -142,7 +143,7 @@ def command(files: tuple[str, ...], solver: str, replay: Path | None, quiet: boo
     if len(files) > 1 or is_pattern(files[0]):
         raise click.UsageError("many files go into a folder; add --out-dir DIR")
     one = FileRun(files[0], spec, reading, _targets(files[0], given), given["beginning"])
-    with writing(one.targets.result):
+    with writing(one.targets.result, force=given["force"]):
         _phase(one, given, console)
 
 
@@ -170,11 +171,21 @@ def _phase(one: FileRun, given: dict[str, Any], console: Console) -> None:
 def _targets(file: str, given: dict[str, Any]) -> Targets:
     """The places to write to, checked before any work."""
     name = Path(file.replace("example:", "example-")).name
-    out = given["out"] or Path(Path(name).stem + ".retrieved.cxi")
-    picture = None if given["no_picture"] else given["picture"] or out.with_suffix(".png")
     page = given["report"]
-    targets = Targets(out, picture, None if page is None else Path(page) if page != BESIDE else out.with_suffix(".html"))
-    targets.check(file)
+
+    def of(out: Path) -> Targets:
+        picture = None if given["no_picture"] else given["picture"] or out.with_suffix(".png")
+        return Targets(out, picture, None if page is None else Path(page) if page != BESIDE else out.with_suffix(".html"))
+
+    def by_default(out: Path) -> list[Path | None]:
+        named = (given["picture"], None if page is None else Path(page))
+        return [target for target in of(out) if target not in named]
+
+    out = chosen_name(given["out"], Path(Path(name).stem + ".retrieved.cxi"), by_default, given["force"])
+    targets = of(out)
+    targets.check(file, given["force"])
+    if given["json_"] not in (None, STDOUT) and not given["force"]:
+        refuse_present([Path(given["json_"])])
     return targets
 
 

@@ -29,6 +29,7 @@ RUN_OPTIONS = frozenset(
         "--executor",
         "--ffts",
         "--follow-links",
+        "--force",
         "--frame",
         "--hkl",
         "--hold-out",
@@ -58,6 +59,8 @@ RUN_OPTIONS = frozenset(
         "--starts",
         "--support",
         "--workers",
+        "-f",
+        "-o",
         "-q",
     }
 )

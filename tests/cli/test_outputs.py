@@ -1,0 +1,117 @@
+"""No result is replaced unasked, and no picture or page outlives its result."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from retrieve.cli import main
+from retrieve.cli.outputs import chosen_name
+from retrieve.files import locked
+from retrieve.io.results import read_result
+from retrieve.simulate import blobs, measure
+
+RUN = ["run", "scan.npz", "--recipe", "30 er", "-q"]
+
+
+@pytest.fixture
+def scan(here):
+    np.savez("scan.npz", intensity=1e4 * measure(blobs((32, 32), seed=1)[0]))
+
+
+def called(*words: str, code: int = 0) -> None:
+    try:
+        main(list(words))
+        ended = 0
+    except SystemExit as stop:
+        ended = stop.code
+    assert (ended or 0) == code
+
+
+def test_results_of_one_file_are_numbered(scan, capsys):
+    for _ in range(3):
+        called(*RUN, "--report")
+    names = ["scan.retrieved", "scan.retrieved-2", "scan.retrieved-3"]
+    assert sorted(path.name for path in Path().glob("scan.retrieved*")) == sorted(
+        f"{n}.{e}" for n in names for e in ("cxi", "html", "png")
+    )
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "note: scan.retrieved.cxi is there; the output is scan.retrieved-2.cxi (--force replaces)"
+
+
+def test_a_picture_alone_takes_the_name_too(scan):
+    Path("scan.retrieved.png").write_text("somebody's")
+    called(*RUN)
+    assert Path("scan.retrieved.png").read_text() == "somebody's"
+    assert Path("scan.retrieved-2.cxi").exists()
+
+
+def test_force_replaces_a_default_name(scan):
+    called(*RUN, "--seed", "1")
+    called(*RUN, "--seed", "2", "-f")
+    assert read_result("scan.retrieved.cxi").manifest["seed"] == 2
+    assert not Path("scan.retrieved-2.cxi").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "there"),
+    [
+        ([*RUN, "-o", "a.cxi"], "a.cxi"),
+        ([*RUN, "-o", "a.cxi"], "a.png"),
+        ([*RUN, "--picture", "b.png"], "b.png"),
+        ([*RUN, "--report", "b.html"], "b.html"),
+        ([*RUN, "--json", "b.json"], "b.json"),
+        (["compare", "scan.npz", "--solver", "er", "--starts", "1", "--ffts", "20", "--csv", "a.csv", "-q"], "a.csv"),
+        (["compare", "scan.npz", "--solver", "er", "--starts", "1", "--ffts", "20", "--json", "a.json", "-q"], "a.rows.jsonl"),
+        (["simulate", "crystal2d", "-o", "a.npz", "-q"], "a.npz"),
+        (["simulate", "crystal2d", "-o", "a", "-q"], "a/crystal2d-00000.cxi"),
+        (["simulate", "pulses", "-o", "a.h5", "-q"], "a.h5"),
+    ],
+)
+def test_a_named_output_that_is_there_is_refused(scan, capsys, words, there):
+    os.makedirs("a", exist_ok=True)
+    Path(there).write_text("mine")
+    called(*words, code=2)
+    assert f"error: {there} is there already; name another file, or add " in capsys.readouterr().err
+    assert Path(there).read_text() == "mine"
+
+
+def test_old_pictures_go_with_their_result(scan):
+    called(*RUN, "--report")
+    called(*RUN, "--force", "--no-picture")
+    assert sorted(path.name for path in Path().glob("scan.retrieved*")) == ["scan.retrieved.cxi"]
+
+
+def test_a_picture_is_not_removed_for_a_result_that_is_refused(scan):
+    called(*RUN, "-o", "a.cxi")
+    called(*RUN, "-o", "a.cxi", "--no-picture", code=2)
+    assert Path("a.png").exists()
+
+
+def test_a_set_is_continued_in_its_folder_and_numbered_when_it_is_there(here, capsys):
+    called("simulate", "crystal2d", "-q")
+    called("simulate", "crystal2d", "--first", "1", "-q")
+    assert len(list(Path("crystal2d").iterdir())) == 2
+    called("simulate", "crystal2d", "--seed", "5", "-q")
+    assert len(list(Path("crystal2d-2").iterdir())) == 1
+
+
+def test_a_name_that_another_process_holds_is_taken(here):
+    with locked("scan.cxi", "writing scan.cxi", ""):
+        assert chosen_name(None, Path("scan.cxi"), lambda out: [out], force=False) == Path("scan-2.cxi")
+
+
+def test_an_analysis_is_numbered(scan):
+    called(*RUN, "--starts", "3")
+    for _ in range(2):
+        called("analyze", "scan.retrieved.cxi", "-q")
+    assert Path("scan.analysis-2.html").exists()
+    called("analyze", "scan.retrieved.cxi", "-q", "-o", "scan.analysis.json", code=2)
+
+
+def test_a_replay_is_not_written_over_a_result(scan):
+    called(*RUN)
+    called("run", "--replay", "scan.retrieved.cxi", "-o", "scan.retrieved.cxi", "-q", code=2)
+    called("run", "--replay", "scan.retrieved.cxi", "-o", "again.cxi", "-q")
+    called("run", "--replay", "scan.retrieved.cxi", "-o", "again.cxi", "-q", "-f")

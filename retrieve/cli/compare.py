@@ -13,6 +13,7 @@ from rich.console import Console
 from ..errors import InputError
 from ..plugins.flags import complete_solver, solver_from
 from .console import PlainConsole
+from .options import threads_option
 from .outputs import check_outputs, force_option, refuse_present, writing
 from .progress import progress_bar
 from .signals import stopping
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     help="share of measured pixels kept from the solvers; they choose among the starts",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N, torch or torch:cuda:N")
+@threads_option
 @click.option("--workers", type=click.IntRange(1), help="workers that share the work  [the cores; 1 on a card]")
 @click.option(
     "--executor",

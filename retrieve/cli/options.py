@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -46,4 +47,28 @@ limit_options: Decorator = with_options(
         callback=_limit,
         help="read what links of an HDF5 file name outside its folder, and its external storage: if you trust the file",
     ),
+)
+
+
+def _threads(ctx: click.Context, param: click.Parameter, value: int | None) -> None:
+    """Let the number hold, for this process and those it starts, until the command ends."""
+    if value is None:
+        return
+    before = os.environ.get("RETRIEVE_THREADS")
+    os.environ["RETRIEVE_THREADS"] = str(value)
+
+    def put_back() -> None:
+        os.environ.pop("RETRIEVE_THREADS", None)
+        if before is not None:
+            os.environ["RETRIEVE_THREADS"] = before
+
+    ctx.call_on_close(put_back)
+
+
+threads_option: Decorator = click.option(
+    "--threads",
+    type=click.IntRange(1),
+    expose_value=False,
+    callback=_threads,
+    help="processors to use  [OMP_NUM_THREADS, else all that this process may use]",
 )

@@ -11,8 +11,10 @@ from rich.table import Table
 
 from ..plugins.flags import SolverCommand, complete_solver, given_flags, solver_from
 from ..plugins.options import values_of
+from . import plain
 from .console import PlainConsole
 from .one_file import AVERAGES, FileRun, Row, Targets
+from .options import threads_option
 from .outputs import chosen_name, force_option, out_option, refuse_present, writing
 from .signals import stopping
 from .solving import Workers, run_spec
@@ -78,6 +80,7 @@ BESIDE = ""
 @click.option("--keep", type=click.IntRange(2), help="starts that --average common-mode keeps, by mean-to-maximum [half of them]")
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="stop each start after this time")
 @click.option("--ffts", type=click.IntRange(1), help="stop each start after this number of Fourier transforms")
+@threads_option
 @click.option("--workers", type=click.IntRange(1), help="workers that share the starts  [1; the cores with --executor]")
 @click.option(
     "--executor",
@@ -164,7 +167,9 @@ def _phase(one: FileRun, given: dict[str, Any], console: Console) -> None:
     if result.interrupted:
         raise SystemExit(130)
     if given["require"] and result.verdict is not None and result.verdict.label != given["require"]:
-        console.print(f"--require {given['require']}: the verdict is {result.verdict.label}", markup=False)
+        click.echo(
+            f"--require {given['require']}: the verdict is {result.verdict.label}: {plain(result.verdict.words)}", err=True
+        )
         raise SystemExit(1)
 
 

@@ -58,6 +58,7 @@ RUN_OPTIONS = frozenset(
         "--start",
         "--starts",
         "--support",
+        "--threads",
         "--workers",
         "-f",
         "-o",

@@ -115,3 +115,31 @@ def test_a_replay_is_not_written_over_a_result(scan):
     called("run", "--replay", "scan.retrieved.cxi", "-o", "scan.retrieved.cxi", "-q", code=2)
     called("run", "--replay", "scan.retrieved.cxi", "-o", "again.cxi", "-q")
     called("run", "--replay", "scan.retrieved.cxi", "-o", "again.cxi", "-q", "-f")
+
+
+def test_require_says_why_on_standard_error_and_piped_lines_are_whole(scan, capsys):
+    called(*RUN, "--require", "solved", code=1)
+    assert capsys.readouterr().err.startswith("--require solved: the verdict is ")
+    called("solvers")
+    assert "Minimise nll(x) inside the support: x ← x + α d, d ← −g + β d, with Polak" in capsys.readouterr().out
+
+
+def test_warnings_of_numpy_become_one_plain_line(here, capsys, monkeypatch):
+    def warns(*_):
+        np.float32(1) / np.zeros(3, np.float32)
+        np.log(np.zeros(3))
+        np.sqrt(np.full(2, -1.0))
+
+    monkeypatch.setattr("retrieve.cli.solvers.summaries", lambda kind: warns() or {})
+    called("solvers")
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("warning: divide by zero in the arithmetic; ")
+
+
+def test_threads_hold_for_one_command(scan, monkeypatch):
+    monkeypatch.delenv("RETRIEVE_THREADS", raising=False)
+    seen = []
+    monkeypatch.setattr("retrieve.cli.run._targets", lambda *_: seen.append(os.environ["RETRIEVE_THREADS"]) or exit(0))
+    called(*RUN, "--threads", "3")
+    assert seen == ["3"]
+    assert "RETRIEVE_THREADS" not in os.environ

@@ -65,6 +65,8 @@ CASES = {
     "scaffold": (["plugin", "new", "my-solver", "--into", "{}"], []),
 }
 """A command with {} for the folder that is full or goes away, and the files there that it replaces."""
+for _command, _outputs in CASES.values():
+    _command += ["--force"] * (_command[0] not in ("train", "plugin"))
 SLOW = {"training", "analysis page", "comparison page", "figures", "page"}
 NO_FOLDER = {"training", "simulated folder", "scaffold"}  # they make their folder, or write no single file
 

@@ -13,7 +13,8 @@ from rich.console import Console
 from ..errors import InputError
 from ..plugins.flags import complete_solver, solver_from
 from .console import PlainConsole
-from .options import threads_option
+from .dry_run import dry_run_option, tell_comparison
+from .options import quiet_option, threads_option
 from .outputs import check_outputs, force_option, refuse_present, writing
 from .progress import progress_bar
 from .signals import stopping
@@ -72,7 +73,8 @@ if TYPE_CHECKING:
 @click.option("--csv", "csv_", type=click.Path(path_type=Path), help="write a line a row")
 @click.option("--report", type=click.Path(path_type=Path), help="write a page, one HTML file")
 @force_option
-@click.option("--quiet", "-q", is_flag=True, help="print nothing but errors")
+@dry_run_option
+@quiet_option
 @data_options
 def command(files: tuple[str, ...], quiet: bool, reading: Reading, **given: Any) -> None:
     """Compare solvers on FILES, or on a locked benchmark, with the same starts, held-out pixels and budget.
@@ -106,6 +108,9 @@ def command(files: tuple[str, ...], quiet: bool, reading: Reading, **given: Any)
     where = f"{workers} worker(s) of {executor}" if workers > 1 or given["executor"] else "1 process"
     budget = f"{given['starts']} start(s)" if given["seconds"] is None else f"{given['seconds']:g} s an object"
     console.print(f"{len(competitors)} competitors on {count} problems, {budget}, {where} on {device}")
+    if given["dry_run"]:
+        tell_comparison(competitors, next(iter(cases)).problem, count, given, workers, console)
+        return
     outputs = () if given["resume"] else (given["csv_"], given["report"])  # processes that resume write the same
     with writing(*outputs), stopping():
         with _store(given) as store, progress_bar(console, quiet) as bar:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,6 +57,9 @@ _prepare_options = with_options(
     force_option,
     click.option("--picture", type=click.Path(path_type=Path), help="before and after  [default: beside the pattern, .png]"),
     click.option("--no-picture", is_flag=True, help="draw no picture"),
+    click.option(
+        "--dry-run", "-n", is_flag=True, help="tell the frames, the memory and the files that would be written; write none"
+    ),
     quiet_option,
 )
 
@@ -84,6 +89,8 @@ def pulses(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     targets, picture = _targets(files, given, count)
     with writing(*targets, force=given["force"]):
         with _opened(files, given, console, quiet) as ((frames, *more), settings):
+            if given["dry_run"]:
+                return _tell([frames, *more], [*targets, picture], console)
             if more:
                 raise InputError(f"{len(more) + 1} scans are no pulse train; give one of them, or `retrieve prepare scan`")
             calibration = read_calibration(frames.shape, frames.always, **_calibration(given))
@@ -121,6 +128,8 @@ def scan(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     [target], picture = _targets(files, given, 1)
     with writing(target, force=given["force"]):
         with _opened(files, given, console, quiet) as (scans, settings):
+            if given["dry_run"]:
+                return _tell(scans, [target, picture], console)
             calibration = read_calibration(scans[0].shape, scans[0].ever, **_calibration(given))
             made = prepare_scan(scans, options, calibration, **settings)
         old = drawn_of(target, picture)
@@ -188,6 +197,21 @@ def _write(problem: Problem, target: Path) -> None:
     from ..io.result import write_problem
 
     (write_npz if target.suffix == ".npz" else write_problem)(problem, target)
+
+
+def _tell(scans: Sequence[Frames], targets: Sequence[Path | None], console: Console) -> None:
+    """What would be read and written, and the time to read it, from one frame."""
+    from ..files.memory import size_text
+
+    for frames in scans:
+        begun = time.perf_counter()
+        numbers, _ = next(iter(frames.blocks()))  # of a file that is larger than the memory, a part of it
+        seconds = (time.perf_counter() - begun) * frames.shape[0] / max(1, numbers.stop - numbers.start)
+        size = size_text(4 * math.prod(frames.shape))
+        console.print(
+            f"dry run: {frames.shape[0]} frames, {size} in single precision, about {seconds:.2g} s to read", markup=False
+        )
+    console.print("  would write: " + ", ".join(str(path) for path in targets if path is not None), markup=False)
 
 
 def _report(steps: Sequence[str], written: Sequence[Path | None], console: Console) -> None:

@@ -22,6 +22,7 @@ RUN_OPTIONS = frozenset(
         "--bad-pixels",
         "--centred",
         "--device",
+        "--dry-run",
         "--diffractometer",
         "--direct-beam",
         "--distance",
@@ -59,10 +60,13 @@ RUN_OPTIONS = frozenset(
         "--starts",
         "--support",
         "--threads",
+        "--verbose",
         "--workers",
         "-f",
+        "-n",
         "-o",
         "-q",
+        "-v",
     }
 )
 """The options of `retrieve run` itself: a solver's options must have other names."""

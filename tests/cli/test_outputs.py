@@ -143,3 +143,25 @@ def test_threads_hold_for_one_command(scan, monkeypatch):
     called(*RUN, "--threads", "3")
     assert seen == ["3"]
     assert "RETRIEVE_THREADS" not in os.environ
+
+
+def test_a_dry_run_tells_and_writes_nothing(scan, capsys):
+    before = sorted(os.listdir())
+    called(*RUN[:-1], "--starts", "4", "-nv")
+    said = capsys.readouterr().out
+    assert "dry run: recipe on a pattern of 32×32, 4 start(s), seed 0" in said
+    assert "for 4 start(s) of 30 steps, from 30 steps" in said
+    assert "would write: scan.retrieved.cxi, scan.retrieved.png" in said
+    assert "--recipe 30 er" in said
+    assert sorted(os.listdir()) == before
+
+
+def test_a_dry_run_of_a_comparison_and_of_a_preparation(scan, capsys):
+    called("compare", "scan.npz", "--solver", "er:iterations=20", "--starts", "2", "--csv", "a.csv", "--workers", "1", "-n")
+    assert "er:iterations=20: about " in capsys.readouterr().out
+    np.savez("frames.npz", frames=np.random.default_rng(0).poisson(5, (6, 32, 32)).astype(np.uint16))
+    called("prepare", "scan", "frames.npz", "-n")
+    said = capsys.readouterr().out
+    assert "dry run: 6 frames, 24.6 kB" in said
+    assert "would write: frames.prepared.cxi, frames.prepared.png" in said
+    assert sorted(os.listdir()) == ["frames.npz", "scan.npz"]

@@ -152,6 +152,7 @@ def test_a_full_disk(name, made, small_disk, tmp_path, monkeypatch, capsys):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         for output in outputs:
             (small_disk / output).write_text("old")
+        (tmp_path / "a.cxi").unlink(missing_ok=True)  # with a result that is replaced, its picture goes
         filled(small_disk, left)
         capsys.readouterr()
         code = call(*command)

@@ -82,11 +82,11 @@ def forecast(spec: RunSpec, problem: Problem, x0: np.ndarray | None = None) -> F
     taken = time.perf_counter() - begun
     if not seen:
         return Forecast(None, 0, None, taken, _most_memory())
-    (first, _), (last, progress) = seen[0], seen[-1]
+    (first, begin), (last, progress) = seen[0], seen[-1]
     steps, total = progress.step, progress.total
     seconds = None
-    if total is not None and len(seen) > 1:
-        rate = (last - first) / (len(seen) - 1)
+    if total is not None and steps > 1:  # a solver of stages counts each as a step
+        rate = (last - first) / (steps - begin.step) if steps > begin.step else last / steps
         seconds = last + rate * (total - steps)
     if bound is not None:
         seconds = bound if seconds is None else min(bound, seconds)

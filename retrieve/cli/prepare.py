@@ -90,7 +90,8 @@ def pulses(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     with writing(*targets, force=given["force"]):
         with _opened(files, given, console, quiet) as ((frames, *more), settings):
             if given["dry_run"]:
-                return _tell([frames, *more], [*targets, picture], console)
+                _tell([frames, *more], [*targets, picture], console)
+                return
             if more:
                 raise InputError(f"{len(more) + 1} scans are no pulse train; give one of them, or `retrieve prepare scan`")
             calibration = read_calibration(frames.shape, frames.always, **_calibration(given))
@@ -129,7 +130,8 @@ def scan(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     with writing(target, force=given["force"]):
         with _opened(files, given, console, quiet) as (scans, settings):
             if given["dry_run"]:
-                return _tell(scans, [target, picture], console)
+                _tell(scans, [target, picture], console)
+                return
             calibration = read_calibration(scans[0].shape, scans[0].ever, **_calibration(given))
             made = prepare_scan(scans, options, calibration, **settings)
         old = drawn_of(target, picture)

@@ -1,7 +1,8 @@
 """The accelerated path, for complex64: planned transforms (FFTW) and compiled passes (numba) on a CPU, CuPy on a CUDA card.
 
-numba is a dependency where it has wheels, and the extra `fast` installs FFTW; if one is missing, the other is used alone. Each function does the same as array-API
-code elsewhere, which is its reference in the tests. It returns None for arrays that it does not take.
+numba is a dependency where it has wheels, and the extra `fast` installs FFTW; if one is missing, the other is used alone. Each
+function does the same as array-API code elsewhere, which is its reference in the tests. It returns None for arrays that it does
+not take.
 """
 
 from __future__ import annotations

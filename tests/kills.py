@@ -33,7 +33,7 @@ WORDS = {
                 "--executor", "serial", "--json", "c.json", "--resume"],
     "train": ["train", "diffusion", FILM, "--out", "net", *TINY, "--precision", "float32", "--objects", "160",
               "--checkpoint-every", "0.05"],
-    "prepare": ["prepare", "scan", "frames.npz", "--out", "pattern.npz"],
+    "prepare": ["prepare", "scan", "frames.npz", "--out", "pattern.npz", "--force"],
 }  # fmt: skip
 PICTURE = {"run", "workers", "prepare"}
 

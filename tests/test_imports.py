@@ -1,4 +1,5 @@
 import importlib
+import os
 import subprocess
 import sys
 
@@ -27,6 +28,39 @@ def test_what_an_import_does_not_load(code, unwanted):
     loaded = done.stdout.rpartition("LOADED")[2].split()
     assert "retrieve" in loaded
     assert set(unwanted) & set(loaded) == set()
+
+
+NUMERIC = (*HEAVY, "numpy", "scipy", "h5py", "pydantic")
+
+
+def without_numbers(arguments: list[str], **environment: str) -> str:
+    """What the command line prints for arguments, or for the shell's completion, without the modules that compute."""
+    code = f"import sys\nfrom retrieve.cli import main\ntry:\n    main({arguments!r})\nexcept SystemExit as stop:\n"
+    code += f"    assert not stop.code\nloaded = set(sys.modules) & set({NUMERIC!r})\nassert not loaded, loaded"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60, env=os.environ | environment
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_list_of_solvers_computes_nothing():
+    assert "hio" in without_numbers(["solvers"])
+
+
+@pytest.mark.parametrize(
+    ("words", "at", "found"),
+    [
+        ("retrieve so", 1, ["solvers"]),
+        ("retrieve run --so", 2, ["--solver"]),
+        ("retrieve run --solver di", 3, ["diffusion"]),
+        ("retrieve compare x.npz --solver soft=hi", 4, ["soft=hio"]),
+        ("retrieve solvers ra", 2, ["raar"]),
+    ],
+)
+def test_completion_computes_nothing(words, at, found):
+    said = without_numbers([], _RETRIEVE_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(at))
+    assert said.split() == [f"plain,{name}" for name in found]
 
 
 @pytest.mark.parametrize("name", retrieve.__all__)

@@ -43,6 +43,11 @@ def plain(text: str) -> str:
     return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+ARITHMETIC = re.compile("(divide by zero|overflow|underflow|invalid value) encountered in")
+"""The beginning of NumPy's warnings."""
+_arithmetic_told: list[str] = []
+
+
 class Commands(click.Group):
     """A group whose commands are imported only when one is run."""
 
@@ -86,6 +91,7 @@ def app(ctx: click.Context, config: Path | None) -> None:
 def main(args: list[str] | None = None) -> Any:
     """Run the command line; errors become one message and an exit code: 1 failed, 2 bad input, 130 interrupted."""
     warnings.showwarning = _print_warning
+    _arithmetic_told.clear()
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # as standard error has it: a name may hold any byte
     warnings.simplefilter("once", FutureWarning, append=True)
@@ -132,7 +138,12 @@ def _of_the_machine(error: Exception) -> str | None:
 
 
 def _print_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    """One plain line: a note where something is written in an older way, else a warning."""
+    """One plain line: a note where something is written in an older way, else a warning. NumPy's become one line in all."""
+    if issubclass(category, RuntimeWarning) and (found := ARITHMETIC.match(str(message))):
+        if not _arithmetic_told:
+            _arithmetic_told.append(found[1])
+            _tell(f"warning: {found[1]} in the arithmetic; values of the input may be extreme, see `retrieve inspect FILE`")
+        return
     _tell(f"{'note' if issubclass(category, FutureWarning) else 'warning'}: {message}")
 
 

@@ -10,7 +10,8 @@ from rich.table import Table
 
 from ..errors import InputError
 from .console import PlainConsole
-from .options import check_outputs, limit_options, quiet_option
+from .options import limit_options, quiet_option
+from .outputs import check_outputs, chosen_name, force_option, out_option
 
 OF_CHOICES = ("auto", "starts", "samples")
 
@@ -32,7 +33,8 @@ OF_CHOICES = ("auto", "starts", "samples")
     type=click.FloatRange(0, 1, min_open=True),
     help="mean correlation within a group that counts as one solution  [default: where groups stand apart, if they do]",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="the figures, JSON  [default: RESULT's name with .analysis.json]")
+@out_option("the figures, JSON  [default: RESULT's name with .analysis.json, numbered if that is there]")
+@force_option
 @click.option("--picture", type=click.Path(path_type=Path), help="the picture  [default: beside the figures, .png]")
 @click.option(
     "--report", type=click.Path(path_type=Path), help="a self-contained HTML page  [default: beside the figures, .html]"
@@ -45,6 +47,7 @@ def command(
     modes: int,
     threshold: float | None,
     out: Path | None,
+    force: bool,
     picture: Path | None,
     report: Path | None,
     quiet: bool,
@@ -62,12 +65,19 @@ def command(
     from ..report.figure import check_picture
     from ..report.page import write_page
 
-    out = out or Path(files[0].name.removesuffix(".cxi").removesuffix(".retrieved") + ".analysis.json")
-    targets = out, picture or out.with_suffix(".png"), report or out.with_suffix(".html")
+    default = Path(files[0].name.removesuffix(".cxi").removesuffix(".retrieved") + ".analysis.json")
+
+    def targets_of(out: Path) -> tuple[Path, Path, Path]:
+        return out, picture or out.with_suffix(".png"), report or out.with_suffix(".html")
+
+    def by_default(out: Path) -> list[Path | None]:
+        return [target for target in targets_of(out) if target not in (picture, report)]
+
+    targets = targets_of(chosen_name(out, default, by_default, force))
     if len(set(targets)) < 3:
         raise InputError(f"--out, --picture and --report must differ; they are {', '.join(map(str, targets))}")
     check_picture(targets[1])
-    check_outputs(targets, files)
+    check_outputs(targets, files, force)
     console = PlainConsole(quiet=quiet)
     with console.status("reading"):
         results = [read_result(file) for file in files]

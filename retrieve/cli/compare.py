@@ -11,9 +11,11 @@ import click
 from rich.console import Console
 
 from ..errors import InputError
-from ..plugins.flags import solver_from
+from ..plugins.flags import complete_solver, solver_from
 from .console import PlainConsole
-from .options import writing
+from .dry_run import dry_run_option, tell_comparison
+from .options import quiet_option, threads_option
+from .outputs import check_outputs, force_option, refuse_present, writing
 from .progress import progress_bar
 from .signals import stopping
 from .source import Reading, data_options
@@ -27,7 +29,14 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1)
 @click.option("--benchmark", metavar="NAME", help="a locked benchmark or a set of simulated objects, such as domains2d-50")
 @click.option("--list", "list_", is_flag=True, help="list benchmarks and sets with their sizes, noise and budget, and end")
-@click.option("--solver", "solvers", multiple=True, metavar="[LABEL=]NAME[:OPTION=VALUE,...]", help="repeat for each solver")
+@click.option(
+    "--solver",
+    "solvers",
+    multiple=True,
+    metavar="[LABEL=]NAME[:OPTION=VALUE,...]",
+    shell_complete=complete_solver,
+    help="repeat for each solver",
+)
 @click.option("--result", "results", multiple=True, metavar="LABEL=FILE[:CONVENTION]", help="another program's reconstruction")
 @click.option("--truth", metavar="FILE[:CONVENTION]", help="the object that FILE was measured of")
 @click.option("--ramp", is_flag=True, help="let the alignment with the truth remove a phase ramp, as fits measured patterns")
@@ -51,6 +60,7 @@ if TYPE_CHECKING:
     help="share of measured pixels kept from the solvers; they choose among the starts",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N, torch or torch:cuda:N")
+@threads_option
 @click.option("--workers", type=click.IntRange(1), help="workers that share the work  [the cores; 1 on a card]")
 @click.option(
     "--executor",
@@ -62,7 +72,9 @@ if TYPE_CHECKING:
 @click.option("--resume", is_flag=True, help="go on from what an earlier run kept beside the JSON, in NAME.rows.jsonl")
 @click.option("--csv", "csv_", type=click.Path(path_type=Path), help="write a line a row")
 @click.option("--report", type=click.Path(path_type=Path), help="write a page, one HTML file")
-@click.option("--quiet", "-q", is_flag=True, help="print nothing but errors")
+@force_option
+@dry_run_option
+@quiet_option
 @data_options
 def command(files: tuple[str, ...], quiet: bool, reading: Reading, **given: Any) -> None:
     """Compare solvers on FILES, or on a locked benchmark, with the same starts, held-out pixels and budget.
@@ -96,6 +108,9 @@ def command(files: tuple[str, ...], quiet: bool, reading: Reading, **given: Any)
     where = f"{workers} worker(s) of {executor}" if workers > 1 or given["executor"] else "1 process"
     budget = f"{given['starts']} start(s)" if given["seconds"] is None else f"{given['seconds']:g} s an object"
     console.print(f"{len(competitors)} competitors on {count} problems, {budget}, {where} on {device}")
+    if given["dry_run"]:
+        tell_comparison(competitors, next(iter(cases)).problem, count, given, workers, console)
+        return
     outputs = () if given["resume"] else (given["csv_"], given["report"])  # processes that resume write the same
     with writing(*outputs), stopping():
         with _store(given) as store, progress_bar(console, quiet) as bar:
@@ -162,7 +177,6 @@ def _add(competitors: dict[str, Competitor], label: str, competitor: Competitor)
 def _check(files: tuple[str, ...], given: dict[str, Any]) -> None:
     """What can be refused before any work."""
     from ..driver.executors import factory
-    from ..files import check_writable
 
     if bool(files) == bool(given["benchmark"]):
         raise click.UsageError("give either FILES or --benchmark NAME; --list shows the names")
@@ -176,9 +190,10 @@ def _check(files: tuple[str, ...], given: dict[str, Any]) -> None:
         raise click.UsageError("--resume goes with --json FILE, beside which a run keeps what is done")
     if given["executor"] is not None:
         factory(given["executor"])
-    for path in (given["json_"], given["csv_"], given["report"]):
-        if path is not None:
-            check_writable(path)
+    kept = given["force"] or given["resume"]
+    check_outputs((given["json_"], given["csv_"], given["report"]), files, force=kept)
+    if given["json_"] is not None and not kept:
+        refuse_present([_rows(given["json_"])], "--resume to go on from it, or ")
 
 
 def _metrics(names: Sequence[str]) -> list[str]:
@@ -244,7 +259,12 @@ def _store(given: dict[str, Any]) -> AbstractContextManager[Store | None]:
     from ..evaluate.store import Store
 
     path = given["json_"]
-    return nullcontext() if path is None else Store(path.with_suffix(".rows.jsonl"), resume=given["resume"])
+    return nullcontext() if path is None else Store(_rows(path), resume=given["resume"])
+
+
+def _rows(path: Path) -> Path:
+    """The file beside the JSON that keeps what is done."""
+    return path.with_suffix(".rows.jsonl")
 
 
 def _write(comparison: Any, given: dict[str, Any], console: Console) -> None:

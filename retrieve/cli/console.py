@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from rich.console import Console
@@ -10,12 +11,17 @@ from rich.text import Text
 
 from . import plain
 
+UNWRAPPED = 10_000
+"""The width, in characters, of what is no terminal: a program or a file reads whole lines."""
+
 
 class PlainConsole(Console):
     """A console on which file names, notes and the names of plugins stay text, in tables and titles, too."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **given)
+        if not (self.is_terminal or self.is_jupyter or "width" in given or "COLUMNS" in os.environ):
+            self.width = UNWRAPPED
 
     def render_str(self, text: str, **given: Any) -> Text:
         """Text without control characters."""

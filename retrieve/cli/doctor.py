@@ -18,7 +18,7 @@ from .console import PlainConsole
 
 TRANSFORM_SHAPES = ((64, 64), (256, 256), (1024, 1024), (64, 64, 64), (128, 128, 128))
 
-EXTRAS = {"numba": "fast", "pyfftw": "fast", "fabio": "detectors", "hdf5plugin": "detectors", "dask": "dask"}
+EXTRAS = {"pyfftw": "fast", "fabio": "detectors", "hdf5plugin": "detectors", "dask": "dask"}
 
 SLOW_IMPORT = 1.0
 """Seconds of a plugin's import, above which it is reported."""
@@ -34,6 +34,7 @@ def command() -> None:
     console.print(f"{'cores':20} {cores()}")
     console.print(f"{'backend':20} {'CuPy, ' + str(cards) + ' card(s)' if cards else 'NumPy on the CPU; no card through CuPy'}")
     console.print(f"{'transform 64×64':20} {describe((64, 64))}")
+    console.print(f"{'numba':20} {'there' if importlib.util.find_spec('numba') else 'not installed (pip install numba)'}")
     for package, extra in EXTRAS.items():
         there = "there" if importlib.util.find_spec(package) else f"not installed (extra {extra})"
         console.print(f"{package:20} {there}")

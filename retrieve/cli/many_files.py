@@ -58,7 +58,7 @@ def run_many(files: Sequence[str], spec: RunSpec, reading: Reading, given: dict[
         return 130
     unmet = [row for row in in_order if row.failure is None and given["require"] not in (None, row.verdict)]
     if unmet:
-        console.print(f"--require {given['require']}: {len(unmet)} of {len(in_order)} have another verdict")
+        click.echo(f"--require {given['require']}: {len(unmet)} of {len(in_order)} have another verdict", err=True)
     return 1 if unmet or any(row.failure for row in in_order) else 0
 
 

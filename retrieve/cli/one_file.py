@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from ..errors import InputError
+from .outputs import check_outputs, drawn_of, remove_drawn
 from .source import Reading
 
 if TYPE_CHECKING:
@@ -39,22 +40,19 @@ class Targets(NamedTuple):
         """A folder for finished starts while a run of many files is under way."""
         return self.result.with_name(f".{self.result.name}.starts")
 
-    def check(self, file: str) -> None:
-        """Raise `InputError` unless each can be written and is not the input."""
-        from ..files import check_writable
+    def check(self, file: str, force: bool = True) -> None:
+        """Raise `InputError` unless each can be written, is not the input and, without `force`, is not there yet."""
         from ..report.figure import check_picture
 
         if self.picture is not None:
             check_picture(self.picture)
-        for target in self:
-            if target is not None:
-                check_writable(target)
-                if target.exists() and Path(file).exists() and target.samefile(file):
-                    raise InputError(f"output {target} is the input itself; name another file")
+        check_outputs(self, [file] if file else [], force)
 
     def write(self, result: Result) -> None:
-        """Write the result, then the picture and the page."""
+        """Write the result, then the picture and the page. Those of a result that it replaces go."""
+        old = drawn_of(self.result, self.picture, self.page)
         result.save(self.result)
+        remove_drawn(old)
         self._draw(result, self.picture, self.page)
 
     def complete(self) -> None:

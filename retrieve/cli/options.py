@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+import os
+from collections.abc import Callable
 from typing import Any
 
 import click
-
-from ..errors import InputError
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -53,26 +50,25 @@ limit_options: Decorator = with_options(
 )
 
 
-def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[str | Path]) -> None:
-    """Raise `InputError` unless each output can be written and is none of the inputs. Call it before any work."""
-    from ..files import check_writable
+def _threads(ctx: click.Context, param: click.Parameter, value: int | None) -> None:
+    """Let the number hold, for this process and those it starts, until the command ends."""
+    if value is None:
+        return
+    before = os.environ.get("RETRIEVE_THREADS")
+    os.environ["RETRIEVE_THREADS"] = str(value)
 
-    sources = [Path(path) for path in inputs]
-    for output in outputs:
-        if output is None:
-            continue
-        check_writable(output)
-        if any(output.exists() and source.exists() and output.samefile(source) for source in sources):
-            raise InputError(f"output {output} is the input itself; name another file")
+    def put_back() -> None:
+        os.environ.pop("RETRIEVE_THREADS", None)
+        if before is not None:
+            os.environ["RETRIEVE_THREADS"] = before
+
+    ctx.call_on_close(put_back)
 
 
-@contextmanager
-def writing(*outputs: Path | None) -> Iterator[None]:
-    """Hold the locks of outputs. Raises `InputError` that names the process which writes one of them."""
-    from ..files import locked
-
-    with ExitStack() as stack:
-        for path in outputs:
-            if path is not None:
-                stack.enter_context(locked(path, f"writing {path}", "wait for its end, or name another file"))
-        yield
+threads_option: Decorator = click.option(
+    "--threads",
+    type=click.IntRange(1),
+    expose_value=False,
+    callback=_threads,
+    help="processors to use  [OMP_NUM_THREADS, else all that this process may use]",
+)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +20,8 @@ from ..prepare.pulses import Pulses
 from ..prepare.scan import Scan
 from .console import PlainConsole, Words
 from .experiment import experiment_options, given_experiment
-from .options import check_outputs, limit_options, quiet_option, with_options, writing
+from .options import limit_options, quiet_option, with_options
+from .outputs import check_outputs, chosen_name, drawn_of, force_option, out_option, remove_drawn, writing
 from .source import MASK_CONVENTION
 
 if TYPE_CHECKING:
@@ -50,11 +53,13 @@ _prepare_options = with_options(
     ),
     experiment_options,
     limit_options,
-    click.option(
-        "--out", type=click.Path(path_type=Path), help=".cxi or .npz; several patterns are numbered  [default: FILE.prepared.cxi]"
-    ),
+    out_option(".cxi or .npz; several patterns are numbered  [default: FILE.prepared.cxi, numbered if that is there]"),
+    force_option,
     click.option("--picture", type=click.Path(path_type=Path), help="before and after  [default: beside the pattern, .png]"),
     click.option("--no-picture", is_flag=True, help="draw no picture"),
+    click.option(
+        "--dry-run", "-n", is_flag=True, help="tell the frames, the memory and the files that would be written; write none"
+    ),
     quiet_option,
 )
 
@@ -82,14 +87,19 @@ def pulses(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     options: Pulses = build(Pulses, given_flags(given))
     count = len(options.slices())
     targets, picture = _targets(files, given, count)
-    with writing(*targets):
+    with writing(*targets, force=given["force"]):
         with _opened(files, given, console, quiet) as ((frames, *more), settings):
+            if given["dry_run"]:
+                _tell([frames, *more], [*targets, picture], console)
+                return
             if more:
                 raise InputError(f"{len(more) + 1} scans are no pulse train; give one of them, or `retrieve prepare scan`")
             calibration = read_calibration(frames.shape, frames.always, **_calibration(given))
             train = prepare_pulses(frames, options, calibration, **settings)
+        old = [path for target in targets for path in drawn_of(target, picture)]
         for problem, target in zip(train.problems, targets, strict=True):
             _write(problem, target)
+        remove_drawn(old)
         if picture is not None:
             train_picture(train, picture)
     _report(train.steps, [*targets, picture], console)
@@ -117,11 +127,16 @@ def scan(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     console = PlainConsole(quiet=quiet)
     options: Scan = build(Scan, given_flags(given))
     [target], picture = _targets(files, given, 1)
-    with writing(target):
+    with writing(target, force=given["force"]):
         with _opened(files, given, console, quiet) as (scans, settings):
+            if given["dry_run"]:
+                _tell(scans, [target, picture], console)
+                return
             calibration = read_calibration(scans[0].shape, scans[0].ever, **_calibration(given))
             made = prepare_scan(scans, options, calibration, **settings)
+        old = drawn_of(target, picture)
         _write(made.problem, target)
+        remove_drawn(old)
         if picture is not None:
             scan_picture(made, picture)
     _report(made.steps, [target, picture], console)
@@ -159,14 +174,23 @@ def _targets(files: Sequence[str], given: dict[str, Any], count: int) -> tuple[l
     from ..report.figure import check_picture
 
     sources = [source_of(file) for file in files]
-    out = given["out"] or Path(sources[0].stem + ".prepared.cxi")
+
+    def targets_of(out: Path) -> list[Path]:
+        return [out] if count == 1 else [out.with_name(f"{out.stem}-{k + 1}{out.suffix}") for k in range(count)]
+
+    def picture_of(out: Path) -> Path | None:
+        return None if given["no_picture"] else given["picture"] or out.with_suffix(".png")
+
+    def by_default(out: Path) -> list[Path | None]:
+        return [*targets_of(out), None if given["picture"] else picture_of(out)]
+
+    out = chosen_name(given["out"], Path(sources[0].stem + ".prepared.cxi"), by_default, given["force"])
     if out.suffix not in PREPARED_FORMATS:
         raise InputError(f"--out {out}: a pattern is written as CXI or npz; end it in .cxi or .npz")
-    targets = [out] if count == 1 else [out.with_name(f"{out.stem}-{k + 1}{out.suffix}") for k in range(count)]
-    picture = None if given["no_picture"] else given["picture"] or out.with_suffix(".png")
+    targets, picture = targets_of(out), picture_of(out)
     if picture is not None:
         check_picture(picture)
-    check_outputs([*targets, picture], [source.path for source in sources])
+    check_outputs([*targets, picture], [source.path for source in sources], given["force"])
     return targets, picture
 
 
@@ -175,6 +199,21 @@ def _write(problem: Problem, target: Path) -> None:
     from ..io.result import write_problem
 
     (write_npz if target.suffix == ".npz" else write_problem)(problem, target)
+
+
+def _tell(scans: Sequence[Frames], targets: Sequence[Path | None], console: Console) -> None:
+    """What would be read and written, and the time to read it, from one frame."""
+    from ..files.memory import size_text
+
+    for frames in scans:
+        begun = time.perf_counter()
+        numbers, _ = next(iter(frames.blocks()))  # of a file that is larger than the memory, a part of it
+        seconds = (time.perf_counter() - begun) * frames.shape[0] / max(1, numbers.stop - numbers.start)
+        size = size_text(4 * math.prod(frames.shape))
+        console.print(
+            f"dry run: {frames.shape[0]} frames, {size} in single precision, about {seconds:.2g} s to read", markup=False
+        )
+    console.print("  would write: " + ", ".join(str(path) for path in targets if path is not None), markup=False)
 
 
 def _report(steps: Sequence[str], written: Sequence[Path | None], console: Console) -> None:

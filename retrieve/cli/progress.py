@@ -6,13 +6,16 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
 
-from ..driver.solve import Progress
 from .console import Words
+
+if TYPE_CHECKING:
+    from ..driver.solve import Progress
 
 REFRESH_SECONDS = 0.2  # seconds between updates: a step may take microseconds
 

@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from ..errors import InputError
-from .options import writing
+from .outputs import check_outputs, writing
 from .signals import stopping
 from .solving import run_spec
 from .source import Reading
@@ -19,21 +19,22 @@ if TYPE_CHECKING:
     from ..io.result import Result
 
 
-def replayed(path: Path, out: Path | None, console: Console, quiet: bool, named: Collection[Any] = ()) -> int:
+def replayed(
+    path: Path, out: Path | None, console: Console, quiet: bool, named: Collection[Any] = (), force: bool = False
+) -> int:
     """Run the manifest of the result in `path`; 0 when all objects come out bit for bit, 1 when not.
 
     named: values and files that the user named, besides the result. A file alone chooses no code, and no file to read but
     those whose SHA-256 it knows.
+    force: replace what is in `out`.
     Raises `InputError` when the input is gone or has changed, or the manifest chooses more than it may.
     """
     from ..driver.conditions import changed_arrays
     from ..driver.run_spec import RunSpec
     from ..driver.solve import array_hashes
-    from ..files import check_writable
     from ..io.results import read_result
 
-    if out is not None:
-        check_writable(out)
+    check_outputs([out], [path], force)
     before = read_result(path)
     manifest = before.manifest
     _check_input(path, manifest["input"], named)
@@ -55,7 +56,7 @@ def replayed(path: Path, out: Path | None, console: Console, quiet: bool, named:
     if changed := changed_arrays(manifest, array_hashes(problem)):
         names = " and ".join(f"another {name}" for name in changed)
         raise InputError(f"{path}: its input {spec.input['path']} now gives {names}; {REMEDY}")
-    with writing(out), stopping():
+    with writing(out, force=force), stopping():
         result = run_spec(spec, problem, console, quiet, x0=before.x0)
         if out is not None:
             result.save(out)

@@ -9,17 +9,20 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ..plugins.flags import SolverCommand, given_flags, solver_from
+from ..plugins.flags import SolverCommand, complete_solver, given_flags, solver_from
 from ..plugins.options import values_of
+from . import plain
 from .console import PlainConsole
+from .dry_run import dry_run_option, tell
 from .one_file import AVERAGES, FileRun, Row, Targets
-from .options import writing
-from .replay import replayed
+from .options import quiet_option, threads_option
+from .outputs import chosen_name, force_option, out_option, refuse_present, writing
 from .signals import stopping
 from .solving import Workers, run_spec
 from .source import Reading, data_options
 
 if TYPE_CHECKING:
+    from ..driver.run_spec import RunSpec
     from ..io.result import Result
 
 SPECIFIED = ("starts", "seed", "hold_out", "agree", "samples", "device", "averaging", "keep")
@@ -37,6 +40,7 @@ BESIDE = ""
     default="auto",
     show_default=True,
     metavar="NAME[:OPTION=VALUE,...]",
+    shell_complete=complete_solver,
     help="see `retrieve solvers`; --recipe auto, default or 'N ALGORITHM + ...' without --solver chooses auto or recipe",
 )
 @click.option(
@@ -78,6 +82,7 @@ BESIDE = ""
 @click.option("--keep", type=click.IntRange(2), help="starts that --average common-mode keeps, by mean-to-maximum [half of them]")
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="stop each start after this time")
 @click.option("--ffts", type=click.IntRange(1), help="stop each start after this number of Fourier transforms")
+@threads_option
 @click.option("--workers", type=click.IntRange(1), help="workers that share the starts  [1; the cores with --executor]")
 @click.option(
     "--executor",
@@ -87,7 +92,8 @@ BESIDE = ""
 @click.option(
     "--out-dir", type=click.Path(path_type=Path), help="phase many files into this folder; what is finished there is kept"
 )
-@click.option("--out", type=click.Path(path_type=Path), help="the result, a CXI file  [default: FILE's name with .retrieved.cxi]")
+@out_option("the result, a CXI file  [default: FILE's name with .retrieved.cxi, numbered if that is there]")
+@force_option
 @click.option(
     "--picture", type=click.Path(path_type=Path), help="the picture, of many files a folder  [default: beside the result, .png]"
 )
@@ -109,7 +115,9 @@ BESIDE = ""
 )
 @click.option("--replay", type=click.Path(path_type=Path), help="run again what made this result, and compare bit for bit")
 @click.option("--require", type=click.Choice(["solved"]), help="exit with status 1 unless the verdict is this")
-@click.option("--quiet", "-q", is_flag=True, help="print nothing but errors")
+@dry_run_option
+@click.option("--verbose", "-v", is_flag=True, help="also print every option of the solver and of the run")
+@quiet_option
 @data_options
 def command(files: tuple[str, ...], solver: str, replay: Path | None, quiet: bool, reading: Reading, **given: Any) -> None:
     """Phase the pattern in FILE (npz, npy, tif, mat, HDF5/NeXus, CXI, edf, cbf), or example:crystal3d.
@@ -125,22 +133,33 @@ def command(files: tuple[str, ...], solver: str, replay: Path | None, quiet: boo
 
     console = PlainConsole(quiet=quiet or given["json_"] == STDOUT)
     if replay is not None:
+        from .replay import replayed
+
         named = {reading.mask, reading.support}
         if click.get_current_context().get_parameter_source("solver") == click.core.ParameterSource.COMMANDLINE:
             named |= set(values_of(solver_from(solver, given_flags(given))).values())
-        raise SystemExit(replayed(replay, given["out"], console, quiet, named))
+        raise SystemExit(replayed(replay, given["out"], console, quiet, named, given["force"]))
     if not files:
         raise click.UsageError("name a FILE, an example such as example:crystal3d, or --replay RESULT")
     check_rows(given["json_"])
     chosen = solver_from(solver, given_flags(given))
     budget = Budget(seconds=given["seconds"], ffts=given["ffts"])
     spec = RunSpec(chosen, budget=budget, **{name: given[name] for name in SPECIFIED})
+    if given["dry_run"] and (given["out_dir"] is not None or len(files) > 1):
+        raise click.UsageError("--dry-run takes one FILE, without --out-dir; try one of the files")
     if given["out_dir"] is not None:
         raise SystemExit(run_many(files, spec, reading, given, console))
     if len(files) > 1 or is_pattern(files[0]):
         raise click.UsageError("many files go into a folder; add --out-dir DIR")
+    if given["verbose"]:
+        _print_options(spec, given, console)
     one = FileRun(files[0], spec, reading, _targets(files[0], given), given["beginning"])
-    with writing(one.targets.result):
+    if given["dry_run"]:
+        opened = one.open()
+        workers = Workers.of(given["executor"], given["workers"], opened.spec).number
+        tell(*opened, workers, str(one.targets), console)
+        return
+    with writing(one.targets.result, force=given["force"]):
         _phase(one, given, console)
 
 
@@ -161,18 +180,39 @@ def _phase(one: FileRun, given: dict[str, Any], console: Console) -> None:
     if result.interrupted:
         raise SystemExit(130)
     if given["require"] and result.verdict is not None and result.verdict.label != given["require"]:
-        console.print(f"--require {given['require']}: the verdict is {result.verdict.label}", markup=False)
+        click.echo(
+            f"--require {given['require']}: the verdict is {result.verdict.label}: {plain(result.verdict.words)}", err=True
+        )
         raise SystemExit(1)
+
+
+def _print_options(spec: RunSpec, given: dict[str, Any], console: Console) -> None:
+    """Every option of the solver and of the run, as it is in force."""
+    for name, value in values_of(spec.solver).items():
+        console.print(f"  --{name.replace('_', '-')} {value}", markup=False)
+    for name in (*SPECIFIED, "seconds", "ffts", "workers", "executor"):
+        if given[name] is not None:
+            console.print(f"  {name.replace('_', '-')}: {given[name]}", markup=False)
 
 
 def _targets(file: str, given: dict[str, Any]) -> Targets:
     """The places to write to, checked before any work."""
     name = Path(file.replace("example:", "example-")).name
-    out = given["out"] or Path(Path(name).stem + ".retrieved.cxi")
-    picture = None if given["no_picture"] else given["picture"] or out.with_suffix(".png")
     page = given["report"]
-    targets = Targets(out, picture, None if page is None else Path(page) if page != BESIDE else out.with_suffix(".html"))
-    targets.check(file)
+
+    def of(out: Path) -> Targets:
+        picture = None if given["no_picture"] else given["picture"] or out.with_suffix(".png")
+        return Targets(out, picture, None if page is None else Path(page) if page != BESIDE else out.with_suffix(".html"))
+
+    def by_default(out: Path) -> list[Path | None]:
+        named = (given["picture"], None if page is None else Path(page))
+        return [target for target in of(out) if target not in named]
+
+    out = chosen_name(given["out"], Path(Path(name).stem + ".retrieved.cxi"), by_default, given["force"])
+    targets = of(out)
+    targets.check(file, given["force"])
+    if given["json_"] not in (None, STDOUT) and not given["force"]:
+        refuse_present([Path(given["json_"])])
     return targets
 
 

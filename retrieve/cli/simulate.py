@@ -14,6 +14,7 @@ from ..plugins.flags import flags, given_flags
 from ..plugins.options import build, changed, options_of, renamed_options, values_of
 from .console import PlainConsole
 from .options import quiet_option, with_options
+from .outputs import check_outputs, chosen_name, force_option, out_option
 
 if TYPE_CHECKING:
     from ..simulate import ObjectSet
@@ -24,7 +25,8 @@ _simulate_options = with_options(
     click.option("--count", "-n", type=click.IntRange(1), default=1, show_default=True, help="objects to make"),
     click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="seed of objects and noise"),
     click.option("--first", type=click.IntRange(0), default=0, show_default=True, help="number of the first object"),
-    click.option("--out", type=click.Path(path_type=Path), help="a directory, or one .cxi or .npz file  [default: NAME]"),
+    out_option("a directory, or one .cxi or .npz file  [default: NAME, numbered if its files are there]"),
+    force_option,
     click.option(
         "--format",
         "kind",
@@ -72,7 +74,9 @@ def command() -> None:
     """
 
 
-def simulate(name: str, count: int, seed: int, first: int, out: Path | None, kind: str | None, quiet: bool, **given: Any) -> None:
+def simulate(
+    name: str, count: int, seed: int, first: int, out: Path | None, kind: str | None, force: bool, quiet: bool, **given: Any
+) -> None:
     """Make, measure and write objects `first` to `first + count − 1`."""
     from ..io.result import write_problem
     from ..simulate import Noise, object_set
@@ -83,9 +87,10 @@ def simulate(name: str, count: int, seed: int, first: int, out: Path | None, kin
     measured = {option.name for option in options_of(Noise)} | set(renamed_options(Noise))
     noise = build(Noise, {key: text for key, text in asked.items() if key in measured})
     chosen = changed(object_set(name), {key: text for key, text in asked.items() if key not in measured})
-    target, kind = _target(name, count, first, out, kind)
+    numbered = range(first, first + count)
+    target, kind = _target(name, numbered, out, kind, force)
     chosen.problem(first, seed, noise)  # refuses what cannot be measured before anything is written
-    numbers = track(range(first, first + count), name, console=console, disable=quiet)
+    numbers = track(numbered, name, console=console, disable=quiet)
     if kind == "npz":
         write_stack([chosen.problem(number, seed, noise) for number in numbers], target)
     elif target.suffix == ".cxi":
@@ -105,13 +110,17 @@ def _own(chosen: ObjectSet) -> dict[str, Any]:
     return {key: value for key, value in values_of(chosen).items() if value != usual[key]}
 
 
-def _target(name: str, count: int, first: int, out: Path | None, kind: str | None) -> tuple[Path, str]:
+def _target(name: str, numbers: range, out: Path | None, kind: str | None, force: bool) -> tuple[Path, str]:
     """The file or directory to write and its format, checked to be writable before any work."""
-    from ..files import check_writable
-
+    count = len(numbers)
     ending = out.suffix[1:] if out is not None and out.suffix[1:] in OUTPUT_FORMATS else None
     kind = kind or ending or "cxi"
-    out = out or Path(f"{name}.npz" if kind == "npz" else name)
+
+    def files_of(out: Path) -> list[Path]:
+        single = kind == "npz" or out.suffix == ".cxi"
+        return [out] if single or (out.exists() and not out.is_dir()) else [out / _file(name, number) for number in numbers]
+
+    out = chosen_name(out, Path(f"{name}.npz" if kind == "npz" else name), files_of, force)
     if ending not in (None, kind) or (kind == "npz" and out.suffix != ".npz"):
         raise InputError(
             f"--out {out} does not go with --format {kind}; {'end it in .npz' if kind == 'npz' else 'leave one out'}"
@@ -121,9 +130,9 @@ def _target(name: str, count: int, first: int, out: Path | None, kind: str | Non
     if kind == "cxi" and out.suffix != ".cxi" and out.exists():
         if not out.is_dir():
             raise InputError(f"--out {out} is a file; name a directory, or a file that ends in .cxi or .npz")
-        check_writable(out / _file(name, first))
+        check_outputs(files_of(out), force=force)
     else:
-        check_writable(out)
+        check_outputs([out], force=force)
     return out, kind
 
 

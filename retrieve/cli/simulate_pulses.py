@@ -13,26 +13,28 @@ from ..plugins.options import build
 from ..simulate.pulses import PulseTrain
 from .console import PlainConsole
 from .options import quiet_option
+from .outputs import check_outputs, chosen_name, force_option, out_option
 
 
 @click.command("pulses", short_help="raw frames of a pulse train, some of them bad")
 @click.option("--set", "name", default="crystal2d", show_default=True, help="the set of the object, square and in 2D")
 @click.option("--object", "number", type=click.IntRange(0), default=0, show_default=True, help="number of the object")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="seed of object and train")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("pulses.h5"), show_default=True, help="an HDF5 file")
+@out_option("an HDF5 file  [default: pulses.h5, numbered if that is there]")
+@force_option
 @quiet_option
-def command(name: str, number: int, seed: int, out: Path, quiet: bool, **given: Any) -> None:
+def command(name: str, number: int, seed: int, out: Path | None, force: bool, quiet: bool, **given: Any) -> None:
     """Make a train of raw detector frames of one object, with calibration, stray light, gaps and planted bad pulses.
 
     The file holds frames, dark, gain, flat, background and mask. Under known/ are truth, support, and the good pulses.
     """
-    from ..files import check_writable
     from ..simulate import object_set
     from ..simulate.pulses import record, write_recording
 
+    out = chosen_name(out, Path("pulses.h5"), lambda path: [path], force)
     if out.suffix not in (".h5", ".hdf5"):
         raise InputError(f"--out {out}: a train is written as HDF5; end it in .h5")
-    check_writable(out)
+    check_outputs([out], force=force)
     console = PlainConsole(quiet=quiet)
     train = build(PulseTrain, given_flags(given))
     with console.status(f"{train.frames} pulses"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from rich.table import Table
 
+from ..plugins.flags import complete_solver
 from ..plugins.loading import loaded
 from ..plugins.options import options_of
 from ..plugins.registry import find, registered, summaries
@@ -12,7 +13,7 @@ from .console import PlainConsole
 
 
 @click.command("solvers", short_help="list the solvers, or the options of one")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_solver)
 def command(name: str | None) -> None:
     """List the solvers; with NAME show its options, their ranges and defaults, and the source."""
     console = PlainConsole()

@@ -25,12 +25,12 @@ class LikelihoodType(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The likelihood."""
+        if not isinstance(value, str) or value == "auto":
+            return None if value == "auto" else value
         from ..errors import OptionError
         from ..plugins.options import build, options_of
         from ..problem.likelihood import LIKELIHOODS
 
-        if not isinstance(value, str) or value == "auto":
-            return None if value == "auto" else value
         name, colon, number = value.partition(":")
         if name not in LIKELIHOODS:
             self.fail(f"{value!r} is none of auto, {', '.join(LIKELIHOODS)}; write it like gaussian:0.05", param, ctx)

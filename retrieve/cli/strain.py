@@ -15,7 +15,8 @@ from ..plugins.options import build
 from ..strain.options import Measure
 from .console import PlainConsole
 from .experiment import experiment_from, experiment_options
-from .options import check_outputs, limit_options, quiet_option
+from .options import limit_options, quiet_option
+from .outputs import check_outputs, chosen_name, drawn_of, force_option, out_option, remove_drawn
 
 if TYPE_CHECKING:
     from ..strain.record import Strain
@@ -27,7 +28,8 @@ ROUNDING = 1e-8
 @click.argument("file", metavar="RESULT", type=click.Path(path_type=Path))
 @experiment_options
 @limit_options
-@click.option("--out", type=click.Path(path_type=Path), help="the maps, CXI  [default: RESULT's name with .strain.cxi]")
+@out_option("the maps, CXI  [default: RESULT's name with .strain.cxi, numbered if that is there]")
+@force_option
 @click.option("--vti", type=click.Path(path_type=Path), help="the maps for ParaView  [default: beside them, .vti]")
 @click.option("--json", "table", type=click.Path(path_type=Path), help="the figures, JSON  [default: beside the maps, .json]")
 @click.option("--picture", type=click.Path(path_type=Path), help="the picture  [default: beside the maps, .png]")
@@ -52,7 +54,9 @@ def command(file: Path, **given: Any) -> None:
         experiment = experiment_from(result.problem.meta, given, result.object.shape[0])
     with console.status("measuring"):
         strain = strain_of(result, experiment, options)
+    old = drawn_of(out, picture, report)
     write_cxi(strain, out)
+    remove_drawn(old)
     write_paraview(strain, vti)
     write_json(strain, table)
     if picture is not None:
@@ -76,15 +80,21 @@ def _targets(file: Path, given: dict[str, Any]) -> tuple[Path, Path, Path, Path 
     """The places of maps, VTK image, table and picture, checked before any work."""
     from ..report.figure import check_picture
 
-    out = given["out"] or Path(file.name.removesuffix(".cxi").removesuffix(".retrieved") + ".strain.cxi")
-    vti, table = given["vti"] or out.with_suffix(".vti"), given["table"] or out.with_suffix(".json")
-    picture = None if given["no_picture"] else given["picture"] or out.with_suffix(".png")
+    def of(out: Path) -> tuple[Path, Path, Path, Path | None]:
+        vti, table = given["vti"] or out.with_suffix(".vti"), given["table"] or out.with_suffix(".json")
+        return out, vti, table, None if given["no_picture"] else given["picture"] or out.with_suffix(".png")
+
+    def by_default(out: Path) -> list[Path | None]:
+        return [target for target in of(out) if target not in (given["vti"], given["table"], given["picture"])]
+
+    default = Path(file.name.removesuffix(".cxi").removesuffix(".retrieved") + ".strain.cxi")
+    out, vti, table, picture = of(chosen_name(given["out"], default, by_default, given["force"]))
     named = [path for path in (out, vti, table, picture, given["report"]) if path is not None]
     if len(set(named)) < len(named):
         raise InputError(f"--out, --vti, --json, --picture and --report must differ; they are {', '.join(map(str, named))}")
     if picture is not None:
         check_picture(picture)
-    check_outputs(named, [file])
+    check_outputs(named, [file], given["force"])
     return out, vti, table, picture
 
 

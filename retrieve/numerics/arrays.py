@@ -189,12 +189,20 @@ _one_core: ContextVar[bool] = ContextVar("one_core", default=False)
 
 
 def cores() -> int:
-    """The number of processors that this thread may use; RETRIEVE_THREADS and `one_core` lower it."""
+    """The number of processors that this thread may use.
+
+    The affinity and the cgroup of the process limit it. RETRIEVE_THREADS, or else OMP_NUM_THREADS, and `one_core` lower it.
+    """
     if _one_core.get():
         return 1
-    have = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    asked = os.environ.get("RETRIEVE_THREADS", "")
-    return min(have, int(asked)) if asked.isdigit() and int(asked) > 0 else have
+    from .processors import allowed_cores
+
+    have = allowed_cores()
+    for name in ("RETRIEVE_THREADS", "OMP_NUM_THREADS"):
+        asked = os.environ.get(name, "").partition(",")[0].strip()
+        if asked.isdecimal() and int(asked) > 0:
+            return min(have, int(asked))
+    return have
 
 
 @contextmanager

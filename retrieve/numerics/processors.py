@@ -3,18 +3,47 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 """The option of Linux's `prctl` that asks for a signal when the parent ends."""
+NO_QUOTA = 1 << 20
 LOOK = 0.5
 """Seconds between two looks for the parent, on other systems."""
+
+
+def allowed_cores() -> int:
+    """The processors that the affinity and the cgroups of this process allow, at least one."""
+    have = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(have, _quota()))
+
+
+@lru_cache(maxsize=1)
+def _quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
+    """The processors that cgroups allow, of version 1 and 2, the outer ones included; a large number without a limit."""
+    groups = {Path()}
+    with suppress(OSError):
+        for line in own.read_text().splitlines():
+            group = Path(line.split(":", 2)[2].strip("/"))
+            groups |= {group, *group.parents}
+    shares = [NO_QUOTA]
+    for group in groups:
+        with suppress(OSError, ValueError):
+            limit, period = (root / group / "cpu.max").read_text().split()
+            shares.append(math.ceil(int(limit) / int(period)))  # "max" is no number
+        with suppress(OSError, ValueError):
+            limit, period = ((root / "cpu" / group / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+            shares += [math.ceil(int(limit) / int(period))] if int(limit) > 0 else []
+    return min(shares)
 
 
 @contextmanager

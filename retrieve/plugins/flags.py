@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from ..errors import OptionError
 from .options import Option, build, options_of, renamed_options, unknown
-from .registry import available, find
+from .registry import available, find, registered
 
 RUN_OPTIONS = frozenset(
     {
@@ -21,6 +22,7 @@ RUN_OPTIONS = frozenset(
         "--bad-pixels",
         "--centred",
         "--device",
+        "--dry-run",
         "--diffractometer",
         "--direct-beam",
         "--distance",
@@ -28,6 +30,7 @@ RUN_OPTIONS = frozenset(
         "--executor",
         "--ffts",
         "--follow-links",
+        "--force",
         "--frame",
         "--hkl",
         "--hold-out",
@@ -56,8 +59,14 @@ RUN_OPTIONS = frozenset(
         "--start",
         "--starts",
         "--support",
+        "--threads",
+        "--verbose",
         "--workers",
+        "-f",
+        "-n",
+        "-o",
         "-q",
+        "-v",
     }
 )
 """The options of `retrieve run` itself: a solver's options must have other names."""
@@ -77,6 +86,15 @@ def solver_from(spec: str, given: dict[str, Any]) -> Any:
     """The solver of a spec, with flags that were given on top."""
     name, stated = split_spec(spec)
     return build(find("solvers", name), stated | given)
+
+
+def complete_solver(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The solvers whose names begin so, for the shell. None is imported."""
+    head, label, begun = incomplete.rpartition("=") if param.multiple else ("", "", incomplete)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        names = sorted(registered("solvers", wait=False))
+    return [CompletionItem(head + label + name) for name in names if name.startswith(begun)]
 
 
 class _Value(click.ParamType):
@@ -169,8 +187,18 @@ class SolverCommand(click.Command):
         own = super().get_params(ctx)
         return own[:-1] + ctx.meta.get("retrieve.flags", []) + own[-1:]
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Options that begin so: the command's, and those of the solver where it is named or nothing else fits."""
+        found = super().shell_complete(ctx, incomplete)
+        if not found and incomplete.startswith("-") and "retrieve.flags" not in ctx.meta:
+            ctx.meta["retrieve.flags"] = flags(find("solvers", split_spec(self._default(ctx))[0]))
+            found = super().shell_complete(ctx, incomplete)
+        return found
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Find the solver first, then parse with its options."""
+        if ctx.resilient_parsing and _value_of("--solver", args) is None:  # the shell completes: a solver takes long to import
+            return super().parse_args(ctx, args)
         args = self._of_recipe([self._current(arg) for arg in args])
         name = split_spec(_value_of("--solver", args) or self._default(ctx))[0]
         ctx.meta["retrieve.flags"] = flags(find("solvers", name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.util
 import reprlib
 import sys
 from collections.abc import Callable
@@ -150,7 +151,7 @@ def available(kind: str) -> dict[str, Any]:
 
 
 def summaries(kind: str) -> dict[str, str]:
-    """The first line of each docstring, by name. Targets of `retrieve` itself are read from their source, not imported."""
+    """The first line of each docstring, by name. Lazy targets are read from their source, not imported, where it says it."""
     found = {}
     for name, (target, plugin) in registered(kind, wait=False).items():
         try:
@@ -163,7 +164,12 @@ def summaries(kind: str) -> dict[str, str]:
 
 
 def _docstring_of_plugin(kind: str, name: str, target: Any, plugin: str) -> Any:
-    return _of_plugin(kind, name, target, plugin).__doc__
+    text = None
+    if isinstance(target, str):
+        spec = importlib.util.find_spec(target.partition(":")[0])  # imports the package around the module, as the plugin did
+        if spec is not None and spec.origin is not None and spec.origin.endswith(".py"):
+            text = _docstring_in(Path(spec.origin), target.partition(":")[2])
+    return _of_plugin(kind, name, target, plugin).__doc__ if text is None else text
 
 
 def _in_time(seconds: float, load: Callable[..., Any], kind: str, name: str, *of: Any) -> Any:
@@ -179,6 +185,10 @@ def _in_time(seconds: float, load: Callable[..., Any], kind: str, name: str, *of
 def _docstring(target: str) -> str | None:
     """The docstring of a class of `retrieve`, given as ``"module:Class"``, from its source."""
     module, _, name = target.partition(":")
-    source = Path(__file__).parents[1].joinpath(*module.split(".")[1:]).with_suffix(".py")
+    return _docstring_in(Path(__file__).parents[1].joinpath(*module.split(".")[1:]).with_suffix(".py"), name)
+
+
+def _docstring_in(source: Path, name: str) -> str | None:
+    """The docstring of a class in a file of Python; None if there is none."""
     classes = (node for node in ast.parse(source.read_text("utf-8")).body if isinstance(node, ast.ClassDef))
     return next((ast.get_docstring(node) for node in classes if node.name == name), None)

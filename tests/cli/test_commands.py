@@ -144,7 +144,6 @@ def test_require_tells_by_its_exit_status(pattern, capsys):
     [
         (["--recipe", "default"], "recipe"),
         (["--recipe=3 er"], "recipe"),
-        (["--beta", "0.8"], "recipe"),
         (["--recipe", "auto"], "auto"),
     ],
 )

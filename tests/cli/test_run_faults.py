@@ -35,8 +35,23 @@ def test_lengths_that_do_not_fit_are_refused_before_the_run(here, lengths, capsy
 def test_a_support_that_vanishes_is_an_error_with_the_option_and_a_value(here, capsys):
     np.savez("scan.npz", intensity=1e5 * measure(blobs((48, 48), seed=1)[0]))
     with pytest.raises(SystemExit, match="1"):
-        main(["run", "scan.npz", "--shrink-wrap.threshold", "0.95", "--starts", "2", "-q"])
+        main(["run", "scan.npz", "--solver", "recipe", "--shrink-wrap.threshold", "0.95", "--starts", "2", "-q"])
     assert "lower --shrink-wrap.threshold 0.95, for example to 0.1" in " ".join(capsys.readouterr().err.split())
     with pytest.raises(SystemExit, match="1"):
-        main(["run", "scan.npz", "--shrink-wrap.threshold", "0.95", "--starts", "2", "--out-dir", "out", "-q", "--json"])
+        main(
+            [
+                "run",
+                "scan.npz",
+                "--solver",
+                "recipe",
+                "--shrink-wrap.threshold",
+                "0.95",
+                "--starts",
+                "2",
+                "--out-dir",
+                "out",
+                "-q",
+                "--json",
+            ]
+        )
     assert "--shrink-wrap.threshold 0.95" in capsys.readouterr().out

@@ -43,7 +43,7 @@ def test_a_store_that_is_begun_anew_names_who_uses_it(scan, capsys):
     other = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert other.stdout.readline() == "held\n"
     with pytest.raises(SystemExit, match="2"):
-        main(["compare", "scan.npz", "--solver", "er", "--json", "c.json", "-q"])
+        main(["compare", "scan.npz", "--solver", "er", "--json", "c.json", "-fq"])
     assert f"process {other.pid} on {host()} is writing c.rows.jsonl; add --resume" in capsys.readouterr().err
     other.communicate("\n")
 

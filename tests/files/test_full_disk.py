@@ -65,6 +65,8 @@ CASES = {
     "scaffold": (["plugin", "new", "my-solver", "--into", "{}"], []),
 }
 """A command with {} for the folder that is full or goes away, and the files there that it replaces."""
+for _command, _outputs in CASES.values():
+    _command += ["--force"] * (_command[0] not in ("train", "plugin"))
 SLOW = {"training", "analysis page", "comparison page", "figures", "page"}
 NO_FOLDER = {"training", "simulated folder", "scaffold"}  # they make their folder, or write no single file
 
@@ -150,6 +152,7 @@ def test_a_full_disk(name, made, small_disk, tmp_path, monkeypatch, capsys):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         for output in outputs:
             (small_disk / output).write_text("old")
+        (tmp_path / "a.cxi").unlink(missing_ok=True)  # with a result that is replaced, its picture goes
         filled(small_disk, left)
         capsys.readouterr()
         code = call(*command)

@@ -44,14 +44,14 @@ def npz(path):
 
 def result(path):
     npz(path.with_name("scan.npz"))
-    main(["run", str(path.with_name("scan.npz")), *SOLVER[:2], "--starts", "2", "--no-picture", "--out", str(path), "-q"])
+    main(["run", str(path.with_name("scan.npz")), *SOLVER[:2], "--starts", "2", "--no-picture", "--out", str(path), "-fq"])
 
 
 def result_reads(seed):
     return [
         [["inspect", "result.cxi"]],
-        [["run", "--replay", "result.cxi", "--out", "out.cxi", "-q"]],
-        [["run", "scan.npz", "--start", "result.cxi", *SOLVER, "--no-picture", "--out", "out.cxi", "-q"]],
+        [["run", "--replay", "result.cxi", "--out", "out.cxi", "-fq"]],
+        [["run", "scan.npz", "--start", "result.cxi", *SOLVER, "--no-picture", "--out", "out.cxi", "-fq"]],
         [["call", "fuzz_child:analysed", "result.cxi"]],
         [["call", "retrieve.io.results:read_result", "result.cxi"]],
     ][seed % 5]

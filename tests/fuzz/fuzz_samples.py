@@ -46,7 +46,7 @@ class Format:
 
 
 def _run(name):
-    return lambda seed: [["run", name, *SOLVER, "--no-picture", "--out", "out.cxi", "-q"]]
+    return lambda seed: [["run", name, *SOLVER, "--no-picture", "--out", "out.cxi", "-fq"]]
 
 
 def hdf5(path):
@@ -99,7 +99,7 @@ def _tif(path, rng):
 
 
 def _prepare(name):
-    return lambda seed: [["prepare", "scan", name, "--no-picture", "--out", "out.cxi", "-q"]]
+    return lambda seed: [["prepare", "scan", name, "--no-picture", "--out", "out.cxi", "-fq"]]
 
 
 def _at(name, write):

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from retrieve.errors import InputError
 from retrieve.numerics import arrays
 from retrieve.numerics.arrays import cores, fftn, find_device, ifftn, like, namespace, synchronise, threads_for, to_numpy
+from retrieve.numerics.processors import NO_QUOTA, _quota, allowed_cores
 
 PORTABLE = ["cpu", "strict", "torch"]
 
@@ -85,15 +86,39 @@ def test_auto_without_a_card_is_the_cpu(monkeypatch):
 
 
 def test_threads(monkeypatch):
-    have = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    have = allowed_cores()
     monkeypatch.delenv("RETRIEVE_THREADS", raising=False)
-    assert cores() == have
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert 1 <= cores() == have <= os.cpu_count()
+    monkeypatch.setenv("OMP_NUM_THREADS", "1,2")
+    assert cores() == 1
+    monkeypatch.delenv("OMP_NUM_THREADS")
     for asked, expected in (("1", 1), ("9999", have), ("0", have), ("many", have)):
         monkeypatch.setenv("RETRIEVE_THREADS", asked)
         assert cores() == expected
     monkeypatch.setattr(arrays, "cores", lambda: 8)
     assert threads_for(256 * 256) == 1
     assert threads_for(128**3) == 8
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"cpu.max": "max 100000"}, NO_QUOTA),
+        ({"job/cpu.max": "150000 100000", "cpu.max": "800000 100000"}, 2),
+        ({"cpu/job/cpu.cfs_quota_us": "300000", "cpu/job/cpu.cfs_period_us": "100000"}, 3),
+        ({"cpu/job/cpu.cfs_quota_us": "-1", "cpu/job/cpu.cfs_period_us": "100000"}, NO_QUOTA),
+        ({}, NO_QUOTA),
+    ],
+)
+def test_the_quota_of_a_cgroup(tmp_path, files, expected):
+    own = tmp_path / "own"
+    own.write_text("0::/job/step\n")
+    for name, text in files.items():
+        path = tmp_path / "root" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n")
+    assert _quota.__wrapped__(tmp_path / "root", own) == expected
 
 
 @pytest.mark.parametrize("shape", [(17,), (12, 30), (8, 9, 10)])

@@ -89,7 +89,7 @@ def test_wrong_axis_order_of_a_scan(peak, frames_file, call, out):
     told = call("prepare", "scan", path, "--out", out)
     refused(told, out, "its 64 frames along axis 0 are 64×40, those along axis 2 would be 64×64", "--axis 2")
     for axis in (0, 2):
-        assert call("prepare", "scan", path, "--axis", axis, "--out", out, "--no-picture")[0] == 0
+        assert call("prepare", "scan", path, "--axis", axis, "--out", out, "--no-picture", "--force")[0] == 0
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from retrieve.simulate import blobs, measure
 from retrieve.solvers.base import Streams
 from retrieve.testing import parametrize_with_checks
 
-plugin = pytest.importorskip("retrieve_daps", reason="not installed: pip install plugins/retrieve-daps")
+plugin = pytest.importorskip("retrieve_daps.sampler", reason="not installed: pip install plugins/retrieve-daps")
 DAPS = plugin.DAPS
 
 

@@ -9,7 +9,7 @@ from retrieve.plugins.registry import find, registered
 from retrieve.simulate import blobs, measure
 from retrieve.testing import parametrize_with_checks
 
-DRAP = pytest.importorskip("retrieve_example", reason="not installed: pip install plugins/retrieve-example").DRAP
+DRAP = pytest.importorskip("retrieve_example.drap", reason="not installed: pip install plugins/retrieve-example").DRAP
 
 
 @parametrize_with_checks([DRAP(iterations=20)])

@@ -1,7 +1,8 @@
 """The accelerated path, for complex64: planned transforms (FFTW) and compiled passes (numba) on a CPU, CuPy on a CUDA card.
 
-The extra `fast` installs FFTW and numba; if one is missing, the other is used alone. Each function does the same as array-API
-code elsewhere, which is its reference in the tests. It returns None for arrays that it does not take.
+numba is a dependency where it has wheels, and the extra `fast` installs FFTW; if one is missing, the other is used alone. Each
+function does the same as array-API code elsewhere, which is its reference in the tests. It returns None for arrays that it does
+not take.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import importlib
 import itertools
 import math
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -32,6 +34,8 @@ def part(name: str) -> Any:
     try:
         return importlib.import_module(f".{name}", __name__)
     except ImportError:
+        if name == "passes":  # once, as the outcome is kept
+            warnings.warn("numba is not there, so passes over arrays are not compiled; pip install numba", stacklevel=2)
         return None
 
 

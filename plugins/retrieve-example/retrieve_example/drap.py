@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from retrieve import Coefficients, Iterative, hookimpl, option
+from retrieve import Coefficients, Iterative, option
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,3 @@ class DRAP(Iterative):
     def coefficients(self) -> Coefficients:
         """λx − λm + P_S((1+λ)m − λx), with m = P_M x."""
         return Coefficients(a=self.strength, b=-self.strength, c=-self.strength, d=1 + self.strength, e=1)
-
-
-@hookimpl
-def register_solvers() -> dict[str, Any]:
-    """Adds `drap`."""
-    return {"drap": DRAP}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from retrieve import Array, Problem, Step, Streams, hookimpl, option
+from retrieve import Array, Problem, Step, Streams, option
 from retrieve.problem.likelihood import Gaussian
 from retrieve.solvers.learned.base import Learned, complex_normal, normalise
 from retrieve.solvers.learned.noise import noise_of
@@ -97,9 +97,3 @@ def support_of(problem: Problem, window: tuple[int, ...], x: Array) -> Array:
     box = torch.zeros((1, *problem.shape), device=x.device)
     box[window_of(problem.shape, window)] = 1
     return box
-
-
-@hookimpl
-def register_solvers() -> dict[str, Any]:
-    """Adds `daps`."""
-    return {"daps": DAPS}

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .driver.solve import Budget, Progress, run
     from .errors import InputError, OptionError, PluginError, RetrieveError, SolverError
     from .evaluate.analyze import Analysis, analyze
+    from .evaluate.benchmarks import Benchmark
     from .evaluate.by_name import compare, solve
     from .evaluate.comparison import Comparison
     from .evaluate.metrics import Metric, metric
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from .report.result_picture import plot
     from .report.result_picture import result_picture as picture
     from .simulate import example
+    from .simulate.base import ObjectSet
     from .solvers.base import Solver, Step, Streams
     from .solvers.coefficients import Coefficients
     from .solvers.constraint import Constraint
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "Analysis": ("evaluate.analyze", "Analysis"),
     "Array": ("numerics.arrays", "Array"),
+    "Benchmark": ("evaluate.benchmarks", "Benchmark"),
     "Budget": ("driver.solve", "Budget"),
     "Coefficients": ("solvers.coefficients", "Coefficients"),
     "Comparison": ("evaluate.comparison", "Comparison"),
@@ -68,6 +71,7 @@ _WHERE = {
     "Iterative": ("solvers.iterative", "Iterative"),
     "Loader": ("prepare.loaders", "Loader"),
     "Metric": ("evaluate.metrics", "Metric"),
+    "ObjectSet": ("simulate.base", "ObjectSet"),
     "Operator": ("operators", "Operator"),
     "OptionError": ("errors", "OptionError"),
     "PluginError": ("errors", "PluginError"),
@@ -111,6 +115,7 @@ _WHERE = {
 __all__ = [
     "Analysis",
     "Array",
+    "Benchmark",
     "Budget",
     "Coefficients",
     "Comparison",
@@ -125,6 +130,7 @@ __all__ = [
     "Iterative",
     "Loader",
     "Metric",
+    "ObjectSet",
     "Operator",
     "OptionError",
     "PluginError",

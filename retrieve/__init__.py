@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from .plugins.options import option
     from .prepare.frames import Frames, FrameStack
     from .prepare.loaders import Loader
-    from .problem import Gaussian, Poisson, Problem
+    from .problem import Gaussian, Likelihood, Poisson, Problem
     from .problem.scoring import Score
     from .report.result_picture import plot
     from .report.result_picture import result_picture as picture
@@ -69,6 +69,7 @@ _WHERE = {
     "Gaussian": ("problem", "Gaussian"),
     "InputError": ("errors", "InputError"),
     "Iterative": ("solvers.iterative", "Iterative"),
+    "Likelihood": ("problem", "Likelihood"),
     "Loader": ("prepare.loaders", "Loader"),
     "Metric": ("evaluate.metrics", "Metric"),
     "ObjectSet": ("simulate.base", "ObjectSet"),
@@ -128,6 +129,7 @@ __all__ = [
     "Gaussian",
     "InputError",
     "Iterative",
+    "Likelihood",
     "Loader",
     "Metric",
     "ObjectSet",

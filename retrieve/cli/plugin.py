@@ -11,7 +11,7 @@ from rich.table import Table
 
 from .console import PlainConsole
 
-SCAFFOLD_KINDS = ("solver", "operator", "prior", "metric", "reader", "set", "command", "executor")
+SCAFFOLD_KINDS = ("solver", "operator", "prior", "metric", "reader", "likelihood", "set", "command", "executor")
 
 
 @click.group("plugin", short_help="write a new plugin, check an installed one, or list what plugins add")

@@ -97,3 +97,9 @@ def register_benchmarks() -> dict[str, Any]:
 def register_commands() -> dict[str, Any]:
     """The commands of the command line."""
     return {name: f"retrieve.cli.{name}:command" for name in importlib.import_module("retrieve.cli").COMMANDS}
+
+
+@hookimpl
+def register_likelihoods() -> dict[str, Any]:
+    """The models of the noise."""
+    return {name.lower(): f"retrieve.problem.likelihood:{name}" for name in ("Gaussian", "Poisson")}

@@ -72,3 +72,11 @@ def register_benchmarks() -> Mapping[str, Any]:  # type: ignore[empty-body]
 @hookspec
 def register_commands() -> Mapping[str, Any]:  # type: ignore[empty-body]
     """`click.Command` instances by name, or lazy ``"module:command"`` targets. ``retrieve NAME`` runs one."""
+
+
+@hookspec
+def register_likelihoods() -> Mapping[str, Any]:  # type: ignore[empty-body]
+    """`retrieve.problem.Likelihood` classes by name, or lazy ``"module:Class"`` targets.
+
+    ``--likelihood NAME:NUMBER`` makes one. The number is its first option.
+    """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import importlib
 import reprlib
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,16 +23,17 @@ PLUGIN_KINDS = {
     "metrics": "retrieve.evaluate.metrics:Metric",
     "priors": "collections.abc:Callable",
     "executors": "collections.abc:Callable",
+    "likelihoods": "retrieve.problem.likelihood:Likelihood",
     "sets": "retrieve.simulate.base:ObjectSet",
     "benchmarks": "retrieve.evaluate.benchmarks:Benchmark",
     "commands": "click:Command",
 }
 """The kinds of things that plugins register, with their types: subclasses of those in `CLASSES`, instances of the others."""
 
-CLASSES = ("solvers", "operators")
+CLASSES = ("solvers", "operators", "likelihoods")
 """The kinds that are registered as classes."""
 
-OPTIONED = ("solvers", "sets")
+OPTIONED = ("solvers", "likelihoods", "sets")
 """The kinds that have options."""
 
 
@@ -140,24 +140,6 @@ def _imported(target: Any) -> Any:
         return target
     module, _, attribute = target.partition(":")
     return getattr(importlib.import_module(module), attribute)
-
-
-def import_from_plugin(module: str) -> bool:
-    """Import a module that a file names, if a plugin registered a lazy target in it; tell whether it is imported.
-
-    The file alone decides nothing: any other module that is not imported yet stays so.
-    """
-    if module in sys.modules:
-        return True
-    lazy = {
-        target.partition(":")[0]
-        for kind in PLUGIN_KINDS
-        for target, plugin in registered(kind).values()
-        if plugin != OWN and isinstance(target, str)
-    }
-    if module in lazy:
-        unguarded(importlib.import_module, module)
-    return module in lazy
 
 
 def available(kind: str) -> dict[str, Any]:

@@ -33,7 +33,7 @@ SETS: dict[str, ObjectSet] = {
 
 
 def set_names() -> tuple[str, ...]:
-    """The names that `object_set` knows, those of plugins last. A set of a plugin that does not load is left out with a warning."""
+    """The names that `object_set` knows, those of plugins last. A plugin's set that does not load is left out with a warning."""
     return tuple(available("sets"))
 
 

@@ -27,6 +27,7 @@ from ..evaluate.metrics import Metric
 from ..io.records import Reader
 from ..operators import Operator
 from ..prepare.loaders import Loader
+from ..problem.likelihood import Likelihood
 from ..simulate.base import ObjectSet
 from ..solvers.base import Solver
 from .case import Case, Check, CheckOutcome
@@ -37,6 +38,7 @@ BASES: dict[str, type] = {
     "metrics": Metric,
     "readers": Reader,
     "loaders": Loader,
+    "likelihoods": Likelihood,
     "sets": ObjectSet,
     "benchmarks": Benchmark,
     "commands": click.Command,
@@ -52,8 +54,8 @@ def case_of(subject: Any, *, kind: str = "", label: str = "", excused: Mapping[s
     Parameters
     ----------
     subject
-        Whatever a plugin can register. Of a solver, operator, set or prior also the class; of a prior any function that makes
-        one.
+        Whatever a plugin can register. Of a solver, operator, likelihood, set or prior also the class; of a prior any
+        function that makes one.
     kind
         One of `retrieve.plugins.registry.PLUGIN_KINDS`. Only executors need it.
     label

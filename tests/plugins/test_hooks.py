@@ -4,18 +4,22 @@ import importlib.metadata
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
+from typing import ClassVar
 
 import click
 import numpy as np
 import pytest
 from test_plugins import Point, fail, module_of
 
-from retrieve import Benchmark, compare
+from retrieve import Benchmark, Gaussian, compare
 from retrieve.cli import main
+from retrieve.cli.source import LikelihoodType
 from retrieve.errors import InputError, PluginError
 from retrieve.evaluate.benchmarks import benchmark, benchmark_names
 from retrieve.plugins import loading
 from retrieve.plugins.registry import find
+from retrieve.problem.likelihood import stored_likelihood
 from retrieve.simulate import Crystals, object_set, set_names
 
 
@@ -83,6 +87,34 @@ def test_a_prior_may_be_trained_on_a_set(acme):
 def test_a_set_with_the_name_of_a_benchmark_that_is_built_in(install):
     install(Point("acme", lambda: module_of(register_benchmarks={"crystal2d": Benchmark(("films2d",))})))
     assert benchmark("crystal2d").sets == ("crystal2d", "crystal2d-strong")
+
+
+@dataclass(frozen=True)
+class Wide(Gaussian):
+    """Normal noise, by another name."""
+
+    name: ClassVar[str] = "wide"
+
+
+def test_a_likelihood_is_taken_by_its_registered_name_alone(install, capsys):
+    install(Point("acme", lambda: module_of(register_likelihoods={"wide": Wide})))
+    made = LikelihoodType().convert("wide:0.3", None, None)
+    assert made == Wide(0.3)
+    assert made.record() == {"name": "wide", "sigma": 0.3}
+    assert stored_likelihood(made.record()) == made
+    assert stored_likelihood({**made.record(), "module": "acme.of.before"}) == made
+    with pytest.raises(click.BadParameter, match=r"unknown likelihood 'wiide'; did you mean wide\?, auto"):
+        LikelihoodType().convert("wiide", None, None)
+    install()
+    assert stored_likelihood({**made.record(), "module": "antigravity"}) is None
+    assert "antigravity" not in sys.modules
+
+
+def test_a_subclass_is_not_kept_as_its_parent():
+    class Narrow(Wide):
+        """No name of its own."""
+
+    assert Narrow(0.2).record()["name"] == "narrow"
 
 
 def test_a_command_of_a_plugin_runs(acme, capsys, tmp_path, monkeypatch):

@@ -29,8 +29,18 @@ OBJECTS = {2: 100, 3: 20}
 class Benchmark:
     """Sets of simulated objects with the budget on which solvers are compared.
 
-    sets: names that `simulate.object_set` knows.  noise: levels σ.  objects: how many of each set.
-    starts: random starts that run together at most.  seconds: what a solver may spend on an object, all its starts together.
+    Parameters
+    ----------
+    sets
+        Names that `simulate.object_set` knows.
+    noise
+        Levels σ of the amplitude noise, as a share of the largest amplitude.
+    objects
+        Number of objects of each set.
+    starts
+        Random starts that run together at most.
+    seconds
+        The time that a solver may spend on an object, all its starts together, s.
     """
 
     sets: tuple[str, ...]

@@ -26,7 +26,7 @@ COMMANDS = {
     "train": "train a prior, or a network that inverts patterns",
     "weights": "list the weights that ship, or show the card of a file",
     "solvers": "list the solvers, or the options of one",
-    "plugin": "write a new plugin, check an installed one, or list what plugins add",
+    "plugin": "write, check and list plugins",
     "doctor": "versions, backends, plugins and transform speed",
     "config": "print a file of options, to be edited",
 }

@@ -14,7 +14,7 @@ from .console import PlainConsole
 SCAFFOLD_KINDS = ("solver", "operator", "prior", "metric", "reader", "likelihood", "set", "command", "executor")
 
 
-@click.group("plugin", short_help="write a new plugin, check an installed one, or list what plugins add")
+@click.group("plugin", short_help="write, check and list plugins")
 def command() -> None:
     """Write a new plugin, check an installed one, or list what plugins add."""
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .driver.solve import Budget, Progress, run
     from .errors import InputError, OptionError, PluginError, RetrieveError, SolverError
     from .evaluate.analyze import Analysis, analyze
+    from .evaluate.benchmarks import Benchmark
     from .evaluate.by_name import compare, solve
     from .evaluate.comparison import Comparison
     from .evaluate.metrics import Metric, metric
@@ -41,11 +42,12 @@ if TYPE_CHECKING:
     from .plugins.options import option
     from .prepare.frames import Frames, FrameStack
     from .prepare.loaders import Loader
-    from .problem import Gaussian, Poisson, Problem
+    from .problem import Gaussian, Likelihood, Poisson, Problem
     from .problem.scoring import Score
     from .report.result_picture import plot
     from .report.result_picture import result_picture as picture
     from .simulate import example
+    from .simulate.base import ObjectSet
     from .solvers.base import Solver, Step, Streams
     from .solvers.coefficients import Coefficients
     from .solvers.constraint import Constraint
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "Analysis": ("evaluate.analyze", "Analysis"),
     "Array": ("numerics.arrays", "Array"),
+    "Benchmark": ("evaluate.benchmarks", "Benchmark"),
     "Budget": ("driver.solve", "Budget"),
     "Coefficients": ("solvers.coefficients", "Coefficients"),
     "Comparison": ("evaluate.comparison", "Comparison"),
@@ -66,8 +69,10 @@ _WHERE = {
     "Gaussian": ("problem", "Gaussian"),
     "InputError": ("errors", "InputError"),
     "Iterative": ("solvers.iterative", "Iterative"),
+    "Likelihood": ("problem", "Likelihood"),
     "Loader": ("prepare.loaders", "Loader"),
     "Metric": ("evaluate.metrics", "Metric"),
+    "ObjectSet": ("simulate.base", "ObjectSet"),
     "Operator": ("operators", "Operator"),
     "OptionError": ("errors", "OptionError"),
     "PluginError": ("errors", "PluginError"),
@@ -111,6 +116,7 @@ _WHERE = {
 __all__ = [
     "Analysis",
     "Array",
+    "Benchmark",
     "Budget",
     "Coefficients",
     "Comparison",
@@ -123,8 +129,10 @@ __all__ = [
     "Gaussian",
     "InputError",
     "Iterative",
+    "Likelihood",
     "Loader",
     "Metric",
+    "ObjectSet",
     "Operator",
     "OptionError",
     "PluginError",

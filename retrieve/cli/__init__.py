@@ -26,7 +26,7 @@ COMMANDS = {
     "train": "train a prior, or a network that inverts patterns",
     "weights": "list the weights that ship, or show the card of a file",
     "solvers": "list the solvers, or the options of one",
-    "plugin": "write a new plugin, or check an installed one",
+    "plugin": "write, check and list plugins",
     "doctor": "versions, backends, plugins and transform speed",
     "config": "print a file of options, to be edited",
 }
@@ -56,24 +56,30 @@ class Commands(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """Import the command called `name`."""
-        if name not in COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(f".{name}", __name__).command
-        return command
+        """Import the command called `name`. A name that is not built in is looked for in the plugins."""
+        if name in COMMANDS:
+            own: click.Command = importlib.import_module(f".{name}", __name__).command
+            return own
+        from ..plugins.registry import find, registered
+
+        return find("commands", name) if name in registered("commands") else None
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; an unknown name is answered with the nearest ones."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from ..plugins.options import unknown
+            from ..plugins.registry import left_out, registered
 
-            ctx.fail(unknown("command", args[0], COMMANDS))
+            if args[0] not in (known := registered("commands")):
+                ctx.fail(unknown("command", args[0], known) + left_out("commands"))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing them."""
+        """List the commands without importing them, nor the plugins."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+        with formatter.section("Commands of plugins"):
+            formatter.write_text("`retrieve plugin list --kind command` lists them.")
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})

@@ -1,4 +1,4 @@
-"""``retrieve plugin``: write a new plugin, or check an installed one."""
+"""``retrieve plugin``: write a new plugin, check an installed one, or list what plugins add."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from rich.table import Table
 
 from .console import PlainConsole
 
-SCAFFOLD_KINDS = ("solver", "operator", "prior", "metric", "reader")
+SCAFFOLD_KINDS = ("solver", "operator", "prior", "metric", "reader", "likelihood", "set", "command", "executor")
 
 
-@click.group("plugin", short_help="write a new plugin, or check an installed one")
+@click.group("plugin", short_help="write, check and list plugins")
 def command() -> None:
-    """Write a new plugin, or check an installed one."""
+    """Write a new plugin, check an installed one, or list what plugins add."""
 
 
 @command.command("new", short_help="write a package with one worked file")
@@ -60,3 +60,25 @@ def check(package: str, seconds: float) -> None:
         console.print(table, "")
     console.print(", ".join(f"{counts[status]} {status}" for status in ("passed", "failed", "skipped")))
     raise SystemExit(1 if counts["failed"] else 0)
+
+
+@command.command("list", short_help="list what installed plugins add")
+@click.option("--kind", help="one kind, such as command or solver  [all]")
+def list_(kind: str | None) -> None:
+    """List everything that installed plugins register: kind, name and plugin."""
+    from ..errors import InputError
+    from ..plugins.loading import OWN
+    from ..plugins.options import unknown
+    from ..plugins.registry import PLUGIN_KINDS, registered
+
+    kinds = {name.removesuffix("s"): name for name in PLUGIN_KINDS}
+    if kind is not None and kind.removesuffix("s") not in kinds:
+        raise InputError(unknown("kind", kind, kinds))
+    table = Table("kind", "name", "plugin", box=None, pad_edge=False)
+    for one, plural in kinds.items():
+        if kind is None or one == kind.removesuffix("s"):
+            for name, (_, plugin) in registered(plural).items():
+                if plugin != OWN:
+                    table.add_row(one, name, plugin)
+    console = PlainConsole()
+    console.print(table if table.row_count else "no plugin adds any; see `retrieve plugin new --help`")

@@ -21,23 +21,26 @@ if TYPE_CHECKING:
 class LikelihoodType(click.ParamType):
     """``auto`` (None), or a likelihood by its name, with its number behind a colon where it is not the default."""
 
-    name = "auto|gaussian[:σ]|poisson[:scale]"
+    name = "auto|gaussian[:σ]|poisson[:scale]|NAME[:NUMBER]"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The likelihood."""
         if not isinstance(value, str) or value == "auto":
             return None if value == "auto" else value
-        from ..errors import OptionError
+        from ..errors import InputError, OptionError
         from ..plugins.options import build, options_of
-        from ..problem.likelihood import LIKELIHOODS
+        from ..plugins.registry import find
 
         name, colon, number = value.partition(":")
-        if name not in LIKELIHOODS:
-            self.fail(f"{value!r} is none of auto, {', '.join(LIKELIHOODS)}; write it like gaussian:0.05", param, ctx)
-        kind = LIKELIHOODS[name]
-        [option] = options_of(kind)
         try:
-            return build(kind, {option.name: number} if colon else {})
+            kind = find("likelihoods", name)
+        except InputError as error:
+            self.fail(f"{error}, auto; write it like gaussian:0.05", param, ctx)
+        first = next(iter(options_of(kind)), None)
+        if colon and first is None:
+            self.fail(f"{value!r}: {name} takes no number; write --likelihood {name}", param, ctx)
+        try:
+            return build(kind, {first.name: number} if colon and first else {})
         except OptionError as error:
             self.fail(f"{value!r}: {error}", param, ctx)
 

@@ -204,12 +204,10 @@ def _with_numbers(stops: Mapping[str, int | None] | None) -> Stops | None:
 
 
 def _likelihood(record: Mapping[str, Any]) -> Likelihood:
-    """The likelihood of a record: ours, or that of a plugin that is loaded."""
+    """The likelihood of a record: ours, or one that a plugin registers."""
     found = stored_likelihood(record)
     if found is None:
-        module = f" of {record['module']}" if "module" in record else ""
-        remedy = "import the module that defines it, or install the plugin that holds it"
-        raise InputError(f"the likelihood {short(record.get('name'))}{module} is unknown here; {remedy}")
+        raise InputError(f"the likelihood {short(record.get('name'))} is unknown here; install the plugin that registers it")
     return found
 
 

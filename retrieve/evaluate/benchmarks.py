@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from ..plugins.options import unknown
+from ..plugins.registry import available, find, left_out
 
 if TYPE_CHECKING:
     from .compare import CompareCase
@@ -28,8 +29,18 @@ OBJECTS = {2: 100, 3: 20}
 class Benchmark:
     """Sets of simulated objects with the budget on which solvers are compared.
 
-    sets: names that `simulate.object_set` knows.  noise: levels σ.  objects: how many of each set.
-    starts: random starts that run together at most.  seconds: what a solver may spend on an object, all its starts together.
+    Parameters
+    ----------
+    sets
+        Names that `simulate.object_set` knows.
+    noise
+        Levels σ of the amplitude noise, as a share of the largest amplitude.
+    objects
+        Number of objects of each set.
+    starts
+        Random starts that run together at most.
+    seconds
+        The time that a solver may spend on an object, all its starts together, s.
     """
 
     sets: tuple[str, ...]
@@ -78,15 +89,16 @@ def benchmark_names() -> tuple[str, ...]:
     """The names that `benchmark` knows: the benchmarks of several sets, then the other sets."""
     from ..simulate import set_names
 
-    return tuple(dict.fromkeys((*BENCHMARKS, *set_names())))
+    return tuple(dict.fromkeys((*available("benchmarks"), *set_names())))
 
 
 def benchmark(name: str) -> Benchmark:
     """The benchmark called `name`, or that of one set. Raises `InputError` for an unknown name, with the nearest."""
     from ..simulate import object_set
 
-    if name in BENCHMARKS:
-        return BENCHMARKS[name]
+    if name in BENCHMARKS or name in available("benchmarks"):
+        found: Benchmark = find("benchmarks", name)
+        return found
     if name not in benchmark_names():
-        raise InputError(unknown("benchmark", name, benchmark_names()))
+        raise InputError(unknown("benchmark", name, benchmark_names()) + left_out("benchmarks"))
     return _of(name, axes=len(object_set(name).shape))

@@ -1,7 +1,8 @@
-"""The solvers, operators, readers, metrics and executors of `retrieve` itself, registered through the hooks of plugins."""
+"""Everything of `retrieve` itself, registered through the hooks of plugins."""
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 from .hookspecs import hookimpl
@@ -78,3 +79,27 @@ def register_metrics() -> dict[str, Any]:
 def register_executors() -> dict[str, Any]:
     """The executors of this machine."""
     return {name: f"retrieve.driver.executors:{name}" for name in ("serial", "threads", "processes")}
+
+
+@hookimpl
+def register_sets() -> dict[str, Any]:
+    """The sets of simulated objects."""
+    return dict(importlib.import_module("retrieve.simulate.catalogue").SETS)
+
+
+@hookimpl
+def register_benchmarks() -> dict[str, Any]:
+    """The locked benchmarks."""
+    return dict(importlib.import_module("retrieve.evaluate.benchmarks").BENCHMARKS)
+
+
+@hookimpl
+def register_commands() -> dict[str, Any]:
+    """The commands of the command line."""
+    return {name: f"retrieve.cli.{name}:command" for name in importlib.import_module("retrieve.cli").COMMANDS}
+
+
+@hookimpl
+def register_likelihoods() -> dict[str, Any]:
+    """The models of the noise."""
+    return {name.lower(): f"retrieve.problem.likelihood:{name}" for name in ("Gaussian", "Poisson")}

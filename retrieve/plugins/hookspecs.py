@@ -54,3 +54,29 @@ def register_executors() -> Mapping[str, Any]:  # type: ignore[empty-body]
     ``--executor NAME:WHERE`` calls one with the text after the colon and the number of workers. It returns a context manager
     of a `concurrent.futures.Executor`.
     """
+
+
+@hookspec
+def register_sets() -> Mapping[str, Any]:  # type: ignore[empty-body]
+    """`retrieve.simulate.ObjectSet` instances by name, or lazy ``"module:SET"`` targets.
+
+    ``retrieve simulate NAME``, ``compare --benchmark NAME`` and ``train KIND NAME`` take them.
+    """
+
+
+@hookspec
+def register_benchmarks() -> Mapping[str, Any]:  # type: ignore[empty-body]
+    """`retrieve.evaluate.benchmarks.Benchmark` instances by name, or lazy ``"module:BENCHMARK"`` targets."""
+
+
+@hookspec
+def register_commands() -> Mapping[str, Any]:  # type: ignore[empty-body]
+    """`click.Command` instances by name, or lazy ``"module:command"`` targets. ``retrieve NAME`` runs one."""
+
+
+@hookspec
+def register_likelihoods() -> Mapping[str, Any]:  # type: ignore[empty-body]
+    """`retrieve.problem.Likelihood` classes by name, or lazy ``"module:Class"`` targets.
+
+    ``--likelihood NAME:NUMBER`` makes one. The number is its first option.
+    """

@@ -6,7 +6,6 @@ import ast
 import importlib
 import importlib.util
 import reprlib
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,11 +24,18 @@ PLUGIN_KINDS = {
     "metrics": "retrieve.evaluate.metrics:Metric",
     "priors": "collections.abc:Callable",
     "executors": "collections.abc:Callable",
+    "likelihoods": "retrieve.problem.likelihood:Likelihood",
+    "sets": "retrieve.simulate.base:ObjectSet",
+    "benchmarks": "retrieve.evaluate.benchmarks:Benchmark",
+    "commands": "click:Command",
 }
-"""The kinds of things that plugins register, with their types: subclasses of the first two, instances of the others."""
+"""The kinds of things that plugins register, with their types: subclasses of those in `CLASSES`, instances of the others."""
 
-CLASSES = ("solvers", "operators")
+CLASSES = ("solvers", "operators", "likelihoods")
 """The kinds that are registered as classes."""
+
+OPTIONED = ("solvers", "likelihoods", "sets")
+"""The kinds that have options."""
 
 
 def registered(kind: str, wait: bool = True) -> dict[str, tuple[Any, str]]:
@@ -87,7 +93,7 @@ def find(kind: str, name: str) -> Any:
         return _imported(own[name])
     known = registered(kind)
     if name not in known:
-        raise InputError(unknown(kind[:-1], name, known))
+        raise InputError(unknown(kind[:-1], name, known) + left_out(kind))
     return unguarded(_of_plugin, kind, name, *known[name])
 
 
@@ -96,7 +102,7 @@ def _of_plugin(kind: str, name: str, target: Any, plugin: str) -> Any:
     if (kind, name) in loaded().clashes:
         raise PluginError(_clash_message(kind, name))
     try:
-        found = _imported(target) if isinstance(target, str) else target
+        found = _imported(target)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -108,35 +114,33 @@ def _of_plugin(kind: str, name: str, target: Any, plugin: str) -> Any:
         right, what = isinstance(found, wanted), f"a {wanted.__name__}"
     if not right:
         raise PluginError(f"{kind[:-1]} {name!r} of plugin {plugin} is {reprlib.repr(found)}; register {what}")
-    if kind == "solvers":
+    if kind in OPTIONED:
         try:
-            [(option.range, str(option.default)) for option in options_of(found)]
+            [(option.range, str(option.default)) for option in options_of(found if kind in CLASSES else type(found))]
         except Exception as error:
-            raise PluginError(f"solver {name!r} of plugin {plugin}: its options cannot be read ({in_words(error)})") from error
+            raise PluginError(
+                f"{kind[:-1]} {name!r} of plugin {plugin}: its options cannot be read ({in_words(error)})"
+            ) from error
     return found
 
 
-def _imported(target: str) -> Any:
+def left_out(kind: str) -> str:
+    """The plugins that may miss in a list of all names of a `kind`, each with the reason; to be added to a message."""
+    plugins = loaded()
+    missed = [
+        f"; plugin {plugin} was left out: {reason}"
+        for plugin, reason in plugins.broken.items()
+        if plugin not in plugins.origin or f"register_{kind}" in reason
+    ]
+    return "".join(missed)
+
+
+def _imported(target: Any) -> Any:
+    """A target; one that is named ``"module:object"`` is imported."""
+    if not isinstance(target, str):
+        return target
     module, _, attribute = target.partition(":")
     return getattr(importlib.import_module(module), attribute)
-
-
-def import_from_plugin(module: str) -> bool:
-    """Import a module that a file names, if a plugin registered a lazy target in it; tell whether it is imported.
-
-    The file alone decides nothing: any other module that is not imported yet stays so.
-    """
-    if module in sys.modules:
-        return True
-    lazy = {
-        target.partition(":")[0]
-        for kind in PLUGIN_KINDS
-        for target, plugin in registered(kind).values()
-        if plugin != OWN and isinstance(target, str)
-    }
-    if module in lazy:
-        unguarded(importlib.import_module, module)
-    return module in lazy
 
 
 def available(kind: str) -> dict[str, Any]:

@@ -13,14 +13,15 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InputError
 from ..numerics.arrays import TINY, Array, namespace
 from ..plugins.options import build, option, validate, values_of
-from ..plugins.registry import import_from_plugin
+from ..plugins.registry import find
 
 MAX_WHOLE = 1e4  # above it, the square of a float32 amplitude is a whole number or not by rounding
 SQUARE_TOLERANCE = 5e-3  # what rounding may make of a whole number below MAX_WHOLE that was kept as a float32 amplitude
@@ -37,8 +38,10 @@ COUNTING_SIGMA = 0.5
 class Likelihood(ABC):
     """Noise of the measured amplitude y = √I, given the expected intensity P.
 
-    The methods take arrays of one shape and return an array of that shape.
+    The methods take arrays of one shape and return an array of that shape. `name` is the registered name, which files keep.
     """
+
+    name: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         validate(self)
@@ -82,10 +85,9 @@ class Likelihood(ABC):
         return xp.sum(xp.where(valid, nll, xp.zeros_like(nll)), axis=tuple(range(1, p.ndim)))
 
     def record(self) -> dict[str, Any]:
-        """The name, the module of a plugin's one, and the options, for a file; `stored_likelihood` reads them back."""
-        module = type(self).__module__
-        place = {} if module.startswith("retrieve.") else {"module": module}
-        return {"name": type(self).__name__.lower(), **place, **values_of(self)}
+        """The name and the options, for a file; `stored_likelihood` reads them back. No class inherits the name of another."""
+        kind = type(self)
+        return {"name": vars(kind).get("name") or kind.__name__.lower(), **values_of(self)}
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ class Gaussian(Likelihood):
     .. [1] F. J. Anscombe, Biometrika 35, 246 (1948).
     """
 
+    name: ClassVar[str] = "gaussian"
     sigma: float = option(COUNTING_SIGMA, "standard deviation of the amplitude noise, in the units of √I", gt=0)
 
     def nll(self, p: Array, y: Array) -> Array:
@@ -139,6 +142,7 @@ class Poisson(Likelihood):
         Counts s per unit of intensity.
     """
 
+    name: ClassVar[str] = "poisson"
     scale: float = option(1.0, "counts per unit of intensity", gt=0)
 
     def nll(self, p: Array, y: Array) -> Array:
@@ -200,27 +204,16 @@ def _polynomial(coefficients: Sequence[float], u: Array) -> Array:
     return value
 
 
-LIKELIHOODS: Mapping[str, type[Likelihood]] = {"gaussian": Gaussian, "poisson": Poisson}
-
-
 def stored_likelihood(record: Any) -> Likelihood | None:
-    """The likelihood of a `Likelihood.record`, also one that a plugin defines; None for anything else."""
+    """The likelihood of a `Likelihood.record`, by its registered name; None for anything else."""
     if not isinstance(record, Mapping) or not isinstance(record.get("name"), str):
         return None
-    values = {name: value for name, value in record.items() if name not in ("name", "module")}
-    module = record.get("module")
-    if isinstance(module, str):
-        import_from_plugin(module)
-    for kind in _kinds(Likelihood):
-        if kind.__name__.lower() == record["name"] and module in (None, kind.__module__):
-            made: Likelihood = build(kind, values)
-            return made
-    return None
-
-
-def _kinds(kind: type) -> list[type]:
-    children: list[type] = kind.__subclasses__()
-    return [found for child in children for found in (child, *_kinds(child))]
+    try:
+        kind = find("likelihoods", record["name"])
+    except InputError:
+        return None
+    made: Likelihood = build(kind, {name: value for name, value in record.items() if name not in ("name", "module")})
+    return made
 
 
 # the noise of a measurement, as far as the data and what is known of them tell --------------------

@@ -5,8 +5,7 @@ A name always means the same objects. Benchmarks and published figures use named
 
 from __future__ import annotations
 
-from ..errors import InputError
-from ..plugins.options import unknown
+from ..plugins.registry import available, find
 from .base import ObjectSet
 from .crystal_kinds import KINDS, CrystalKinds
 from .crystals import Crystals
@@ -16,7 +15,7 @@ from .films import Films, Films3D
 TIERS = (10, 25, 50, 100)
 """Numbers of domains, from easy to hard; the paper's film has about 50."""
 
-_SETS: dict[str, ObjectSet] = {
+SETS: dict[str, ObjectSet] = {
     "domains2d": Domains2D(),
     **{f"domains2d-{n}": Domains2D(domains=n) for n in TIERS},
     **{f"domains2d-{n}-{kind}": Domains2D(domains=n, kind=kind) for n in TIERS for kind in ("blobs", "cells")},
@@ -34,12 +33,19 @@ _SETS: dict[str, ObjectSet] = {
 
 
 def set_names() -> tuple[str, ...]:
-    """The names that `object_set` knows."""
-    return tuple(_SETS)
+    """The names that `object_set` knows, those of plugins last. A plugin's set that does not load is left out with a warning."""
+    return tuple(available("sets"))
 
 
 def object_set(name: str) -> ObjectSet:
-    """The set called `name`. Raises InputError for an unknown name, with the nearest."""
-    if name not in _SETS:
-        raise InputError(unknown("set", name, _SETS))
-    return _SETS[name]
+    """The set called `name`, ours or of a plugin.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, with the nearest.
+    PluginError
+        For a set of a plugin that does not load.
+    """
+    found: ObjectSet = find("sets", name)
+    return found

@@ -1,4 +1,4 @@
-"""The conformance kit: what a solver, operator, prior, metric, reader or loader must do to live in `retrieve`.
+"""The conformance kit: what everything that a plugin registers must do to live in `retrieve`.
 
 A plugin's whole test file::
 
@@ -19,15 +19,30 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+import click
+
 from ..errors import InputError
+from ..evaluate.benchmarks import Benchmark
 from ..evaluate.metrics import Metric
 from ..io.records import Reader
 from ..operators import Operator
 from ..prepare.loaders import Loader
+from ..problem.likelihood import Likelihood
+from ..simulate.base import ObjectSet
 from ..solvers.base import Solver
 from .case import Case, Check, CheckOutcome
 
-BASES: dict[str, type] = {"solvers": Solver, "operators": Operator, "metrics": Metric, "readers": Reader, "loaders": Loader}
+BASES: dict[str, type] = {
+    "solvers": Solver,
+    "operators": Operator,
+    "metrics": Metric,
+    "readers": Reader,
+    "loaders": Loader,
+    "likelihoods": Likelihood,
+    "sets": ObjectSet,
+    "benchmarks": Benchmark,
+    "commands": click.Command,
+}
 """The base class of each kind that has one. The checks of a kind are in the module of its name."""
 
 __all__ = ["Case", "Check", "CheckOutcome", "case_of", "checks_of", "parametrize_with_checks", "run_checks"]
@@ -39,10 +54,10 @@ def case_of(subject: Any, *, kind: str = "", label: str = "", excused: Mapping[s
     Parameters
     ----------
     subject
-        A solver, operator, prior, metric, reader, loader or executor's factory. Of a solver, operator or prior also the class;
-        of a prior any function that makes one.
+        Whatever a plugin can register. Of a solver, operator, likelihood, set or prior also the class; of a prior any
+        function that makes one.
     kind
-        ``solvers``, ``operators``, ``priors``, ``metrics``, ``readers``, ``loaders`` or ``executors``. Only executors need it.
+        One of `retrieve.plugins.registry.PLUGIN_KINDS`. Only executors need it.
     label
         Name in reports. By default the kind and the subject's own name.
     excused

@@ -14,8 +14,21 @@ from string import Template
 from ..errors import InputError
 from ..plugins.registry import registered
 
-SUBJECTS = {"solver": "$cls()", "operator": "$cls.example()", "prior": "$cls", "metric": "$module", "reader": "READER"}
+SUBJECTS = {
+    "solver": "$cls()",
+    "operator": "$cls.example()",
+    "prior": "$cls",
+    "metric": "$module",
+    "reader": "READER",
+    "likelihood": "$cls()",
+    "set": "$cls()",
+    "command": "command",
+    "executor": "open_pool",
+}
 """What the test hands to the kit, for each kind of plugin."""
+
+SETTINGS = {"executor": ', kind="executors"'}
+"""What else the test tells the kit."""
 
 USES = {
     "solver": "retrieve compare example:crystal2d --solver $name --solver hio",
@@ -23,6 +36,10 @@ USES = {
     "prior": "retrieve run film.npz --solver diffusion:weights=$name",
     "metric": "retrieve compare example:crystal2d --solver hio --metric $module",
     "reader": "retrieve inspect scan.$suffix",
+    "likelihood": "retrieve run example:crystal2d --solver cg --likelihood $name:0.4",
+    "set": "retrieve compare --benchmark $name --solver auto --objects 2 --noise 0",
+    "command": "retrieve $name scan.retrieved.cxi",
+    "executor": "retrieve compare example:crystal2d --solver hio --executor $name --workers 2",
 }
 
 
@@ -71,6 +88,7 @@ def _rendered(name: str, kind: str) -> dict[str, str]:
         raise InputError(f"name {name!r} is a word of the worked file itself; give another, such as my-{name}")
     words = {"name": name, "module": module, "cls": cls, "kind": kind, "suffix": module.replace("_", "")}
     words["subject"] = Template(SUBJECTS[kind]).substitute(words)
+    words["settings"] = SETTINGS.get(kind, "")
     words["use"] = Template(USES[kind]).substitute(words)
     texts = {
         "pyproject.toml": _template("pyproject.toml"),

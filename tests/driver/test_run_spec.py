@@ -152,11 +152,13 @@ class Uneven(Gaussian):
     """A likelihood as a plugin may define one."""
 
 
-def test_a_likelihood_of_a_plugin_comes_back_or_is_named(hard):
+def test_a_likelihood_of_a_plugin_comes_back_or_is_named(hard, monkeypatch):
+    entries = {"gaussian": "retrieve.problem.likelihood:Gaussian", "uneven": Uneven}
+    monkeypatch.setattr("retrieve.plugins.builtin.register_likelihoods", lambda: entries)
     result = solve(HIO(iterations=3), hard.replace(likelihood=Uneven(sigma=0.7)))
     assert RunSpec.from_record(result.manifest).likelihood == Uneven(sigma=0.7)
     unknown = {**result.manifest, "likelihood": {"name": "lorentz", "width": 2.0}}
-    with pytest.raises(InputError, match="the likelihood 'lorentz' is unknown here; import the module that defines it"):
+    with pytest.raises(InputError, match="the likelihood 'lorentz' is unknown here; install the plugin that registers it"):
         RunSpec.from_record(unknown)
 
 

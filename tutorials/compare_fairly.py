@@ -13,7 +13,7 @@ from pathlib import Path
 from retrieve.driver.solve import Budget
 from retrieve.evaluate import benchmarks
 from retrieve.evaluate.compare import compare, paired, summarise
-from retrieve.evaluate.tables import to_dict, write_record
+from retrieve.evaluate.tables import write_json
 from retrieve.report.page import write_page
 from retrieve.solvers import HIO, RAAR, RRR
 
@@ -56,5 +56,5 @@ for test in paired(found):
 
 # 6. Keep everything. The page has every row and picture, the JSON every option, seed and version.
 write_page(found, FOLDER / "compare.html")
-write_record(to_dict(found), FOLDER / "compare.json")
+write_json(found, FOLDER / "compare.json")
 print(f"written: {FOLDER / 'compare.html'}, {FOLDER / 'compare.json'}")

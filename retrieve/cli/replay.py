@@ -115,6 +115,7 @@ def _first_difference(before: Result, now: Result) -> list[str]:
 
 def _check_input(path: Path, source: Mapping[str, Any], named: Collection[Any]) -> None:
     """Raise `InputError` unless the measurement, its mask and its support are there as they were. Nothing is parsed."""
+    from ..io.external import ExternalResult
     from ..io.registry import split_key
 
     if not source.get("path"):
@@ -124,6 +125,8 @@ def _check_input(path: Path, source: Mapping[str, Any], named: Collection[Any]) 
     for role in ("mask", "support"):
         if source.get(role):
             file, digest = str(split_key(source[role])[0]), source.get(f"{role}_sha256")
+            if not Path(file).is_file():  # a folder of results, or a file with its convention
+                file = str(ExternalResult.named(source[role]).path)
             _check_file(path, role, file, digest, trusted=source[role] in named)
 
 

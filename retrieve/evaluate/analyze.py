@@ -41,13 +41,38 @@ class Fineness(NamedTuple):
 class Analysis:
     """The figures of an ensemble of n members, all of one shape.
 
-    names: of the files.  kind: "starts" or "samples".  groups: (n,), the file that each member is from.
-    members: complex64 (n, *shape), aligned to number `reference`, their centre of mass at N//2.
-    scores: of each member.  left_out: how many failed.  matrix: (n, n), complex correlation of each pair.
-    pairs: by quantity (amplitude, phase, diffraction), (n, n).  errors: by metric, (n,), over all measured pixels of the
-    member's own data; "r" is the R of `scores`, over the fitted pixels.
-    clusters: of members that agree by `threshold` on average.  modes: what they share and in what they differ.
-    curves: PRTF, and FRC between two files or two halves.  meta: of the first file.
+    Attributes
+    ----------
+    names : tuple of str
+        Of the files.
+    kind : str
+        "starts" or "samples".
+    groups : ndarray
+        (n,), the file that each member is from.
+    members : ndarray
+        complex64 (n, *shape), aligned to number `reference`, their centre of mass at N//2.
+    reference : int
+        Number of the member to which the others are aligned.
+    scores : tuple of Score
+        Of each member.
+    left_out : int
+        How many failed.
+    matrix : ndarray
+        (n, n), complex correlation of each pair.
+    pairs : mapping
+        By quantity (amplitude, phase, diffraction), (n, n).
+    errors : mapping
+        By metric, (n,), over all measured pixels of the member's own data; "r" is the R of `scores`, over the fitted pixels.
+    clusters : tuple of Cluster
+        Of members that agree by `threshold` on average.
+    threshold : float
+        Mean correlation within a cluster.
+    modes : SharedModes
+        What the members share, and in what they differ.
+    curves : tuple of Fineness
+        PRTF, and FRC between two files or two halves.
+    meta : mapping
+        Of the first file.
     """
 
     names: tuple[str, ...]

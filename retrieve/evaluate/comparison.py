@@ -57,8 +57,16 @@ class Picture:
 class Comparison:
     """Rows of a comparison with how they were made.
 
-    settings: benchmark or files, starts, seed, budget, seconds and clock, hold_out, versions, device, notes.
-    solvers: label → name and all options.  pictures: a few objects, every solver on each.
+    Attributes
+    ----------
+    settings : mapping
+        Benchmark or files, starts, seed, budget, seconds and clock, hold_out, versions, device, notes.
+    solvers : mapping
+        Name and all options of each solver, by its label.
+    rows : tuple of Row
+        One a start, and one for the start that the free score chose.
+    pictures : tuple of Picture
+        A few objects, every solver on each.
     """
 
     settings: Mapping[str, Any]

@@ -46,9 +46,12 @@ class Parts:
             raise InputError(f"{self.path} lacks the values {place}; {self.remedy}")
         return item
 
-    def array(self, place: str, kinds: str, shape: tuple[int | None, ...], finite: bool = True) -> np.ndarray:
-        """An array of a type (`numpy.dtype.kind`) and a shape; see `check_array`."""
+    def array(
+        self, place: str, kinds: str, shape: tuple[int | None, ...], finite: bool = True, empty: bool = False
+    ) -> np.ndarray:
+        """An array of a type (`numpy.dtype.kind`) and a shape; see `check_array`. empty: whether it may have no element."""
         item, what = self.dataset(place), f"{self.path}: {place}"
+        shape = item.shape if empty and item.shape == (0,) and shape == (None,) else shape
         check_array(item, what, kinds, shape, self.remedy, finite=False)
         check_claim(what, item.shape, item.dtype.itemsize, item.id.get_storage_size())
         return check_array(np.asarray(readable(item)[()]), what, kinds, shape, self.remedy, finite)

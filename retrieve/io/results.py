@@ -164,7 +164,7 @@ def _history(parts: Parts, place: str) -> dict[str, list[float]]:
     columns: dict[str, list[float]] = {}
     length: int | None = None
     for name in parts.names(place):
-        columns[now.get(name, name)] = parts.array(f"{place}/{name}", "fiu", (length,), finite=False).tolist()
+        columns[now.get(name, name)] = parts.array(f"{place}/{name}", "fiu", (length,), finite=False, empty=True).tolist()
         length = len(columns[now.get(name, name)])
     if columns and not {"step", "r"} <= set(columns):
         raise InputError(f"{parts.path} lacks step or r in {place}; {parts.remedy}")

@@ -5,11 +5,7 @@ All iterative code is written against the Python array API. This module decides 
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -20,6 +16,9 @@ from array_api_compat import device as _device_of
 
 from ..errors import InputError
 from . import fast
+from .processors import cores as cores
+from .processors import one_core as one_core
+from .processors import threads_for as threads_for
 
 try:  # the compiled core of scipy.fft: without its dispatch and checks a 64² transform takes a third less
     from scipy.fft._pocketfft.pypocketfft import c2c as _c2c
@@ -63,7 +62,20 @@ def namespace(x: Array) -> Any:
 
 
 def like(a: Any, x: Array) -> Array:
-    """Return `a`, an array of any library or None, as an array of x's library on x's device."""
+    """Return `a` as an array of x's library on x's device.
+
+    Parameters
+    ----------
+    a : array or None
+        An array of any library; None stays None.
+    x : Array
+        Its library and device are taken.
+
+    Returns
+    -------
+    Array
+        The array, of the shape of `a`.
+    """
     xp = namespace(x)
     if a is None or isinstance(a, type(x)):
         return a
@@ -183,41 +195,6 @@ def _cuda_devices() -> int:
         return cupy.cuda.runtime.getDeviceCount()
     except Exception:  # CuPy raises its own errors for a missing driver, ImportError without CuPy
         return 0
-
-
-_one_core: ContextVar[bool] = ContextVar("one_core", default=False)
-
-
-def cores() -> int:
-    """The number of processors that this thread may use.
-
-    The affinity and the cgroup of the process limit it. RETRIEVE_THREADS, or else OMP_NUM_THREADS, and `one_core` lower it.
-    """
-    if _one_core.get():
-        return 1
-    from .processors import allowed_cores
-
-    have = allowed_cores()
-    for name in ("RETRIEVE_THREADS", "OMP_NUM_THREADS"):
-        asked = os.environ.get(name, "").partition(",")[0].strip()
-        if asked.isdecimal() and int(asked) > 0:
-            return min(have, int(asked))
-    return have
-
-
-@contextmanager
-def one_core() -> Iterator[None]:
-    """Let this thread use one processor alone, because others work beside it."""
-    token = _one_core.set(True)
-    try:
-        yield
-    finally:
-        _one_core.reset(token)
-
-
-def threads_for(size: int) -> int:
-    """Threads for a transform of `size` points: one below half a million points, where two are slower."""
-    return 1 if size < 500_000 else cores()
 
 
 def fftn(x: Array, ndim: int, workers: int = 1) -> Array:

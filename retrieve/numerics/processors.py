@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 
@@ -82,3 +83,36 @@ def _follow(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(LOOK)
     os._exit(1)
+
+
+_one_core: ContextVar[bool] = ContextVar("one_core", default=False)
+
+
+def cores() -> int:
+    """The number of processors that this thread may use.
+
+    The affinity and the cgroup of the process limit it. RETRIEVE_THREADS, or else OMP_NUM_THREADS, and `one_core` lower it.
+    """
+    if _one_core.get():
+        return 1
+    have = allowed_cores()
+    for name in ("RETRIEVE_THREADS", "OMP_NUM_THREADS"):
+        asked = os.environ.get(name, "").partition(",")[0].strip()
+        if asked.isdecimal() and int(asked) > 0:
+            return min(have, int(asked))
+    return have
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Let this thread use one processor alone, because others work beside it."""
+    token = _one_core.set(True)
+    try:
+        yield
+    finally:
+        _one_core.reset(token)
+
+
+def threads_for(size: int) -> int:
+    """Threads for a transform of `size` points: one below half a million points, where two are slower."""
+    return 1 if size < 500_000 else cores()

@@ -41,30 +41,26 @@ def usable_pixels(
     return valid & ~bad
 
 
-def checked_amplitude(data: NDArray, valid: NDArray[np.bool_], name: str) -> NDArray[np.float32]:
-    """The amplitude of a measurement, float32 (*shape), from an intensity or an amplitude that is 0 where not valid.
+def check_content(name: str, measured: int, size: int, power: float) -> None:
+    """Raise `InputError` for a measurement in which no object can be found.
 
-    Raises `InputError` where no object can be found: too few measured pixels, zeros alone, and numbers so large or small that
-    their squares and sums are no float32.
+    It has too few measured pixels, zeros alone, or numbers so large or small that their squares and sums are no float32.
+    power: the summed intensity of the measured pixels.
     """
-    measured, least = int(valid.sum()), min(LEAST_MEASURED, valid.size // 8)
-    if not data.any():
+    least = min(LEAST_MEASURED, size // 8)
+    if power == 0:
         raise InputError(f"{name} is zero on all {measured} measured pixels; check the file, key and mask")
     if measured < least:
         raise InputError(
-            f"{name} has {measured} measured pixels of {valid.size}, at least {least} are needed to find an object; check the "
+            f"{name} has {measured} measured pixels of {size}, at least {least} are needed to find an object; check the "
             "mask and its convention (--mask-convention)"
         )
-    with np.errstate(over="ignore", under="ignore"):
-        power = float(np.sum(data if name == "intensity" else np.square(data, dtype=np.float64), dtype=np.float64))
     least_power, most_power = POWER_RANGE
     if not least_power <= power <= most_power:
         raise InputError(
             f"{name} adds up to an intensity of {power:.3g} over all pixels, beyond the range of single precision, "
             f"{least_power:g} to {most_power:g}; {'divide' if power > 1 else 'multiply'} it by a constant, the units are free"
         )
-    data = data.astype(np.float32, copy=False)
-    return np.sqrt(data) if name == "intensity" else data
 
 
 def checked_support(support: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.bool_]:

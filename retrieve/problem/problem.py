@@ -17,7 +17,7 @@ from ..numerics.arrays import TINY, Array, Device, like, namespace, to_numpy
 from ..operators import FarField, Operator
 from ..plugins.shown import as_html, as_png
 from .autocorrelation import extent, islands, may_be_real, widths
-from .checks import check_measurement, checked_amplitude, checked_array, checked_support, usable_pixels
+from .checks import check_content, check_measurement, checked_array, checked_support, usable_pixels
 from .likelihood import Gaussian, Likelihood
 from .meta import check_meta
 from .words import centred_intensity, text_of
@@ -97,12 +97,15 @@ class Problem:
         """
         if (intensity is None) == (amplitude is None):
             raise InputError("give either intensity= or amplitude=, one of them")
-        name = "amplitude" if intensity is None else "intensity"
-        data = np.asarray(amplitude if intensity is None else intensity)
+        name, data = ("amplitude", np.asarray(amplitude)) if intensity is None else ("intensity", np.asarray(intensity))
         check_measurement(name, data.dtype, data.shape)
         valid = np.ones(data.shape, bool) if mask is None else checked_array(mask, data.shape, "mask", bool)
         valid = usable_pixels(valid, np.isfinite(data), data < 0, name, bad_pixels == "mask")
-        y = checked_amplitude(np.where(valid, data, 0), valid, name)
+        data = np.where(valid, data, 0)
+        with np.errstate(over="ignore", under="ignore"):
+            power = float(np.sum(data if amplitude is None else np.square(data, dtype=np.float64), dtype=np.float64))
+        check_content(name, int(valid.sum()), valid.size, power)
+        y = np.sqrt(data, dtype=np.float32) if amplitude is None else data.astype(np.float32, copy=False)
         return cls(
             amplitude=np.fft.ifftshift(y) if centred else y,
             valid=np.fft.ifftshift(valid) if centred else valid,

@@ -117,7 +117,8 @@ def test_a_replay_is_not_written_over_a_result(scan):
     called("run", "--replay", "scan.retrieved.cxi", "-o", "again.cxi", "-q", "-f")
 
 
-def test_require_says_why_on_standard_error_and_piped_lines_are_whole(scan, capsys):
+def test_require_says_why_on_standard_error_and_piped_lines_are_whole(scan, capsys, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
     called(*RUN, "--require", "solved", code=1)
     assert capsys.readouterr().err.startswith("--require solved: the verdict is ")
     called("solvers")

@@ -13,7 +13,7 @@ WRITE = """
 import os, signal, sys
 from retrieve.files import replacing
 with replacing(sys.argv[1]) as partial:
-    partial.write_text("half")
+    partial.write(b"half")
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -58,7 +58,7 @@ def test_a_zombie_is_dead():
 @pytest.mark.parametrize("name", ["a" * 255, "ü" * 127])
 def test_long_names_can_be_written(tmp_path, name):
     with replacing(tmp_path / name) as partial:
-        partial.write_text("whole")
+        partial.write(b"whole")
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
@@ -67,10 +67,9 @@ def test_two_threads_that_write_one_file_do_not_mix(tmp_path):
 
     def write(letter):
         with replacing(tmp_path / "a") as partial:
-            partial.write_text(letter * 1000)
+            partial.write(letter.encode() * 1000)
             gate.wait()
-            with partial.open("a") as file:
-                file.write(letter * 1000)
+            partial.write(letter.encode() * 1000)
 
     threads = [threading.Thread(target=write, args=(letter,)) for letter in "xy"]
     for thread in threads:

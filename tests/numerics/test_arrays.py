@@ -8,7 +8,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from retrieve.errors import InputError
-from retrieve.numerics import arrays
+from retrieve.numerics import processors
 from retrieve.numerics.arrays import cores, fftn, find_device, ifftn, like, namespace, synchronise, threads_for, to_numpy
 from retrieve.numerics.processors import NO_QUOTA, _quota, allowed_cores
 
@@ -96,7 +96,7 @@ def test_threads(monkeypatch):
     for asked, expected in (("1", 1), ("9999", have), ("0", have), ("many", have)):
         monkeypatch.setenv("RETRIEVE_THREADS", asked)
         assert cores() == expected
-    monkeypatch.setattr(arrays, "cores", lambda: 8)
+    monkeypatch.setattr(processors, "cores", lambda: 8)
     assert threads_for(256 * 256) == 1
     assert threads_for(128**3) == 8
 

@@ -81,7 +81,7 @@ def test_a_folder_that_cannot_be_is_told_before_any_work(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     with pytest.raises(SystemExit, match="2"):
         main(["reproduce", "speed", "--out", str(tmp_path / "file" / "out")])
-    assert "choose another folder" in capsys.readouterr().err
+    assert "choose another place" in capsys.readouterr().err
 
 
 def test_an_interrupted_figure_goes_on_from_the_runs_that_are_kept(tmp_path):

@@ -8,7 +8,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from retrieve.errors import InputError
-from retrieve.numerics import processors
+from retrieve.numerics import arrays, processors
 from retrieve.numerics.arrays import cores, fftn, find_device, ifftn, like, namespace, synchronise, threads_for, to_numpy
 from retrieve.numerics.processors import NO_QUOTA, _quota, allowed_cores
 

@@ -125,7 +125,7 @@ def _check_input(path: Path, source: Mapping[str, Any], named: Collection[Any]) 
     for role in ("mask", "support"):
         if source.get(role):
             file, digest = str(split_key(source[role])[0]), source.get(f"{role}_sha256")
-            if not Path(file).is_file():  # a folder of results, or a file with its convention
+            if role == "support" and not Path(file).is_file():  # a folder of results, or a file with its convention
                 file = str(ExternalResult.named(source[role]).path)
             _check_file(path, role, file, digest, trusted=source[role] in named)
 

@@ -136,7 +136,7 @@ def test_require_tells_by_its_exit_status(pattern, capsys):
     with pytest.raises(SystemExit) as done:
         main(["run", pattern, "--solver", "hio:iterations=3", "--starts", "2", "--no-picture", "--require", "solved"])
     assert done.value.code == 1
-    assert "--require solved: the verdict is not solved" in capsys.readouterr().out
+    assert "--require solved: the verdict is not solved" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,13 @@ from retrieve.problem.likelihood import Gaussian
 class Uneven(Gaussian):
     pass
 """
+REGISTERED = """
+from retrieve import hookimpl
+
+@hookimpl
+def register_likelihoods():
+    return {"uneven": "lab.noise:Uneven"}
+"""
 MAKE = """
 import retrieve
 from lab.noise import Uneven
@@ -97,7 +104,7 @@ def test_a_plugins_likelihood_replays(pattern, here):
     """In a new process, which the plugin reaches by its entry point; and by a name that is refused without it."""
     for folder in ("lab", "lab-1.dist-info"):
         (here / folder).mkdir()
-    (here / "lab/__init__.py").write_text("from . import noise\n")
+    (here / "lab/__init__.py").write_text(REGISTERED)
     (here / "lab/noise.py").write_text(PLUGIN)
     (here / "lab-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: lab\nVersion: 1\n")
     (here / "lab-1.dist-info/entry_points.txt").write_text("[retrieve]\nlab = lab\n")
@@ -115,7 +122,7 @@ def test_a_plugins_likelihood_replays(pattern, here):
     (here / "lab-1.dist-info/entry_points.txt").unlink()
     unknown = run("-m", "retrieve", "run", "--replay", "a.cxi")
     assert unknown.returncode == 2
-    assert "the likelihood 'uneven' of lab.noise is unknown here" in " ".join(unknown.stderr.split())
+    assert "the likelihood 'uneven' is unknown here" in " ".join(unknown.stderr.split())
     analysed = run("-m", "retrieve", "analyze", "a.cxi")
     assert analysed.returncode == 0, analysed.stderr
 

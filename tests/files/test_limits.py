@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -134,8 +135,8 @@ def is_blocked():
 def test_a_parser_that_loops_crashes_or_takes_all_memory_ends_alone(parse, seconds, words):
     with pytest.raises(InputError, match=f"^a.cbf .*{words}"):
         within_time(seconds, "a.cbf", "CBF", parse)
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    with suppress(ChildProcessError):  # there may be children of other tests
+        assert os.waitpid(-1, os.WNOHANG)[0] == 0
 
 
 @in_a_child

@@ -24,7 +24,7 @@ def _is_small(axes: list[int]) -> bool:
     return math.prod(axes) <= 1 << 28
 
 
-Axes = Annotated[list[Size], MinLen(1), MaxLen(3), Predicate(_is_small)]
+Axes = Annotated[list[Size], MinLen(2), MaxLen(3), Predicate(_is_small)]
 
 
 class UNetSize(TypedDict, total=False):

@@ -102,6 +102,7 @@ DAMAGED = {
     "architecture is no mapping": (_card('{"architecture": 3}'), "its card holds architecture=3"),
     "unknown option": (_other(depth=3), "architecture holds depth=3, which is unknown"),
     "not a multiple": (_other(window=[9, 9]), "multiple of 2"),
+    "a window of one axis": (_other(window=[11]), r"window=\[11\], not List should have at least 2 items"),
     "another network": (_other(network={"base": 16, "widths": [1], "attention": []}), "not those of its card's architecture"),
 }
 

@@ -40,36 +40,14 @@ def solve(
     solver: Solver,
     problem: Problem,
     *,
-    starts: int | None = None,
-    seed: int = 0,
-    device: str = "auto",
-    on_step: Callable[[Progress], object] | None = None,
-    budget: Budget | None = None,
-    strict: bool = True,
-    hold_out: float = 0.03,
-    batch: int | None = None,
-    agree: float | None = None,
-    samples: int = 0,
-    score_every: int = 20,
     x0: np.ndarray | None = None,
+    on_step: Callable[[Progress], object] | None = None,
     workers: int = 1,
     executor: str | None = None,
+    **fields: Any,
 ) -> Result:
-    """Run `solver` from random starts, and choose one; the arguments are those of `retrieve.solve`. No verdict is taken."""
-    spec = RunSpec(
-        solver=solver,
-        starts=starts,
-        seed=seed,
-        hold_out=hold_out,
-        budget=budget or Budget(),
-        agree=agree,
-        samples=samples,
-        device=device,
-        batch=batch,
-        score_every=score_every,
-        strict=strict,
-    )
-    return run(spec, problem, x0=x0, on_step=on_step, workers=workers, executor=executor)
+    """Run a solver, and take no verdict: `run` with a `RunSpec` of these fields. `retrieve.solve` is for users."""
+    return run(RunSpec(solver=solver, **fields), problem, x0=x0, on_step=on_step, workers=workers, executor=executor)
 
 
 @within_memory

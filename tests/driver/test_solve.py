@@ -97,7 +97,7 @@ def test_a_start_does_not_depend_on_the_number_of_starts_or_on_the_batch(hard, s
 )
 @pytest.mark.parametrize("batch", [1, 2])
 def test_a_budget_of_steps_or_transforms(hard, budget, steps, batch):
-    result = solve(HIO(iterations=30), hard, starts=2, batch=batch, budget=budget, score_every=10)
+    result = solve(HIO(iterations=30), hard, starts=2, batch=batch, budget=budget or Budget(), score_every=10)
     assert [h["step"][-1] for h in result.history] == [steps, steps]
     assert result.cost.steps == (2 * steps if batch == 1 else steps)
     assert result.cost.ffts == 2 * 2 * steps

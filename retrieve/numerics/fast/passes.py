@@ -8,10 +8,23 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numba
 import numpy as np
-from numba import njit
 
-compiled: Any = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "arcp", "nsz"})
+from ...files.cache import cache_folder
+
+
+def compiled(function: Any) -> Any:
+    """Compile a pass at its first use, and keep it in the user's cache folder: beside the source it would outlive the package."""
+    config: Any = numba.config
+    before = config.CACHE_DIR
+    config.CACHE_DIR = before or str(cache_folder() / "numba")
+    try:
+        return numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "arcp", "nsz"})(function)
+    finally:
+        config.CACHE_DIR = before
+
+
 ZERO, TINY = np.float32(0), np.float32(1e-20)
 
 

@@ -7,7 +7,6 @@ that text alone.
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 from collections.abc import Callable
 from pathlib import Path
@@ -16,15 +15,9 @@ import pyfftw
 
 from ...errors import InputError
 from ...files import locked, replacing
+from ...files.cache import cache_folder
 
 FORMAT = b"retrieve-plans-1"
-
-
-def cache_folder() -> Path:
-    """The folder of the plans: the variable RETRIEVE_CACHE, or `retrieve` in the user's cache folder."""
-    asked = os.environ.get("RETRIEVE_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or (os.environ.get("LOCALAPPDATA") if os.name == "nt" else None)
-    return Path(asked) if asked else (Path(base) if base else Path.home() / ".cache") / "retrieve"
 
 
 def machine() -> str:

@@ -1,8 +1,8 @@
 """`dps` with a denoiser that is told the measurement, beside the one that is not, and what the denoisers know.
 
-    python benchmarks/told.py error                      # mean squared error of both denoisers at each noise level
-    python benchmarks/told.py dps --objects 40           # single starts and the best of them, as Lee et al. (2026) measure them
-    python benchmarks/told.py dps --seed 2000000 --objects 8      # on tuning objects
+    python benchmarks/told.py error --weights FILE       # mean squared error of both denoisers at each noise level
+    python benchmarks/told.py dps --weights FILE         # single starts and the best of them, as Lee et al. (2026) measure them
+    python benchmarks/told.py dps --weights FILE --seed 2000000 --objects 8      # on tuning objects
 
 The error is per pixel of the window, of the real and of the imaginary part, for objects of unit rms. For `dps` the table has
 the complex correlation after alignment, the amplitude correlation as the objects lie, the phase similarity of eq. 10 over all
@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--noise", type=float, nargs="+", default=[0.0, 0.01, 0.05])
     parser.add_argument("--solvers", nargs="+", choices=("told", "untold"), default=["told", "untold"])
     parser.add_argument("--timesteps", type=int, help="of both; by default 100 told, 500 untold")
-    parser.add_argument("--weights", default="told2d", help="of the told denoiser")
+    parser.add_argument("--weights", required=True, help="of the told denoiser: none ship")
     parser.add_argument("--untold", default="domains2d")
     parser.add_argument("--out", type=Path, default=TARGET)
     given = parser.parse_args()

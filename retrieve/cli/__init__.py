@@ -144,7 +144,12 @@ def _of_the_machine(error: Exception) -> str | None:
 
 
 def _print_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    """One plain line: a note where something is written in an older way, else a warning. NumPy's become one line in all."""
+    """One plain line: a note where something is written in an older way, else a warning. NumPy's become one line in all.
+
+    A `DeprecationWarning` is for the authors of a library, and is left out.
+    """
+    if issubclass(category, DeprecationWarning):
+        return
     if issubclass(category, RuntimeWarning) and (found := ARITHMETIC.match(str(message))):
         if not _arithmetic_told:
             _arithmetic_told.append(found[1])

@@ -1,6 +1,7 @@
 """No result is replaced unasked, and no picture or page outlives its result."""
 
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,7 @@ def test_warnings_of_numpy_become_one_plain_line(here, capsys, monkeypatch):
         np.float32(1) / np.zeros(3, np.float32)
         np.log(np.zeros(3))
         np.sqrt(np.full(2, -1.0))
+        warnings.warn("of a library, for its authors", DeprecationWarning, stacklevel=1)
 
     monkeypatch.setattr("retrieve.cli.solvers.summaries", lambda kind: warns() or {})
     called("solvers")

@@ -105,7 +105,7 @@ def serve():
     """Answer until the input ends."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what C code prints is no answer
-    for module in ("retrieve.io.results", "retrieve.driver.solve", "retrieve.evaluate.verdict", "retrieve.prepare"):
+    for module in ("retrieve.io.results", "retrieve.driver.solve", "retrieve.evaluate.verdict", "retrieve.prepare", "torch"):
         importlib.import_module(module)  # before memory is limited and counted
     limit = status("VmSize") + ADDRESS_SPACE
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

@@ -1,0 +1,75 @@
+"""``--live``: a page on this machine that shows a run, a training or a comparison as it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .options import Decorator
+
+if TYPE_CHECKING:
+    from ..driver.progress import Progress
+    from ..driver.run_spec import RunSpec
+    from ..driver.stopping import Request
+    from ..problem import Problem
+    from ..report.live.screen import Screen
+
+HINTS = {
+    "stop": "End as Ctrl-C does: what there is is saved as interrupted",
+    "keep": "End at the next step, keep the best estimate, and finish with a result",
+}
+
+BUTTONS = ("stop", "keep")
+
+
+def live_option(buttons: str) -> Decorator:
+    """``--live``, with the names of its buttons."""
+    return click.option("--live", is_flag=True, help=f"serve a page of the work as it goes, with {buttons}; print its address")
+
+
+class Live:
+    """The live page of a command, and where its report will be."""
+
+    def __init__(self, screen: Screen) -> None:
+        self.screen = screen
+
+    def watch(self, spec: RunSpec, problem: Problem, each: bool) -> Callable[[Progress], object]:
+        """The observer of a run: its `on_step` calls it. each: whether workers run the starts."""
+        from ..report.live.run_watch import RunWatch, lead_of
+
+        self.screen.show(lead=lead_of(spec, problem), stage="begins")
+        return RunWatch(self.screen, spec, problem, each)
+
+    def end(self, words: str, report: Path | None = None) -> None:
+        """Tell the browser of the end, and hand it the report, if there is one."""
+        self.screen.end(words, report)
+
+
+@contextmanager
+def live_page(
+    wanted: bool, title: str, request: Request, quiet: bool, buttons: tuple[str, ...] = BUTTONS
+) -> Iterator[Live | None]:
+    """Serve the page while the block runs, and print its address, with `quiet` on standard error. None unless wanted.
+
+    request: what the buttons make.
+    """
+    if not wanted:
+        yield None
+        return
+    from ..report.live.screen import Screen
+    from ..report.live.server import LivePage
+    from ..report.page.render import render
+
+    screen = Screen(title, buttons)
+    hints = {name: HINTS[name] for name in buttons}
+
+    def document() -> str:
+        return render("live.html", "live.js", title=title, lead="", stage="", buttons=hints)
+
+    with LivePage(screen, document, {"stop": request.stop, "keep": request.keep}) as page:
+        click.echo(f"live: {page.address}", err=quiet)
+        yield Live(screen)

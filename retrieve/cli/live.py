@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import importlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from ..driver.stopping import Request
     from ..problem import Problem
     from ..report.live.screen import Screen
+    from .one_file import Row
 
 HINTS = {
     "stop": "End as Ctrl-C does: what there is is saved as interrupted",
@@ -44,6 +47,13 @@ class Live:
         self.screen.show(lead=lead_of(spec, problem), stage="begins")
         return RunWatch(self.screen, spec, problem, each)
 
+    def files(self, rows: Sequence[Row]) -> None:
+        """Show the rows of the files that are done."""
+        from ..report.numbers import number
+
+        shown = [[row.file, row.failure or row.verdict or row.status, number(row.r), number(row.r_free)] for row in rows]
+        self.screen.show(table=[["file", "verdict", "R", "R_free"], shown])
+
     def end(self, words: str, report: Path | None = None) -> None:
         """Tell the browser of the end, and hand it the report, if there is one."""
         self.screen.end(words, report)
@@ -64,6 +74,8 @@ def live_page(
     from ..report.live.server import LivePage
     from ..report.page.render import render
 
+    # loaded while the run begins, for a first picture within seconds
+    threading.Thread(target=importlib.import_module, args=("retrieve.report.live.run_pictures",), daemon=True).start()
     screen = Screen(title, buttons)
     hints = {name: HINTS[name] for name in buttons}
 

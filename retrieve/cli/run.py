@@ -137,6 +137,8 @@ def command(files: tuple[str, ...], solver: str, replay: Path | None, quiet: boo
     if replay is not None:
         from .replay import replayed
 
+        if given["live"]:
+            raise click.UsageError("--live goes with a run, not with --replay; leave it out")
         named = {reading.mask, reading.support}
         if click.get_current_context().get_parameter_source("solver") == click.core.ParameterSource.COMMANDLINE:
             named |= set(values_of(solver_from(solver, given_flags(given))).values())

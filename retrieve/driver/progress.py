@@ -24,11 +24,14 @@ class Estimate(NamedTuple):
         bool (*shape).
     blurred : bool
         Whether the solver fits a blur of the pattern with it.
+    row : int
+        Its place in the batch of starts.
     """
 
     x: NDArray[np.complex64]
     support: NDArray[np.bool_] | None = None
     blurred: bool = False
+    row: int = 0
 
 
 def unseen() -> Estimate | None:
@@ -83,7 +86,7 @@ def estimate_of(step: Step, scores: NDArray[np.floating]) -> Estimate:
     row = int(np.nanargmin(scores)) if np.isfinite(scores).any() else 0
     x = np.array(to_numpy(step.x[row, ...]), np.complex64)
     if step.support is None:
-        return Estimate(x, None, step.detector is not None)
+        return Estimate(x, None, step.detector is not None, row)
     support = np.array(to_numpy(step.support[row if step.support.shape[0] > 1 else 0, ...]), bool)
     x[~support] = 0
-    return Estimate(x, support, step.detector is not None)
+    return Estimate(x, support, step.detector is not None, row)

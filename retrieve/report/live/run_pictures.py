@@ -93,6 +93,8 @@ def history_of(curves: Curves, best: int) -> CurvePanel:
     """R and R_free of each start against the step, the best on top."""
     made = []
     for start in sorted(curves, key=lambda start: start == best):
+        if len(curves[start]) < 2:
+            continue
         steps, r, free = np.array(curves[start], float).reshape(-1, 3).T
         for series, (values, name) in enumerate(((r, "R"), (free, "R_free"))):
             if np.any(values[np.isfinite(values)] > 0):

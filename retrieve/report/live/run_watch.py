@@ -34,6 +34,11 @@ class Seen(NamedTuple):
     r_free: float
 
     @property
+    def number(self) -> int:
+        """The number of the start that it is of."""
+        return self.start + self.estimate.row
+
+    @property
     def rank(self) -> float:
         """The score by which starts are compared."""
         return rank_of(self.r, self.r_free)
@@ -90,7 +95,8 @@ class RunWatch:
             self.next_copy = now + max(COPY_SECONDS, spent / COPY_SHARE)
         if self.each:
             self.done.add(progress.start)
-        self.screen.show(stage=self._stage(progress), share=self._share(progress, now), tiles=self._tiles(progress))
+        self.screen.show(stage=self._stage(progress), tiles=self._tiles(progress))
+        self.screen.progress(self._share(progress, now), "at most" if self.agree else "about")
 
     def _keep_point(self, progress: Progress) -> None:
         if math.isnan(progress.r):
@@ -128,7 +134,7 @@ class RunWatch:
             within = progress.step / progress.total
         elif self.ended:
             within = min(0.95, (now - self.current_begun) * len(self.ended) / sum(self.ended))
-        size = min(self.batch, self.starts - progress.start)
+        size = max(0, min(self.batch, self.starts - progress.start))  # posterior samples have numbers above the starts'
         return None if within is None else min(1.0, (progress.start + size * within) / self.starts)
 
     def _tiles(self, progress: Progress) -> list[Tile]:
@@ -136,7 +142,8 @@ class RunWatch:
         shown: Progress | Seen = progress
         if best is not None and best.start != progress.start and best.rank <= rank_of(progress.r, progress.r_free):
             shown = best
-        who = f"start {shown.start}, " if self.starts > 1 else ""
+        of_best = best is not None and best.start == shown.start
+        who = f"start {best.number}, " if self.starts > 1 and best is not None and of_best else ""
         size, filled = NONE, ""
         if best is not None and best.estimate.support is not None:
             size = f"{number(int(best.estimate.support.sum()))} {'px' if best.estimate.x.ndim == 2 else 'voxels'}"
@@ -154,7 +161,7 @@ class RunWatch:
             self._pictures = RunPictures(self.problem)
         caption = "The estimate as it grows."
         if self.starts > 1:
-            caption = f"The best estimate so far, of start {seen.start}."
+            caption = f"The best estimate so far, of start {seen.number}."
         return self._pictures.draw(seen.estimate, caption, curves, seen.start)
 
 

@@ -16,8 +16,10 @@ WATCHED_SECONDS = 5.0
 """After its last request a browser counts as gone."""
 PATIENCE = 0.9
 """Seconds that a request waits for a picture."""
-FAREWELL = 3.0
+FAREWELL = 5.0
 """Seconds that the end waits for a browser that is to take the report."""
+MOST_WATCHING = 32
+"""Browsers that the end waits for."""
 SURE_SHARE = 0.02
 """Share of the work from which the time left is told."""
 
@@ -40,22 +42,36 @@ class Screen:
 
     def __init__(self, title: str, buttons: Sequence[str] = ("stop", "keep"), clock: Callable[[], float] = time.monotonic):
         self._clock, self._begun = clock, clock()
-        self._shown: dict[str, Any] = {"title": title, "lead": "", "stage": "", "share": None, "tiles": [], "bound": "about"}
+        self._shown: dict[str, Any] = {"title": title, "lead": "", "stage": "", "tiles": [], "table": None}
+        self._share: float | None = None
+        self._part, self._bound = (0.0, 1.0), "about"
         self._buttons, self._state, self._report = tuple(buttons), "running", ""
         self._page: str | None = None
         self._changed = threading.Condition()
         self._drawing = threading.Lock()
         self._offer: Callable[[], str] | None = None
         self._body, self._version = "", 0
-        self._asked, self._due = float("-inf"), self._begun
-        self._taken = threading.Event()
+        self._due = self._begun
+        self._watching: dict[str, float] = {}
 
     # the working thread
 
     def show(self, **shown: Any) -> None:
-        """Change title, lead, stage, share of the work that is done (None: not known), tiles, or the bound on the time left."""
+        """Change title, lead, stage, tiles (a list of `Tile`) or table (its head and its rows, of text)."""
         with self._changed:
             self._shown |= shown
+
+    def progress(self, share: float | None, bound: str = "about") -> None:
+        """Change the share of the part that is done, None if not known, and the word before the time left."""
+        with self._changed:
+            self._share, self._bound = share, bound
+
+    def begin(self, title: str, number: int, count: int) -> None:
+        """Begin one of several parts that are alike, from number 0 on. The buttons are those of a running work again."""
+        with self._changed:
+            self._shown |= {"title": title, "stage": "begins", "tiles": []}
+            self._part, self._share, self._bound = (number / count, 1 / count), None, "about"
+            self._state = "running" if self._state == "keeping" else self._state
 
     def offer(self, draw: Callable[[], str]) -> None:
         """Hand over a function that draws the pictures, as HTML, in the place of the one before.
@@ -79,11 +95,11 @@ class Screen:
         page = report.read_text("utf-8") if report is not None and report.is_file() else None
         with self._changed:
             self._page, self._report, self._state = page, words, "over"
-            self._shown["share"] = 1.0
-            watched = self._clock() - self._asked < WATCHED_SECONDS
+            self._part, self._share = (0.0, 1.0), 1.0
+            recent = self._clock() - WATCHED_SECONDS
+            self._watching = {who: asked for who, asked in self._watching.items() if asked > recent}
             self._changed.notify_all()
-        if watched:
-            self._taken.wait(FAREWELL)
+            self._changed.wait_for(lambda: not self._watching, FAREWELL)
 
     # the serving threads
 
@@ -100,35 +116,33 @@ class Screen:
             self._state = {"stop": "stopping", "keep": "keeping"}[button]
         return True
 
-    def goes_on(self) -> None:
-        """Take the buttons back: what was to be kept is kept, and other work follows."""
-        with self._changed:
-            self._state = "running" if self._state == "keeping" else self._state
-
     def report(self) -> str | None:
         """The report, once there is one."""
         return self._page
 
-    def taken(self) -> None:
+    def leaves(self, who: str) -> None:
         """Note that a browser has the report, or knows that there is none."""
-        self._taken.set()
-
-    def state(self, seen: int) -> dict[str, Any]:
-        """All that the page shows now; the pictures only if they are newer than those of version `seen`."""
         with self._changed:
-            self._asked = self._clock()
+            self._watching.pop(who, None)
+            self._changed.notify_all()
+
+    def state(self, seen: int, who: str) -> dict[str, Any]:
+        """All that the page shows now; the pictures only if they are newer than those of version `seen`. who: the browser."""
+        with self._changed:
+            if who in self._watching or len(self._watching) < MOST_WATCHING:
+                self._watching[who] = self._clock()
             due = self._clock() >= self._due
             if due and seen == self._version:
                 self._changed.wait_for(lambda: self._offer is not None or self._state != "running", PATIENCE)
         if due:
             self._draw()
         with self._changed:
-            self._asked = self._clock()
             told = {
                 **self._shown,
                 "state": self._state,
                 "buttons": [name for name in self._buttons if self._state in ("running", "keeping")],
                 "spent": duration(self._clock() - self._begun),
+                "share": self._done,
                 "left": self._left(),
                 "version": self._version,
                 "words": self._report,
@@ -156,11 +170,17 @@ class Screen:
         finally:
             self._drawing.release()
 
+    @property
+    def _done(self) -> float | None:
+        """The share of the work that is done; None if nothing tells it."""
+        first, size = self._part
+        return first + size * (self._share or 0.0) if self._share is not None or first else None
+
     def _left(self) -> str:
-        share, spent = self._shown["share"], self._clock() - self._begun
+        share, spent = self._done, self._clock() - self._begun
         if share is None or share < SURE_SHARE or self._state != "running":
             return ""
-        return f"{self._shown['bound']} {duration(spent * (1 - share) / share)}"
+        return f"{self._bound} {duration(spent * (1 - share) / share)}"
 
 
 def duration(seconds: float) -> str:

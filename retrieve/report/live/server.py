@@ -87,14 +87,14 @@ class _Handler(BaseHTTPRequestHandler):
         if what == "":
             self._answer(200, "text/html", self.page.document())
         elif what == "state":
-            seen = parse_qs(urlsplit(self.path).query).get("seen", [""])[0]
-            told = screen.state(int(seen) if seen.isdecimal() and len(seen) < 10 else 0)
+            seen, who = self._given("seen"), self._given("who")
+            told = screen.state(int(seen) if seen.isdecimal() else 0, who)
             self._answer(200, "application/json", json.dumps(told))
             if told["state"] == "over" and not told["report"]:
-                screen.taken()
+                screen.leaves(who)
         elif what == "report" and (report := screen.report()) is not None:
             self._answer(200, "text/html", report)
-            screen.taken()
+            screen.leaves(self._given("who"))
         else:
             self._refuse(404, "there is nothing here")
 
@@ -124,6 +124,10 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             return rest[0].decode("utf-8", "replace") if len(rest) == 2 else "/"
         return None
+
+    def _given(self, name: str) -> str:
+        """A short value of the query."""
+        return parse_qs(urlsplit(self.path).query).get(name, [""])[0][:9]
 
     def _refuse(self, code: int, why: str) -> None:
         self._answer(code, "text/plain", why + "\n")

@@ -6,6 +6,7 @@
   const say = (element, text) => { if (element.textContent !== text) element.textContent = text; };
   const buttons = [...document.querySelectorAll("[data-post]")];
   const words = { stopping: "stops at its next step \u2026", keeping: "ends at its next step, and keeps the best estimate \u2026" };
+  const who = Math.random().toString(36).slice(2, 10);
   let seen = 0;
   let lost = 0;
 
@@ -24,6 +25,26 @@
     const shown = at("tiles");
     if (shown.children.length !== tiles.length) shown.replaceChildren(...tiles.map(tile));
     tiles.forEach((parts, k) => parts.forEach((text, n) => say(shown.children[k].children[n], text)));
+  };
+
+  const showTable = (table) => {
+    at("table").hidden = table === null;
+    if (table === null) return;
+    const row = (tag, cells) => {
+      const made = document.createElement("tr");
+      cells.forEach((text, k) => {
+        const cell = document.createElement(tag);
+        cell.textContent = text;
+        if (k > 0) cell.className = "n";
+        made.append(cell);
+      });
+      return made;
+    };
+    const made = document.createElement("table");
+    const [head, body] = [made.createTHead(), made.createTBody()];
+    head.append(row("th", table[0]));
+    body.append(...table[1].map((cells) => row("td", cells)));
+    at("table").replaceChildren(made);
   };
 
   const showPictures = async (body) => {
@@ -45,6 +66,7 @@
     at("live").dataset.state = told.state;
     buttons.forEach((button) => { button.disabled = !told.buttons.includes(button.dataset.post) || told.state === "keeping" && button.dataset.post === "keep"; });
     showTiles(told.tiles);
+    showTable(told.table);
     if (told.body !== undefined) {
       await showPictures(told.body);
       seen = told.version;
@@ -62,7 +84,7 @@
   const ask = async () => {
     let told;
     try {
-      const answer = await fetch(`state?seen=${seen}`);
+      const answer = await fetch(`state?seen=${seen}&who=${who}`);
       if (!answer.ok) throw new Error(answer.statusText);
       told = await answer.json();
       lost = 0;
@@ -74,7 +96,7 @@
     }
     await show(told);
     if (told.state !== "over") setTimeout(ask, document.hidden ? 3000 : 700);
-    else if (told.report) location.replace("report");
+    else if (told.report) location.replace(`report?who=${who}`);
     else end("over", told.words);
   };
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from ..driver.run_spec import RunSpec
     from ..driver.stopping import Request
     from ..problem import Problem
+    from ..report.live.compare_watch import CompareWatch
     from ..report.live.screen import Screen
+    from ..report.live.train_watch import TrainWatch
     from .one_file import Row
 
 HINTS = {
@@ -46,6 +48,19 @@ class Live:
 
         self.screen.show(lead=lead_of(spec, problem), stage="begins")
         return RunWatch(self.screen, spec, problem, each)
+
+    def comparison(self, labels: Iterable[str], total: int, lead: str) -> CompareWatch:
+        """The observer of a comparison of so many trials."""
+        from ..report.live.compare_watch import CompareWatch
+
+        self.screen.show(lead=lead, stage="begins")
+        return CompareWatch(self.screen, labels, total)
+
+    def training(self, title: str, lead: str, folder: Path) -> TrainWatch:
+        """The observer of a training."""
+        from ..report.live.train_watch import TrainWatch
+
+        return TrainWatch(self.screen, title, lead, folder)
 
     def files(self, rows: Sequence[Row]) -> None:
         """Show the rows of the files that are done."""

@@ -178,7 +178,7 @@ class Screen:
 
     def _left(self) -> str:
         share, spent = self._done, self._clock() - self._begun
-        if share is None or share < SURE_SHARE or self._state != "running":
+        if share is None or not SURE_SHARE <= share < 1 or self._state != "running":
             return ""
         return f"{self._bound} {duration(spent * (1 - share) / share)}"
 

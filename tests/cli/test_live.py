@@ -1,22 +1,18 @@
 """``run --live``: the page goes with the run, its buttons end it, and the result is the same."""
 
-import json
 import socket
-import threading
-import time
-import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from live_browser import ended
 from numpy.testing import assert_array_equal
 
 from retrieve.cli import main
 from retrieve.cli.one_file import Targets
 from retrieve.errors import SolverError
 from retrieve.io.results import read_result
-from retrieve.report.live.server import LivePage
 from retrieve.simulate import blobs, measure
 
 LONG = ("--recipe", "200000 hio", "--starts", "3", "--agree", "0", "--no-picture")
@@ -29,68 +25,6 @@ def write_scan(name, seed=1):
 @pytest.fixture
 def scan(here):
     write_scan("scan.npz")
-
-
-class Browser(threading.Thread):
-    """Asks for the state of the page as a browser does, and presses a button for each file once `ready` is true."""
-
-    def __init__(self, page, button, ready):
-        super().__init__(daemon=True)
-        self.address, self.button, self.ready = page.address, button, ready
-        self.told, self.error = [], None
-
-    def ask(self, path, data=None):
-        with urllib.request.urlopen(self.address + path, data=data, timeout=20) as answer:
-            return answer.read().decode()
-
-    def run(self):
-        try:
-            self.told.append({"document": self.ask("")})
-            seen, pressed = 0, set()
-            while True:
-                told = json.loads(self.ask(f"state?seen={seen}&who=a"))
-                self.told.append(told)
-                seen = told["version"]
-                if self.button and told["title"] not in pressed and self.ready(told):
-                    self.ask(self.button, b"")
-                    pressed.add(told["title"])
-                if told["state"] == "over":
-                    if told["report"]:
-                        self.told.append({"document": self.ask("report?who=a")})
-                    return
-                time.sleep(0.01)
-        except Exception as error:
-            self.error = error
-
-
-@pytest.fixture
-def watched(monkeypatch):
-    """Lets a browser watch each live page; it presses the button when `ready`."""
-    browsers = []
-
-    def watch(button=None, ready=lambda told: told["version"] > 0):
-        enter = LivePage.__enter__
-
-        def entered(page):
-            enter(page)
-            browsers.append(Browser(page, button, ready))
-            browsers[-1].start()
-            return page
-
-        monkeypatch.setattr(LivePage, "__enter__", entered)
-        return browsers
-
-    return watch
-
-
-def ended(browsers):
-    """What the one browser was told, once it is done; the page is gone."""
-    [browser] = browsers
-    browser.join(20)
-    assert browser.error is None
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", urlsplit(browser.address).port), timeout=2)
-    return browser.told
 
 
 def test_the_result_is_the_same_to_the_bit(scan, watched):

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ...files import write_text
 from ..numbers import NONE, number
 from ..page.render import fragment, render
-from ..panels import ChartCurve, CurvePanel
+from ..panels import ChartCurve, CurvePanel, spans_decades
 from ..tables import percent
 from .screen import Screen, Tile, duration
 
@@ -113,6 +115,5 @@ def curves_of(ylabel: str, curves: Mapping[str, list[tuple[float, float]]], titl
         if points:
             x, y = zip(*points, strict=True)
             made.append(ChartCurve(series, x, y, name if len(curves) > 1 else "", marks=len(points) < 20))
-    values = [y for curve in made for y in curve.y]  # type: ignore[union-attr]
-    log = bool(values) and min(values) > 0
+    log = spans_decades([np.array([y for _, y in points]) for points in curves.values()])
     return CurvePanel(title, made, "objects", ylabel, f"{ylabel} against the objects trained on", log=log)

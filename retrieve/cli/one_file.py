@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,12 +57,24 @@ class Targets(NamedTuple):
         self._draw(result, self.picture, self.page)
 
     def complete(self) -> None:
-        """Draw the picture and the page of a result that is there, where they are missing."""
-        picture, page = (None if path is None or path.exists() else path for path in (self.picture, self.page))
+        """Do for a finished result what a run that was killed after writing it left undone.
+
+        The picture and the page are drawn where they are missing or older than the result, and the kept starts go.
+        """
+        self.remove_starts()
+        made = self.result.stat().st_mtime_ns
+        picture, page = (
+            None if path is None or (path.exists() and path.stat().st_mtime_ns >= made) else path
+            for path in (self.picture, self.page)
+        )
         if picture is not None or page is not None:
             from ..io.results import read_result
 
             self._draw(read_result(self.result), picture, page)
+
+    def remove_starts(self) -> None:
+        """Remove the folder of finished starts."""
+        shutil.rmtree(self.starts, ignore_errors=True)
 
     @staticmethod
     def _draw(result: Result, picture: Path | None, page: Path | None) -> None:

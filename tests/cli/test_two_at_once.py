@@ -65,9 +65,9 @@ def test_of_many_files_the_second_waits_and_keeps_what_the_first_made(scan):
     assert os.listdir("out") == ["scan.retrieved.cxi"]
 
 
-def test_who_waits_for_another_stops_on_a_signal(scan):
+def test_who_waits_for_another_stops_on_a_signal(scan, monkeypatch):
     os.makedirs("out")
-    threading.Timer(0.5, signal.raise_signal, (signal.SIGTERM,)).start()
+    monkeypatch.setattr("retrieve.files.locks.time.sleep", lambda seconds: signal.raise_signal(signal.SIGTERM))
     with locked("out/scan.retrieved.cxi", "", ""), pytest.raises(SystemExit, match="130"):
         main(["run", "scan.npz", "--out-dir", "out", "--recipe", "30 hio", "--no-picture", "-q"])
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from retrieve.cli import main
-from retrieve.io.results import read_result
+from retrieve.io.results import read_result, read_summary
 from retrieve.simulate import blobs, measure
 
 SHORT = ["--recipe", "10 er + 20 hio", "--starts", "2", "--no-picture"]
@@ -96,6 +96,8 @@ def test_an_interrupted_result_is_done_again(scans):
     run(scans[1], *SHORT)
     with h5py.File("out/s_1.retrieved.cxi", "r+") as file:
         file["entry_1/image_1/process_1/results/interrupted"][()] = True
+        del file["entry_1"].attrs["sha256_of_small_values"]
+    assert read_summary("out/s_1.retrieved.cxi").interrupted
     assert run(scans[1], *SHORT)["s_1.npz"]["status"] == "phased"
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..io.results import Summary
     from ..problem import Problem
 
-AVERAGES = {"best": 1, "mean": 2, "common-mode": 2}
+AVERAGES = {"best": 1, "mean": 1, "common-mode": 2}
 """Ways to make the object, and the starts that each needs at least."""
 
 Solve = Callable[["RunSpec", "Problem", "np.ndarray | None", Path], "Result"]
@@ -120,7 +120,7 @@ class FileRun:
         spec = replace(self.spec, starts=self.spec.starts or (None if x0 is None else 1))
         spec = resolve_spec(spec, problem, x0)
         spec = replace(spec, strict=spec.starts == 1)
-        least = spec.keep if spec.averaging == "common-mode" and spec.keep else AVERAGES[spec.averaging]
+        least = spec.keep if spec.averaging == "common-mode" and spec.keep else AVERAGES[spec.averaging or "best"]
         if (spec.starts or 1) < least:
             raise click.UsageError(f"--average {spec.averaging} keeps {least} starts; --starts {spec.starts} is too few")
         return Opened(spec, problem, x0)

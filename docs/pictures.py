@@ -78,9 +78,7 @@ GROUPS = {
         },
     ),
     "live": Group(
-        (
-            f"{SHOT} - live.png --live 'run example:crystal3d --starts 4 --no-picture' --size 1180x1000 --until 'all of the pattern'",
-        ),
+        (f"{SHOT} - live.png --live 'run example:crystal3d --no-picture' --size 1180x1000 --until 'all of the pattern'",),
         {"live.png": "live.png"},
     ),
     "domains": Group(

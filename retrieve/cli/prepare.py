@@ -154,8 +154,9 @@ def _opened(
     from ..prepare import scans_of, source_of
 
     separate, experiment = given.get("separate", False), given_experiment(given)
+    whole = "separate" in given  # pulse trains are read frame by frame
     with (
-        scans_of(files, given["key"], given["axis"], given["mask_convention"], separate, experiment) as scans,
+        scans_of(files, given["key"], given["axis"], given["mask_convention"], separate, experiment, whole) as scans,
         _progress(console, quiet) as on_block,
     ):
         for frames in scans:

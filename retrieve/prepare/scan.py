@@ -22,7 +22,7 @@ from .combine import Combination, combine_scans
 from .frames import Frames
 from .spots import Spot, find_aliens, hot_and_dead, spikes
 from .survey import gap_steps
-from .volume import check_frame_axis, read_volume
+from .volume import check_frame_axis, check_several, read_volume
 
 EDGE_DISTANCE = 0.05  # share of an axis, from its end, within which a peak touches the edge
 SIZES = ("crop", "pad")
@@ -126,6 +126,7 @@ def prepare_scan(
     for scan in scans:
         if scan.gap:
             raise InputError(f"{scan.source}: {scan.gap}")
+        check_several(scan)
         if check_axes:
             check_frame_axis(scan)
 

@@ -14,6 +14,7 @@ from ..plugins.options import values_of
 from . import plain
 from .console import PlainConsole
 from .dry_run import dry_run_option, tell
+from .live import live_option, live_page
 from .one_file import AVERAGES, FileRun, Row, Targets
 from .options import quiet_option, threads_option
 from .outputs import chosen_name, force_option, out_option, refuse_present, writing
@@ -114,6 +115,7 @@ BESIDE = ""
 )
 @click.option("--replay", type=click.Path(path_type=Path), help="run again what made this result, and compare bit for bit")
 @click.option("--require", type=click.Choice(["solved"]), help="exit with status 1 unless the verdict is this")
+@live_option("buttons Stop and Keep, and the report at its end")
 @dry_run_option
 @click.option("--verbose", "-v", is_flag=True, help="also print every option of the solver and of the run")
 @quiet_option
@@ -134,6 +136,8 @@ def command(files: tuple[str, ...], solver: str, replay: Path | None, quiet: boo
     if replay is not None:
         from .replay import replayed
 
+        if given["live"]:
+            raise click.UsageError("--live goes with a run, not with --replay; leave it out")
         named = {reading.mask, reading.support}
         if click.get_current_context().get_parameter_source("solver") == click.core.ParameterSource.COMMANDLINE:
             named |= set(values_of(solver_from(solver, given_flags(given))).values())
@@ -141,6 +145,8 @@ def command(files: tuple[str, ...], solver: str, replay: Path | None, quiet: boo
     if not files:
         raise click.UsageError("name a FILE, an example such as example:crystal3d, or --replay RESULT")
     check_rows(given["json_"])
+    if given["live"] and given["report"] is None:
+        given["report"] = BESIDE
     chosen = solver_from(solver, given_flags(given))
     budget = Budget(seconds=given["seconds"], ffts=given["ffts"])
     spec = RunSpec(chosen, budget=budget, **{name: given[name] for name in SPECIFIED})
@@ -170,10 +176,13 @@ def _phase(one: FileRun, given: dict[str, Any], console: Console) -> None:
     workers = Workers.of(given["executor"], given["workers"], opened.spec)
     for note in opened.problem.meta.get("notes", ()):
         console.print(f"  {note}", markup=False)
-    with stopping():
-        result = run_spec(opened.spec, opened.problem, console, console.quiet, workers, opened.x0)
+    with stopping() as request, live_page(given["live"], one.file, request, console.quiet) as live:
+        result = run_spec(opened.spec, opened.problem, console, console.quiet, workers, opened.x0, live=live)
         one.targets.write(result)
-    console.print(("interrupted; what there was is in " if result.interrupted else "written: ") + str(one.targets), markup=False)
+        told = "interrupted; what there was is in " if result.interrupted else "kept: " if request.keeps else "written: "
+        if live is not None:
+            live.end(told + str(one.targets), one.targets.page)
+    console.print(told + str(one.targets), markup=False)
     _summary(result, console)
     write_rows([Row.of(one.file, result, one.targets)], given["json_"])
     if result.interrupted:

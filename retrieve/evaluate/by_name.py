@@ -16,7 +16,7 @@ from ..solvers.base import Solver
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..driver.batch import Progress
+    from ..driver.progress import Progress
     from ..driver.run_spec import Budget
     from .comparison import Comparison
 

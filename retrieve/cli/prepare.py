@@ -122,7 +122,7 @@ class ScanCommand(click.Command):
             name = error.option_name.removeprefix("--").replace("-", "_")
             for step, kind in available("preparations").items():
                 if name in {option.name for option in options_of(kind)}:
-                    known = f"but of the preparation {step}; write --apply {step}:{name}=VALUE"
+                    known = f"but of the step {step}; write --apply {step}:{name}=VALUE"
                     raise click.UsageError(f"{error.option_name} is no option of prepare scan, {known}", ctx) from error
             raise
 
@@ -135,15 +135,15 @@ class ScanCommand(click.Command):
     "applied",
     multiple=True,
     metavar="NAME[:OPTION=VALUE,...]",
-    help="a preparation of a plugin, after hot and dead pixels; several run in this order",
+    help="a preparation step of a plugin, after hot and dead pixels; several run in this order",
 )
 def scan(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     """Make the pattern of the rocking scan in FILE..., a stack of frames or one file a frame, or of several scans.
 
     FILE may be a beamline's scan, such as id01:FILE.h5#12, which tells motors, energy and monitor. Several scans are summed.
 
-    In order: dark, gain, flat field and background; hot and dead pixels; exposure, alignment and sum of scans; preparations
-    of plugins; alien spots; centring; crop or padding; binning; threshold.
+    In order: dark, gain, flat field and background; hot and dead pixels; exposure, alignment and sum of scans; steps of
+    plugins; alien spots; centring; crop or padding; binning; threshold.
     """
     from ..prepare import prepare_scan, read_calibration
     from ..report.frames_picture import scan_picture

@@ -155,7 +155,7 @@ def test_the_command_applies_it(install, scan, capsys):
         (["--apply", "level:rows"], "--apply 'level:rows': 'rows' has no value; write NAME:OPTION=VALUE"),
         (
             ["--level", "3"],
-            "--level is no option of prepare scan, but of the preparation level; write --apply level:level=VALUE",
+            "--level is no option of prepare scan, but of the step level; write --apply level:level=VALUE",
         ),
         (["--levels", "3"], "No such option"),
     ],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -102,7 +101,7 @@ def phase(one: FileRun, solve: Solve = run_quietly) -> Row:
             result = solve(*opened, one.targets.starts)
             one.targets.write(result)
             if not result.interrupted:
-                shutil.rmtree(one.targets.starts, ignore_errors=True)
+                one.targets.remove_starts()
             return Row.of(one.file, result, one.targets)
     except Exception as error:  # one file must not cost the others, whatever is wrong with it
         known_kind = isinstance(error, (RetrieveError, click.ClickException))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ..io.results import Summary
     from ..problem import Problem
 
-AVERAGES = {"best": 1, "mean": 2, "common-mode": 2}
+AVERAGES = {"best": 1, "mean": 1, "common-mode": 2}
 """Ways to make the object, and the starts that each needs at least."""
 
 Solve = Callable[["RunSpec", "Problem", "np.ndarray | None", Path], "Result"]
@@ -62,12 +63,24 @@ class Targets(NamedTuple):
                 raise type(error)(f"{error}; the result is in {self.result}") from error
 
     def complete(self) -> None:
-        """Draw the picture and the page of a result that is there, where they are missing."""
-        picture, page = (None if path is None or path.exists() else path for path in (self.picture, self.page))
+        """Do for a finished result what a run that was killed after writing it left undone.
+
+        The picture and the page are drawn where they are missing or older than the result, and the kept starts go.
+        """
+        self.remove_starts()
+        made = self.result.stat().st_mtime_ns
+        picture, page = (
+            None if path is None or (path.exists() and path.stat().st_mtime_ns >= made) else path
+            for path in (self.picture, self.page)
+        )
         if picture is not None or page is not None:
             from ..io.results import read_result
 
             self._draw(read_result(self.result), picture, page)
+
+    def remove_starts(self) -> None:
+        """Remove the folder of finished starts."""
+        shutil.rmtree(self.starts, ignore_errors=True)
 
     @staticmethod
     def _draw(result: Result, picture: Path | None, page: Path | None) -> None:
@@ -117,7 +130,7 @@ class FileRun:
         spec = replace(self.spec, starts=self.spec.starts or (None if x0 is None else 1))
         spec = resolve_spec(spec, problem, x0)
         spec = replace(spec, strict=spec.starts == 1)
-        least = spec.keep if spec.averaging == "common-mode" and spec.keep else AVERAGES[spec.averaging]
+        least = spec.keep if spec.averaging == "common-mode" and spec.keep else AVERAGES[spec.averaging or "best"]
         if (spec.starts or 1) < least:
             raise click.UsageError(f"--average {spec.averaging} keeps {least} starts; --starts {spec.starts} is too few")
         return Opened(spec, problem, x0)

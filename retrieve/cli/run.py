@@ -75,9 +75,8 @@ BESIDE = ""
     "--average",
     "averaging",
     type=click.Choice(list(AVERAGES)),
-    default="best",
-    show_default=True,
-    help="best: the start with the lowest R_free; mean: of all starts, weighted by score; common-mode: scatter and filter",
+    help="best: the start with the lowest R_free; mean: of the starts that agree, weighted by score; common-mode: scatter and "
+    "filter  [mean with auto, best with others]",
 )
 @click.option("--keep", type=click.IntRange(2), help="starts that --average common-mode keeps, by mean-to-maximum [half of them]")
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="stop each start after this time")

@@ -86,4 +86,4 @@ def _judged(result: Result, spec: RunSpec, console: Console) -> Result:
     """The result with its starts averaged as the run says, and a verdict."""
     from ..evaluate.by_name import judged
 
-    return judged(result, spec.averaging, spec.keep, lambda why: console.print(why, markup=False))
+    return judged(result, spec.averaging or spec.solver.averaging, spec.keep, lambda why: console.print(why, markup=False))

@@ -57,8 +57,7 @@ class Progress(NamedTuple):
 def resolve_spec(spec: RunSpec, problem: Problem, x0: np.ndarray | None = None) -> RunSpec:
     """Take what a run leaves open from its solver and the problem, and check it.
 
-    Raises `InputError` for a value out of range, an x0 of the wrong shape or not the recorded one, or a problem that the
-    solver cannot do.
+    Raises `InputError` for a value out of range, a wrong x0, or a problem that the solver cannot do.
     """
     solver = spec.solver.resolve_for(problem)
     resolved = replace(
@@ -67,6 +66,7 @@ def resolve_spec(spec: RunSpec, problem: Problem, x0: np.ndarray | None = None) 
         starts=solver.starts_for(problem) if spec.starts is None else spec.starts,
         batch=solver.batch_for(problem) if spec.batch is None else spec.batch,
         agree=solver.agree if spec.agree is None else spec.agree,
+        averaging=spec.averaging or solver.averaging,
         likelihood=problem.likelihood if spec.likelihood is None else spec.likelihood,
         input=spec.input or dict(problem.meta.get("input", {})),
         x0=None if x0 is None else sha256_of_array(x0),

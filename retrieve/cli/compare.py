@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 @click.command("compare", short_help="solvers side by side on files or a benchmark")
 @click.argument("files", nargs=-1)
-@click.option("--benchmark", metavar="NAME", help="a locked benchmark or a set of simulated objects, such as domains2d-50")
+@click.option(
+    "--benchmark",
+    metavar="NAME[:OPTION=VALUE,...]",
+    help="a locked benchmark, or a set of simulated objects with its options, such as domains2d:domains=30",
+)
 @click.option("--list", "list_", is_flag=True, help="list benchmarks and sets with their sizes, noise and budget, and end")
 @click.option(
     "--solver",

@@ -92,7 +92,10 @@ BESIDE = ""
 @click.option(
     "--out-dir", type=click.Path(path_type=Path), help="phase many files into this folder; what is finished there is kept"
 )
-@out_option("the result, a CXI file  [default: FILE's name with .retrieved.cxi, numbered if that is there]")
+@out_option(
+    "the result, a CXI file; the ending of a plugin's writer adds a file in its format  "
+    "[default: FILE's name with .retrieved.cxi, numbered if that is there]"
+)
 @force_option
 @click.option(
     "--picture", type=click.Path(path_type=Path), help="the picture, of many files a folder  [default: beside the result, .png]"
@@ -205,12 +208,16 @@ def _print_options(spec: RunSpec, given: dict[str, Any], console: Console) -> No
 
 def _targets(file: str, given: dict[str, Any]) -> Targets:
     """The places to write to, checked before any work."""
+    from ..io.writers import check_ending, is_cxi
+
     name = Path(file.replace("example:", "example-")).name
     page = given["report"]
+    check_ending(given["out"])
 
     def of(out: Path) -> Targets:
         picture = None if given["no_picture"] else given["picture"] or out.with_suffix(".png")
-        return Targets(out, picture, None if page is None else Path(page) if page != BESIDE else out.with_suffix(".html"))
+        drawn = picture, None if page is None else Path(page) if page != BESIDE else out.with_suffix(".html")
+        return Targets(out, *drawn) if is_cxi(out) else Targets(out.with_suffix(".cxi"), *drawn, out)
 
     def by_default(out: Path) -> list[Path | None]:
         named = (given["picture"], None if page is None else Path(page))

@@ -13,7 +13,7 @@ import click
 
 from ..driver.stopping import Request, must_keep, must_stop
 from ..errors import InputError, RetrieveError
-from ..plugins.flags import flags, given_flags, split_spec
+from ..plugins.flags import flags, given_flags
 from ..plugins.options import build, changed, options_of, unknown
 from .console import PlainConsole
 from .live import live_option, live_page
@@ -205,7 +205,7 @@ def _source(text: str, seed: int | None, before: dict[str, Any] | None) -> Sourc
     if name in set_names():
         if seed is None:
             seed = (before or {}).get("card", {}).get("data", {}).get("seed", TRAIN_SEED)
-        return Simulated(changed(object_set(name), split_spec(text)[1]), seed, name=name)
+        return Simulated(object_set(text), seed, name=name)
     if Path(text).is_dir():
         return Folder(text)
     if Path(text).exists() or "/" in text:

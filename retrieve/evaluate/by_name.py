@@ -191,7 +191,7 @@ def compare(
         if label in competitors:
             raise InputError(f"two solvers are labelled {label!r}; give a mapping of labels to solvers")
         competitors[label] = solver_of(solver)
-    if isinstance(problems, str) and problems in benchmark_names():
+    if isinstance(problems, str) and problems.partition(":")[0] in benchmark_names():
         chosen = benchmark(problems)
         options = {"starts": chosen.starts, "seconds": None if "budget" in options else chosen.seconds, **options}
         levels = list(chosen.noise if noise is None else noise)

@@ -132,6 +132,13 @@ def test_compare_on_a_benchmark():
     assert found.settings["benchmark"] == "crystal2d"
 
 
+def test_compare_on_a_set_with_its_options():
+    found = rt.compare("hio:iterations=5", "crystal2d:size=32", noise=[0.0], objects=1, starts=1, seconds=None)
+    assert {row.group for row in found.rows} == {"crystal2d:size=32"}
+    with pytest.raises(rt.OptionError, match="unknown option 'siez'"):
+        rt.compare("hio:iterations=5", "crystal2d:siez=32")
+
+
 def test_progress_takes_every_step(film, capsys):
     with rt.progress(quiet=True) as show:
         rt.solve("hio:iterations=5", film, starts=1, on_step=show, verdict=False)

@@ -139,12 +139,12 @@ class Result:
         return self.averaging
 
     def save(self, path: str | Path) -> Path:
-        """Write the result as a CXI file, atomically.
+        """Write the result, atomically, as the ending of the name says: as CXI, or in the format of a plugin's writer.
 
         Parameters
         ----------
         path : path-like
-            The file; an older one is replaced.
+            The file; an older one is replaced. CXI (.cxi, .h5) holds everything.
 
         Returns
         -------
@@ -154,9 +154,11 @@ class Result:
         Raises
         ------
         InputError
-            If the place cannot be written. The older file then stays.
+            If no format has the ending, or the place cannot be written. The older file then stays.
         """
-        return write_result(self, Path(path))
+        from .writers import is_cxi, write_as, writer_for
+
+        return write_result(self, path) if is_cxi(path) else write_as(writer_for(path), self, path)
 
 
 def write_result(result: Result, path: str | Path) -> Path:
@@ -242,11 +244,7 @@ def _write_image(entry: h5py.Group, result: Result) -> None:
     results = add_group(process, "results", "NXcollection")
     score, cost = result.score, result.cost
     for name, number in {
-        "r": score.r,
-        "r_free": _number(score.r_free),
-        "nll": score.nll,
-        "deviance": _number(score.deviance),
-        "deviance_free": _number(score.deviance_free),
+        **{name: _number(getattr(score, name)) for name in SCORES},
         "chosen": result.chosen,
         "averaged": result.averaged is not None,
         "interrupted": result.interrupted,

@@ -108,6 +108,8 @@ class Solver(ABC):
         Number of starts to run in one array.
     agree : float
         Correlation of the best starts at which no more are run; 0: all are run.
+    averaging : str
+        How the object is made of the starts: "best", the chosen one, or "mean", of those that agree.
     uses_start : bool
         False if a given start (`x0`, ``--start``) has no effect. It is then refused.
     deterministic : bool
@@ -122,6 +124,7 @@ class Solver(ABC):
     starts: ClassVar[int] = 1
     batch: ClassVar[int] = 1
     agree: ClassVar[float] = 0.0
+    averaging: ClassVar[str] = "best"
     uses_start: ClassVar[bool] = True
     deterministic: ClassVar[bool] = False
     FORMERLY: ClassVar[Mapping[str, Any]] = {}

@@ -173,7 +173,8 @@ class RunSpec:
         record = from_record(record, RESULT, "the manifest")
         if missing := [name for name in NEEDED if record.get(name) is None]:
             raise InputError(f"the manifest lacks {missing[0]}; only a result of a whole run replays")
-        solver = build(find("solvers", record["solver"]), record["options"])
+        kind = find("solvers", record["solver"])
+        solver = build(kind, {**kind.FORMERLY, **record["options"]})
         refuse_code(solver, named)
         if solver.record() != record.get("record", {}):
             raise InputError(f"the weights {record['options'].get('weights')} have changed since; put the old ones back")

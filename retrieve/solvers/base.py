@@ -117,6 +117,8 @@ class Solver(ABC):
         False if a given start (`x0`, ``--start``) has no effect. It is then refused.
     deterministic : bool
         True if all starts give the same object, so that one is enough.
+    FORMERLY : mapping
+        Values of options that are newer than some records and change what those meant. A record that lacks them means these.
     """
 
     name: ClassVar[str] = ""
@@ -128,6 +130,7 @@ class Solver(ABC):
     averaging: ClassVar[str] = "best"
     uses_start: ClassVar[bool] = True
     deterministic: ClassVar[bool] = False
+    FORMERLY: ClassVar[Mapping[str, Any]] = {}
 
     def __post_init__(self) -> None:
         validate(self)

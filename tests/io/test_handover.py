@@ -15,7 +15,7 @@ import pytest
 import retrieve as rt
 from retrieve.io.result import write_problem
 from retrieve.io.starting_point import starting_point
-from retrieve.numerics.alignment import correlation
+from retrieve.numerics.alignment import align, correlation
 from retrieve.simulate import crystal, measure
 from retrieve.solvers import HIO, Coherence, Recipe
 
@@ -215,6 +215,17 @@ def test_pynx_takes_a_result_for_a_result_and_explains_the_counts_with_it(made, 
     assert cdi.llk_poisson_free == pytest.approx(ours["free_llk_poisson"] * result.held.sum(), rel=1e-3)
 
 
+def test_pynx_finds_the_modes_of_our_results_and_its_file_of_modes_is_a_start(made, pynx, tmp_path, monkeypatch):
+    analysis = program("pynx.cdi.scripts.pynx_cdi_analysis")
+    monkeypatch.chdir(tmp_path)
+    files = [str(path) for path in made.paths]
+    monkeypatch.setattr("sys.argv", ["pynx-cdi-analysis", *files, "--modes", "1", "--nproc", "1", "--modes_output", "modes.h5"])
+    analysis.main()
+    found = starting_point(str(tmp_path / "modes.h5"), made.problem)
+    assert "(pynx)" in found.note
+    assert align(found.object, made.results[0].object).correlation > 0.9
+
+
 def test_the_command_of_pynx_loads_our_measurement_and_support(made, pynx, tmp_path, monkeypatch):
     """Its `data=` and `support=`. Its `object=` takes arrays with index 0 in the corner, its own results included."""
     script = program("pynx.cdi.scripts.pynx_id01cdi")
@@ -267,5 +278,5 @@ def test_cohere_continues_from_our_result_and_its_result_is_a_start(made, tmp_pa
     run.save_res(str(tmp_path / "results"))
     found = starting_point(str(tmp_path / "results"), made.problem)
     assert "(cohere)" in found.note
-    assert rt.numerics.alignment.align(found.object, made.truth).correlation > 0.99
+    assert align(found.object, made.truth).correlation > 0.99
     assert found.support.sum() == support.sum()

@@ -11,7 +11,7 @@ from rich.table import Table
 from ..errors import InputError
 from .console import PlainConsole
 from .options import limit_options, quiet_option
-from .outputs import check_outputs, chosen_name, force_option, out_option
+from .outputs import check_outputs, chosen_name, force_option, out_option, writing
 
 OF_CHOICES = ("auto", "starts", "samples")
 
@@ -79,13 +79,14 @@ def command(
     check_picture(targets[1])
     check_outputs(targets, files, force)
     console = PlainConsole(quiet=quiet)
-    with console.status("reading"):
-        results = [read_result(file) for file in files]
-    with console.status("analysing"):
-        made = analyze(results, [file.name for file in files], of=of, modes=modes, threshold=threshold)
-    write_summary(made, targets[0])
-    draw(made, targets[1])
-    write_page(made, targets[2])
+    with writing(*targets, force=force):
+        with console.status("reading"):
+            results = [read_result(file) for file in files]
+        with console.status("analysing"):
+            made = analyze(results, [file.name for file in files], of=of, modes=modes, threshold=threshold)
+        write_summary(made, targets[0])
+        draw(made, targets[1])
+        write_page(made, targets[2])
     _print(summary(made), console)
     for file, result in zip(files, results, strict=True):
         for line in choice_lines(result):

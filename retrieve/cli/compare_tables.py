@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -138,3 +140,19 @@ def _rate(rate: Rate | None) -> str:
 
 def _number(value: float | None) -> str:
     return "–" if value is None or math.isnan(value) else f"{value:.3g}"
+
+
+def write_files(comparison: Comparison, given: Mapping[str, Any]) -> list[Path]:
+    """Write the JSON, the CSV and the page that were asked for, and return their paths."""
+    from ..evaluate.tables import write_csv, write_json
+
+    written = []
+    if given["json_"] is not None:
+        written.append(write_json(comparison, given["json_"]))
+    if given["csv_"] is not None:
+        written.append(write_csv(comparison, given["csv_"]))
+    if given["report"] is not None:
+        from ..report.page import write_page
+
+        written.append(write_page(comparison, given["report"]))
+    return written

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from ..plugins.flags import flags, given_flags
 from ..plugins.options import build, changed, options_of, renamed_options, values_of
 from .console import PlainConsole
 from .options import quiet_option, with_options
-from .outputs import check_outputs, chosen_name, force_option, out_option
+from .outputs import check_outputs, chosen_name, force_option, out_option, writing
 
 if TYPE_CHECKING:
     from ..simulate import ObjectSet
@@ -92,15 +93,21 @@ def simulate(
     chosen.problem(first, seed, noise)  # refuses what cannot be measured before anything is written
     numbers = track(numbered, name, console=console, disable=quiet)
     if kind == "npz":
-        write_stack([chosen.problem(number, seed, noise) for number in numbers], target)
+        with writing(target, force=force):
+            write_stack([chosen.problem(number, seed, noise) for number in numbers], target)
     elif target.suffix == ".cxi":
-        write_problem(chosen.problem(first, seed, noise), target)
+        with writing(target, force=force):
+            write_problem(chosen.problem(first, seed, noise), target)
     else:
         from ..files import make_folder
 
         make_folder(target)
-        for number in numbers:
-            write_problem(chosen.problem(number, seed, noise), target / _file(name, number))
+        files = {number: target / _file(name, number) for number in numbered}
+        ends = {files[numbered[0]], files[numbered[-1]]}  # of two processes with numbers in common one meets an end of the other
+        with writing(*ends, force=force):
+            for number in numbers:
+                with nullcontext() if files[number] in ends else writing(files[number], force=force):
+                    write_problem(chosen.problem(number, seed, noise), files[number])
     console.print(f"written: {count} of {name}, seed {seed}, in {target}", markup=False)
 
 

@@ -13,7 +13,7 @@ from ..plugins.options import build
 from ..simulate.pulses import PulseTrain
 from .console import PlainConsole
 from .options import quiet_option
-from .outputs import check_outputs, chosen_name, force_option, out_option
+from .outputs import check_outputs, chosen_name, force_option, out_option, writing
 
 
 @click.command("pulses", short_help="raw frames of a pulse train, some of them bad")
@@ -37,7 +37,7 @@ def command(name: str, number: int, seed: int, out: Path | None, force: bool, qu
     check_outputs([out], force=force)
     console = PlainConsole(quiet=quiet)
     train = build(PulseTrain, given_flags(given))
-    with console.status(f"{train.frames} pulses"):
+    with writing(out, force=force), console.status(f"{train.frames} pulses"):
         made = record(object_set(name), train, seed, number)
         write_recording(made, out)
     bad = int((~made.good).sum())

@@ -16,7 +16,7 @@ from ..strain.options import Measure
 from .console import PlainConsole
 from .experiment import experiment_from, experiment_options
 from .options import limit_options, quiet_option
-from .outputs import check_outputs, chosen_name, drawn_of, force_option, out_option, remove_drawn
+from .outputs import check_outputs, chosen_name, drawn_of, force_option, out_option, remove_drawn, writing
 
 if TYPE_CHECKING:
     from ..strain.record import Strain
@@ -49,28 +49,28 @@ def command(file: Path, **given: Any) -> None:
     out, vti, table, picture = _targets(file, given)
     report: Path | None = given["report"]
     console = PlainConsole(quiet=given["quiet"])
-    with console.status("reading"):
-        result = read_result(file)
-        experiment = experiment_from(result.problem.meta, given, result.object.shape[0])
-    with console.status("measuring"):
-        strain = strain_of(result, experiment, options)
-    old = drawn_of(out, picture, report)
-    write_cxi(strain, out)
-    remove_drawn(old)
-    write_paraview(strain, vti)
-    write_json(strain, table)
-    if picture is not None:
-        from ..report.strain_picture import strain_picture
+    targets = (out, vti, table, picture, report)
+    with writing(*targets, force=given["force"]):
+        with console.status("reading"):
+            result = read_result(file)
+            experiment = experiment_from(result.problem.meta, given, result.object.shape[0])
+        with console.status("measuring"):
+            strain = strain_of(result, experiment, options)
+        old = drawn_of(out, picture, report)
+        write_cxi(strain, out)
+        remove_drawn(old)
+        write_paraview(strain, vti)
+        write_json(strain, table)
+        if picture is not None:
+            from ..report.strain_picture import strain_picture
 
-        strain_picture(strain, picture)
-    if report is not None:
-        from ..report.page import write_page
+            strain_picture(strain, picture)
+        if report is not None:
+            from ..report.page import write_page
 
-        write_page(strain, report)
+            write_page(strain, report)
     _print(strain, "by the histogram" if options.isosurface is None else "as asked", console)
-    console.print(
-        "written: " + ", ".join(str(path) for path in (out, vti, table, picture, report) if path is not None), markup=False
-    )
+    console.print("written: " + ", ".join(str(path) for path in targets if path is not None), markup=False)
 
 
 command.params[-1:-1] = flags(Measure)

@@ -20,7 +20,20 @@ from ..problem import Problem
 from ..problem.meta import experiment_of
 from ..problem.scoring import Score, deviance_of_counts
 from .cost import Cost as Cost
-from .cxi import DETECTOR, KERNEL, MEASURED, add_group, add_text, describe_operators, link_data, new_entry
+from .cxi import (
+    DETECTOR,
+    KERNEL,
+    MEASURED,
+    SMALL_SUM,
+    add_array,
+    add_group,
+    add_plot,
+    add_text,
+    describe_operators,
+    link_data,
+    new_entry,
+    sum_of_small,
+)
 from .handover import support_of
 from .manifest import RESULT
 from .nexus_experiment import write_experiment
@@ -128,12 +141,12 @@ class Result:
         return self.averaging
 
     def save(self, path: str | Path) -> Path:
-        """Write the result as a CXI file, atomically.
+        """Write the result, atomically, as the ending of the name says: as CXI, or in the format of a plugin's writer.
 
         Parameters
         ----------
         path : path-like
-            The file; an older one is replaced.
+            The file; an older one is replaced. CXI (.cxi, .h5) holds everything.
 
         Returns
         -------
@@ -143,9 +156,11 @@ class Result:
         Raises
         ------
         InputError
-            If the place cannot be written. The older file then stays.
+            If no format has the ending, or the place cannot be written. The older file then stays.
         """
-        return write_result(self, Path(path))
+        from .writers import is_cxi, write_as, writer_for
+
+        return write_result(self, path) if is_cxi(path) else write_as(writer_for(path), self, path)
 
 
 def write_result(result: Result, path: str | Path) -> Path:
@@ -172,6 +187,7 @@ def write_result(result: Result, path: str | Path) -> Path:
         if result.uncertainty is not None:
             _write_uncertainty(entry, result.uncertainty)
         entry.attrs["default"] = "amplitude"
+        entry.attrs[SMALL_SUM] = sum_of_small(entry, lambda item: item[()])
     return Path(path)
 
 
@@ -195,7 +211,7 @@ def _write_measurement(entry: h5py.Group, problem: Problem, place: str) -> None:
     detector = add_group(entry, DETECTOR, "NXdetector")
     add_array(entry, place, intensity).attrs["note"] = "intensity, peak at N//2; 0 where masked"
     add_array(detector, "mask", (~valid).astype(np.uint8)).attrs["note"] = "CXI convention: 0 = good, 1 = not measured"
-    _add_plot(entry, "diffraction", entry[place], "measured intensity").attrs["SILX_style"] = LOG_SCALE
+    add_plot(entry, "diffraction", entry[place], "measured intensity").attrs["SILX_style"] = LOG_SCALE
     if isinstance(problem.detector, PartialCoherence):
         kernel = add_array(entry, KERNEL, np.fft.fftshift(np.asarray(problem.detector.kernel)))
         kernel.attrs["note"] = "the measured intensity is the coherent one convolved with this; centred at N//2, sum 1"
@@ -216,8 +232,8 @@ def _write_image(entry: h5py.Group, result: Result) -> None:
     support = add_array(image, "support", inside)
     support.attrs.update({"note": "1 = inside; image_1/mask is the same array, where PyNX looks for it", **said})
     image["mask"] = support
-    _add_plot(entry, "amplitude", np.abs(result.object).astype(np.float32), "amplitude of the object")
-    _add_plot(entry, "phase", phase_of(without_ramp(result.object)).astype(np.float32), "phase (rad), no ramp")
+    add_plot(entry, "amplitude", np.abs(result.object).astype(np.float32), "amplitude of the object")
+    add_plot(entry, "phase", phase_of(without_ramp(result.object)).astype(np.float32), "phase (rad), no ramp")
     score, cost, held = result.score, result.cost, _held(result)
     fitted, free = np.asarray(result.problem.valid) & ~held, held
     deviance, deviance_free = deviance_of_counts(result.problem, result.object, (fitted, free))
@@ -264,28 +280,6 @@ def _write_starts(entry: h5py.Group, result: Result) -> None:
 def _write_uncertainty(entry: h5py.Group, found: Uncertainty) -> None:
     """The map, which viewers draw, and all else as JSON."""
     if found.relative is not None:
-        _add_plot(entry, "uncertainty", found.relative, "standard deviation over local amplitude, 1: not determined")
+        add_plot(entry, "uncertainty", found.relative, "standard deviation over local amplitude, 1: not determined")
     group = entry["uncertainty"] if "uncertainty" in entry else add_group(entry, "uncertainty", "NXcollection")
     add_text(group, "record", to_json(found.record()))
-
-
-def add_array(parent: h5py.Group, name: str, array: NDArray[Any]) -> h5py.Dataset:
-    """A compressed dataset with checksums; a chunk is one 2D slice of one start, as viewers and readers of one start ask for."""
-    chunks = (1,) * (array.ndim - 2) + array.shape[-2:]
-    return parent.create_dataset(
-        name, data=array, chunks=chunks, compression="gzip", compression_opts=2, shuffle=True, fletcher32=True
-    )
-
-
-def _add_plot(entry: h5py.Group, name: str, array: NDArray[Any] | h5py.Dataset, title: str) -> h5py.Group:
-    """An NXdata group that h5web and silx draw by themselves; a dataset is linked, not copied."""
-    group = add_group(entry, name, "NXdata")
-    group.attrs["signal"] = "data"
-    group["title"] = title
-    if not isinstance(array, np.ndarray):
-        group["data"] = array
-    else:
-        add_array(group, "data", array)
-    if array.ndim == 2:
-        group["data"].attrs["interpretation"] = "image"
-    return group

@@ -279,5 +279,5 @@ def unknown(kind: str, name: str, known: typing.Iterable[str], of: str | None = 
     """The message for an unknown name, with the nearest known names or all of them."""
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
     return f"unknown {kind} {name!r}{f' of {of}' if of else ''}; {hint}"

@@ -164,9 +164,24 @@ class ImageGrid(NamedTuple):
 
 
 class ChartCurve(NamedTuple):
-    """A line of a chart.  series: the number of its colour and mark.  label: for the legend, none if empty.
+    """A line of a chart.
 
-    interval: the low and the high end of each value.  marks: with a mark on each point.  line: False for marks alone.
+    Attributes
+    ----------
+    series : int
+        The number of its colour and mark.
+    x, y : array-like
+        (n,) each.
+    label : str
+        For the legend, none if empty.
+    dashed, pale : bool
+        How it is drawn.
+    marks : bool
+        With a mark on each point.
+    line : bool
+        False for marks alone.
+    interval : (array-like, array-like) or None
+        The low and the high end of each value.
     """
 
     series: int
@@ -182,7 +197,29 @@ class ChartCurve(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class CurvePanel:
-    """Curves over one axis, or over `categories`, which stand at x = 0, 1, …; `limits` are of the y axis."""
+    """Curves over one axis.
+
+    Attributes
+    ----------
+    title : str
+        Above the chart.
+    curves : sequence of ChartCurve
+        The curves.
+    xlabel, ylabel : str
+        Quantity and unit of each axis.
+    alt : str
+        The chart in words, for readers who do not see it.
+    note : str
+        A sentence below the title.
+    log : bool
+        A logarithmic y axis.
+    limits : (float, float) or None
+        Of the y axis.
+    categories : sequence of str or None
+        Names that stand at x = 0, 1, ….
+    wide : bool
+        Over the whole width of the page.
+    """
 
     title: str
     curves: Sequence[ChartCurve]

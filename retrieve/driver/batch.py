@@ -181,8 +181,8 @@ def _run(solver: Solver, context: RunContext, numbers: Sequence[int], x0: np.nda
             lowest = (_least(r), _least(free))
         if context.on_step is not None:
             with looking(partial(estimate_of, step, free if math.isfinite(lowest[1]) else r)) as look:
-                stage = step.stage or solver.name
-                interrupted = bool(context.on_step(Progress(numbers[0], spec.starts or 1, n, total, stage, *lowest, look)))
+                told = (numbers[0], spec.starts or 1, n, total, step.stage or solver.name, *lowest, step.share, look)
+                interrupted = bool(context.on_step(Progress(*told)))
         interrupted = interrupted or must_stop()
         spent = (n, counting.ffts // len(rng), time.perf_counter() - begun, networks) if bounded else None
         cut = interrupted or (spent is not None and context.is_over(numbers[0], *spent))

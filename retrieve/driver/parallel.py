@@ -133,4 +133,4 @@ def _asks_to_stop(context: RunContext, task: StartTask, one: Batch) -> bool:
     support = None if one.support is None else one.support[0]
     with looking(lambda: Estimate(one.estimate[0], support, one.kernels[0] is not None)) as look:
         name, starts = task.spec.solver.name, task.spec.starts or 1
-        return bool(context.on_step(Progress(task.number, starts, steps, steps, name, score.r, free, look)))
+        return bool(context.on_step(Progress(task.number, starts, steps, steps, name, score.r, free, 1.0, look)))

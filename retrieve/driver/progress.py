@@ -56,6 +56,8 @@ class Progress(NamedTuple):
         Name of the part that runs.
     r, r_free : float
         The lowest R and R_free of the batch when they were last taken; NaN before, and without held-out pixels.
+    share : float or None
+        Share of the start that is done, as a guess of the solver; None if it has no guess.
     look : callable
         Returns a copy of the estimate, of a batch that of the lowest score, as an `Estimate`. It returns None once `on_step`
         has returned, since the solver may then reuse the memory.
@@ -68,6 +70,7 @@ class Progress(NamedTuple):
     stage: str
     r: float
     r_free: float
+    share: float | None = None
     look: Callable[[], Estimate | None] = unseen
 
 

@@ -40,6 +40,8 @@ class Step(NamedTuple):
         bool (*detector), zero frequency first: pixels that do not belong to the object's pattern.
     more : bool
         True if another step is guaranteed. The solver may then reuse x's memory.
+    share : float, optional
+        Share of the start that is done, as a guess, where the number of steps is not known.
     """
 
     x: Array
@@ -51,6 +53,7 @@ class Step(NamedTuple):
     account: Sequence[Sequence[str]] = ()
     excluded: np.ndarray | None = None
     more: bool = False
+    share: float | None = None
 
     @property
     def estimate(self) -> Array:

@@ -26,8 +26,8 @@ from retrieve.solvers import ER, HIO
 
 SOLVERS = {"hio": HIO(iterations=400), "er": ER(iterations=400)}
 SPEC = TrialSpec(starts=1, seed=0, budget=Budget(), seconds=None, hold_out=0.03, device="auto", ramp=False, pictures=1)
-KILLS = 20
-CASES = 100
+KILLS = 10
+CASES = 60
 
 processes = multiprocessing.get_context("forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn")
 processes.set_forkserver_preload(["retrieve.evaluate.store", "retrieve.evaluate.compare", "small_cases"])
@@ -149,7 +149,7 @@ def pause(process, number):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
-def test_two_processes_on_one_store_lose_and_double_nothing_over_20_kills(path, seed):
+def test_two_processes_on_one_store_lose_and_double_nothing_over_10_kills(path, seed):
     rng, total, kills = random.Random(seed), CASES * len(SOLVERS), 0
 
     def begin():

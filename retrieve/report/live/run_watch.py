@@ -132,6 +132,8 @@ class RunWatch:
         within = None
         if progress.total:
             within = progress.step / progress.total
+        elif progress.share is not None and not self.ended:
+            within = progress.share
         elif self.ended:
             within = min(0.95, (now - self.current_begun) * len(self.ended) / sum(self.ended))
         size = max(0, min(self.batch, self.starts - progress.start))  # posterior samples have numbers above the starts'

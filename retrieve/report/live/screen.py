@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -180,7 +181,8 @@ class Screen:
         share, spent = self._done, self._clock() - self._begun
         if share is None or not SURE_SHARE <= share < 1 or self._state != "running":
             return ""
-        return f"{self._bound} {duration(spent * (1 - share) / share)}"
+        left = spent * (1 - share) / share
+        return f"{self._bound} {duration(left if left < 90 or left >= 3600 else 60 * math.ceil(left / 60))}"
 
 
 def duration(seconds: float) -> str:
@@ -188,4 +190,6 @@ def duration(seconds: float) -> str:
     whole = round(seconds)
     if whole < 90:
         return f"{whole} s"
-    return f"{whole // 60} min {whole % 60:02d} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 60} min {whole % 60:02d} s" if whole % 60 else f"{whole // 60} min"

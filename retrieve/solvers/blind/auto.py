@@ -18,6 +18,8 @@ from ..base import Solver, Step, Streams
 from .blur import fit_kernel
 from .breeding import evolve
 from .coarse import crop_pattern, detector_of, factor_for, finish, on_all_pixels
+from .levels import levels_of
+from .outlook import with_shares
 from .search import explore_start, polish, refine_start
 from .second_grain import remove_second_grain
 from .state import SearchContext, StartRecord, relay
@@ -87,7 +89,10 @@ class Auto(Solver):
         if len(problem.shape) == 3:
             rows = enumerate(streams)
             options = (self.effort, self.coherence, self.second_grain)
-            runs = [phase_volume(problem, x[b : b + 1, ...], stream, *options) for b, stream in rows]
+            shapes = [tuple(level.shape) for level in levels_of(problem)]
+            runs = [
+                with_shares(phase_volume(problem, x[b : b + 1, ...], stream, *options), shapes, self.effort) for b, stream in rows
+            ]
             return side_by_side(runs, problem)
         factor = factor_for(problem, COARSE_ABOVE)
         if factor == 1:
@@ -144,4 +149,5 @@ def side_by_side(runs: Sequence[Iterator[Step]], problem: Problem) -> Iterator[S
             next(iter(moved.values())).stage,
             account=[log for step in each for log in step.account or [()]],
             excluded=np.any(excluded, axis=0) if excluded else None,
+            share=min((step.share for step in each if step.share is not None), default=None),
         )

@@ -85,10 +85,10 @@ def test_time_left_follows_from_the_share_of_all_parts(screen, clock):
     assert (screen.state(1, "a")["share"], screen.state(1, "a")["left"]) == (None, "")
     clock.now = 30.0
     screen.progress(0.25, "at most")
-    assert screen.state(1, "a")["left"] == "at most " + duration(90)
+    assert screen.state(1, "a")["left"] == "at most " + "2 min"
     screen.begin("2/4 b.npz", 1, 4)
     told = screen.state(1, "a")
-    assert (told["title"], told["share"], told["left"]) == ("2/4 b.npz", 0.25, "about " + duration(90))
+    assert (told["title"], told["share"], told["left"]) == ("2/4 b.npz", 0.25, "about " + "2 min")
     screen.progress(0.5)
     assert screen.state(1, "a")["share"] == 0.375
 
@@ -135,10 +135,11 @@ def test_buttons_are_pressed_once_and_come_back_for_the_next_file(screen):
 
 
 def test_durations():
-    assert [duration(s) for s in (0.4, 89, 90, 3599, 3700, 90_000)] == [
+    assert [duration(s) for s in (0.4, 89, 90, 120, 3599, 3700, 90_000)] == [
         "0 s",
         "89 s",
         "1 min 30 s",
+        "2 min",
         "59 min 59 s",
         "1 h 01 min",
         "25 h 00 min",

@@ -50,8 +50,8 @@ def watch_of(screen, starts=4, agree=0.0, each=False, batch=1):
     return RunWatch(screen, RunSpec(find("solvers", "hio")(), starts=starts, batch=batch, agree=agree), problem_of(), each)
 
 
-def step(start, n, r, r_free, value=1.0, total=100, starts=4, stage="hio"):
-    return Progress(start, starts, n, total, stage, r, r_free, lambda: seen(value))
+def step(start, n, r, r_free, value=1.0, total=100, starts=4, stage="hio", share=None):
+    return Progress(start, starts, n, total, stage, r, r_free, share, lambda: seen(value))
 
 
 def tiles(told):
@@ -94,6 +94,12 @@ def test_without_a_known_end_the_first_start_has_no_time_and_the_next_is_measure
     assert 0.25 <= screen.state(1, "a")["share"] <= 0.5
 
 
+def test_a_guess_of_the_solver_gives_the_first_start_its_time(screen, at_once):
+    watch = watch_of(screen)
+    watch(step(0, 50, 0.2, 0.3, total=None, share=0.5))
+    assert screen.state(1, "a")["share"] == 0.125
+
+
 def test_workers_tell_of_starts_that_are_done(screen, at_once):
     watch = watch_of(screen, each=True)
     for start in (2, 0):
@@ -117,7 +123,7 @@ def test_steps_of_microseconds_are_not_looked_at(screen):
     watch = watch_of(screen)
     looks = []
     for n in range(2000):
-        watch(Progress(0, 4, n + 1, 5000, "hio", 0.1, 0.2, lambda: looks.append(1)))
+        watch(Progress(0, 4, n + 1, 5000, "hio", 0.1, 0.2, None, lambda: looks.append(1)))
     assert len(looks) <= 5
 
 

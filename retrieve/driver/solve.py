@@ -104,17 +104,20 @@ def run(
             runs.append(done)
             left = spec.stopped is None and sum(len(done.scores) for done in runs) < starts
             if spec.agree and left and _agreed(runs, spec.agree):
+                left = False
                 break
     if not runs:
         raise KeyboardInterrupt
     before = 0 if store is None else store.seconds
     cost = total_cost([done.cost for done in runs], time.perf_counter() - begun + before)
+    between = left and not must_keep() and not any(done.interrupted for done in runs)  # stopped between two starts
     if must_keep():  # as if a budget were spent
         runs = [replace(done, interrupted=False) for done in runs]
-    interrupted = any(done.interrupted for done in runs)
+    interrupted = between or any(done.interrupted for done in runs)
     if whole:
         runs = [done for done in runs if not done.interrupted] or runs
-    result = replace(_collect(context, problem, runs, cost), x0=x0)
+    result = _collect(context, problem, runs, cost)
+    result = replace(result, x0=x0, interrupted=between or result.interrupted)
     chains: list[Batch] = []
     if spec.samples and not result.interrupted and spec.samples_stopped != {} and not must_keep():
         points, begun = points_of(result, spec.samples), time.perf_counter()

@@ -19,6 +19,7 @@ from retrieve.driver.solve import run, solve
 from retrieve.driver.stopping import Request, listen
 from retrieve.errors import SolverError
 from retrieve.files.leftovers import alive
+from retrieve.solvers import HIO
 
 
 @contextmanager
@@ -76,6 +77,20 @@ def test_a_stop_weighs_more_than_a_keep_and_only_a_keep_is_renewed():
     request.keep()
     request.renew()
     assert (request.is_set(), request.keeps, request.stops) == (True, False, True)
+
+
+def test_a_run_that_is_stopped_between_two_starts_is_interrupted(easy, tmp_path):
+    request, spec = Request(), RunSpec(HIO(iterations=5), starts=3, batch=1)
+    before = listen(request)
+    try:
+        result = run(spec, easy, executor="serial", kept=tmp_path / "kept", on_step=lambda told: request.set())
+    finally:
+        listen(before)
+    assert len(result.scores) == 1
+    assert result.interrupted
+    assert {int(start): step for start, step in result.manifest["stopped"].items()} == {0: None}
+    assert len(list((tmp_path / "kept").iterdir())) == 1
+    assert not run(spec, easy, executor="serial", kept=tmp_path / "kept").interrupted
 
 
 def test_an_unfinished_start_of_a_worker_is_not_kept_as_finished(easy, tmp_path):

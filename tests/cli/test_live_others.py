@@ -22,6 +22,7 @@ def rows_of(path):
     return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
 
 
+@pytest.mark.slow
 def test_a_comparison_is_shown_and_is_the_same(here, watched, capsys):
     main_options = [*COMPARE, *SOLVERS, "--objects", "2"]
     with pytest.raises(SystemExit, match="0"):
@@ -54,6 +55,7 @@ def test_stop_of_a_comparison_keeps_what_is_done(here, watched):
 LONG = [*SMALL, "--objects", "1000000", "--batch", "8", "--precision", "float32", "--seed", "3"]
 
 
+@pytest.mark.slow
 def test_keep_of_a_training_writes_its_weights(tmp_path, monkeypatch, capsys, watched):
     called = trainer(tmp_path, monkeypatch, capsys)
     browsers = watched("keep", lambda told: "svg" in told.get("body", ""))

@@ -24,6 +24,9 @@ MOST_WATCHING = 32
 SURE_SHARE = 0.02
 """Share of the work from which the time left is told."""
 
+OPEN = {"running": ("stop", "keep"), "keeping": ("stop",)}
+"""The buttons that have an effect, by the state of the work."""
+
 Tile = tuple[str, str, str]
 """Name, value and explanation of a number."""
 
@@ -72,7 +75,7 @@ class Screen:
         with self._changed:
             self._shown |= {"title": title, "stage": "begins", "tiles": []}
             self._part, self._share, self._bound = (number / count, 1 / count), None, "about"
-            self._state = "running" if self._state == "keeping" else self._state
+            self._state = "running" if self._state in ("keeping", "writing") else self._state
 
     def offer(self, draw: Callable[[], str]) -> None:
         """Hand over a function that draws the pictures, as HTML, in the place of the one before.
@@ -83,10 +86,15 @@ class Screen:
             self._offer = draw
             self._changed.notify_all()
 
-    def rest(self) -> None:
-        """Draw nothing more until the next offer: matplotlib is for one thread at a time."""
+    def rest(self, stage: str = "") -> None:
+        """Draw nothing more until the next offer, as matplotlib is for one thread at a time; buttons come too late now.
+
+        stage: what is done now.
+        """
         with self._changed:
             self._offer = None
+            self._shown["stage"] = stage or self._shown["stage"]
+            self._state = "writing" if self._state in ("running", "keeping") else self._state
         with self._drawing:
             pass
 
@@ -105,14 +113,9 @@ class Screen:
     # the serving threads
 
     def pressed(self, button: str) -> bool:
-        """Note that a button was pressed. Returns False for one that the page lacks, and once the work ends."""
+        """Note that a button was pressed. Returns False for one that the page lacks or that was pressed, and once work ends."""
         with self._changed:
-            if (
-                button not in self._buttons
-                or self._state in ("stopping", "over")
-                or self._state == "keeping"
-                and button == "keep"
-            ):
+            if button not in self._buttons or button not in OPEN.get(self._state, ()):
                 return False
             self._state = {"stop": "stopping", "keep": "keeping"}[button]
         return True
@@ -141,7 +144,7 @@ class Screen:
             told = {
                 **self._shown,
                 "state": self._state,
-                "buttons": [name for name in self._buttons if self._state in ("running", "keeping")],
+                "buttons": [name for name in self._buttons if name in OPEN.get(self._state, ())],
                 "spent": duration(self._clock() - self._begun),
                 "share": self._done,
                 "left": self._left(),

@@ -134,6 +134,15 @@ def test_buttons_are_pressed_once_and_come_back_for_the_next_file(screen):
     assert not screen.pressed("other")
 
 
+def test_once_the_work_rests_buttons_come_too_late(screen):
+    screen.rest("the result is written")
+    told = screen.state(1, "a")
+    assert (told["stage"], told["buttons"]) == ("the result is written", [])
+    assert not screen.pressed("keep")
+    screen.begin("2/2 b.npz", 1, 2)
+    assert screen.pressed("keep")
+
+
 def test_durations():
     assert [duration(s) for s in (0.4, 89, 90, 120, 3599, 3700, 90_000)] == [
         "0 s",

@@ -1,4 +1,4 @@
-"""Write docs/reference.md from the code. With ``--check`` compare only, and fail if the file is out of date.
+"""Write docs/reference.md and docs/formats.md from the code. With ``--check`` compare only, and fail if one is out of date.
 
 python docs/generate.py
 """
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import formats
 
 from retrieve.cli import COMMANDS, app
 from retrieve.evaluate.metrics import metrics
@@ -20,7 +21,7 @@ from retrieve.priors.training.settings import DenoiserOptions, Training, UNetOpt
 from retrieve.simulate import Noise, PulseTrain, object_set, set_names
 from retrieve.strain.options import Measure
 
-TARGET = Path(__file__).with_name("reference.md")
+FOLDER = Path(__file__).parent
 OWN = "retrieve"  # the plugin that registers built-in names; solvers of other packages do not belong on this page
 HEAD = """# Reference
 
@@ -130,14 +131,17 @@ def _cell(text: str) -> str:
 
 
 def main() -> int:
-    """Write the file, or with ``--check`` compare it. Return 1 if it is out of date."""
-    text = "\n".join(lines()) + "\n"
-    if "--check" in sys.argv:
-        same = TARGET.exists() and TARGET.read_text() == text
-        print("docs/reference.md is up to date" if same else "docs/reference.md is out of date: run python docs/generate.py")
-        return int(not same)
-    TARGET.write_text(text)
-    return 0
+    """Write the files, or with ``--check`` compare them. Return 1 if one is out of date."""
+    code = 0
+    for name, text in (("reference.md", "\n".join(lines()) + "\n"), ("formats.md", formats.text())):
+        target = FOLDER / name
+        if "--check" not in sys.argv:
+            target.write_text(text)
+            continue
+        same = target.exists() and target.read_text() == text
+        print(f"docs/{name} is up to date" if same else f"docs/{name} is out of date: run python docs/generate.py")
+        code |= not same
+    return int(code)
 
 
 if __name__ == "__main__":

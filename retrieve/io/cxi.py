@@ -2,9 +2,10 @@
 
 Under entry_1:
 
-- image_1: the chosen object, its support, and how it was made
+- image_1: the chosen object, its support, and how it was made, under the names that PyNX and cdiutils look for
 - amplitude, phase, diffraction: pictures of the object and of the measurement
-- instrument_1/detector_1: the measurement, peak at N//2, mask 0 = good
+- instrument_1/detector_1: the measurement, peak at N//2, mask 0 = good; `intensity` in a result, `data` in a measurement,
+  because PyNX takes a file with `data` there for a measurement alone
 - coherence_kernel: the kernel of partial coherence, known or found
 - starts: every start
 - held, spread, support, truth: held-out pixels, spread of the starts, what was known beforehand
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 CXI_VERSION = 150
 IMAGE = "image_1"
 DETECTOR = "instrument_1/detector_1"
+MEASURED = f"{DETECTOR}/intensity"
+"""The measurement in a result. In older results it is `data` there."""
 KERNEL = "coherence_kernel"
 SUM = "sha256"
 """The attribute of a text with its SHA-256. Arrays have the checksum of HDF5 itself."""
@@ -58,6 +61,8 @@ def version() -> str:
 
 def new_entry(file: h5py.File, seconds: float = 0.0) -> h5py.Group:
     """The root's attributes and entry_1 with its times."""
+    import h5py
+
     now = datetime.datetime.now(datetime.UTC)
     file["cxi_version"] = CXI_VERSION
     file.attrs.update(
@@ -70,6 +75,7 @@ def new_entry(file: h5py.File, seconds: float = 0.0) -> h5py.Group:
         }
     )
     entry = add_group(file, "entry_1", "NXentry")
+    file["entry_last"] = h5py.SoftLink("/entry_1")  # where PyNX and cdiutils look for the last run
     entry["program_name"] = f"retrieve {version()}"
     entry["start_time"] = (now - datetime.timedelta(seconds=seconds)).isoformat(timespec="seconds")
     entry["end_time"] = now.isoformat(timespec="seconds")

@@ -8,13 +8,13 @@ from typing import Any
 import h5py
 
 from ..errors import InputError
-from .cxi import DETECTOR, FACTS, IMAGE
+from .cxi import DETECTOR, FACTS, IMAGE, MEASURED
 from .dataset_selection import parse_meta, read_numbers
 from .hdf5 import as_text, meta_of, open_hdf5, read_hdf5, read_values, stored_dataset
 from .masks import measured_mask
 from .records import RawFile
 
-PLACES = (f"{DETECTOR}/data", f"{IMAGE}/data", "data_1/data")
+PLACES = (MEASURED, f"{DETECTOR}/data", f"{IMAGE}/data", "data_1/data")
 
 
 def read_cxi(path: Path, key: str | None) -> RawFile:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ..errors import InputError, SolverError
 from .cxi import IMAGE
 from .cxi_reader import entry_of
+from .handover import ESTIMATED
 from .hdf5 import arrays_of, as_text, open_hdf5, read_values
 from .numpy_files import load_npy, npz_arrays
 
@@ -96,7 +97,8 @@ def _in_hdf5(path: Path) -> Stored:
         entry = entry_of(file)
         if entry is not None and isinstance(entry.get(f"{IMAGE}/data"), h5py.Dataset):
             image = read_values(entry[f"{IMAGE}/data"])
-            inside = next((read_values(entry[IMAGE][name]) for name in ("support", "mask") if name in entry[IMAGE]), None)
+            supports = [entry[IMAGE][name] for name in ("support", "mask") if name in entry[IMAGE]]
+            inside = next((read_values(one) for one in supports if ESTIMATED not in one.attrs), None)
             fits = inside is not None and inside.shape == image.shape[-inside.ndim :]
             return Stored(image, inside if fits else None, True)
         found = {name: array.read() for name, array in arrays_of(file).items() if array.complex}

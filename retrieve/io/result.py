@@ -18,11 +18,12 @@ from ..operators import PartialCoherence
 from ..plugins.shown import as_html, as_png
 from ..problem import Problem
 from ..problem.meta import experiment_of
-from ..problem.scoring import Score
+from ..problem.scoring import Score, deviance_of_counts
 from .cost import Cost as Cost
 from .cxi import (
     DETECTOR,
     KERNEL,
+    MEASURED,
     SMALL_SUM,
     add_array,
     add_group,
@@ -32,10 +33,11 @@ from .cxi import (
     link_data,
     new_entry,
     sum_of_small,
-    version,
 )
+from .handover import support_of
 from .manifest import RESULT
 from .nexus_experiment import write_experiment
+from .process import number_of, write_process
 from .result_text import table_of, text_of
 from .uncertainty import Uncertainty
 from .verdict import Verdict
@@ -171,7 +173,7 @@ def write_result(result: Result, path: str | Path) -> Path:
     with replacing(path) as place, h5py.File(place, "w") as file:
         entry = new_entry(file, result.cost.seconds)
         entry.attrs["format"] = RESULT.format
-        _write_measurement(entry, result.problem)
+        _write_measurement(entry, result.problem, MEASURED)
         _write_image(entry, result)
         link_data(entry, "image_1/data")
         _write_starts(entry, result)
@@ -195,21 +197,21 @@ def write_problem(problem: Problem, path: str | Path) -> Path:
 
     with replacing(path) as place, h5py.File(place, "w") as file:
         entry = new_entry(file)
-        _write_measurement(entry, problem)
+        _write_measurement(entry, problem, f"{DETECTOR}/data")
         link_data(entry, f"{DETECTOR}/data")
         entry.attrs["default"] = "diffraction"
     return Path(path)
 
 
-def _write_measurement(entry: h5py.Group, problem: Problem) -> None:
-    """The measured intensity (√ of its float32 square is exact, so no amplitude changes), and what was known."""
+def _write_measurement(entry: h5py.Group, problem: Problem, place: str) -> None:
+    """The measured intensity at a place (√ of its float32 square is exact, so no amplitude changes), and what was known."""
     valid = np.fft.fftshift(np.asarray(problem.valid))
     intensity = np.fft.fftshift(np.asarray(problem.amplitude, np.float32)) ** 2
     add_group(entry, "instrument_1", "NXinstrument")
     detector = add_group(entry, DETECTOR, "NXdetector")
-    add_array(detector, "data", intensity).attrs["note"] = "intensity, peak at N//2; 0 where masked"
+    add_array(entry, place, intensity).attrs["note"] = "intensity, peak at N//2; 0 where masked"
     add_array(detector, "mask", (~valid).astype(np.uint8)).attrs["note"] = "CXI convention: 0 = good, 1 = not measured"
-    add_plot(entry, "diffraction", detector["data"], "measured intensity").attrs["SILX_style"] = LOG_SCALE
+    add_plot(entry, "diffraction", entry[place], "measured intensity").attrs["SILX_style"] = LOG_SCALE
     if isinstance(problem.detector, PartialCoherence):
         kernel = add_array(entry, KERNEL, np.fft.fftshift(np.asarray(problem.detector.kernel)))
         kernel.attrs["note"] = "the measured intensity is the coherent one convolved with this; centred at N//2, sum 1"
@@ -226,34 +228,32 @@ def _write_image(entry: h5py.Group, result: Result) -> None:
     image.attrs["signal"] = "data"
     add_array(image, "data", result.object.astype(np.complex64))
     image["data_type"], image["data_space"], image["is_fft_shifted"] = "electron density", "real", 0
-    if result.support is not None:
-        support = add_array(image, "support", result.support.astype(np.uint8))
-        support.attrs["note"] = "1 = inside; image_1/mask is the same array, where PyNX looks for it"
-        image["mask"] = support
+    inside, said = support_of(result.object, result.support)
+    support = add_array(image, "support", inside)
+    support.attrs.update({"note": "1 = inside; image_1/mask is the same array, where PyNX looks for it", **said})
+    image["mask"] = support
     add_plot(entry, "amplitude", np.abs(result.object).astype(np.float32), "amplitude of the object")
     add_plot(entry, "phase", phase_of(without_ramp(result.object)).astype(np.float32), "phase (rad), no ramp")
-    process = add_group(image, "process_1", "NXprocess")
-    process["program"], process["version"] = "retrieve", version()
-    process["date"] = entry["end_time"][()]
-    note = add_group(process, "note_1", "NXnote")
-    note["type"], note["description"], note["data"] = "application/json", "manifest: replays the run", to_json(result.manifest)
-    configuration = add_group(process, "configuration", "NXcollection")
-    configuration["forward_operator"] = describe_operators(result.problem.operator, result.problem.detector)
-    for name, value in result.manifest.items():
-        configuration[name] = value if isinstance(value, (str, bool, int, float)) else to_json({name: value})
-    results = add_group(process, "results", "NXcollection")
-    score, cost = result.score, result.cost
-    for name, number in {
-        **{name: _number(getattr(score, name)) for name in SCORES},
+    score, cost, held = result.score, result.cost, _held(result)
+    fitted, free = np.asarray(result.problem.valid) & ~held, held
+    deviance, deviance_free = deviance_of_counts(result.problem, result.object, (fitted, free))
+    made = {
+        **{name: getattr(score, name) for name in SCORES},
+        **{name: getattr(cost, name) for name in ("ffts", "network_evaluations", "seconds", "steps")},
         "chosen": result.chosen,
         "averaged": result.averaged is not None,
         "interrupted": result.interrupted,
-        "ffts": cost.ffts,
-        "network_evaluations": cost.network_evaluations,
-        "seconds": cost.seconds,
-        "steps": cost.steps,
-    }.items():
-        results[name] = number
+        "llk_poisson": deviance / max(int(fitted.sum()) - int(inside.sum()), 1),  # as PyNX has it
+        "free_llk_poisson": deviance_free / max(int(free.sum()), 1),
+        "nb_point_support": int(inside.sum()),
+    }
+    write_process(image, result.manifest, describe_operators(result.problem.operator, result.problem.detector), made)
+
+
+def _held(result: Result) -> NDArray[np.bool_]:
+    """The held-out pixels (*detector), zero frequency first."""
+    valid = np.asarray(result.problem.valid)
+    return np.zeros_like(valid) if result.held is None else np.fft.ifftshift(result.held) & valid
 
 
 def _write_starts(entry: h5py.Group, result: Result) -> None:
@@ -266,7 +266,7 @@ def _write_starts(entry: h5py.Group, result: Result) -> None:
     if result.x0 is not None:
         add_array(starts, "x0", result.x0).attrs["note"] = "the array that the starts began with"
     for name in SCORES:
-        add_array(starts, f"score_{name}", np.array([_number(getattr(score, name)) for score in result.scores]))
+        add_array(starts, f"score_{name}", np.array([number_of(getattr(score, name)) for score in result.scores]))
     import h5py
 
     starts.create_dataset("failure", data=[score.failure or "" for score in result.scores], dtype=h5py.string_dtype())
@@ -274,7 +274,7 @@ def _write_starts(entry: h5py.Group, result: Result) -> None:
     for i, columns in enumerate(result.history):
         one = add_group(history, f"{i:05d}", "NXcollection")
         for name, values in columns.items():
-            one[name] = np.array([_number(v) for v in values])
+            one[name] = np.array([number_of(v) for v in values])
 
 
 def _write_uncertainty(entry: h5py.Group, found: Uncertainty) -> None:
@@ -283,7 +283,3 @@ def _write_uncertainty(entry: h5py.Group, found: Uncertainty) -> None:
         add_plot(entry, "uncertainty", found.relative, "standard deviation over local amplitude, 1: not determined")
     group = entry["uncertainty"] if "uncertainty" in entry else add_group(entry, "uncertainty", "NXcollection")
     add_text(group, "record", to_json(found.record()))
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else float(value)

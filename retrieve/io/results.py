@@ -206,5 +206,8 @@ def _problem(m: Any, parts: Parts, inside: tuple[int, ...]) -> Problem:
         bare = bare.replace(operator=FarField(outside) @ Pad(inside, outside))
     if KERNEL in parts:
         bare = bare.replace(detector=PartialCoherence(np.fft.ifftshift(parts.array(KERNEL, "f", outside))))
+    for name, array, kinds in (("support", m.support, "biuf"), ("truth", m.truth, "cf")):
+        if array is not None:
+            check_array(array, f"{parts.path}: {name}", kinds, inside, parts.remedy)
     support = None if m.support is None else m.support.astype(bool)
     return bare.replace(support=support, truth=m.truth)

@@ -17,6 +17,9 @@ from ..operators import Operator
 from .likelihood import Likelihood, Poisson, is_cut, is_described, some_measured, stated_noise
 from .problem import Problem
 
+LEAST_COUNTS = 0.1
+"""Calculated counts below which PyNX adds this many inside a logarithm."""
+
 
 @dataclass(frozen=True)
 class Score:
@@ -227,6 +230,31 @@ def deviances(problem: Problem, f: Array, noise: Likelihood | None) -> Iterator[
         if expected is None:
             return
         yield at, noise.deviance(p, problem.amplitude[at]), expected
+
+
+def deviance_of_counts(problem: Problem, x: Array, masks: Sequence[np.ndarray]) -> list[float]:
+    """Σ 2(λ − k + k log(k/λ)) over the pixels of each mask, for k measured and λ calculated counts, as PyNX writes it.
+
+    Below a tenth of a count, a tenth is added to λ inside the logarithm, which keeps it finite.
+
+    Parameters
+    ----------
+    problem : Problem
+        The measurement, in counts if its likelihood is not `Poisson`.
+    x : complex (*in_shape)
+        The object.
+    masks
+        bool (*shape), zero frequency first.
+    """
+    scale = problem.likelihood.scale if isinstance(problem.likelihood, Poisson) else 1.0
+    sums = np.zeros(len(masks))
+    for at, p in problem.slabs(problem.operator.forward(x[None])):
+        rate = np.clip(scale * to_numpy(p)[0].astype(np.float64), 0, None)
+        counts = scale * to_numpy(problem.amplitude[at]).astype(np.float64) ** 2
+        ratio = np.where(counts > 0, counts, 1) / (rate + np.where(rate < LEAST_COUNTS, LEAST_COUNTS, 0))
+        deviance = 2 * (rate - counts + counts * np.log(ratio))
+        sums += [deviance[mask[at]].sum() for mask in masks]
+    return sums.tolist()
 
 
 def standard_error(pixels: int) -> float:

@@ -93,7 +93,7 @@ def quoted():
     """The pieces of messages in the first column of the tables of messages and warnings."""
     page, wanted = (DOCS / "troubleshooting.md").read_text(), False
     for line in page.splitlines():
-        if line.startswith("| message |") or line.startswith("| warning |"):
+        if line.startswith(("| message |", "| warning |", "| the program says |")):
             wanted = True
         elif not line.startswith("|"):
             wanted = False

@@ -170,6 +170,22 @@ def test_the_start_page_in_a_browser(built, browser, tmp_path, colours, size):
     page.close()
 
 
+def test_the_search_works_without_a_server_or_a_network(built, browser):
+    page = browser.new_page(viewport=DESK)
+    asked, errors = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto((built[0] / "notes" / "measured.html").as_uri())
+    page.wait_for_load_state("load")
+    page.keyboard.press("/")
+    page.keyboard.type("oversampling")
+    page.get_by_text(re.compile(r"^[1-9]\d* results$")).wait_for(timeout=30_000)
+    page.get_by_text("Not solved: what now?").first.wait_for(timeout=30_000)
+    assert [url for url in asked if not url.startswith(("file:", "about:", "data:"))] == []
+    assert errors == []
+    page.close()
+
+
 @pytest.mark.parametrize("name", ["gallery", "reference", "api", "troubleshooting", "concepts", "peers"])
 def test_no_page_is_wider_than_a_phone(built, browser, name):
     page = browser.new_page(viewport=PHONE)

@@ -124,6 +124,25 @@ def test_the_score_of_a_combination_comes_back(result, tmp_path):
     assert read_result(replace(result, averaged=None).save(tmp_path / "b.cxi")).averaged is None
 
 
+def test_a_support_of_another_shape_is_refused(saved):
+    with h5py.File(saved, "r+") as file:
+        del file["entry_1/support"]
+        file["entry_1/support"] = 3
+    with pytest.raises(InputError, match=r"support .*shape \(\)"):
+        read_result(saved)
+
+
+def test_a_result_that_keeps_its_measurement_at_the_older_place_is_read(result, saved):
+    with h5py.File(saved, "r+") as file:
+        file.move("entry_1/instrument_1/detector_1/intensity", "entry_1/instrument_1/detector_1/data")
+        del file["entry_last"], file["entry_1"].attrs["sha256_of_small_values"]
+        for name in ("llk_poisson", "free_llk_poisson", "nb_point_support"):
+            del file[f"entry_1/image_1/process_1/results/{name}"]
+    got = read_result(saved)
+    same(got.problem.amplitude, result.problem.amplitude)
+    same(load(saved).mask, np.fft.fftshift(result.problem.valid))
+
+
 def test_padded_object(result, problem, tmp_path):
     small = (16, 20)
     inner = problem.replace(operator=FarField(problem.shape) @ Pad(small, problem.shape), support=None, truth=None)

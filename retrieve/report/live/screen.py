@@ -40,12 +40,18 @@ class Screen:
         What is under way.
     buttons : sequence of str
         "stop" and "keep", as far as the work obeys them.
-    clock : callable
-        Returns seconds.
+    clock, cost : callable
+        Return seconds: of the wall, and of the processor as this thread spends them.
     """
 
-    def __init__(self, title: str, buttons: Sequence[str] = ("stop", "keep"), clock: Callable[[], float] = time.monotonic):
-        self._clock, self._begun = clock, clock()
+    def __init__(
+        self,
+        title: str,
+        buttons: Sequence[str] = ("stop", "keep"),
+        clock: Callable[[], float] = time.monotonic,
+        cost: Callable[[], float] = time.thread_time,
+    ) -> None:
+        self._clock, self._cost, self._begun = clock, cost, clock()
         self._shown: dict[str, Any] = {"title": title, "lead": "", "stage": "", "tiles": [], "table": None}
         self._share: float | None = None
         self._part, self._bound = (0.0, 1.0), "about"
@@ -165,12 +171,12 @@ class Screen:
                 draw, self._offer = self._offer, None
             if draw is None:
                 return
-            begun = self._clock()
+            begun = self._cost()
             body = draw()
-            now = self._clock()
+            spent = self._cost() - begun
             with self._changed:
                 self._body, self._version = body, self._version + 1
-                self._due = now + max(LEAST_SECONDS, (now - begun) / DRAWING_SHARE)
+                self._due = self._clock() + max(LEAST_SECONDS, spent / DRAWING_SHARE)
         finally:
             self._drawing.release()
 

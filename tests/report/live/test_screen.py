@@ -23,7 +23,7 @@ def clock():
 
 @pytest.fixture
 def screen(clock):
-    return Screen("scan.npz", clock=clock)
+    return Screen("scan.npz", clock=clock, cost=clock)
 
 
 def test_a_picture_is_drawn_only_when_a_browser_asks(screen):

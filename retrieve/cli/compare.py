@@ -153,8 +153,7 @@ def command(files: tuple[str, ...], quiet: bool, reading: Reading, **given: Any)
             console.print(f"{store.taken} of {total} were taken from {store.path}", markup=False)
         print_tables(comparison, shown, console)
         if live is not None:
-            live.screen.rest()
-            live.screen.show(stage="the trials are done; tables and the page are written")
+            live.screen.rest("the trials are done; tables and the page are written")
         written = write_files(comparison, given)
         if written:
             console.print("written: " + ", ".join(map(str, written)), markup=False)

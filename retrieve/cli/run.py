@@ -186,7 +186,7 @@ def _phase(one: FileRun, given: dict[str, Any], console: Console) -> None:
         if live is not None:
             live.end(told + str(one.targets), one.targets.page)
     console.print(told + str(one.targets), markup=False)
-    _summary(result, console)
+    _summary(result, console, request.keeps)
     write_rows([Row.of(one.file, result, one.targets)], given["json_"])
     if result.interrupted:
         raise SystemExit(130)
@@ -231,7 +231,7 @@ def _targets(file: str, given: dict[str, Any]) -> Targets:
     return targets
 
 
-def _summary(result: Result, console: Console) -> None:
+def _summary(result: Result, console: Console, kept: bool) -> None:
     from ..evaluate.verdict import account_lines
 
     deviances = {
@@ -264,6 +264,8 @@ def _summary(result: Result, console: Console) -> None:
     console.print(f"{cost.seconds:.1f} s, {cost.steps} steps, {cost.ffts} transforms{networks}")
     if result.samples is not None:
         console.print(f"{len(result.samples)} posterior samples; the spread is theirs")
+    elif kept:
+        console.print(f"kept as it was, after {len(result.scores)} of {result.manifest['starts']} start(s)")
     elif len(result.scores) < result.manifest["starts"] and not result.interrupted:
         console.print(f"the best starts agree; {result.manifest['starts'] - len(result.scores)} of the starts were not needed")
     if result.uncertainty is not None:

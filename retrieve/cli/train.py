@@ -141,7 +141,7 @@ def _train(
 
         def written(words: str, card: dict[str, Any] | None = None) -> None:
             if page is not None and watch is not None:
-                page.screen.rest()
+                page.screen.rest("the page is written")
                 report = watch.write(out / "training.html", words, card)
                 console.print(f"page: {report}", markup=False)
                 page.end(words, report)

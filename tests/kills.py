@@ -117,7 +117,7 @@ def kill(kind, folder, number, after):
     return process.exitcode
 
 
-def send_when(ready, process, number, seconds=120):
+def send_when(ready, process, number, seconds=300):
     """Send a signal to the leader of a session as soon as `ready()`. Its processes stand still while the test looks.
 
     Whatever `ready` saw is so when the signal comes, on any processor.

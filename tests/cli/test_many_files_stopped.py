@@ -55,7 +55,7 @@ def test_a_run_that_is_stopped_half_way_goes_on(here, number, workers):
     words = ["scans/s_*.npz", "--recipe", "800 hio", "--starts", "4", "--agree", "0", "--no-picture", *workers]
     process = begin(words)
     send_when(among_starts, process, number)
-    told = process.communicate(timeout=60)[0]
+    told = process.communicate(timeout=300)[0]
     assert process.returncode == (-number if number == signal.SIGKILL else 130), told
     whole = {path.name for path in Path("out").glob("s_*.cxi") if not read_result(path).interrupted}
     before = made()

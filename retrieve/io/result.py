@@ -21,6 +21,7 @@ from ..problem.meta import experiment_of
 from ..problem.scoring import Score
 from .cost import Cost as Cost
 from .cxi import DETECTOR, KERNEL, add_group, add_text, describe_operators, link_data, new_entry, version
+from .history import Stages, number_of, write_history
 from .manifest import RESULT
 from .nexus_experiment import write_experiment
 from .result_text import table_of, text_of
@@ -79,6 +80,8 @@ class Result:
         Where the object is not determined, if `retrieve.uncertainty_of` was called.
     x0 : ndarray or None
         complex (*shape) or (starts, *shape): the array that the starts began with, if one was given.
+    stages : tuple of tuple of (int, str)
+        For each start, the steps at which its stages begin, with their names. Empty for results of former versions.
     """
 
     object: NDArray[np.complex64]
@@ -99,6 +102,7 @@ class Result:
     verdict: Verdict | None = None
     uncertainty: Uncertainty | None = None
     x0: NDArray[np.complexfloating] | None = None
+    stages: tuple[Stages, ...] = ()
 
     __repr__, _repr_html_, _repr_png_, table = text_of, as_html, as_png, table_of
 
@@ -165,6 +169,7 @@ def write_result(result: Result, path: str | Path) -> Path:
                 add_array(entry, name, array)
         add_text(entry, "manifest", to_json(result.manifest))
         add_text(entry, "account", to_json(result.account))
+        add_text(entry, "stages", to_json(result.stages))
         if result.verdict is not None:
             add_text(entry, "verdict", to_json(result.verdict.record()))
         if result.uncertainty is not None:
@@ -229,10 +234,10 @@ def _write_image(entry: h5py.Group, result: Result) -> None:
     score, cost = result.score, result.cost
     for name, number in {
         "r": score.r,
-        "r_free": _number(score.r_free),
+        "r_free": number_of(score.r_free),
         "nll": score.nll,
-        "deviance": _number(score.deviance),
-        "deviance_free": _number(score.deviance_free),
+        "deviance": number_of(score.deviance),
+        "deviance_free": number_of(score.deviance_free),
         "chosen": result.chosen,
         "averaged": result.averaged is not None,
         "interrupted": result.interrupted,
@@ -254,15 +259,11 @@ def _write_starts(entry: h5py.Group, result: Result) -> None:
     if result.x0 is not None:
         add_array(starts, "x0", result.x0).attrs["note"] = "the array that the starts began with"
     for name in SCORES:
-        add_array(starts, f"score_{name}", np.array([_number(getattr(score, name)) for score in result.scores]))
+        add_array(starts, f"score_{name}", np.array([number_of(getattr(score, name)) for score in result.scores]))
     import h5py
 
     starts.create_dataset("failure", data=[score.failure or "" for score in result.scores], dtype=h5py.string_dtype())
-    history = add_group(starts, "history", "NXcollection")
-    for i, columns in enumerate(result.history):
-        one = add_group(history, f"{i:05d}", "NXcollection")
-        for name, values in columns.items():
-            one[name] = np.array([_number(v) for v in values])
+    write_history(starts, result.history)
 
 
 def _write_uncertainty(entry: h5py.Group, found: Uncertainty) -> None:
@@ -271,10 +272,6 @@ def _write_uncertainty(entry: h5py.Group, found: Uncertainty) -> None:
         _add_plot(entry, "uncertainty", found.relative, "standard deviation over local amplitude, 1: not determined")
     group = entry["uncertainty"] if "uncertainty" in entry else add_group(entry, "uncertainty", "NXcollection")
     add_text(group, "record", to_json(found.record()))
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
 
 
 def _add_plot(entry: h5py.Group, name: str, array: NDArray[Any] | h5py.Dataset, title: str) -> h5py.Group:

@@ -18,6 +18,7 @@ from ..problem import Problem
 from ..problem.likelihood import stored_likelihood
 from .cxi import KERNEL
 from .hdf5 import open_hdf5
+from .history import read_history, read_stages
 from .manifest import RESULT, Manifest, current_manifest
 from .measurement import load
 from .parts import Parts
@@ -80,7 +81,7 @@ def _read(path: Path) -> Result:
             supports=_optional(parts, "starts/supports", "biu", (count, *shape), bool),
             scores=scores,
             chosen=parts.number(f"{MADE}/chosen", Annotated[int, Ge(0), Lt(count)]),
-            history=tuple(_history(parts, f"starts/history/{name}") for name in parts.names("starts/history")),
+            history=read_history(parts),
             cost=Cost(*(parts.number(f"{MADE}/{n}", Amount) for n in ("ffts", "network_evaluations", "seconds", "steps"))),
             problem=_problem(measurement, parts, shape),
             held=_optional(parts, "held", "biu", measurement.data.shape, bool),
@@ -91,10 +92,11 @@ def _read(path: Path) -> Result:
             manifest=parts.record("manifest", Manifest, current_manifest),
             account=parts.record("account", Account) if "account" in parts else (),
             x0=_starting_points(parts, shape),
+            stages=read_stages(parts),
             verdict=parts.record("verdict", Verdict, current_verdict) if "verdict" in parts else None,
             uncertainty=_uncertainty(parts, shape) if "uncertainty" in parts else None,
         )
-    for name in ("history", "account"):
+    for name in ("history", "account", "stages"):
         if len(getattr(result, name)) not in (0, count):
             raise InputError(f"{path} has {name} of {len(getattr(result, name))} starts, not {count}; {RESULT.remedy}")
     return result
@@ -159,18 +161,6 @@ def _scores(parts: Parts) -> tuple[Score, ...]:
     return tuple(Score.of(numbers, why or None) for why, *numbers in zip(failures, *columns, strict=True))
 
 
-def _history(parts: Parts, place: str) -> dict[str, list[float]]:
-    now = {former: name for name, former in FORMER_DATASETS.items()}
-    columns: dict[str, list[float]] = {}
-    length: int | None = None
-    for name in parts.names(place):
-        columns[now.get(name, name)] = parts.array(f"{place}/{name}", "fiu", (length,), finite=False, empty=True).tolist()
-        length = len(columns[now.get(name, name)])
-    if columns and not {"step", "r"} <= set(columns):
-        raise InputError(f"{parts.path} lacks step or r in {place}; {parts.remedy}")
-    return columns
-
-
 def _optional(parts: Parts, place: str, kinds: str, shape: tuple[int | None, ...], kind: type | None = None) -> Any:
     """An array that a result need not have. It may hold NaN."""
     if place not in parts:
@@ -203,5 +193,8 @@ def _problem(m: Any, parts: Parts, inside: tuple[int, ...]) -> Problem:
         bare = bare.replace(operator=FarField(outside) @ Pad(inside, outside))
     if KERNEL in parts:
         bare = bare.replace(detector=PartialCoherence(np.fft.ifftshift(parts.array(KERNEL, "f", outside))))
+    for name, array in (("support", m.support), ("truth", m.truth)):
+        if array is not None:
+            check_array(array, f"{parts.path}: {name}", "biufc", inside, parts.remedy, finite=False)
     support = None if m.support is None else m.support.astype(bool)
     return bare.replace(support=support, truth=m.truth)

@@ -180,9 +180,19 @@ class ChartCurve(NamedTuple):
     interval: tuple[ArrayLike, ArrayLike] | None = None
 
 
+class ChartMark(NamedTuple):
+    """A place on the x axis at which something begins; without a name a line alone."""
+
+    x: float
+    name: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class CurvePanel:
-    """Curves over one axis, or over `categories`, which stand at x = 0, 1, …; `limits` are of the y axis."""
+    """Curves over one axis, or over `categories`, which stand at x = 0, 1, …; `limits` are of the y axis.
+
+    begins: lines across the curves. Those of one name share a number, which stands above the axes.
+    """
 
     title: str
     curves: Sequence[ChartCurve]
@@ -194,6 +204,12 @@ class CurvePanel:
     limits: tuple[float, float] | None = None
     categories: Sequence[str] | None = None
     wide: bool = False
+    begins: Sequence[ChartMark] = ()
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The number of each name in `begins`, from 1."""
+        return {name: number for number, name in enumerate(dict.fromkeys(mark.name for mark in self.begins if mark.name), 1)}
 
 
 @dataclass(frozen=True, eq=False)

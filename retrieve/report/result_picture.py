@@ -22,7 +22,7 @@ def plot(result: Result) -> Figure:
 
     The panels are amplitude and phase of the object (its phase ramp and offset removed) with the outline of the support;
     the spread over the starts; the uncertainty, with an outline of what is not determined; measured and calculated intensity
-    on one logarithmic scale; R and R_free of all starts.
+    on one logarithmic scale; R and R_free of all starts, with a numbered line where each stage of the chosen start begins.
     Outlines on the spread show the pixels that the supports of all agreeing starts hold, and those that any holds.
     In three dimensions, each quantity has one section across each axis: through the object's centre of mass, or through
     the pattern's peak. Axes of the object are in px. They are in nm, with a scale bar, if the problem's meta has the experiment
@@ -42,9 +42,10 @@ def plot(result: Result) -> Figure:
     from .drawing.charts import draw_chart
     from .drawing.images import draw_images
     from .drawing.style import new_figure, picture_style
+    from .history_panel import history_panel
     from .object_panels import amplitude_and_phase, object_scales
     from .pattern_panels import amplitude_unit, coarser, diffraction_panels, intensity_unit
-    from .result_panels import history_panel, place, spread_panel
+    from .result_panels import place, spread_panel
     from .uncertainty_panels import uncertainty_panel
 
     supports = support_agreement(result)

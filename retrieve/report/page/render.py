@@ -74,6 +74,7 @@ def _environment() -> Environment:
         "base64": lambda data: base64.b64encode(data).decode(),
         "svg": chart_svg,
         "labelled": lambda panel: [curve for curve in getattr(panel, "curves", ()) if curve.label],
+        "begins": lambda panel: getattr(panel, "numbers", {}),
         "png": png_of,
         "atlas": atlas_of,
         "end": bar_end,

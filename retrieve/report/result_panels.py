@@ -136,8 +136,8 @@ def spread_panel(placed: PlacedObject, supports: SupportAgreement | None, unit: 
         return []
     outlines = [] if placed.support is None else [Outline(placed.support, "white")]
     if supports is not None and placed.share is not None:
-        outlines.append(Outline(placed.share == 1, "cyan", f"in the support of all {supports.starts} that agree"))
-        outlines.append(Outline(placed.share > 0, "lime", "in the support of any of them"))
+        outlines.append(Outline(placed.share == 1, "cyan", f"in all {supports.starts} supports that agree"))
+        outlines.append(Outline(placed.share > 0, "lime", "in any of them"))
     scale = spread_scale(placed.spread, f"std of amplitude ({unit})")
     return [ImagePanel("spread", placed.spread, scale, placed.grid, "spread over the starts", tuple(outlines))]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..evaluate.verdict import choice_lines
 from ..io.result import Result
 from .figure import write_figure
+from .numbers import ordinal
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -118,7 +120,7 @@ def _headline(result: Result) -> str:
         parts.append(f"R_free {score.r_free:.3g}")
     if score.deviance is not None:
         parts.append(f"deviance {score.deviance:.3g} per pixel")
-    shown = f"start {result.chosen} was chosen" if result.averaging is None else f"their {result.averaging}"
+    shown = f"the {ordinal(result.chosen)} was chosen" if result.averaging is None else f"their {result.averaging}"
     parts.append("1 start" if starts == 1 else f"{starts} starts, {shown}" + f", {failed} failed" * bool(failed))
     if result.interrupted:
         parts.append("interrupted")
@@ -127,4 +129,11 @@ def _headline(result: Result) -> str:
         lines.append(f"uncertainty: {result.uncertainty.words}")
     if result.verdict is not None:
         lines += [f"verdict: {result.verdict.headline}", *result.verdict.warnings]
-    return "\n".join(line for said in lines for line in textwrap.wrap(said, HEADLINE_WIDTH))
+    return "\n".join(line for said in lines for line in _evenly(said))
+
+
+def _evenly(said: str) -> list[str]:
+    """A line as few lines of about one length, so that no single word is left for the last."""
+    few = textwrap.wrap(said, HEADLINE_WIDTH)
+    widths = range(math.ceil(len(said) / max(1, len(few))), HEADLINE_WIDTH)
+    return next((lines for width in widths if len(lines := textwrap.wrap(said, width)) == len(few)), few)

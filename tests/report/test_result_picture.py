@@ -64,7 +64,7 @@ def test_2d_has_its_panels_units_and_headline():
     assert set(panels(figure)) == {"amplitude", "phase", "spread", "measured", "calculated", "R against the step"}
     assert colour_bars(figure) == ["amplitude (√counts)", "phase (rad)", "std of amplitude (√counts)", "intensity (counts)"]
     headline = figure.get_suptitle()
-    for part in ("hio", "R 0.00667", "R_free 0.05", "3 starts, start 2 was chosen", "interrupted"):
+    for part in ("hio", "R 0.00667", "R_free 0.05", "3 starts, the third was chosen", "interrupted"):
         assert part in headline
     assert "interrupted" not in plot(result_of((64, 64))).get_suptitle()
 
@@ -164,6 +164,8 @@ def test_phase_scale_is_cyclic_where_phases_may_wrap():
     strong = panels(plot(result_of((64, 64), phase=6.0)))["phase"].images[0]
     assert strong.get_clim() == pytest.approx((-np.pi, np.pi))
     assert strong.get_cmap().name == "twilight"
+    bar = next(axes for axes in plot(result_of((64, 64), phase=6.0)).axes if axes.get_ylabel() == "phase (rad)")
+    assert [label.get_text() for label in bar.get_yticklabels()] == ["−π", "0", "π"]
     weak = panels(plot(result_of((64, 64), phase=0.5)))["phase"].images[0]
     assert 0.2 < weak.get_clim()[1] < 0.5
     assert weak.get_clim()[0] == -weak.get_clim()[1]
@@ -201,6 +203,12 @@ def test_numbers_of_stages_keep_apart_and_a_single_stage_has_none():
     assert panel.numbers == {"coarse": 1, "end": 2}
     for stages in ((), (((1, "hio"),),) * 3):
         assert history_panel(replace(result_of((32, 32)), stages=stages)).begins == ()
+
+
+def test_no_word_stands_alone_in_the_headline():
+    verdict = Verdict("cannot tell", None, {}, "", ("word " * 23 + "alone",))
+    lines = plot(replace(result_of((32, 32)), verdict=verdict)).get_suptitle().splitlines()
+    assert len(lines[-1]) > 0.7 * len(lines[-2])
 
 
 def test_one_point_and_no_history():
@@ -272,8 +280,8 @@ def test_the_spread_shows_what_all_agreeing_supports_hold_and_what_any_does():
     unsure = replace(result, supports=wider, problem=result.problem.replace(support=None))
     drawn = panels(plot(unsure))["spread"]
     assert [text.get_text() for text in drawn.get_legend().get_texts()] == [
-        "in the support of all 3 that agree",
-        "in the support of any of them",
+        "in all 3 supports that agree",
+        "in any of them",
     ]
     assert len(outlines(drawn)) == 3  # the support, all, any
     known = replace(unsure, problem=result.problem.replace(support=result.supports[0]))

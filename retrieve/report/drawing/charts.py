@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from ..numbers import decade
@@ -104,10 +104,13 @@ def _draw_curve(axes: Axes, curve: ChartCurve, log: bool) -> bool:
 
 def _draw_histogram(axes: Axes, panel: HistogramPanel) -> None:
     values = np.asarray(panel.values, float)
-    axes.hist(values, bins=min(24, max(5, int(np.sqrt(values.size)))), color=colour_of(panel.series), alpha=0.6)
+    middle, half = float(values.mean()), 0.05 * abs(float(values.mean())) or 0.05
+    within = None if np.ptp(values) > 0 else (middle - half, middle + half)
+    axes.hist(values, bins=min(24, max(5, int(np.sqrt(values.size)))), range=within, color=colour_of(panel.series), alpha=0.6)
     axes.axvline(float(np.median(values)), color=matplotlib.rcParams["text.color"], lw=1.6)
     axes.set(xlabel=panel.xlabel, ylabel="number")
-    axes.locator_params(nbins=5)
+    axes.locator_params(nbins=3)
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
 def _draw_density(axes: Axes, panel: DensityPanel) -> None:

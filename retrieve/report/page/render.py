@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ...provenance import versions
-from ..numbers import NONE, number
+from ..numbers import NONE, number, ordinal
 from ..panels import ImagePanel, outline_lines
 from ..surface import SurfacePanel
 from ..tables import percent
@@ -64,6 +64,7 @@ def _environment() -> Environment:
     )
     made.filters |= {
         "number": number,
+        "ordinal": ordinal,
         "percent": percent,
         "plural": lambda n, name: f"{number(n)} {name}" + "s" * (n != 1),
         "capital": lambda title: title[:1].upper() + title[1:] if title[:1].isascii() else title,

@@ -25,7 +25,7 @@ def test_result_says_its_numbers_and_stands_alone(result_of, shape, truth):
         "of the pixels that were held out",
     ):
         assert part in said
-    for part in ("solver hio, 3 starts, seed 7", "start 2 was chosen", "all 3 found the same object", "12.5 nm", "Mode 2:"):
+    for part in ("solver hio, 3 starts, seed 7", "the third was chosen", "all 3 found the same object", "12.5 nm", "Mode 2:"):
         assert part in said
     assert ("Against the truth" in said) == truth
     assert ('type="range"' in html) == (len(shape) == 3)

@@ -5,15 +5,30 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from ..evaluate.comparison import Comparison
 from ..evaluate.statistics import LEVELS, Paired, Rate, Summary, paired, summarise
+from ..plugins.options import values_of
+from .options import print_options
 
 TABLE_PAIRS = 20  # lines of paired tests that are printed; all are in the JSON and on the page
 TEXT_COLUMNS = ("σ", "solver", "set", "a", "b", "name", "noise σ")
+
+
+def print_settings(competitors: Mapping[str, Any], given: Mapping[str, Any], console: Console) -> None:
+    """Print every option of each solver, and of the comparison."""
+    from ..solvers.base import Solver
+
+    for label, competitor in competitors.items():
+        if isinstance(competitor, Solver):
+            console.print(f"  {label}:", markup=False)
+            print_options(values_of(competitor), console)
+    console.print("  comparison:")
+    print_options({name: given[name] for name in ("starts", "seed", "ffts", "seconds", "hold_out", "device", "ramp")}, console)
 
 
 def print_tables(comparison: Comparison, metrics: Sequence[str], console: Console) -> None:

@@ -15,12 +15,13 @@ from rich.progress import BarColumn, Progress, TaskID, TimeRemainingColumn
 
 from ..errors import InputError
 from ..plugins.flags import flags, given_flags
-from ..plugins.options import build
+from ..plugins.options import build, values_of
 from ..prepare.pulses import Pulses
 from ..prepare.scan import Scan
 from .console import PlainConsole, Words
+from .dry_run import tell_files
 from .experiment import experiment_options, given_experiment
-from .options import limit_options, quiet_option, with_options
+from .options import dry_run_option, limit_options, print_options, quiet_option, verbose_option, with_options
 from .outputs import check_outputs, chosen_name, drawn_of, force_option, out_option, remove_drawn, writing
 from .source import MASK_CONVENTION
 
@@ -57,9 +58,8 @@ _prepare_options = with_options(
     force_option,
     click.option("--picture", type=click.Path(path_type=Path), help="before and after  [default: beside the pattern, .png]"),
     click.option("--no-picture", is_flag=True, help="draw no picture"),
-    click.option(
-        "--dry-run", "-n", is_flag=True, help="tell the frames, the memory and the files that would be written; write none"
-    ),
+    dry_run_option,
+    verbose_option,
     quiet_option,
 )
 
@@ -85,6 +85,7 @@ def pulses(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
 
     console = PlainConsole(quiet=quiet)
     options: Pulses = build(Pulses, given_flags(given))
+    _print_options(options, given, console)
     count = len(options.slices())
     targets, picture = _targets(files, given, count)
     with writing(*targets, force=given["force"]):
@@ -126,6 +127,7 @@ def scan(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
 
     console = PlainConsole(quiet=quiet)
     options: Scan = build(Scan, given_flags(given))
+    _print_options(options, given, console)
     [target], picture = _targets(files, given, 1)
     with writing(target, force=given["force"]):
         with _opened(files, given, console, quiet) as (scans, settings):
@@ -144,6 +146,13 @@ def scan(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
 
 
 scan.params += flags(Scan)
+
+
+def _print_options(options: Pulses | Scan, given: dict[str, Any], console: Console) -> None:
+    """With -v every option in force."""
+    if given["verbose"]:
+        own = ("key", "axis", "dark", "gain", "flat", "background", "mask", "mask_convention", "bad_pixels")
+        print_options({**{name: given[name] for name in own}, **values_of(options)}, console)
 
 
 @contextmanager
@@ -213,7 +222,7 @@ def _tell(scans: Sequence[Frames], targets: Sequence[Path | None], console: Cons
         console.print(
             f"dry run: {frames.shape[0]} frames, {size} in single precision, about {seconds:.2g} s to read", markup=False
         )
-    console.print("  would write: " + ", ".join(str(path) for path in targets if path is not None), markup=False)
+    tell_files(targets, console)
 
 
 def _report(steps: Sequence[str], written: Sequence[Path | None], console: Console) -> None:

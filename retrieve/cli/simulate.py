@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,8 @@ from ..errors import InputError
 from ..plugins.flags import flags, given_flags
 from ..plugins.options import build, changed, options_of, renamed_options, values_of
 from .console import PlainConsole
-from .options import quiet_option, with_options
+from .dry_run import tell_files
+from .options import dry_run_option, print_options, quiet_option, verbose_option, with_options
 from .outputs import check_outputs, chosen_name, force_option, out_option
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 OUTPUT_FORMATS = ("cxi", "npz")
 
 _simulate_options = with_options(
-    click.option("--count", "-n", type=click.IntRange(1), default=1, show_default=True, help="objects to make"),
+    click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="objects to make"),
     click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="seed of objects and noise"),
     click.option("--first", type=click.IntRange(0), default=0, show_default=True, help="number of the first object"),
     out_option("a directory, or one .cxi or .npz file  [default: NAME, numbered if its files are there]"),
@@ -33,6 +35,8 @@ _simulate_options = with_options(
         type=click.Choice(OUTPUT_FORMATS),
         help="cxi: a file for each object; npz: all in one  [default: as --out ends, else cxi]",
     ),
+    dry_run_option,
+    verbose_option,
     quiet_option,
 )
 
@@ -75,7 +79,17 @@ def command() -> None:
 
 
 def simulate(
-    name: str, count: int, seed: int, first: int, out: Path | None, kind: str | None, force: bool, quiet: bool, **given: Any
+    name: str,
+    count: int,
+    seed: int,
+    first: int,
+    out: Path | None,
+    kind: str | None,
+    force: bool,
+    quiet: bool,
+    dry_run: bool,
+    verbose: bool,
+    **given: Any,
 ) -> None:
     """Make, measure and write objects `first` to `first + count − 1`."""
     from ..io.result import write_problem
@@ -89,7 +103,15 @@ def simulate(
     chosen = changed(object_set(name), {key: text for key, text in asked.items() if key not in measured})
     numbered = range(first, first + count)
     target, kind = _target(name, numbered, out, kind, force)
-    chosen.problem(first, seed, noise)  # refuses what cannot be measured before anything is written
+    begun = time.perf_counter()
+    one = chosen.problem(first, seed, noise)  # refuses what cannot be measured before anything is written
+    if verbose:
+        print_options({"count": count, "seed": seed, "first": first, **values_of(chosen), **values_of(noise)}, console)
+    if dry_run:
+        seconds, shape = count * (time.perf_counter() - begun), "×".join(map(str, one.amplitude.shape))
+        console.print(f"dry run: {count} object(s) of {name}, {shape}, about {seconds:.2g} s, from the first", markup=False)
+        tell_files([target], console)
+        return
     numbers = track(numbered, name, console=console, disable=quiet)
     if kind == "npz":
         write_stack([chosen.problem(number, seed, noise) for number in numbers], target)

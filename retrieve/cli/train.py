@@ -14,8 +14,9 @@ import click
 from ..driver.stopping import must_stop
 from ..errors import InputError, RetrieveError
 from ..plugins.flags import flags, given_flags, split_spec
-from ..plugins.options import build, changed, options_of, unknown
+from ..plugins.options import build, changed, options_of, unknown, values_of
 from .console import PlainConsole
+from .options import dry_run_option, print_options, quiet_option, verbose_option
 from .signals import stopping
 from .train_progress import live_training
 
@@ -31,13 +32,15 @@ DEFAULT = "films2d"
 
 _OPTIONS = (
     click.argument("source", default=DEFAULT),
-    click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="of all that is written"),
+    click.option("--out", "-o", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="of all that is written"),
     click.option("--name", help="of the weights, FOLDER/NAME.safetensors  [default: SOURCE-KIND]"),
     click.option("--init", metavar="WEIGHTS", help="weights to start from, a name or a file; the network is then theirs"),
     click.option("--data-seed", type=click.IntRange(0), help="of simulated objects  [default: 1000000, or as before]"),
     click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="a CPU or card"),
     click.option("--threads", type=click.IntRange(1), help="of a CPU  [default: its cores]"),
-    click.option("--quiet", "-q", is_flag=True, help="print nothing but errors"),
+    dry_run_option,
+    verbose_option,
+    quiet_option,
 )
 
 
@@ -122,6 +125,13 @@ def _train(network: Any, source: str, out: Path, name: str | None, init: str | N
         state = "is finished; a larger --minutes or --objects continues it" if done >= 1 else f"continues at {int(100 * done)}%"
         console.print(f"{out} {state}: {_amount(before['objects'], before['seconds'])}", markup=False)
     del before
+    if given["verbose"]:
+        print_options({**values_of(options), **values_of(settings)}, console)
+    if given["dry_run"]:
+        from .dry_run import tell_training
+
+        tell_training(task, settings, [out / f"{name}.safetensors", out / "checkpoint.pt", out / "log.csv"], device, console)
+        return
     with live_training(console, quiet or not first) as show:
 
         def on_step(message: ProgressMessage) -> bool:

@@ -12,7 +12,7 @@ from ..errors import InputError
 from .console import PlainConsole
 from .dry_run import tell_files
 from .options import dry_run_option, limit_options, print_options, quiet_option, verbose_option
-from .outputs import check_outputs, chosen_name, force_option, out_option
+from .outputs import check_outputs, chosen_name, force_option, out_option, replacing_result
 
 OF_CHOICES = ("auto", "starts", "samples")
 
@@ -96,7 +96,8 @@ def command(
         return
     with console.status("analysing"):
         made = analyze(results, [file.name for file in files], of=of, modes=modes, threshold=threshold)
-    write_summary(made, targets[0])
+    with replacing_result(targets[0], drawn=targets[1:]):
+        write_summary(made, targets[0])
     draw(made, targets[1])
     write_page(made, targets[2])
     _print(summary(made), console)

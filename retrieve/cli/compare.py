@@ -15,7 +15,7 @@ from ..plugins.flags import complete_solver, solver_from
 from .console import PlainConsole
 from .dry_run import tell_comparison, tell_files
 from .options import dry_run_option, quiet_option, threads_option, verbose_option
-from .outputs import check_outputs, force_option, refuse_present, writing
+from .outputs import check_outputs, force_option, refuse_present, replacing_result, writing
 from .progress import progress_bar
 from .signals import stopping
 from .source import Reading, data_options
@@ -276,7 +276,8 @@ def _write(comparison: Any, given: dict[str, Any], console: Console) -> None:
 
     written = []
     if given["json_"] is not None:
-        written.append(write_json(comparison, given["json_"]))
+        with replacing_result(given["json_"]):
+            written.append(write_json(comparison, given["json_"]))
     if given["csv_"] is not None:
         written.append(write_csv(comparison, given["csv_"]))
     if given["report"] is not None:

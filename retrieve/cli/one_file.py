@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from ..errors import InputError
-from .outputs import check_outputs, drawn_of, remove_drawn
+from .outputs import check_outputs, replacing_result
 from .source import Reading
 
 if TYPE_CHECKING:
@@ -50,9 +50,8 @@ class Targets(NamedTuple):
 
     def write(self, result: Result) -> None:
         """Write the result, then the picture and the page. Those of a result that it replaces go."""
-        old = drawn_of(self.result, self.picture, self.page)
-        result.save(self.result)
-        remove_drawn(old)
+        with replacing_result(self.result, drawn=[self.picture, self.page]):
+            result.save(self.result)
         self._draw(result, self.picture, self.page)
 
     def complete(self) -> None:

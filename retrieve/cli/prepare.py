@@ -22,7 +22,7 @@ from .console import PlainConsole, Words
 from .dry_run import tell_files
 from .experiment import experiment_options, given_experiment
 from .options import dry_run_option, limit_options, print_options, quiet_option, verbose_option, with_options
-from .outputs import check_outputs, chosen_name, drawn_of, force_option, out_option, remove_drawn, writing
+from .outputs import check_outputs, chosen_name, force_option, out_option, replacing_result, writing
 from .source import MASK_CONVENTION
 
 if TYPE_CHECKING:
@@ -97,10 +97,9 @@ def pulses(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
                 raise InputError(f"{len(more) + 1} scans are no pulse train; give one of them, or `retrieve prepare scan`")
             calibration = read_calibration(frames.shape, frames.always, **_calibration(given))
             train = prepare_pulses(frames, options, calibration, **settings)
-        old = [path for target in targets for path in drawn_of(target, picture)]
-        for problem, target in zip(train.problems, targets, strict=True):
-            _write(problem, target)
-        remove_drawn(old)
+        with replacing_result(*targets, drawn=[picture, _shared_picture(targets)]):
+            for problem, target in zip(train.problems, targets, strict=True):
+                _write(problem, target)
         if picture is not None:
             train_picture(train, picture)
     _report(train.steps, [*targets, picture], console)
@@ -136,9 +135,8 @@ def scan(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
                 return
             calibration = read_calibration(scans[0].shape, scans[0].ever, **_calibration(given))
             made = prepare_scan(scans, options, calibration, **settings)
-        old = drawn_of(target, picture)
-        _write(made.problem, target)
-        remove_drawn(old)
+        with replacing_result(target, drawn=[picture]):
+            _write(made.problem, target)
         if picture is not None:
             scan_picture(made, picture)
     _report(made.steps, [target, picture], console)
@@ -185,7 +183,7 @@ def _targets(files: Sequence[str], given: dict[str, Any], count: int) -> tuple[l
     sources = [source_of(file) for file in files]
 
     def targets_of(out: Path) -> list[Path]:
-        return [out] if count == 1 else [out.with_name(f"{out.stem}-{k + 1}{out.suffix}") for k in range(count)]
+        return [out] if count == 1 else [out.with_name(f"{out.stem}-{k}{out.suffix}") for k in range(1, count + 1)]
 
     def picture_of(out: Path) -> Path | None:
         return None if given["no_picture"] else given["picture"] or out.with_suffix(".png")
@@ -201,6 +199,12 @@ def _targets(files: Sequence[str], given: dict[str, Any], count: int) -> tuple[l
         check_picture(picture)
     check_outputs([*targets, picture], [source.path for source in sources], given["force"])
     return targets, picture
+
+
+def _shared_picture(targets: Sequence[Path]) -> Path:
+    """The default place of the picture that several patterns share; beside a single one."""
+    first = targets[0]
+    return first.with_name(first.stem.removesuffix("-1") + ".png") if len(targets) > 1 else first.with_suffix(".png")
 
 
 def _write(problem: Problem, target: Path) -> None:

@@ -16,7 +16,7 @@ from ..plugins.options import build, changed, options_of, renamed_options, value
 from .console import PlainConsole
 from .dry_run import tell_files
 from .options import dry_run_option, print_options, quiet_option, verbose_option, with_options
-from .outputs import check_outputs, chosen_name, force_option, out_option
+from .outputs import check_outputs, chosen_name, force_option, out_option, replacing_result
 
 if TYPE_CHECKING:
     from ..simulate import ObjectSet
@@ -114,15 +114,18 @@ def simulate(
         return
     numbers = track(numbered, name, console=console, disable=quiet)
     if kind == "npz":
-        write_stack([chosen.problem(number, seed, noise) for number in numbers], target)
+        with replacing_result(target):
+            write_stack([chosen.problem(number, seed, noise) for number in numbers], target)
     elif target.suffix == ".cxi":
-        write_problem(chosen.problem(first, seed, noise), target)
+        with replacing_result(target):
+            write_problem(one, target)
     else:
         from ..files import make_folder
 
         make_folder(target)
         for number in numbers:
-            write_problem(chosen.problem(number, seed, noise), target / _file(name, number))
+            with replacing_result(target / _file(name, number)):
+                write_problem(chosen.problem(number, seed, noise), target / _file(name, number))
     console.print(f"written: {count} of {name}, seed {seed}, in {target}", markup=False)
 
 

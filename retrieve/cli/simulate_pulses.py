@@ -14,7 +14,7 @@ from ..simulate.pulses import PulseTrain
 from .console import PlainConsole
 from .dry_run import tell_files
 from .options import dry_run_option, print_options, quiet_option, verbose_option
-from .outputs import check_outputs, chosen_name, force_option, out_option
+from .outputs import check_outputs, chosen_name, force_option, out_option, replacing_result
 
 
 @click.command("pulses", short_help="raw frames of a pulse train, some of them bad")
@@ -50,7 +50,8 @@ def command(
         return
     with console.status(f"{train.frames} pulses"):
         made = record(object_set(name), train, seed, number)
-        write_recording(made, out)
+        with replacing_result(out):
+            write_recording(made, out)
     bad = int((~made.good).sum())
     pulses = f"{train.frames} pulses of object {number} of {name}, seed {seed}, {bad} of them bad"
     console.print(f"written: {pulses}, in {out}", markup=False)

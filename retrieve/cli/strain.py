@@ -17,7 +17,7 @@ from .console import PlainConsole
 from .dry_run import tell_files
 from .experiment import experiment_from, experiment_options
 from .options import dry_run_option, limit_options, print_options, quiet_option, verbose_option
-from .outputs import check_outputs, chosen_name, drawn_of, force_option, out_option, remove_drawn
+from .outputs import check_outputs, chosen_name, force_option, out_option, replacing_result
 
 if TYPE_CHECKING:
     from ..strain.record import Strain
@@ -68,9 +68,8 @@ def command(file: Path, **given: Any) -> None:
         return
     with console.status("measuring"):
         strain = strain_of(result, experiment, options)
-    old = drawn_of(out, picture, report)
-    write_cxi(strain, out)
-    remove_drawn(old)
+    with replacing_result(out, drawn=[picture, report]):
+        write_cxi(strain, out)
     write_paraview(strain, vti)
     write_json(strain, table)
     if picture is not None:

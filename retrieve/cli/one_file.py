@@ -24,6 +24,24 @@ if TYPE_CHECKING:
 AVERAGES = {"best": 1, "mean": 2, "common-mode": 2}
 """Ways to make the object, and the starts that each needs at least."""
 
+OTHER_FORMATS = (
+    ".npz",
+    ".npy",
+    ".mat",
+    ".tif",
+    ".tiff",
+    ".png",
+    ".pdf",
+    ".json",
+    ".csv",
+    ".html",
+    ".txt",
+    ".vti",
+    ".edf",
+    ".cbf",
+)
+"""Endings that promise something else than HDF5."""
+
 Solve = Callable[["RunSpec", "Problem", "np.ndarray | None", Path], "Result"]
 """Solves a problem, from the run, the problem, an array to begin with, and a folder that keeps finished starts."""
 
@@ -44,9 +62,11 @@ class Targets(NamedTuple):
         """Raise `InputError` unless each can be written, is not the input and, without `force`, is not there yet."""
         from ..report.figure import check_picture
 
+        check_outputs(self, [file] if file else [], force)
+        if self.result.suffix.lower() in OTHER_FORMATS:
+            raise InputError(f"--out {self.result}: a result is written as CXI, which is HDF5; end it in .cxi")
         if self.picture is not None:
             check_picture(self.picture)
-        check_outputs(self, [file] if file else [], force)
 
     def write(self, result: Result) -> None:
         """Write the result, then the picture and the page. Those of a result that it replaces go."""
@@ -108,7 +128,7 @@ class FileRun:
         spec = replace(spec, strict=spec.starts == 1)
         least = spec.keep if spec.averaging == "common-mode" and spec.keep else AVERAGES[spec.averaging]
         if (spec.starts or 1) < least:
-            raise click.UsageError(f"--average {spec.averaging} keeps {least} starts; --starts {spec.starts} is too few")
+            raise click.UsageError(f"--average {spec.averaging} takes {least} starts or more; --starts {spec.starts} is too few")
         return Opened(spec, problem, x0)
 
 

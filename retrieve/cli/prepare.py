@@ -133,6 +133,10 @@ def scan(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
             if given["dry_run"]:
                 _tell(scans, [target, picture], console)
                 return
+            if len(scans) == 1 and scans[0].shape[0] == 1:
+                raise InputError(
+                    f"{files[0]} holds one frame; a rocking scan has one a step. Phase a single pattern: retrieve run"
+                )
             calibration = read_calibration(scans[0].shape, scans[0].ever, **_calibration(given))
             made = prepare_scan(scans, options, calibration, **settings)
         with replacing_result(target, drawn=[picture]):
@@ -166,7 +170,8 @@ def _opened(
         _progress(console, quiet) as on_block,
     ):
         for frames in scans:
-            console.print("{} frames of {}×{} px in {}".format(*frames.shape, frames.source), markup=False)
+            number = "1 frame" if frames.shape[0] == 1 else f"{frames.shape[0]} frames"
+            console.print("{} of {}×{} px in {}".format(number, *frames.shape[1:], frames.source), markup=False)
         check_axes = given["axis"] is None and not source_of(files[0]).loader
         yield scans, {"bad_pixels": given["bad_pixels"], "check_axes": check_axes, "on_block": on_block}
 

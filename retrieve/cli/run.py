@@ -131,6 +131,7 @@ def command(files: tuple[str, ...], solver: str, replay: Path | None, quiet: boo
     from ..driver.run_spec import Budget, RunSpec
     from .many_files import check_rows, run_many
     from .planning import is_pattern
+    from .usage import check_files
 
     console = PlainConsole(quiet=quiet or given["json_"] == STDOUT)
     if replay is not None:
@@ -142,6 +143,7 @@ def command(files: tuple[str, ...], solver: str, replay: Path | None, quiet: boo
         raise SystemExit(replayed(replay, given["out"], console, quiet, named, given["force"]))
     if not files:
         raise click.UsageError("name a FILE, an example such as example:crystal3d, or --replay RESULT")
+    check_files(files, click.get_current_context())
     check_rows(given["json_"])
     chosen = solver_from(solver, given_flags(given))
     budget = Budget(seconds=given["seconds"], ffts=given["ffts"])

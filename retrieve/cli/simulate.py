@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from functools import partial
 from pathlib import Path
@@ -41,6 +42,21 @@ _simulate_options = with_options(
 )
 
 
+class SetCommand(click.Command):
+    """The command of one set; a number alone is not taken for the number of objects."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, and name the option that a lone number wants."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            if found := re.fullmatch(r"Got unexpected extra argument \((\d+)\)", error.message):
+                raise click.UsageError(
+                    f"{found[1]}: not expected here; for so many objects write --count {found[1]}", ctx
+                ) from error
+            raise
+
+
 class Sets(click.Group):
     """A group with a command for each named set, which takes the options of the set and of the noise."""
 
@@ -63,7 +79,9 @@ class Sets(click.Group):
         changes = ", ".join(f"{key}={value}" for key, value in _own(chosen).items())
         doc = (type(chosen).__doc__ or "").split("\n\n")[0].strip()
         text = f"{doc}\n\n{name} sets {changes} unless given." if changes else doc
-        made = click.command(name, help=text, short_help=changes or doc)(_simulate_options(partial(simulate, name)))
+        made = click.command(name, cls=SetCommand, help=text, short_help=changes or doc)(
+            _simulate_options(partial(simulate, name))
+        )
         made.params += flags(type(chosen)) + flags(Noise)
         return made
 

@@ -191,7 +191,7 @@ def _source(text: str, seed: int | None, before: dict[str, Any] | None) -> Sourc
         return Folder(text)
     if Path(text).exists() or "/" in text:
         raise InputError(f"{text} is no folder; give a folder of objects, or the name of a simulated set")
-    raise InputError(f"{unknown('set', name, set_names())}; or give a folder of objects")
+    raise InputError(unknown("set", name, set_names(), more="or give a folder of objects"))
 
 
 def _file_name(name: str) -> str:

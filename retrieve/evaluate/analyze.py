@@ -149,8 +149,9 @@ def analyze(
     groups = np.repeat(np.arange(len(results)), [len(stack) for stack in stacks])
     estimates = np.concatenate(stacks)
     if len(estimates) < max(2, modes):
+        usable = f"is 1 usable {kind[:-1]}" if len(estimates) == 1 else f"are {len(estimates)} usable {kind}"
         raise InputError(
-            f"there are {len(estimates)} usable {kind}; an analysis of modes={modes} needs at least {max(2, modes)}: "
+            f"there {usable}; an analysis of modes={modes} needs at least {max(2, modes)}: "
             "run with more --starts or --samples, or give several files"
         )
     members, reference = _align(estimates, groups, [score.rank for score in scores], threshold)

@@ -92,6 +92,7 @@ def one(solver: str, kind: str, size: int, noise: Noise, extra: Extra, number: i
         "object": number,
         "seed": seed,
         "correlation": align(result.object, problem.truth).correlation,
+        "chosen": align(result.estimates[result.chosen], problem.truth).correlation,
         "starts": [align(x, problem.truth).correlation for x in result.estimates],
         "r": result.score.r,
         "r_free": result.score.r_free,
@@ -132,12 +133,13 @@ def fill(cell: str, make: Any, objects: int, until: float) -> list[dict[str, Any
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Median and lowest correlation, the share that is right, the median cost."""
-    found = np.array([row["correlation"] for row in rows])
+    """Median correlation of the objects and of the chosen starts, the lowest, the share that is right, the median cost."""
+    found, chosen = (np.array([row[name] for row in rows]) for name in ("correlation", "chosen"))
     share = success(found > RIGHT)
     return {
         "objects": len(rows),
         "correlation": float(np.median(found)),
+        "chosen": float(np.median(chosen)),
         "lowest": float(found.min()),
         "right": float((found > RIGHT).mean()),
         "interval": [float(share.low), float(share.high)] if hasattr(share, "low") else None,

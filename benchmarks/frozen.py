@@ -89,7 +89,7 @@ def solvers(problem: rt.Problem, name: str) -> Iterator[tuple[str, rt.solvers.So
         volume = len(problem.shape) == 3
         short = {"search": 40, "evaluations": 4 if volume else 20}
         yield "diffusion", learned("diffusion")(**short), {"starts": 1 if volume else 2}
-        yield "dps", learned("dps")(timesteps=4 if volume else 10), {"starts": 1}
+        yield "dps", learned("dps")(begin="noise", timesteps=4 if volume else 10), {"starts": 1}
         yield "unet", learned("unet")(), {"starts": 1}
         if not volume:
             yield "diffusion, samples", learned("diffusion")(**short), {"starts": 2, "samples": 2}

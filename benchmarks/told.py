@@ -1,5 +1,6 @@
-"""`dps` with a denoiser that is told the measurement, beside the one that is not, and what the denoisers know.
+"""`dps` from a search and from noise, with a denoiser that is told the measurement and with one that is not.
 
+    python benchmarks/told.py search --objects 10        # single starts of the default, before and after the reverse diffusion
     python benchmarks/told.py error --weights FILE       # mean squared error of both denoisers at each noise level
     python benchmarks/told.py dps --weights FILE         # single starts and the best of them, as Lee et al. (2026) measure them
     python benchmarks/told.py dps --weights FILE --seed 2000000 --objects 8      # on tuning objects
@@ -7,7 +8,7 @@
 The error is per pixel of the window, of the real and of the imaginary part, for objects of unit rms. For `dps` the table has
 the complex correlation after alignment, the amplitude correlation as the objects lie, the phase similarity of eq. 10 over all
 pixels and over the mask, and χ² of eq. 9. The best of a problem's starts is the one that R_free chose.
-Prints tables and writes benchmarks/results/told.json.
+`search` runs one start an object. Its seconds are of processor time. Prints tables and writes benchmarks/results/told.json.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from rich.table import Table
 import retrieve as rt
 from retrieve.evaluate.metrics import evaluate
 from retrieve.numerics.alignment import align
+from retrieve.numerics.arrays import find_device, to_numpy
 from retrieve.priors.patterns import data_step
 from retrieve.priors.precision import arithmetic
 from retrieve.priors.told import Measured
@@ -36,6 +38,7 @@ from retrieve.priors.weights import load_weights, path_of, sha256
 from retrieve.priors.windows import broadcast_over
 from retrieve.provenance import versions
 from retrieve.simulate import TEST_SEED, Noise, object_set
+from retrieve.solvers.base import Streams
 from retrieve.solvers.learned.dps import DPS
 
 SIGMAS = (0.3, 0.6, 1.0, 1.5, 2.5, 4.0, 8.0)
@@ -67,8 +70,9 @@ def error(given: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def dps(given: argparse.Namespace) -> list[dict[str, Any]]:
-    """Single starts and the best of them, for each kind, noise and denoiser."""
-    solvers = {"told": DPS(weights=given.weights, **changed(given)), "untold": DPS(weights=given.untold, **changed(given))}
+    """Single starts from noise and the best of them, for each kind, noise and denoiser."""
+    names = {"told": given.weights, "untold": given.untold}
+    solvers = {name: DPS(weights=names[name], begin="noise", **changed(given)) for name in given.solvers}
     rows = []
     for kind in given.kinds:
         for share in given.noise:
@@ -83,6 +87,28 @@ def dps(given: argparse.Namespace) -> list[dict[str, Any]]:
                 rows.append({"kind": kind, "noise": share, "denoiser": name, **told_of("single", starts), **told_of("best", best),
                              "objects": given.objects, "starts": given.starts, "seconds": round(seconds, 2)})  # fmt: skip
                 print(rows[-1], flush=True)
+    return rows
+
+
+def search(given: argparse.Namespace) -> list[dict[str, Any]]:
+    """Single starts of the default `dps`, one an object, and the estimates of `diffusion` that they follow."""
+    rows, device = [], find_device("cpu", "torch")
+    for share in given.noise:
+        for kind in given.kinds:
+            followed, drawn, begun, evaluations = [], [], time.process_time(), 0.0
+            for number in range(given.objects):
+                problem = object_set(f"domains2d-50-{kind}").problem(number, given.seed, Noise(sigma=share))
+                solver, rng, there, before = DPS(**changed(given)), Streams.of(0, [0]), problem.to(device), None
+                for step in solver.steps(there, solver.start(there, rng), rng):
+                    evaluations += step.evaluations
+                    before = before if step.stage == "dps" else step.x
+                    x = step.x
+                followed.append(figures(to_numpy(before)[0], problem))
+                drawn.append(figures(to_numpy(x)[0], problem))
+            every = {"objects": given.objects, "calls": evaluations / given.objects}
+            every["seconds"] = round((time.process_time() - begun) / given.objects, 2)
+            rows.append({"kind": kind, "noise": share, **told_of("search", followed), **told_of("dps", drawn), **every})
+            print(rows[-1], flush=True)
     return rows
 
 
@@ -102,7 +128,7 @@ def told_of(name: str, every: list[dict[str, float]]) -> dict[str, float]:
     return found | {f"{name} {key}": round(float(np.median([each[key] for each in every])), 4) for key in every[0]}
 
 
-PARTS: dict[str, Callable[[argparse.Namespace], list[dict[str, Any]]]] = {"error": error, "dps": dps}
+PARTS: dict[str, Callable[[argparse.Namespace], list[dict[str, Any]]]] = {"search": search, "error": error, "dps": dps}
 
 
 def main() -> None:
@@ -115,7 +141,7 @@ def main() -> None:
     parser.add_argument("--noise", type=float, nargs="+", default=[0.0, 0.01, 0.05])
     parser.add_argument("--solvers", nargs="+", choices=("told", "untold"), default=["told", "untold"])
     parser.add_argument("--timesteps", type=int, help="of both; by default 100 told, 500 untold")
-    parser.add_argument("--weights", required=True, help="of the told denoiser: none ship")
+    parser.add_argument("--weights", help="of the told denoiser, which `error` and `dps` need: none ship")
     parser.add_argument("--untold", default="domains2d")
     parser.add_argument("--out", type=Path, default=TARGET)
     given = parser.parse_args()
@@ -126,7 +152,12 @@ def main() -> None:
         for row in rows:
             table.add_row(*[f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()])
         Console(width=300).print(table)
-        about = {"weights": sha256(path_of(given.weights)), "seed": given.seed, "objects": given.objects, "versions": versions()}
+        about = {
+            "weights": sha256(path_of(given.untold if part == "search" else given.weights)),
+            "seed": given.seed,
+            "objects": given.objects,
+            "versions": versions(),
+        }
         kept[part] = {**about, "rows": rows}
         given.out.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 

@@ -77,6 +77,10 @@ GROUPS = {
             "solid.png": "gallery_solid.png",
         },
     ),
+    "live": Group(
+        (f"{SHOT} - live.png --live 'run example:crystal3d --no-picture' --size 1180x1000 --until 'all of the pattern'",),
+        {"live.png": "live.png"},
+    ),
     "domains": Group(
         (
             "retrieve simulate domains2d-10-cells --seed 3000000 --sigma 0.01 --out film.cxi",

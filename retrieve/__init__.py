@@ -32,20 +32,26 @@ if TYPE_CHECKING:
     from .evaluate.verdict import judge
     from .geometry.experiment import Experiment
     from .io import RawFile, Reader, load, read
+    from .io.counts import Counts
     from .io.result import Cost, Result
     from .io.results import read_result
     from .io.uncertainty import Uncertainty
     from .io.verdict import Verdict
+    from .io.writers import Writer
     from .numerics.arrays import Array, Device, like, namespace
     from .operators import Operator
     from .plugins.hookspecs import hookimpl
     from .plugins.options import option
     from .prepare.frames import Frames, FrameStack
     from .prepare.loaders import Loader
+    from .prepare.preparation import Preparation
     from .problem import Gaussian, Likelihood, Poisson, Problem
     from .problem.scoring import Score
+    from .report.added_panels import Panel
+    from .report.panels import ChartCurve, CurvePanel
     from .report.result_picture import plot
     from .report.result_picture import result_picture as picture
+    from .report.tables import Column, TablePanel
     from .simulate import example
     from .simulate.base import ObjectSet
     from .solvers.base import Solver, Step, Streams
@@ -58,10 +64,14 @@ _WHERE = {
     "Array": ("numerics.arrays", "Array"),
     "Benchmark": ("evaluate.benchmarks", "Benchmark"),
     "Budget": ("driver.solve", "Budget"),
+    "ChartCurve": ("report.panels", "ChartCurve"),
     "Coefficients": ("solvers.coefficients", "Coefficients"),
+    "Column": ("report.tables", "Column"),
     "Comparison": ("evaluate.comparison", "Comparison"),
     "Constraint": ("solvers.constraint", "Constraint"),
     "Cost": ("io.result", "Cost"),
+    "Counts": ("io.counts", "Counts"),
+    "CurvePanel": ("report.panels", "CurvePanel"),
     "Device": ("numerics.arrays", "Device"),
     "Experiment": ("geometry.experiment", "Experiment"),
     "FrameStack": ("prepare.frames", "FrameStack"),
@@ -75,8 +85,10 @@ _WHERE = {
     "ObjectSet": ("simulate.base", "ObjectSet"),
     "Operator": ("operators", "Operator"),
     "OptionError": ("errors", "OptionError"),
+    "Panel": ("report.added_panels", "Panel"),
     "PluginError": ("errors", "PluginError"),
     "Poisson": ("problem", "Poisson"),
+    "Preparation": ("prepare.preparation", "Preparation"),
     "Problem": ("problem", "Problem"),
     "Progress": ("driver.solve", "Progress"),
     "RawFile": ("io", "RawFile"),
@@ -89,8 +101,10 @@ _WHERE = {
     "SolverError": ("errors", "SolverError"),
     "Step": ("solvers.base", "Step"),
     "Streams": ("solvers.base", "Streams"),
+    "TablePanel": ("report.tables", "TablePanel"),
     "Uncertainty": ("io.uncertainty", "Uncertainty"),
     "Verdict": ("io.verdict", "Verdict"),
+    "Writer": ("io.writers", "Writer"),
     "analyze": ("evaluate.analyze", "analyze"),
     "compare": ("evaluate.by_name", "compare"),
     "example": ("simulate", "example"),
@@ -118,10 +132,14 @@ __all__ = [
     "Array",
     "Benchmark",
     "Budget",
+    "ChartCurve",
     "Coefficients",
+    "Column",
     "Comparison",
     "Constraint",
     "Cost",
+    "Counts",
+    "CurvePanel",
     "Device",
     "Experiment",
     "FrameStack",
@@ -135,8 +153,10 @@ __all__ = [
     "ObjectSet",
     "Operator",
     "OptionError",
+    "Panel",
     "PluginError",
     "Poisson",
+    "Preparation",
     "Problem",
     "Progress",
     "RawFile",
@@ -149,8 +169,10 @@ __all__ = [
     "SolverError",
     "Step",
     "Streams",
+    "TablePanel",
     "Uncertainty",
     "Verdict",
+    "Writer",
     "analyze",
     "compare",
     "example",

@@ -61,8 +61,10 @@ def _context():
     return context
 
 
-def _command(words, folder):
+def _command(words, folder, ready):
     os.setsid()
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(130))  # until the command listens
+    ready.send(True)
     os.chdir(folder)
     log = os.open("log.txt", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     os.dup2(log, 1)
@@ -72,9 +74,11 @@ def _command(words, folder):
 
 
 def begin(kind, folder):
-    """Begin a command in a session of its own."""
-    process = _context().Process(target=_command, args=(words_of(kind), folder))
+    """Begin a command in a session of its own, and wait until it can take signals."""
+    here, there = _context().Pipe()
+    process = _context().Process(target=_command, args=(words_of(kind), folder, there))
     process.start()
+    assert here.recv()
     return process
 
 
@@ -109,9 +113,25 @@ def kill(kind, folder, number, after):
     while left := session_of(process.pid):
         assert time.monotonic() < deadline, f"{left} go on 5 s after the end of {kind} by {number}"
         time.sleep(0.05)
-    early = {-number} if after < 0.5 else set()  # before the command listens to signals
-    assert process.exitcode in ({0, 130} | early if number == signal.SIGTERM else {0, -number}), (folder / "log.txt").read_text()
+    assert process.exitcode in (0, 130 if number == signal.SIGTERM else -number), (folder / "log.txt").read_text()
     return process.exitcode
+
+
+def send_when(ready, process, number, seconds=120):
+    """Send a signal to the leader of a session as soon as `ready()`. Its processes stand still while the test looks.
+
+    Whatever `ready` saw is so when the signal comes, on any processor.
+    """
+    deadline, there = time.monotonic() + seconds, False
+    while not there:
+        time.sleep(0.01)
+        assert process.poll() is None, f"it ended with {process.returncode} before the signal"
+        assert time.monotonic() < deadline
+        os.killpg(process.pid, signal.SIGSTOP)
+        there = ready()
+        if there:
+            os.kill(process.pid, number)
+        os.killpg(process.pid, signal.SIGCONT)
 
 
 def partial_files(folder):

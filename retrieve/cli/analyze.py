@@ -12,7 +12,7 @@ from ..errors import InputError
 from .console import PlainConsole
 from .dry_run import tell_files
 from .options import dry_run_option, limit_options, print_options, quiet_option, verbose_option
-from .outputs import check_outputs, chosen_name, force_option, out_option, replacing_result
+from .outputs import check_outputs, chosen_name, force_option, out_option, replacing_result, writing
 
 OF_CHOICES = ("auto", "starts", "samples")
 
@@ -85,21 +85,22 @@ def command(
     check_picture(targets[1])
     check_outputs(targets, files, force)
     console = PlainConsole(quiet=quiet)
-    with console.status("reading"):
-        results = [read_result(file) for file in files]
-    if verbose:
-        print_options({"of": of, "modes": modes, "threshold": threshold}, console)
-    if dry_run:
-        starts, size = sum(len(one.estimates) for one in results), size_text(sum(one.estimates.nbytes for one in results))
-        console.print(f"dry run: {starts} starts of {len(results)} file(s), {size}", markup=False)
-        tell_files(targets, console)
-        return
-    with console.status("analysing"):
-        made = analyze(results, [file.name for file in files], of=of, modes=modes, threshold=threshold)
-    with replacing_result(targets[0], drawn=targets[1:]):
-        write_summary(made, targets[0])
-    draw(made, targets[1])
-    write_page(made, targets[2])
+    with writing(*targets, force=force):
+        with console.status("reading"):
+            results = [read_result(file) for file in files]
+        if verbose:
+            print_options({"of": of, "modes": modes, "threshold": threshold}, console)
+        if dry_run:
+            starts, size = sum(len(one.estimates) for one in results), size_text(sum(one.estimates.nbytes for one in results))
+            console.print(f"dry run: {starts} starts of {len(results)} file(s), {size}", markup=False)
+            tell_files(targets, console)
+            return
+        with console.status("analysing"):
+            made = analyze(results, [file.name for file in files], of=of, modes=modes, threshold=threshold)
+        with replacing_result(targets[0], drawn=targets[1:]):
+            write_summary(made, targets[0])
+        draw(made, targets[1])
+        write_page(made, targets[2])
     _print(summary(made), console)
     for file, result in zip(files, results, strict=True):
         for line in choice_lines(result):

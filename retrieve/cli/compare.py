@@ -14,20 +14,26 @@ from ..errors import InputError
 from ..plugins.flags import complete_solver, solver_from
 from .console import PlainConsole
 from .dry_run import tell_comparison, tell_files
+from .live import live_option, live_page
 from .options import dry_run_option, quiet_option, threads_option, verbose_option
-from .outputs import check_outputs, force_option, refuse_present, replacing_result, writing
+from .outputs import check_outputs, chosen_name, force_option, refuse_present, writing
 from .progress import progress_bar
 from .signals import stopping
 from .source import Reading, data_options
 
 if TYPE_CHECKING:
     from ..evaluate.compare import CompareCase, Competitor
+    from ..evaluate.comparison import Row
     from ..evaluate.store import Store
 
 
 @click.command("compare", short_help="solvers side by side on files or a benchmark")
 @click.argument("files", nargs=-1)
-@click.option("--benchmark", metavar="NAME", help="a locked benchmark or a set of simulated objects, such as domains2d-50")
+@click.option(
+    "--benchmark",
+    metavar="NAME[:OPTION=VALUE,...]",
+    help="a locked benchmark, or a set of simulated objects with its options, such as domains2d:domains=30",
+)
 @click.option("--list", "list_", is_flag=True, help="list benchmarks and sets with their sizes, noise and budget, and end")
 @click.option(
     "--solver",
@@ -73,6 +79,7 @@ if TYPE_CHECKING:
 @click.option("--csv", "csv_", type=click.Path(path_type=Path), help="write a line a row")
 @click.option("--report", type=click.Path(path_type=Path), help="write a page, one HTML file")
 @force_option
+@live_option("a button Stop, and the report at its end  [report: comparison.html]")
 @dry_run_option
 @verbose_option
 @quiet_option
@@ -90,12 +97,14 @@ def command(files: tuple[str, ...], quiet: bool, reading: Reading, **given: Any)
     from ..driver.solve import Budget
     from ..evaluate.compare import compare
     from ..numerics.arrays import cores, find_device
-    from .compare_tables import print_benchmarks, print_settings, print_tables
+    from .compare_tables import print_benchmarks, print_settings, print_tables, write_files
 
     console = PlainConsole(quiet=quiet)
     if given["list_"]:
         print_benchmarks(console)
         return
+    if given["live"] and given["report"] is None:
+        given["report"] = chosen_name(None, Path("comparison.html"), lambda page: [page], given["force"])
     _check(files, given)
     competitors = competitors_of(given["solvers"], given["results"])
     shown = _metrics(given["metrics"])
@@ -116,9 +125,17 @@ def command(files: tuple[str, ...], quiet: bool, reading: Reading, **given: Any)
         tell_files([given["json_"], given["csv_"], given["report"]], console)
         return
     outputs = () if given["resume"] else (given["csv_"], given["report"])  # processes that resume write the same
-    with writing(*outputs), stopping():
+    title = given["benchmark"] or ", ".join(files)
+    with writing(*outputs), stopping() as request, live_page(given["live"], title, request, quiet, ("stop",)) as live:
         with _store(given) as store, progress_bar(console, quiet) as bar:
             task = bar.add_task("comparing", total=total, words="")
+            watch = None if live is None else live.comparison(competitors, total, f"{count} problems, {budget}, {where}")
+
+            def tell(rows: list[Row]) -> None:
+                bar.update(task, advance=1, words=rows[-1].solver)
+                if watch is not None:
+                    watch.rows(rows)
+
             comparison = compare(
                 competitors,
                 cases,
@@ -132,13 +149,21 @@ def command(files: tuple[str, ...], quiet: bool, reading: Reading, **given: Any)
                 workers=workers,
                 executor=executor,
                 store=store,
-                on_rows=lambda rows: bar.update(task, advance=1, words=rows[-1].solver),
+                on_rows=tell,
+                on_picture=None if watch is None else watch.picture,
                 about=about,
             )
         if store is not None and store.taken:
             console.print(f"{store.taken} of {total} were taken from {store.path}", markup=False)
         print_tables(comparison, shown, console)
-        _write(comparison, given, console)
+        if live is not None:
+            live.screen.rest()
+            live.screen.show(stage="the trials are done; tables and the page are written")
+        written = write_files(comparison, given)
+        if written:
+            console.print("written: " + ", ".join(map(str, written)), markup=False)
+        if live is not None:
+            live.end("written: " + ", ".join(map(str, written)), given["report"])
     if comparison.settings["interrupted"]:
         raise SystemExit(130)
     raise SystemExit(1 if any(row.failure for row in comparison.rows) else 0)
@@ -269,20 +294,3 @@ def _store(given: dict[str, Any]) -> AbstractContextManager[Store | None]:
 def _rows(path: Path) -> Path:
     """The file beside the JSON that keeps what is done."""
     return path.with_suffix(".rows.jsonl")
-
-
-def _write(comparison: Any, given: dict[str, Any], console: Console) -> None:
-    from ..evaluate.tables import write_csv, write_json
-
-    written = []
-    if given["json_"] is not None:
-        with replacing_result(given["json_"]):
-            written.append(write_json(comparison, given["json_"]))
-    if given["csv_"] is not None:
-        written.append(write_csv(comparison, given["csv_"]))
-    if given["report"] is not None:
-        from ..report.page import write_page
-
-        written.append(write_page(comparison, given["report"]))
-    if written:
-        console.print("written: " + ", ".join(map(str, written)), markup=False)

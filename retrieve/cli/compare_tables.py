@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -14,6 +15,7 @@ from ..evaluate.comparison import Comparison
 from ..evaluate.statistics import LEVELS, Paired, Rate, Summary, paired, summarise
 from ..plugins.options import values_of
 from .options import print_options
+from .outputs import replacing_result
 
 TABLE_PAIRS = 20  # lines of paired tests that are printed; all are in the JSON and on the page
 TEXT_COLUMNS = ("σ", "solver", "set", "a", "b", "name", "noise σ")
@@ -153,3 +155,20 @@ def _rate(rate: Rate | None) -> str:
 
 def _number(value: float | None) -> str:
     return "–" if value is None or math.isnan(value) else f"{value:.3g}"
+
+
+def write_files(comparison: Comparison, given: Mapping[str, Any]) -> list[Path]:
+    """Write the JSON, the CSV and the page that were asked for, and return their paths."""
+    from ..evaluate.tables import write_csv, write_json
+
+    written = []
+    if given["json_"] is not None:
+        with replacing_result(given["json_"]):
+            written.append(write_json(comparison, given["json_"]))
+    if given["csv_"] is not None:
+        written.append(write_csv(comparison, given["csv_"]))
+    if given["report"] is not None:
+        from ..report.page import write_page
+
+        written.append(write_page(comparison, given["report"]))
+    return written

@@ -107,7 +107,8 @@ def tell(spec: RunSpec, problem: Problem, x0: np.ndarray | None, workers: int, w
 
 def tell_files(files: Iterable[Path | None], console: Console) -> None:
     """Print the files that a command would write; None stands for one that is not wanted."""
-    console.print("  would write: " + ", ".join(str(path) for path in files if path is not None), markup=False)
+    named = ", ".join(str(path) for path in files if path is not None)
+    console.print(f"  would write: {named or 'nothing'}", markup=False)
 
 
 def tell_training(task: Task, settings: Training, files: Iterable[Path], device: str, console: Console) -> None:

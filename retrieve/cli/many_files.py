@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,8 +17,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ..driver.stopping import must_stop
+from ..driver.stopping import heard, must_stop
 from ..errors import RetrieveError
+from .live import BUTTONS, live_page
 from .one_file import FileRun, Row, Solve
 from .planning import planned
 from .progress import progress_bar
@@ -30,6 +30,7 @@ from .source import Reading
 if TYPE_CHECKING:
     from ..driver.run_spec import RunSpec
     from ..files.limits import Limits
+    from .live import Live
 
 
 def run_many(files: Sequence[str], spec: RunSpec, reading: Reading, given: dict[str, Any], console: Console) -> int:
@@ -42,14 +43,20 @@ def run_many(files: Sequence[str], spec: RunSpec, reading: Reading, given: dict[
     rows: dict[str, Row] = {}
     interrupted = False
     shared = workers.executor is not None and len(runs) > 1
-    with stopping() as request:
+    buttons = ("stop",) if shared else BUTTONS
+    with stopping() as request, live_page(given["live"], f"{len(runs)} files", request, console.quiet, buttons) as live:
         try:
-            for row in (_shared if shared else _one_by_one)(runs, workers, console):
+            for row in (_shared if shared else _one_by_one)(runs, workers, console, live):
                 rows[row.file] = row
                 interrupted = interrupted or row.status == "interrupted"
+                if live is not None:
+                    live.files(list(rows.values()))
         except KeyboardInterrupt:
             interrupted = True
-        interrupted = interrupted or (request.is_set() and len(rows) < len(runs))
+        interrupted = interrupted or (request.stops and len(rows) < len(runs))
+        if live is not None:
+            done = f"{len(rows)} of {len(runs)} files are done, in {given['out_dir']}"
+            live.end(f"interrupted; {done}" if interrupted else done)
     in_order = [rows[one.file] for one in runs if one.file in rows]
     _print_table(in_order, len(runs), console)
     write_rows(in_order, given["json_"], interrupted)
@@ -102,7 +109,7 @@ def phase(one: FileRun, solve: Solve = run_quietly) -> Row:
             result = solve(*opened, one.targets.starts)
             one.targets.write(result)
             if not result.interrupted:
-                shutil.rmtree(one.targets.starts, ignore_errors=True)
+                one.targets.remove_starts()
             return Row.of(one.file, result, one.targets)
     except Exception as error:  # one file must not cost the others, whatever is wrong with it
         known_kind = isinstance(error, (RetrieveError, click.ClickException))
@@ -121,29 +128,36 @@ def phase_in_worker(one: FileRun, limits: Limits | None = None) -> Row:
         return phase(one)
 
 
-def _one_by_one(runs: Sequence[FileRun], workers: Workers, console: Console) -> Iterator[Row]:
+def _one_by_one(runs: Sequence[FileRun], workers: Workers, console: Console, live: Live | None) -> Iterator[Row]:
     """The files in this process, each with live progress and all cores, or with its starts shared out."""
 
     def solve(*opened: Any) -> Any:
         spec, problem, x0, kept = opened
-        return run_spec(spec, problem, console, console.quiet, workers, x0, kept)
+        return run_spec(spec, problem, console, console.quiet, workers, x0, kept, live)
 
     for number, one in enumerate(runs, start=1):
+        if (request := heard()) is not None:
+            request.renew()  # what was to be kept is kept
         if must_stop():
             return
         console.print(f"{number}/{len(runs)} {_short(one.file)}", markup=False, style="bold")
+        if live is not None:
+            live.screen.begin(f"{number}/{len(runs)} {_short(one.file)}", number - 1, len(runs))
         row = phase(one, solve)
         console.print(f"  {_outcome(row)}", markup=False)
         yield row
 
 
-def _shared(runs: Sequence[FileRun], workers: Workers, console: Console) -> Iterator[Row]:
+def _shared(runs: Sequence[FileRun], workers: Workers, console: Console, live: Live | None) -> Iterator[Row]:
     """The files, shared out among workers of one core each. A file that its workers die of is a failure."""
     from ..driver.executors import ATTEMPTS, completed, open_pool
     from ..files import allowed
 
     assert workers.executor is not None
-    console.print(f"{len(runs)} files, {workers.number} worker(s) of {workers.executor}", markup=False)
+    told = f"{len(runs)} files, {workers.number} worker(s) of {workers.executor}"
+    console.print(told, markup=False)
+    if live is not None:
+        live.screen.show(lead=told, stage="begins")
     with (
         progress_bar(console, console.quiet) as bar,
         open_pool(workers.executor, workers.number) as pool,
@@ -162,6 +176,9 @@ def _shared(runs: Sequence[FileRun], workers: Workers, console: Console) -> Iter
             else:
                 raise error
             bar.update(task, advance=1, words=_short(one.file))
+            if live is not None:
+                live.screen.progress(bar.tasks[0].completed / len(runs))
+                live.screen.show(stage=f"{_short(one.file)} is done")
             yield row
 
 

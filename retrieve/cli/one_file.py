@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from ..errors import InputError
+from ..errors import InputError, RetrieveError
 from .outputs import check_outputs, replacing_result
 from .source import Reading
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ..io.results import Summary
     from ..problem import Problem
 
-AVERAGES = {"best": 1, "mean": 2, "common-mode": 2}
+AVERAGES = {"best": 1, "mean": 1, "common-mode": 2}
 """Ways to make the object, and the starts that each needs at least."""
 
 OTHER_FORMATS = (
@@ -47,11 +48,12 @@ Solve = Callable[["RunSpec", "Problem", "np.ndarray | None", Path], "Result"]
 
 
 class Targets(NamedTuple):
-    """Where the result goes, and the picture and page, if wanted."""
+    """Where the result goes, and the picture, the page, and a copy in the format of a plugin's writer, if wanted."""
 
     result: Path
     picture: Path | None = None
     page: Path | None = None
+    copy: Path | None = None
 
     @property
     def starts(self) -> Path:
@@ -69,18 +71,35 @@ class Targets(NamedTuple):
             check_picture(self.picture)
 
     def write(self, result: Result) -> None:
-        """Write the result, then the picture and the page. Those of a result that it replaces go."""
+        """Write the result, then the picture, the page and the copy. Those of a result that it replaces go."""
         with replacing_result(self.result, drawn=[self.picture, self.page]):
             result.save(self.result)
         self._draw(result, self.picture, self.page)
+        if self.copy is not None:
+            try:
+                result.save(self.copy)
+            except RetrieveError as error:
+                raise type(error)(f"{error}; the result is in {self.result}") from error
 
     def complete(self) -> None:
-        """Draw the picture and the page of a result that is there, where they are missing."""
-        picture, page = (None if path is None or path.exists() else path for path in (self.picture, self.page))
+        """Do for a finished result what a run that was killed after writing it left undone.
+
+        The picture and the page are drawn where they are missing or older than the result, and the kept starts go.
+        """
+        self.remove_starts()
+        made = self.result.stat().st_mtime_ns
+        picture, page = (
+            None if path is None or (path.exists() and path.stat().st_mtime_ns >= made) else path
+            for path in (self.picture, self.page)
+        )
         if picture is not None or page is not None:
             from ..io.results import read_result
 
             self._draw(read_result(self.result), picture, page)
+
+    def remove_starts(self) -> None:
+        """Remove the folder of finished starts."""
+        shutil.rmtree(self.starts, ignore_errors=True)
 
     @staticmethod
     def _draw(result: Result, picture: Path | None, page: Path | None) -> None:
@@ -120,13 +139,17 @@ class FileRun:
         from ..driver.batch import resolve_spec
 
         problem = self.reading.problem(self.file)
+        if self.targets.copy is not None:
+            from ..io.writers import writer_for
+
+            writer_for(self.targets.copy).check_axes(self.targets.copy, len(problem.shape))
         x0 = None
         if self.start is not None:
             problem, x0 = _beginning(self.start, problem)
         spec = replace(self.spec, starts=self.spec.starts or (None if x0 is None else 1))
         spec = resolve_spec(spec, problem, x0)
         spec = replace(spec, strict=spec.starts == 1)
-        least = spec.keep if spec.averaging == "common-mode" and spec.keep else AVERAGES[spec.averaging]
+        least = spec.keep if spec.averaging == "common-mode" and spec.keep else AVERAGES[spec.averaging or "best"]
         if (spec.starts or 1) < least:
             raise click.UsageError(f"--average {spec.averaging} takes {least} starts or more; --starts {spec.starts} is too few")
         return Opened(spec, problem, x0)
@@ -181,7 +204,7 @@ class Row:
         status = "interrupted" if found.interrupted else "kept" if kept else "phased"
         seconds = getattr(found, "seconds", None) if kept else found.cost.seconds  # type: ignore[union-attr]
         verdict: Any = found.verdict
-        names = (None if target is None else str(target) for target in targets)
+        names = (None if target is None else str(target) for target in targets[:3])
         return cls(
             file,
             status,

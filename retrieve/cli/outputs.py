@@ -97,7 +97,7 @@ def writing(*outputs: Path | None, force: bool = True) -> Iterator[None]:
 
     with ExitStack() as stack:
         for path in outputs:
-            if path is not None:
+            if path is not None and not path.is_char_device():
                 stack.enter_context(locked(path, f"writing {path}", "wait for its end, or name another file"))
         if not force:
             refuse_present(outputs)

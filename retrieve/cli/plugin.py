@@ -11,7 +11,21 @@ from rich.table import Table
 
 from .console import PlainConsole
 
-SCAFFOLD_KINDS = ("solver", "operator", "prior", "metric", "reader", "likelihood", "set", "command", "executor")
+SCAFFOLD_KINDS = (
+    "solver",
+    "operator",
+    "prior",
+    "metric",
+    "reader",
+    "loader",
+    "preparation",
+    "writer",
+    "panel",
+    "likelihood",
+    "set",
+    "command",
+    "executor",
+)
 
 
 @click.group("plugin", short_help="write, check and list plugins")

@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TimeRemainingColumn
 
 from ..errors import InputError
-from ..plugins.flags import flags, given_flags
-from ..plugins.options import build, values_of
+from ..plugins.flags import flags, given_flags, split_spec
+from ..plugins.options import build, options_of, values_of
+from ..plugins.registry import available, find
 from ..prepare.pulses import Pulses
 from ..prepare.scan import Scan
 from .console import PlainConsole, Words
@@ -110,16 +111,39 @@ def pulses(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
 pulses.params += flags(Pulses)
 
 
-@command.command("scan", short_help="a rocking scan, cleaned, centred and binned")
+class ScanCommand(click.Command):
+    """`prepare scan`, which tells of an option of a preparation where it belongs."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; an unknown option that a preparation has is answered with the way to give it."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            name = error.option_name.removeprefix("--").replace("-", "_")
+            for step, kind in available("preparations").items():
+                if name in {option.name for option in options_of(kind)}:
+                    known = f"but of the step {step}; write --apply {step}:{name}=VALUE"
+                    raise click.UsageError(f"{error.option_name} is no option of prepare scan, {known}", ctx) from error
+            raise
+
+
+@command.command("scan", cls=ScanCommand, short_help="a rocking scan, cleaned, centred and binned")
 @_prepare_options
 @click.option("--scans", "separate", is_flag=True, help="each file is a scan of the same reflection: align and sum them")
+@click.option(
+    "--apply",
+    "applied",
+    multiple=True,
+    metavar="NAME[:OPTION=VALUE,...]",
+    help="a preparation step of a plugin, after hot and dead pixels; several run in this order",
+)
 def scan(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     """Make the pattern of the rocking scan in FILE..., a stack of frames or one file a frame, or of several scans.
 
     FILE may be a beamline's scan, such as id01:FILE.h5#12, which tells motors, energy and monitor. Several scans are summed.
 
-    In order: dark, gain, flat field and background; hot and dead pixels; exposure, alignment and sum of scans; alien spots;
-    centring; crop or padding; binning; threshold.
+    In order: dark, gain, flat field and background; hot and dead pixels; exposure, alignment and sum of scans; steps of
+    plugins; alien spots; centring; crop or padding; binning; threshold.
     """
     from ..prepare import prepare_scan, read_calibration
     from ..report.frames_picture import scan_picture
@@ -127,6 +151,7 @@ def scan(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
     console = PlainConsole(quiet=quiet)
     options: Scan = build(Scan, given_flags(given))
     _print_options(options, given, console)
+    applied = [build(find("preparations", name), stated) for name, stated in (split_spec(s, "--apply") for s in given["applied"])]
     [target], picture = _targets(files, given, 1)
     with writing(target, force=given["force"]):
         with _opened(files, given, console, quiet) as (scans, settings):
@@ -138,7 +163,7 @@ def scan(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
                     f"{files[0]} holds one frame; a rocking scan has one a step. Phase a single pattern: retrieve run"
                 )
             calibration = read_calibration(scans[0].shape, scans[0].ever, **_calibration(given))
-            made = prepare_scan(scans, options, calibration, **settings)
+            made = prepare_scan(scans, options, calibration, applied=applied, **settings)
         with replacing_result(target, drawn=[picture]):
             _write(made.problem, target)
         if picture is not None:
@@ -165,8 +190,9 @@ def _opened(
     from ..prepare import scans_of, source_of
 
     separate, experiment = given.get("separate", False), given_experiment(given)
+    whole = "separate" in given  # pulse trains are read frame by frame
     with (
-        scans_of(files, given["key"], given["axis"], given["mask_convention"], separate, experiment) as scans,
+        scans_of(files, given["key"], given["axis"], given["mask_convention"], separate, experiment, whole) as scans,
         _progress(console, quiet) as on_block,
     ):
         for frames in scans:

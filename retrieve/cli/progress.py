@@ -53,7 +53,8 @@ def live_progress(console: Console, quiet: bool) -> Iterator[Callable[[Progress]
             words += [] if math.isnan(progress.r) else [f"R {progress.r:.4g}"]
             words += [] if math.isnan(progress.r_free) else [f"R_free {progress.r_free:.4g}"]
             words += [f"{progress.step / elapsed:.1f} it/s"] if elapsed > 0.5 else []
-            bar.update(task, completed=progress.step, total=progress.total or progress.step, words="  ".join(words))
+            total = progress.total or (round(progress.step / progress.share) if progress.share else progress.step)
+            bar.update(task, completed=progress.step, total=total, words="  ".join(words))
 
         yield show
 

@@ -33,7 +33,9 @@ def replayed(
     from ..driver.run_spec import RunSpec
     from ..driver.solve import array_hashes
     from ..io.results import read_result
+    from ..io.writers import check_ending
 
+    check_ending(out)
     check_outputs([out], [path], force)
     before = read_result(path)
     manifest = before.manifest

@@ -14,6 +14,7 @@ from ..plugins.options import values_of
 from . import plain
 from .console import PlainConsole
 from .dry_run import tell
+from .live import live_option, live_page
 from .one_file import AVERAGES, FileRun, Row, Targets
 from .options import dry_run_option, print_options, quiet_option, threads_option, verbose_option
 from .outputs import chosen_name, force_option, out_option, refuse_present, writing
@@ -76,9 +77,8 @@ BESIDE = ""
     "--average",
     "averaging",
     type=click.Choice(list(AVERAGES)),
-    default="best",
-    show_default=True,
-    help="best: the start with the lowest R_free; mean: of all starts, weighted by score; common-mode: scatter and filter",
+    help="best: the start with the lowest R_free; mean: of the starts that agree, weighted by score; common-mode: scatter and "
+    "filter  [mean with auto, best with others]",
 )
 @click.option("--keep", type=click.IntRange(2), help="starts that --average common-mode keeps, by mean-to-maximum [half of them]")
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="stop each start after this time")
@@ -93,7 +93,10 @@ BESIDE = ""
 @click.option(
     "--out-dir", type=click.Path(path_type=Path), help="phase many files into this folder; what is finished there is kept"
 )
-@out_option("the result, a CXI file  [default: FILE's name with .retrieved.cxi, numbered if that is there]")
+@out_option(
+    "the result, a CXI file; the ending of a plugin's writer adds a file in its format  "
+    "[default: FILE's name with .retrieved.cxi, numbered if that is there]"
+)
 @force_option
 @click.option(
     "--picture", type=click.Path(path_type=Path), help="the picture, of many files a folder  [default: beside the result, .png]"
@@ -116,6 +119,7 @@ BESIDE = ""
 )
 @click.option("--replay", type=click.Path(path_type=Path), help="run again what made this result, and compare bit for bit")
 @click.option("--require", type=click.Choice(["solved"]), help="exit with status 1 unless the verdict is this")
+@live_option("buttons Stop and Keep, and the report at its end")
 @dry_run_option
 @verbose_option
 @quiet_option
@@ -137,6 +141,8 @@ def command(files: tuple[str, ...], solver: str, replay: Path | None, quiet: boo
     if replay is not None:
         from .replay import replayed
 
+        if given["live"]:
+            raise click.UsageError("--live goes with a run, not with --replay; leave it out")
         named = {reading.mask, reading.support}
         if click.get_current_context().get_parameter_source("solver") == click.core.ParameterSource.COMMANDLINE:
             named |= set(values_of(solver_from(solver, given_flags(given))).values())
@@ -145,6 +151,8 @@ def command(files: tuple[str, ...], solver: str, replay: Path | None, quiet: boo
         raise click.UsageError("name a FILE, an example such as example:crystal3d, or --replay RESULT")
     check_files(files, click.get_current_context())
     check_rows(given["json_"])
+    if given["live"] and given["report"] is None:
+        given["report"] = BESIDE
     chosen = solver_from(solver, given_flags(given))
     budget = Budget(seconds=given["seconds"], ffts=given["ffts"])
     spec = RunSpec(chosen, budget=budget, **{name: given[name] for name in SPECIFIED})
@@ -175,10 +183,13 @@ def _phase(one: FileRun, given: dict[str, Any], console: Console) -> None:
     workers = Workers.of(given["executor"], given["workers"], opened.spec)
     for note in opened.problem.meta.get("notes", ()):
         console.print(f"  {note}", markup=False)
-    with stopping():
-        result = run_spec(opened.spec, opened.problem, console, console.quiet, workers, opened.x0)
+    with stopping() as request, live_page(given["live"], one.file, request, console.quiet) as live:
+        result = run_spec(opened.spec, opened.problem, console, console.quiet, workers, opened.x0, live=live)
         one.targets.write(result)
-    console.print(("interrupted; what there was is in " if result.interrupted else "written: ") + str(one.targets), markup=False)
+        told = "interrupted; what there was is in " if result.interrupted else "kept: " if request.keeps else "written: "
+        if live is not None:
+            live.end(told + str(one.targets), one.targets.page)
+    console.print(told + str(one.targets), markup=False)
     _summary(result, console)
     write_rows([Row.of(one.file, result, one.targets)], given["json_"])
     if result.interrupted:
@@ -192,12 +203,16 @@ def _phase(one: FileRun, given: dict[str, Any], console: Console) -> None:
 
 def _targets(file: str, given: dict[str, Any]) -> Targets:
     """The places to write to, checked before any work."""
+    from ..io.writers import check_ending, is_cxi
+
     name = Path(file.replace("example:", "example-")).name
     page = given["report"]
+    check_ending(given["out"])
 
     def of(out: Path) -> Targets:
         picture = None if given["no_picture"] else given["picture"] or out.with_suffix(".png")
-        return Targets(out, picture, None if page is None else Path(page) if page != BESIDE else out.with_suffix(".html"))
+        drawn = picture, None if page is None else Path(page) if page != BESIDE else out.with_suffix(".html")
+        return Targets(out, *drawn) if is_cxi(out) else Targets(out.with_suffix(".cxi"), *drawn, out)
 
     def by_default(out: Path) -> list[Path | None]:
         named = (given["picture"], None if page is None else Path(page))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from ..driver.stopping import heard, listen
+from ..driver.stopping import Request, heard, listen
 
 HANG_UP = getattr(signal, "SIGHUP", None)
 """The signal of a terminal that is closed; Windows has none."""
@@ -42,20 +42,20 @@ def ending() -> Iterator[None]:
 
 
 @contextmanager
-def stopping() -> Iterator[threading.Event]:
+def stopping() -> Iterator[Request]:
     """In this block the first Ctrl-C, TERM or HUP stops the work at its next step, and a second Ctrl-C at once.
 
-    The event is set when the work is to stop. A block within a block has the event of the outer one.
+    A button of the live page may make the same request. A block within a block has the request of the outer one.
     """
     if (outer := heard()) is not None:
         yield outer
         return
-    request = threading.Event()
+    request = Request()
 
     def ask(number: int, frame: FrameType | None) -> None:
         _leave_terminal(number)
-        first = not request.is_set()
-        request.set()
+        first = not request.stops
+        request.stop()
         _Once.asked = True
         if not first and number == signal.SIGINT:  # a second TERM must not end the writing of a result
             raise KeyboardInterrupt

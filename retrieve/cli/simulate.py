@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from ..plugins.options import build, changed, options_of, renamed_options, value
 from .console import PlainConsole
 from .dry_run import tell_files
 from .options import dry_run_option, print_options, quiet_option, verbose_option, with_options
-from .outputs import check_outputs, chosen_name, force_option, out_option, replacing_result
+from .outputs import check_outputs, chosen_name, force_option, out_option, replacing_result, writing
 
 if TYPE_CHECKING:
     from ..simulate import ObjectSet
@@ -132,18 +133,22 @@ def simulate(
         return
     numbers = track(numbered, name, console=console, disable=quiet)
     if kind == "npz":
-        with replacing_result(target):
+        with writing(target, force=force), replacing_result(target):
             write_stack([chosen.problem(number, seed, noise) for number in numbers], target)
     elif target.suffix == ".cxi":
-        with replacing_result(target):
+        with writing(target, force=force), replacing_result(target):
             write_problem(one, target)
     else:
         from ..files import make_folder
 
         make_folder(target)
-        for number in numbers:
-            with replacing_result(target / _file(name, number)):
-                write_problem(chosen.problem(number, seed, noise), target / _file(name, number))
+        files = {number: target / _file(name, number) for number in numbered}
+        ends = {files[numbered[0]], files[numbered[-1]]}  # of two processes with numbers in common one meets an end of the other
+        with writing(*ends, force=force):
+            for number in numbers:
+                held = nullcontext() if files[number] in ends else writing(files[number], force=force)
+                with held, replacing_result(files[number]):
+                    write_problem(chosen.problem(number, seed, noise), files[number])
     console.print(f"written: {count} of {name}, seed {seed}, in {target}", markup=False)
 
 

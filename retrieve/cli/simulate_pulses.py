@@ -14,7 +14,7 @@ from ..simulate.pulses import PulseTrain
 from .console import PlainConsole
 from .dry_run import tell_files
 from .options import dry_run_option, print_options, quiet_option, verbose_option
-from .outputs import check_outputs, chosen_name, force_option, out_option, replacing_result
+from .outputs import check_outputs, chosen_name, force_option, out_option, replacing_result, writing
 
 
 @click.command("pulses", short_help="raw frames of a pulse train, some of them bad")
@@ -48,7 +48,7 @@ def command(
         console.print(f"dry run: {train.frames} pulses of object {number} of {name}", markup=False)
         tell_files([out], console)
         return
-    with console.status(f"{train.frames} pulses"):
+    with writing(out, force=force), console.status(f"{train.frames} pulses"):
         made = record(object_set(name), train, seed, number)
         with replacing_result(out):
             write_recording(made, out)

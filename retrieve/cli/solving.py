@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,9 +14,13 @@ from .signals import stopping
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..driver.progress import Progress
     from ..driver.run_spec import RunSpec
     from ..io.result import Result
     from ..problem import Problem
+    from .live import Live
+
+    Observer = Callable[[Progress], object]
 
 
 class Workers(NamedTuple):
@@ -48,10 +53,11 @@ def run_spec(
     workers: Workers = HERE,
     x0: np.ndarray | None = None,
     kept: Path | None = None,
+    live: Live | None = None,
 ) -> Result:
     """Run with live progress, average the starts, and judge. A signal stops at the next step, a second Ctrl-C at once.
 
-    kept: a folder that keeps finished starts.
+    kept: a folder that keeps finished starts.  live: the page that watches, too.
     """
     from ..driver.batch import resolve_spec
     from ..driver.solve import run
@@ -67,12 +73,25 @@ def run_spec(
             spec,
             problem,
             x0=x0,
-            on_step=show,
+            on_step=show if live is None else both(show, live.watch(spec, problem, workers.executor is not None)),
             workers=workers.number,
             executor=workers.executor,
             kept=kept,
         )
+    if live is not None:
+        live.screen.rest()
+        live.screen.show(stage="the starts are done; they are judged, and the result is written")
     return _judged(result, spec, console)
+
+
+def both(first: Observer, second: Observer) -> Observer:
+    """An observer that tells two."""
+
+    def told(progress: Progress) -> None:
+        first(progress)
+        second(progress)
+
+    return told
 
 
 def run_quietly(spec: RunSpec, problem: Problem, x0: np.ndarray | None, kept: Path | None = None) -> Result:
@@ -86,4 +105,4 @@ def _judged(result: Result, spec: RunSpec, console: Console) -> Result:
     """The result with its starts averaged as the run says, and a verdict."""
     from ..evaluate.by_name import judged
 
-    return judged(result, spec.averaging, spec.keep, lambda why: console.print(why, markup=False))
+    return judged(result, spec.averaging or spec.solver.averaging, spec.keep, lambda why: console.print(why, markup=False))

@@ -17,7 +17,7 @@ from .console import PlainConsole
 from .dry_run import tell_files
 from .experiment import experiment_from, experiment_options
 from .options import dry_run_option, limit_options, print_options, quiet_option, verbose_option
-from .outputs import check_outputs, chosen_name, force_option, out_option, replacing_result
+from .outputs import check_outputs, chosen_name, force_option, out_option, replacing_result, writing
 
 if TYPE_CHECKING:
     from ..strain.record import Strain
@@ -53,37 +53,35 @@ def command(file: Path, **given: Any) -> None:
     out, vti, table, picture = _targets(file, given)
     report: Path | None = given["report"]
     console = PlainConsole(quiet=given["quiet"])
-    with console.status("reading"):
-        result = read_result(file)
-        experiment = experiment_from(result.problem.meta, given, result.object.shape[0])
-    if given["verbose"]:
-        print_options(values_of(options), console)
-    if given["dry_run"]:
-        check_measurable(result, experiment)
-        size = size_text(result.estimates.nbytes)
-        console.print(
-            f"dry run: {len(result.estimates)} start(s) of {'×'.join(map(str, result.object.shape))}, {size}", markup=False
-        )
-        tell_files([out, vti, table, picture, report], console)
-        return
-    with console.status("measuring"):
-        strain = strain_of(result, experiment, options)
-    with replacing_result(out, drawn=[picture, report]):
-        write_cxi(strain, out)
-    write_paraview(strain, vti)
-    write_json(strain, table)
-    if picture is not None:
-        from ..report.strain_picture import strain_picture
+    targets = (out, vti, table, picture, report)
+    with writing(*targets, force=given["force"]):
+        with console.status("reading"):
+            result = read_result(file)
+            experiment = experiment_from(result.problem.meta, given, result.object.shape[0])
+        if given["verbose"]:
+            print_options(values_of(options), console)
+        if given["dry_run"]:
+            check_measurable(result, experiment)
+            shape, size = "×".join(map(str, result.object.shape)), size_text(result.estimates.nbytes)
+            console.print(f"dry run: {len(result.estimates)} start(s) of {shape}, {size}", markup=False)
+            tell_files(targets, console)
+            return
+        with console.status("measuring"):
+            strain = strain_of(result, experiment, options)
+        with replacing_result(out, drawn=[picture, report]):
+            write_cxi(strain, out)
+        write_paraview(strain, vti)
+        write_json(strain, table)
+        if picture is not None:
+            from ..report.strain_picture import strain_picture
 
-        strain_picture(strain, picture)
-    if report is not None:
-        from ..report.page import write_page
+            strain_picture(strain, picture)
+        if report is not None:
+            from ..report.page import write_page
 
-        write_page(strain, report)
+            write_page(strain, report)
     _print(strain, "by the histogram" if options.isosurface is None else "as asked", console)
-    console.print(
-        "written: " + ", ".join(str(path) for path in (out, vti, table, picture, report) if path is not None), markup=False
-    )
+    console.print("written: " + ", ".join(str(path) for path in targets if path is not None), markup=False)
 
 
 command.params[-1:-1] = flags(Measure)

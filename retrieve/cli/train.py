@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..driver.stopping import must_stop
+from ..driver.stopping import Request, must_keep, must_stop
 from ..errors import InputError, RetrieveError
-from ..plugins.flags import flags, given_flags, split_spec
+from ..plugins.flags import flags, given_flags
 from ..plugins.options import build, changed, options_of, unknown, values_of
 from .console import PlainConsole
+from .live import live_option, live_page
 from .options import dry_run_option, print_options, quiet_option, verbose_option
 from .signals import stopping
 from .train_progress import live_training
@@ -38,6 +39,7 @@ _OPTIONS = (
     click.option("--data-seed", type=click.IntRange(0), help="of simulated objects  [default: 1000000, or as before]"),
     click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="a CPU or card"),
     click.option("--threads", type=click.IntRange(1), help="of a CPU  [default: its cores]"),
+    live_option("buttons Stop and Keep, and a page at its end, FOLDER/training.html"),
     dry_run_option,
     verbose_option,
     quiet_option,
@@ -87,11 +89,21 @@ def run_training(network: Any, threads: int | None, **given: Any) -> None:
     from ..numerics.processors import torch_threads
 
     threads = threads or max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
-    with torch_threads(threads), stopping():
-        _train(network, **given)
+    with torch_threads(threads), stopping() as request:
+        _train(network, request, **given)
 
 
-def _train(network: Any, source: str, out: Path, name: str | None, init: str | None, quiet: bool, **given: Any) -> None:
+def _train(
+    network: Any,
+    request: Request,
+    source: str,
+    out: Path,
+    name: str | None,
+    init: str | None,
+    quiet: bool,
+    live: bool,
+    **given: Any,
+) -> None:
     """Train, or continue, the training in `out`, and write its weights."""
     import torch
 
@@ -99,6 +111,7 @@ def _train(network: Any, source: str, out: Path, name: str | None, init: str | N
     from ..priors.training.checkpoint import read_checkpoint
     from ..priors.training.parallel import rank
     from ..priors.training.settings import Training
+    from ..priors.training.state import Ask
     from ..priors.weights import card_of, load_partial_state, path_of, save, sha256
 
     first = rank() == 0
@@ -132,34 +145,50 @@ def _train(network: Any, source: str, out: Path, name: str | None, init: str | N
 
         tell_training(task, settings, [out / f"{name}.safetensors", out / "checkpoint.pt", out / "log.csv"], device, console)
         return
-    with live_training(console, quiet or not first) as show:
+    lead = f"{options.kind} of {size / 1e6:.2f} M weights, on {device}, {source}"
+    with live_page(live and first, f"Training of {name}", request, quiet) as page:
+        watch = None if page is None else page.training(f"Training of {name}", lead, out)
 
-        def on_step(message: ProgressMessage) -> bool:
-            show(message)
-            return must_stop()
+        def written(words: str, card: dict[str, Any] | None = None) -> None:
+            if page is not None and watch is not None:
+                page.screen.rest()
+                report = watch.write(out / "training.html", words, card)
+                console.print(f"page: {report}", markup=False)
+                page.end(words, report)
 
-        try:
-            module = loop.train(task, settings, out, device=device, on_step=on_step)
-        except KeyboardInterrupt:
-            console.print(f"stopped; the same command continues from {out / 'checkpoint.pt'}", markup=False)
-            raise
-        except torch.OutOfMemoryError as error:
-            raise RetrieveError(
-                f"the card's memory is too small for batches of {settings.batch}; give a smaller --batch"
-            ) from error
-    if not first:
-        return
-    begun = {"init_sha256": sha256(path_of(init))} if init else {}
-    card = {
-        "name": name,
-        **task.card(),
-        "training": loop.training_record(settings, show.last, module, device) | begun,
-        "licence": "BSD-3-Clause",
-        "version": f"retrieve-phase {importlib.metadata.version('retrieve-phase')}",
-    }
-    path = save(module, card, out / f"{name}.safetensors")
-    amount = _amount(show.last.objects, show.last.seconds)
-    console.print(f"written: {path} ({path.stat().st_size / 1e6:.1f} MB), {amount}", markup=False)
+        with live_training(console, quiet or not first) as show:
+
+            def on_step(message: ProgressMessage) -> Ask:
+                show(message)
+                if watch is not None:
+                    watch(message)
+                return Ask.KEEP if must_keep() else Ask(must_stop())
+
+            try:
+                module = loop.train(task, settings, out, device=device, on_step=on_step)
+            except KeyboardInterrupt:
+                words = f"stopped; the same command continues from {out / 'checkpoint.pt'}"
+                console.print(words, markup=False)
+                written(words)
+                raise
+            except torch.OutOfMemoryError as error:
+                raise RetrieveError(
+                    f"the card's memory is too small for batches of {settings.batch}; give a smaller --batch"
+                ) from error
+        if not first:
+            return
+        begun = {"init_sha256": sha256(path_of(init))} if init else {}
+        card = {
+            "name": name,
+            **task.card(),
+            "training": loop.training_record(settings, show.last, module, device) | begun,
+            "licence": "BSD-3-Clause",
+            "version": f"retrieve-phase {importlib.metadata.version('retrieve-phase')}",
+        }
+        path = save(module, card, out / f"{name}.safetensors")
+        words = f"written: {path} ({path.stat().st_size / 1e6:.1f} MB), {_amount(show.last.objects, show.last.seconds)}"
+        console.print(words, markup=False)
+        written(words, card)
 
 
 def _of(options: type, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,7 +215,7 @@ def _source(text: str, seed: int | None, before: dict[str, Any] | None) -> Sourc
     if name in set_names():
         if seed is None:
             seed = (before or {}).get("card", {}).get("data", {}).get("seed", TRAIN_SEED)
-        return Simulated(changed(object_set(name), split_spec(text)[1]), seed, name=name)
+        return Simulated(object_set(text), seed, name=name)
     if Path(text).is_dir():
         return Folder(text)
     if Path(text).exists() or "/" in text:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from functools import partial
 
 import numpy as np
 
@@ -21,44 +22,16 @@ from ..provenance import sha256_of_array
 from ..solvers.base import Solver, Step, Streams
 from .batch_result import Batch, concatenate
 from .history import History
+from .progress import Progress, estimate_of, looking
 from .run_spec import Budget, RunSpec, Stops
 from .stopping import must_stop
 from .vanished import LEAST_R, vanished
 
 
-class Progress(NamedTuple):
-    """What `on_step` hears after a step.
-
-    Parameters
-    ----------
-    start : int
-        Number of the start, of the first one in a batch.
-    starts : int
-        How many starts the run has.
-    step : int
-        Steps done.
-    total : int or None
-        Steps there will be, as far as is known.
-    stage : str
-        Name of the part that runs.
-    r, r_free : float
-        The lowest R and R_free of the batch when they were last taken; NaN before, and without held-out pixels.
-    """
-
-    start: int
-    starts: int
-    step: int
-    total: int | None
-    stage: str
-    r: float
-    r_free: float
-
-
 def resolve_spec(spec: RunSpec, problem: Problem, x0: np.ndarray | None = None) -> RunSpec:
     """Take what a run leaves open from its solver and the problem, and check it.
 
-    Raises `InputError` for a value out of range, an x0 of the wrong shape or not the recorded one, or a problem that the
-    solver cannot do.
+    Raises `InputError` for a value out of range, a wrong x0, or a problem that the solver cannot do.
     """
     solver = spec.solver.resolve_for(problem)
     resolved = replace(
@@ -67,6 +40,7 @@ def resolve_spec(spec: RunSpec, problem: Problem, x0: np.ndarray | None = None) 
         starts=solver.starts_for(problem) if spec.starts is None else spec.starts,
         batch=solver.batch_for(problem) if spec.batch is None else spec.batch,
         agree=solver.agree if spec.agree is None else spec.agree,
+        averaging=spec.averaging or solver.averaging,
         likelihood=problem.likelihood if spec.likelihood is None else spec.likelihood,
         input=spec.input or dict(problem.meta.get("input", {})),
         x0=None if x0 is None else sha256_of_array(x0),
@@ -206,8 +180,10 @@ def _run(solver: Solver, context: RunContext, numbers: Sequence[int], x0: np.nda
         stage = step.stage or solver.name
         history.enter(n, stage)
         if context.on_step is not None:
-            told = Progress(numbers[0], spec.starts or 1, n, total, stage, *history.lowest())
-            interrupted = bool(context.on_step(told))
+            lowest = history.lowest()
+            with looking(partial(estimate_of, step, history.free if math.isfinite(lowest[1]) else history.r)) as look:
+                told = (numbers[0], spec.starts or 1, n, total, stage, *lowest, step.share, look)
+                interrupted = bool(context.on_step(Progress(*told)))
         interrupted = interrupted or must_stop()
         spent = (n, counting.ffts // len(rng), time.perf_counter() - begun, networks) if bounded else None
         cut = interrupted or (spent is not None and context.is_over(numbers[0], *spent))

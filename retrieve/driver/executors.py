@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ThreadPoolExecutor, wait
@@ -18,7 +17,7 @@ from typing import Any, TypeVar
 
 from ..errors import InputError
 from ..plugins.registry import find
-from .stopping import listen, must_stop
+from .stopping import Request, listen, must_stop
 
 Factory = Callable[[str, int], AbstractContextManager[Executor]]
 """What a plugin registers: from the text after the colon and the number of workers to an executor, to be entered.
@@ -152,12 +151,12 @@ class Threads(ThreadPoolExecutor):
     """Threads that stop at their next step when they are asked to."""
 
     def __init__(self, workers: int) -> None:
-        self._request = threading.Event()
+        self._request = Request()
         super().__init__(workers, initializer=listen, initargs=(self._request,))
 
     def stop(self) -> None:
         """Ask the work under way to stop at its next step, and to give what there is."""
-        self._request.set()
+        self._request.stop()
 
     def __exit__(self, kind: Any, *error: Any) -> bool | None:
         if kind is not None:

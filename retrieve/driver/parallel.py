@@ -16,10 +16,11 @@ from ..numerics.arrays import cores
 from ..numerics.processors import torch_threads
 from ..problem import Problem
 from ..solvers.base import Solver
-from .batch import Progress, RunContext, run_batch
+from .batch import RunContext, run_batch
 from .batch_result import Batch, concatenate
 from .executors import ATTEMPTS, completed, open_pool
 from .kept_starts import KeptStarts
+from .progress import Estimate, Progress, looking
 from .run_spec import RunSpec, Stops
 from .stopping import heard, listen, must_stop
 
@@ -106,7 +107,7 @@ def run_in_workers(
                 one = done[sent.number] = _outcome(sent, future)
                 if store is not None:
                     store.keep([sent.number], one)
-                over = over or one.interrupted or bool(context.on_step is not None and context.on_step(_progress(sent, one)))
+                over = over or one.interrupted or _asks_to_stop(context, sent, one)
                 if not over:
                     yield from complete()
     except KeyboardInterrupt:
@@ -123,7 +124,13 @@ def _outcome(task: StartTask, future: Future[Batch]) -> Batch:
     return future.result()
 
 
-def _progress(task: StartTask, one: Batch) -> Progress:
+def _asks_to_stop(context: RunContext, task: StartTask, one: Batch) -> bool:
+    """Tell `on_step` of a start that is done, and return its answer."""
+    if context.on_step is None:
+        return False
     [score], steps = one.scores, one.cost.steps
     free = float("nan") if score.r_free is None else score.r_free
-    return Progress(task.number, task.spec.starts or 1, steps, steps, task.spec.solver.name, score.r, free)
+    support = None if one.support is None else one.support[0]
+    with looking(lambda: Estimate(one.estimate[0], support, one.kernels[0] is not None)) as look:
+        name, starts = task.spec.solver.name, task.spec.starts or 1
+        return bool(context.on_step(Progress(task.number, starts, steps, steps, name, score.r, free, 1.0, look)))

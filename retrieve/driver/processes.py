@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import threading
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -18,7 +17,7 @@ from loky.process_executor import ShutdownExecutorError, TerminatedWorkerError
 
 from ..errors import SolverError
 from ..numerics.processors import end_with_parent
-from .stopping import listen
+from .stopping import Request, listen
 
 THREADS = ("RETRIEVE_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 ENVIRONMENT = {**dict.fromkeys(THREADS, "1"), "LOKY_MAX_MEMORY_LEAK_SIZE": "1e15"}
@@ -112,8 +111,8 @@ def _begin(parent: int) -> None:
     for name in LEFT_ALONE:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    request = threading.Event()
+    request = Request()
     listen(request)
     if STOP is not None:
-        signal.signal(STOP, lambda *_: request.set())
+        signal.signal(STOP, lambda *_: request.stop())
         signal.siginterrupt(STOP, False)

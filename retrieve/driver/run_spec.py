@@ -77,8 +77,8 @@ class RunSpec:
         "auto", "cpu", "cuda", "cuda:N", "torch" or "torch:cuda:N".
     likelihood : Likelihood, optional
         The noise.
-    averaging : str
-        How `average_starts` makes the object: "best", "mean" or "common-mode".
+    averaging : str, optional
+        How `average_starts` makes the object: "best", "mean" or "common-mode". The solver's own way unless given.
     keep : int, optional
         Number of starts that "common-mode" keeps.
     batch : int, optional
@@ -107,7 +107,7 @@ class RunSpec:
     samples: int = 0
     device: str = "auto"
     likelihood: Likelihood | None = None
-    averaging: str = "best"
+    averaging: str | None = None
     keep: int | None = None
     batch: int | None = None
     score_every: int = 20
@@ -173,11 +173,12 @@ class RunSpec:
         record = from_record(record, RESULT, "the manifest")
         if missing := [name for name in NEEDED if record.get(name) is None]:
             raise InputError(f"the manifest lacks {missing[0]}; only a result of a whole run replays")
-        solver = build(find("solvers", record["solver"]), record["options"])
+        kind = find("solvers", record["solver"])
+        solver = build(kind, {**kind.FORMERLY, **record["options"]})
         refuse_code(solver, named)
         if solver.record() != record.get("record", {}):
             raise InputError(f"the weights {record['options'].get('weights')} have changed since; put the old ones back")
-        older = {"agree": 0.0, "strict": record["starts"] == 1}
+        older = {"agree": 0.0, "averaging": "best", "strict": record["starts"] == 1}
         plain = older | {name: record[name] for name in FIELDS if name in record}
         return cls(
             **plain

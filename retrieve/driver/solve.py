@@ -24,16 +24,18 @@ from ..problem import Problem
 from ..problem.scoring import same_support, select_start
 from ..provenance import versions
 from ..solvers.base import Solver
-from .batch import Progress, RunContext, resolve_spec, run_batch
+from .batch import RunContext, resolve_spec, run_batch
 from .batch_result import Batch, total_cost, union
 from .conditions import conditions
 from .kept_starts import KeptStarts, RunGroup
 from .parallel import StartTask, run_in_threads, run_in_workers
+from .progress import Estimate, Progress
 from .rescore import rescored
 from .run_spec import Budget, RunSpec, Stops, within_memory
 from .samples import Chains, points_of, with_samples
+from .stopping import must_keep
 
-__all__ = ["Budget", "Progress", "RunSpec", "run", "shift_to_centre", "solve"]
+__all__ = ["Budget", "Estimate", "Progress", "RunSpec", "run", "shift_to_centre", "solve"]
 
 
 def solve(
@@ -107,17 +109,22 @@ def run(
         raise KeyboardInterrupt
     before = 0 if store is None else store.seconds
     cost = total_cost([done.cost for done in runs], time.perf_counter() - begun + before)
+    if must_keep():  # as if a budget were spent
+        runs = [replace(done, interrupted=False) for done in runs]
     interrupted = any(done.interrupted for done in runs)
     if whole:
         runs = [done for done in runs if not done.interrupted] or runs
     result = replace(_collect(context, problem, runs, cost), x0=x0)
     chains: list[Batch] = []
-    if spec.samples and not result.interrupted and spec.samples_stopped != {}:
+    if spec.samples and not result.interrupted and spec.samples_stopped != {} and not must_keep():
         points, begun = points_of(result, spec.samples), time.perf_counter()
         sampling = replace(context, stops=spec.samples_stopped)
         chains = list(_batches(sampling, Chains(spec.solver), len(result.scores), spec.samples, points, executor, workers))
-        result = with_samples(result, chains, time.perf_counter() - begun)
-    return replace(result, manifest=_manifest(context, runs, chains, interrupted or result.interrupted))
+        if must_keep():  # a chain that has not come to its end is no sample
+            chains = [done for done in chains if not done.interrupted]
+        if chains or not must_keep():
+            result = with_samples(result, chains, time.perf_counter() - begun)
+    return replace(result, manifest=_manifest(context, runs, chains, interrupted or result.interrupted or must_keep()))
 
 
 def _batches(
@@ -154,11 +161,11 @@ def _batches(
             return
 
 
-def _manifest(context: RunContext, runs: Sequence[Batch], chains: Sequence[Batch], interrupted: bool) -> dict[str, Any]:
+def _manifest(context: RunContext, runs: Sequence[Batch], chains: Sequence[Batch], cut: bool) -> dict[str, Any]:
     """The run as it was, where each start was stopped, and the machine, ready for JSON."""
     spec, where, shape = context.spec, context.where, tuple(context.source.shape)
     plans = {plan for done in (*runs, *chains) for plan in done.plans}
-    if context.bounded or interrupted:
+    if context.bounded or cut:
         spec = replace(spec, stopped=_stops(runs), samples_stopped=_stops(chains))
     return {
         **replace(spec, averaging="best", keep=None).record(),

@@ -9,12 +9,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError
 from ..io.result import Result
+from ..numerics.alignment import align
 from ..numerics.arrays import to_numpy
 from ..numerics.stacks import Stack, align_all
 from ..plugins.options import unknown
 from ..problem.scoring import Scorer, same_support, standard_error
 from .ensemble import common_mode
 
+ONE_OBJECT = 0.75
+"""Correlation with the best start below which a start is of another object, and has no part in the mean."""
+LEAST_WEIGHT = 1e-6
+"""Share of the weights below which a start has no part in the mean."""
 FREE_SCORE_ERRORS = 4  # of 1 to 20 tried on crystals without a support, anything from 4 on is about as good
 
 
@@ -26,8 +31,8 @@ def average_starts(result: Result, how: str, keep: int | None = None) -> Result:
     result : Result
         The result.
     how : str
-        "best" leaves the chosen start. "mean" takes the `weighted_mean` of all starts. "common-mode" keeps the most
-        homogeneous starts and takes the mode that they share.
+        "best" leaves the chosen start. "mean" takes the `weighted_mean`; of one usable start it is that start.
+        "common-mode" keeps the most homogeneous starts and takes the mode that they share.
     keep : int, optional
         Starts that "common-mode" keeps; half of the usable ones unless given.
 
@@ -39,34 +44,41 @@ def average_starts(result: Result, how: str, keep: int | None = None) -> Result:
     Raises
     ------
     InputError
-        For another way, and with fewer than two usable starts.
+        For another way, and for "common-mode" of fewer than two usable starts.
     """
     manifest = {**result.manifest, "averaging": how, "keep": keep}
     if how == "best":
         return dataclasses.replace(result, manifest=manifest)
     usable = np.array([score.failure is None for score in result.scores])
-    if usable.sum() < 2:
-        raise InputError(f"averaging={how!r} needs at least two usable starts, there is {usable.sum()}; give more starts")
     if how == "mean":
+        if usable.sum() < 2:
+            return dataclasses.replace(result, manifest=manifest)
         x, weights = weighted_mean(result)
         manifest |= {"weights": weights.round(4).tolist()}
+        if (weights > 0).sum() < 2:
+            return dataclasses.replace(result, manifest=manifest)
     elif how == "common-mode":
+        if usable.sum() < 2:
+            raise InputError(f"averaging={how!r} needs at least two usable starts, there is {usable.sum()}; give more starts")
         x, kept, fraction = scatter_and_filter(result.estimates, keep or max(2, int(usable.sum()) // 2), usable)
         manifest |= {"kept": kept.tolist(), "common_mode_fraction": fraction}
     else:
         raise InputError(unknown("way to average starts", how, ("best", "mean", "common-mode")))
-    x = align_all(np.stack([result.object, x]), 0)[1]
+    x = align(x, result.object).object.astype(np.complex64)
     held = None if result.held is None else np.fft.ifftshift(result.held)
     score = Scorer.of(result.problem, held).scores(x[None])[0]
     return dataclasses.replace(result, object=x, averaged=score, manifest=manifest)
 
 
 def weighted_mean(result: Result) -> tuple[NDArray[np.complex64], NDArray[np.float64]]:
-    """Complex mean (*shape) of the usable starts aligned to the best of them, and their weights (starts,), of sum 1.
+    """Complex mean (*shape) of the starts of one object, aligned to the best of them, and the weights of all, of sum 1.
 
     The weights are exp(−(R/lowest R − 1)/standard error). Starts that differ by less than the noise count alike, and clearly
     worse ones count nothing. If supports differ, a wide one lowers R. Then R_free weighs, if pixels were held out, with
-    `FREE_SCORE_ERRORS` times its standard error. The mean of starts that disagree fits the data less well than each.
+    `FREE_SCORE_ERRORS` times its standard error. Starts that correlate with the best by less than `ONE_OBJECT` count nothing.
+
+    Of objects drawn from the posterior, the mean is the one of least expected error. It fits the data less well than each,
+    which also fits the noise.
     """
     seen, held = to_numpy(result.problem.valid), np.zeros(1, bool) if result.held is None else np.fft.ifftshift(result.held)
     by_free = bool(held.any()) and not same_support(result.problem, result.supports)
@@ -75,10 +87,16 @@ def weighted_mean(result: Result) -> tuple[NDArray[np.complex64], NDArray[np.flo
     excess = (values - values[best]) / max(float(values[best]), np.finfo(np.float32).tiny)
     error = FREE_SCORE_ERRORS * standard_error(int(held.sum())) if by_free else standard_error(int((seen & ~held).sum()))
     weights = np.exp(-excess / error)
-    weights /= weights.sum()
-    some = np.flatnonzero(weights > 1e-6)
-    aligned = align_all(result.estimates[some], int(np.searchsorted(some, best)))
-    return np.tensordot(weights[some], aligned, 1).astype(np.complex64), weights
+    weights[weights < LEAST_WEIGHT * weights.sum()] = 0
+    mean = weights[best] * result.estimates[best].astype(np.complex64)
+    for k in np.flatnonzero(weights):
+        if k == best:
+            continue
+        one = align(result.estimates[k], result.estimates[best])
+        if one.correlation < ONE_OBJECT:
+            weights[k] = 0
+        mean += weights[k] * one.object
+    return (mean / weights.sum()).astype(np.complex64), weights / weights.sum()
 
 
 def scatter_and_filter(

@@ -93,12 +93,15 @@ def benchmark_names() -> tuple[str, ...]:
 
 
 def benchmark(name: str) -> Benchmark:
-    """The benchmark called `name`, or that of one set. Raises `InputError` for an unknown name, with the nearest."""
-    from ..simulate import object_set
+    """The benchmark called `name`, or that of one set, whose options may follow a colon.
+
+    Raises `InputError` for an unknown name, with the nearest, and for an option that the set lacks.
+    """
+    from ..simulate import object_set, set_names
 
     if name in BENCHMARKS or name in available("benchmarks"):
         found: Benchmark = find("benchmarks", name)
         return found
-    if name not in benchmark_names():
+    if name.partition(":")[0] not in set_names():
         raise InputError(unknown("benchmark", name, benchmark_names()) + left_out("benchmarks"))
     return _of(name, axes=len(object_set(name).shape))

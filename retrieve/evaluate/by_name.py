@@ -16,7 +16,7 @@ from ..solvers.base import Solver
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..driver.batch import Progress
+    from ..driver.progress import Progress
     from ..driver.run_spec import Budget
     from .comparison import Comparison
 
@@ -39,7 +39,7 @@ def solve(
     x0: np.ndarray | None = None,
     workers: int = 1,
     executor: str | None = None,
-    average: str = "best",
+    average: str | None = None,
     keep: int | None = None,
     verdict: bool = True,
 ) -> Result:
@@ -83,8 +83,9 @@ def solve(
     executor : str, optional
         What shares the starts, as NAME or NAME:WHERE: see `retrieve.driver.executors`.
 
-    average : str
-        What the object is: "best", the chosen start; "mean" of all starts; or "common-mode".
+    average : str, optional
+        What the object is: "best", the chosen start; "mean" of the starts that agree; or "common-mode". The solver's own
+        way unless given: "mean" of `auto`, "best" of the others.
     keep : int, optional
         Starts that "common-mode" keeps.
     verdict : bool
@@ -106,6 +107,7 @@ def solve(
     """
     from ..driver.run_spec import Budget, RunSpec
     from ..driver.solve import run
+    from .averaging import average_starts
 
     spec = RunSpec(
         solver=solver_of(solver),
@@ -123,7 +125,8 @@ def solve(
         strict=strict,
     )
     result = run(spec, check_problem(problem), x0=x0, on_step=on_step, workers=workers, executor=executor)
-    return judged(result, average, keep) if verdict else result
+    averaging = average or spec.solver.averaging
+    return judged(result, averaging, keep) if verdict else average_starts(result, averaging, keep)
 
 
 def judged(
@@ -188,7 +191,7 @@ def compare(
         if label in competitors:
             raise InputError(f"two solvers are labelled {label!r}; give a mapping of labels to solvers")
         competitors[label] = solver_of(solver)
-    if isinstance(problems, str) and problems in benchmark_names():
+    if isinstance(problems, str) and problems.partition(":")[0] in benchmark_names():
         chosen = benchmark(problems)
         options = {"starts": chosen.starts, "seconds": None if "budget" in options else chosen.seconds, **options}
         levels = list(chosen.noise if noise is None else noise)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ..driver.batch import Progress
+from ..driver.progress import Progress
 
 WALL, PROCESSOR = "wall", "processor"
 """The kinds of clock, as the settings of a comparison name them."""

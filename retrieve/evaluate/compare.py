@@ -26,7 +26,7 @@ from ..numerics.arrays import find_device
 from ..plugins.options import values_of
 from ..provenance import versions
 from .clock import WALL, clock_of
-from .comparison import Comparison, Row
+from .comparison import Comparison, Picture, Row
 from .statistics import Paired, Rate, Summary, paired, summarise
 from .store import Store
 from .trial import CompareCase, Competitor, Outcome, Trial, TrialSpec, failed, run_trial
@@ -52,6 +52,7 @@ def compare(
     executor: str | None = None,
     store: Store | None = None,
     on_rows: Callable[[list[Row]], object] | None = None,
+    on_picture: Callable[[Picture], object] | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> Comparison:
     """Run every competitor on every case: a row a start, and one for the start of the lowest R_free.
@@ -79,6 +80,8 @@ def compare(
         Trials that it holds are taken from it, others are kept in it. Processes that resume one store share the trials.
     on_rows : callable, optional
         Called with the rows of each trial when it is done.
+    on_picture : callable, optional
+        Called with the estimate of each trial that keeps one, before its rows.
     about : mapping, optional
         More settings to record.
 
@@ -102,6 +105,8 @@ def compare(
 
     def take(trial: Trial, outcome: Outcome) -> None:
         done[trial.number] = outcome
+        if on_picture is not None and outcome.picture is not None:
+            on_picture(outcome.picture)
         if on_rows is not None:
             on_rows(outcome.rows)
 

@@ -38,15 +38,16 @@ def support_agreement(result: Result) -> SupportAgreement | None:
 
     None where the support was known, or where no other start agrees: one support has no uncertainty.
     """
-    if result.supports is None or result.problem.support is not None or result.averaged is not None:
+    if result.supports is None or result.problem.support is not None:
         return None
-    if not np.isfinite(result.object).all():
+    chosen = result.estimates[result.chosen]
+    if not np.isfinite(chosen).all():
         return None
     masks = [np.asarray(result.supports[result.chosen], bool)]
     for k, (x, support) in enumerate(zip(result.estimates, result.supports, strict=True)):
         if k == result.chosen or result.scores[k].failure is not None or not np.isfinite(x).all():
             continue
-        found = align(x, result.object, subpixel=1)
+        found = align(x, chosen, subpixel=1)
         if found.correlation >= SAME_OBJECT_CORRELATION:
             masks.append(moved(support, found) > 0.5)
     return SupportAgreement(np.mean(masks, axis=0, dtype=np.float32), len(masks)) if len(masks) > 1 else None

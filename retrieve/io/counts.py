@@ -15,7 +15,15 @@ MIN_MEASURED_SHARE = 0.5  # of a bin; with less the bin is not measured
 
 
 class Counts(NamedTuple):
-    """values: float32 (*shape), 0 where not measured.  valid: bool (*shape), True where measured."""
+    """Counts with their mask.
+
+    Attributes
+    ----------
+    values : ndarray
+        float32 (*shape), counts, 0 where not measured.
+    valid : ndarray
+        bool (*shape), True where measured.
+    """
 
     values: NDArray[np.float32]
     valid: NDArray[np.bool_]

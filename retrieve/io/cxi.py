@@ -18,7 +18,11 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..files import digest
 
@@ -31,6 +35,10 @@ DETECTOR = "instrument_1/detector_1"
 KERNEL = "coherence_kernel"
 SUM = "sha256"
 """The attribute of a text with its SHA-256. Arrays have the checksum of HDF5 itself."""
+SMALL_SUM = "sha256_of_small_values"
+"""The attribute of entry_1 with the SHA-256 of `SMALL`."""
+SMALL = ("image_1/process_1/results", "image_1/process_1/configuration/forward_operator", "starts/history", "starts/failure")
+"""Places of numbers, columns and texts that have no checksum of their own."""
 FACTS = {
     "energy_J": "instrument_1/source_1/energy",
     "wavelength_m": "instrument_1/beam_1/incident_wavelength",
@@ -72,6 +80,55 @@ def add_text(group: h5py.Group, name: str, text: str) -> None:
     """Write a text with its SHA-256."""
     group[name] = text
     group[name].attrs[SUM] = digest(text)
+
+
+def add_array(parent: h5py.Group, name: str, array: NDArray[Any]) -> h5py.Dataset:
+    """A compressed dataset with checksums; a chunk is one 2D slice of one start, as viewers and readers of one start ask for."""
+    chunks = (1,) * (array.ndim - 2) + array.shape[-2:]
+    return parent.create_dataset(
+        name, data=array, chunks=chunks, compression="gzip", compression_opts=2, shuffle=True, fletcher32=True
+    )
+
+
+def add_plot(entry: h5py.Group, name: str, array: NDArray[Any] | h5py.Dataset, title: str) -> h5py.Group:
+    """An NXdata group that h5web and silx draw by themselves; a dataset is linked, not copied."""
+    group = add_group(entry, name, "NXdata")
+    group.attrs["signal"] = "data"
+    group["title"] = title
+    if not isinstance(array, np.ndarray):
+        group["data"] = array
+    else:
+        add_array(group, "data", array)
+    if array.ndim == 2:
+        group["data"].attrs["interpretation"] = "image"
+    return group
+
+
+def sum_of_small(entry: h5py.Group, read: Callable[[h5py.Dataset], Any]) -> str:
+    """The SHA-256 of all that is in the places of `SMALL`.
+
+    Parameters
+    ----------
+    entry : h5py.Group
+        The entry of a result.
+    read : callable
+        Returns the values of a dataset.
+    """
+    import h5py
+
+    found: list[str | np.ndarray] = []
+
+    def see(item: Any) -> None:
+        if isinstance(item, h5py.Group):
+            for name in sorted(item):
+                see(item.get(name))
+        elif isinstance(item, h5py.Dataset):
+            values = np.asarray(read(item))
+            found.extend((item.name, repr(values.tolist()) if values.dtype.hasobject else values))
+
+    for place in SMALL:
+        see(entry.get(place))
+    return digest(*found)
 
 
 def link_data(entry: h5py.Group, target: str) -> None:

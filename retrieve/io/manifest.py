@@ -46,7 +46,7 @@ class Manifest(TypedDict, total=False):
     samples: Annotated[int, Ge(0), Le(1_000_000)]
     device: str
     likelihood: dict[str, Any] | None
-    averaging: str
+    averaging: str | None
     keep: int | None
     batch: int | None
     score_every: Annotated[int, Ge(1), Le(1 << 53)]

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..files import check_array, check_claim, checked, digest, parse_json
-from .cxi import SUM
+from .cxi import SMALL_SUM, SUM, sum_of_small
 from .hdf5 import as_text, readable
 
 
@@ -72,6 +72,14 @@ class Parts:
         if SUM in item.attrs and as_text(item.attrs[SUM]) != digest(text):
             raise InputError(f"{self.path}: {place} differs from its checksum: it was damaged or edited; {self.remedy}")
         return text
+
+    def check_small(self) -> None:
+        """Compare numbers, columns and texts without a checksum of their own with that of the group, if it has one."""
+        if SMALL_SUM in self.group.attrs and as_text(self.group.attrs[SMALL_SUM]) != sum_of_small(
+            self.group, lambda item: readable(item)[()]
+        ):
+            what = "numbers, histories or failures differ from their checksum: they were damaged or edited"
+            raise InputError(f"{self.path}: {what}; {self.remedy}")
 
     def record(self, place: str, kind: Any, current: Callable[[Mapping[str, Any]], Any] | None = None) -> Any:
         """JSON of a type; `current` brings the mapping of an older file up to date first."""

@@ -20,7 +20,20 @@ from ..problem import Problem
 from ..problem.meta import experiment_of
 from ..problem.scoring import Score
 from .cost import Cost as Cost
-from .cxi import DETECTOR, KERNEL, add_group, add_text, describe_operators, link_data, new_entry, version
+from .cxi import (
+    DETECTOR,
+    KERNEL,
+    SMALL_SUM,
+    add_array,
+    add_group,
+    add_plot,
+    add_text,
+    describe_operators,
+    link_data,
+    new_entry,
+    sum_of_small,
+    version,
+)
 from .history import Stages, number_of, write_history
 from .manifest import RESULT
 from .nexus_experiment import write_experiment
@@ -130,12 +143,12 @@ class Result:
         return self.averaging
 
     def save(self, path: str | Path) -> Path:
-        """Write the result as a CXI file, atomically.
+        """Write the result, atomically, as the ending of the name says: as CXI, or in the format of a plugin's writer.
 
         Parameters
         ----------
         path : path-like
-            The file; an older one is replaced.
+            The file; an older one is replaced. CXI (.cxi, .h5) holds everything.
 
         Returns
         -------
@@ -145,9 +158,11 @@ class Result:
         Raises
         ------
         InputError
-            If the place cannot be written. The older file then stays.
+            If no format has the ending, or the place cannot be written. The older file then stays.
         """
-        return write_result(self, Path(path))
+        from .writers import is_cxi, write_as, writer_for
+
+        return write_result(self, path) if is_cxi(path) else write_as(writer_for(path), self, path)
 
 
 def write_result(result: Result, path: str | Path) -> Path:
@@ -175,6 +190,7 @@ def write_result(result: Result, path: str | Path) -> Path:
         if result.uncertainty is not None:
             _write_uncertainty(entry, result.uncertainty)
         entry.attrs["default"] = "amplitude"
+        entry.attrs[SMALL_SUM] = sum_of_small(entry, lambda item: item[()])
     return Path(path)
 
 
@@ -198,7 +214,7 @@ def _write_measurement(entry: h5py.Group, problem: Problem) -> None:
     detector = add_group(entry, DETECTOR, "NXdetector")
     add_array(detector, "data", intensity).attrs["note"] = "intensity, peak at N//2; 0 where masked"
     add_array(detector, "mask", (~valid).astype(np.uint8)).attrs["note"] = "CXI convention: 0 = good, 1 = not measured"
-    _add_plot(entry, "diffraction", detector["data"], "measured intensity").attrs["SILX_style"] = LOG_SCALE
+    add_plot(entry, "diffraction", detector["data"], "measured intensity").attrs["SILX_style"] = LOG_SCALE
     if isinstance(problem.detector, PartialCoherence):
         kernel = add_array(entry, KERNEL, np.fft.fftshift(np.asarray(problem.detector.kernel)))
         kernel.attrs["note"] = "the measured intensity is the coherent one convolved with this; centred at N//2, sum 1"
@@ -219,8 +235,8 @@ def _write_image(entry: h5py.Group, result: Result) -> None:
         support = add_array(image, "support", result.support.astype(np.uint8))
         support.attrs["note"] = "1 = inside; image_1/mask is the same array, where PyNX looks for it"
         image["mask"] = support
-    _add_plot(entry, "amplitude", np.abs(result.object).astype(np.float32), "amplitude of the object")
-    _add_plot(entry, "phase", phase_of(without_ramp(result.object)).astype(np.float32), "phase (rad), no ramp")
+    add_plot(entry, "amplitude", np.abs(result.object).astype(np.float32), "amplitude of the object")
+    add_plot(entry, "phase", phase_of(without_ramp(result.object)).astype(np.float32), "phase (rad), no ramp")
     process = add_group(image, "process_1", "NXprocess")
     process["program"], process["version"] = "retrieve", version()
     process["date"] = entry["end_time"][()]
@@ -233,11 +249,7 @@ def _write_image(entry: h5py.Group, result: Result) -> None:
     results = add_group(process, "results", "NXcollection")
     score, cost = result.score, result.cost
     for name, number in {
-        "r": score.r,
-        "r_free": number_of(score.r_free),
-        "nll": score.nll,
-        "deviance": number_of(score.deviance),
-        "deviance_free": number_of(score.deviance_free),
+        **{name: number_of(getattr(score, name)) for name in SCORES},
         "chosen": result.chosen,
         "averaged": result.averaged is not None,
         "interrupted": result.interrupted,
@@ -269,28 +281,6 @@ def _write_starts(entry: h5py.Group, result: Result) -> None:
 def _write_uncertainty(entry: h5py.Group, found: Uncertainty) -> None:
     """The map, which viewers draw, and all else as JSON."""
     if found.relative is not None:
-        _add_plot(entry, "uncertainty", found.relative, "standard deviation over local amplitude, 1: not determined")
+        add_plot(entry, "uncertainty", found.relative, "standard deviation over local amplitude, 1: not determined")
     group = entry["uncertainty"] if "uncertainty" in entry else add_group(entry, "uncertainty", "NXcollection")
     add_text(group, "record", to_json(found.record()))
-
-
-def _add_plot(entry: h5py.Group, name: str, array: NDArray[Any] | h5py.Dataset, title: str) -> h5py.Group:
-    """An NXdata group that h5web and silx draw by themselves; a dataset is linked, not copied."""
-    group = add_group(entry, name, "NXdata")
-    group.attrs["signal"] = "data"
-    group["title"] = title
-    if not isinstance(array, np.ndarray):
-        group["data"] = array
-    else:
-        add_array(group, "data", array)
-    if array.ndim == 2:
-        group["data"].attrs["interpretation"] = "image"
-    return group
-
-
-def add_array(parent: h5py.Group, name: str, array: NDArray[Any]) -> h5py.Dataset:
-    """A compressed dataset with checksums; a chunk is one 2D slice of one start, as viewers and readers of one start ask for."""
-    chunks = (1,) * (array.ndim - 2) + array.shape[-2:]
-    return parent.create_dataset(
-        name, data=array, chunks=chunks, compression="gzip", compression_opts=2, shuffle=True, fletcher32=True
-    )

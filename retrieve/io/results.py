@@ -96,6 +96,7 @@ def _read(path: Path) -> Result:
             verdict=parts.record("verdict", Verdict, current_verdict) if "verdict" in parts else None,
             uncertainty=_uncertainty(parts, shape) if "uncertainty" in parts else None,
         )
+        parts.check_small()
     for name in ("history", "account", "stages"):
         if len(getattr(result, name)) not in (0, count):
             raise InputError(f"{path} has {name} of {len(getattr(result, name))} starts, not {count}; {RESULT.remedy}")
@@ -116,15 +117,17 @@ def read_summary(path: str | Path) -> Summary | None:
     """Read manifest, score and verdict of a result; None for any other file, and for one that cannot be read."""
     path = Path(path)
     try:
-        with parsing(path, "a result of retrieve"), h5py.File(path, "r") as file:
+        with parsing(path, "a result of retrieve"), open_hdf5(path) as file:
             parts = Parts(path, file["entry_1"], RESULT.remedy)
-            return Summary(
+            found = Summary(
                 parts.record("manifest", Manifest, current_manifest),
                 Score.of(_made(parts)),
                 parts.record("verdict", Verdict, current_verdict) if "verdict" in parts else None,
                 parts.number(f"{MADE}/seconds"),
                 parts.number(f"{MADE}/interrupted", bool),
             )
+            parts.check_small()
+            return found
     except RetrieveError:
         return None
 

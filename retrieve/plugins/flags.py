@@ -72,7 +72,7 @@ RUN_OPTIONS = frozenset(
 """The options of `retrieve run` itself: a solver's options must have other names."""
 
 
-def split_spec(spec: str) -> tuple[str, dict[str, str]]:
+def split_spec(spec: str, kind: str = "solver") -> tuple[str, dict[str, str]]:
     """Split ``"hio:beta=0.8,iterations=300"`` into the name and the options. Raises `OptionError` for an option without value."""
     name, _, rest = spec.partition(":")
     if "," in name or "=" in name:
@@ -80,7 +80,7 @@ def split_spec(spec: str) -> tuple[str, dict[str, str]]:
     pairs = [pair.partition("=") for pair in re.split(r",(?![^()]*\))", rest) if pair]
     for key, equals, _ in pairs:
         if not equals:
-            raise OptionError(f"solver {spec!r}: {key!r} has no value; write NAME:OPTION=VALUE,OPTION=VALUE")
+            raise OptionError(f"{kind} {spec!r}: {key!r} has no value; write NAME:OPTION=VALUE,OPTION=VALUE")
     return name, {key.strip(): value for key, _, value in pairs}
 
 

@@ -35,6 +35,14 @@ def register_loaders() -> Mapping[str, Any]:  # type: ignore[empty-body]
 
 
 @hookspec
+def register_preparations() -> Mapping[str, Any]:  # type: ignore[empty-body]
+    """`retrieve.prepare.Preparation` classes by name, or lazy ``"module:Class"`` targets.
+
+    ``retrieve prepare scan --apply NAME:OPTION=VALUE`` runs one.
+    """
+
+
+@hookspec
 def register_metrics() -> Mapping[str, Any]:  # type: ignore[empty-body]
     """`retrieve.evaluate.metrics.Metric` instances by name, or lazy ``"module:METRIC"`` targets."""
 
@@ -72,6 +80,22 @@ def register_benchmarks() -> Mapping[str, Any]:  # type: ignore[empty-body]
 @hookspec
 def register_commands() -> Mapping[str, Any]:  # type: ignore[empty-body]
     """`click.Command` instances by name, or lazy ``"module:command"`` targets. ``retrieve NAME`` runs one."""
+
+
+@hookspec
+def register_writers() -> Mapping[str, Any]:  # type: ignore[empty-body]
+    """`retrieve.io.writers.Writer` instances by name, or lazy ``"module:WRITER"`` targets.
+
+    ``retrieve run --out NAME.ENDING`` and `Result.save` choose one by its ending.
+    """
+
+
+@hookspec
+def register_panels() -> Mapping[str, Any]:  # type: ignore[empty-body]
+    """`retrieve.report.added_panels.Panel` instances by name, or lazy ``"module:PANEL"`` targets.
+
+    The HTML page of every result shows them, after the panels of `retrieve`.
+    """
 
 
 @hookspec

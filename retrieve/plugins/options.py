@@ -286,7 +286,7 @@ def unknown(kind: str, name: str, known: typing.Iterable[str], of: str | None = 
     folded = {one.lower(): one for one in reversed(known)}
     close = [name.lower()] if name.lower() in folded else difflib.get_close_matches(name.lower(), folded, n=3)
     near = [folded[one] for one in close]
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
     if more:
         hint += f" {more[:1].upper()}{more[1:]}" if near else f"; {more}"
     return f"unknown {kind} {name!r}{f' of {of}' if of else ''}; {hint}"

@@ -21,6 +21,9 @@ PLUGIN_KINDS = {
     "operators": "retrieve.operators.base:Operator",
     "readers": "retrieve.io.records:Reader",
     "loaders": "retrieve.prepare.loaders:Loader",
+    "preparations": "retrieve.prepare.preparation:Preparation",
+    "writers": "retrieve.io.writers:Writer",
+    "panels": "retrieve.report.added_panels:Panel",
     "metrics": "retrieve.evaluate.metrics:Metric",
     "priors": "collections.abc:Callable",
     "executors": "collections.abc:Callable",
@@ -31,10 +34,10 @@ PLUGIN_KINDS = {
 }
 """The kinds of things that plugins register, with their types: subclasses of those in `CLASSES`, instances of the others."""
 
-CLASSES = ("solvers", "operators", "likelihoods")
+CLASSES = ("solvers", "operators", "likelihoods", "preparations")
 """The kinds that are registered as classes."""
 
-OPTIONED = ("solvers", "likelihoods", "sets")
+OPTIONED = ("solvers", "likelihoods", "preparations", "sets")
 """The kinds that have options."""
 
 

@@ -6,6 +6,7 @@ from ..io.counts import Counts, bin_counts, fast_size, place_in
 from .calibration import Calibration, read_calibration
 from .frames import Frames, FrameStack, frames_of
 from .loaders import Loader, Source, scans_of, source_of
+from .preparation import Preparation
 from .pulses import PreparedTrain, Pulses, Selection, prepare_pulses
 from .scan import RockingScan, Scan, prepare_scan
 from .spots import Spot
@@ -16,6 +17,7 @@ __all__ = [
     "FrameStack",
     "Frames",
     "Loader",
+    "Preparation",
     "Pulses",
     "RockingScan",
     "Scan",

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..files import NotEnoughMemory, check_memory, parsing
-from ..files.limits import RATIO_IN_PARTS
-from ..io.conventions import flagged
+from ..files.limits import LARGEST_RATIO, RATIO_IN_PARTS
 from ..io.counts import shape_text
 from ..io.dataset_selection import check_not_empty, mask_places, resolve_dataset, select_dataset
 from ..io.hdf5 import contents, default_signal, meta_of, open_hdf5, readable
@@ -25,6 +24,7 @@ from ..io.hdf5_visit import visit
 from ..io.masks import join_masks, with_convention
 from ..io.registry import read_file, reader_for, readers, split_key
 from ..problem.meta import joined, settled
+from .flags import flags_to_nan
 from .order import in_natural_order
 
 FRAMES_AT_ONCE = 32 * 2**20  # bytes of float32 that are read at once
@@ -128,26 +128,8 @@ class Frames:
                 where = slice(first + start, first + stop)
                 own = self.mask[where] if self.mask is not None and self.mask.ndim == 3 else self.mask
                 both = own if mask is None else mask if own is None else mask & own
-                yield where, _flags_to_nan(stack.read(slice(start, stop)), self.flags, both)
+                yield where, flags_to_nan(stack.read(slice(start, stop)), self.flags, both)
             first += stack.shape[0]
-
-
-def _flags_to_nan(block: NDArray[Any], found: set[str], mask: NDArray[np.bool_] | None) -> NDArray[np.float32]:
-    """The block, NaN at flags; NaN and flags of measured pixels are added to `found` in words."""
-    flags, _ = flagged(block, detector=True, mask=mask)
-    odd = block.dtype.kind == "f" and not (np.isfinite(block) | (False if mask is None else ~mask)).all()
-    found |= {"NaN"} if odd else set()
-    values = block.astype(np.float32)
-    if flags is not None:
-        lowest, highest = block[flags].min(), block[flags].max()
-        found |= {"flagged (below zero)"} if lowest < 0 else set()
-        if highest > 0:
-            found.add(f"saturated ({highest:.0f})" if block.dtype.itemsize == 2 else f"flagged ({highest:.0f})")
-        values[flags] = np.nan
-    hidden = None if mask is None or mask.all() else flagged(block, detector=True)[0]
-    if hidden is not None and mask is not None:
-        values[hidden & ~mask] = np.nan
-    return values
 
 
 @contextmanager
@@ -157,6 +139,7 @@ def frames_of(
     axis: int = 0,
     mask_convention: str = "auto",
     experiment: Mapping[str, Any] | None = None,
+    whole: bool = False,
 ) -> Iterator[Frames]:
     """Open the frames of files, each a stack or a single frame. HDF5 and npy files may be larger than the memory.
 
@@ -172,11 +155,15 @@ def frames_of(
         The meaning of 1 in the files' masks: "measured", "masked", or "auto", by their names.
     experiment
         Fields of an `Experiment` that replace those of the files.
+    whole
+        True: the frames will be held in memory together, so that all of them must fit.
 
     Raises
     ------
     InputError
         For files that cannot be read or are given twice, or frames of different shapes.
+    NotEnoughMemory
+        For frames that claim more memory than there is, or far more than their file holds.
     """
     ordered = in_natural_order(paths)
     with ExitStack() as files:
@@ -184,7 +171,7 @@ def frames_of(
         stacks: list[FrameStack] = []
         for path in ordered.files:
             with parsing(path, "frames"):
-                stacks += _stacks(path, key, axis, files, mask_convention)
+                stacks += _stacks(path, key, axis, files, mask_convention, LARGEST_RATIO if whole else RATIO_IN_PARTS)
         first = stacks[0]
         for stack in stacks[1:]:
             if stack.shape[1:] != first.shape[1:]:
@@ -220,11 +207,13 @@ def _mask_mismatch(stack: FrameStack) -> str:
     return f"{found}, the frames {shape_text(stack.shape[1:])}; they must agree: name the frames with --key"
 
 
-def _stacks(path: str | Path, key: str | None, axis: int, files: ExitStack, convention: str) -> Iterator[FrameStack]:
+def _stacks(
+    path: str | Path, key: str | None, axis: int, files: ExitStack, convention: str, ratio: float
+) -> Iterator[FrameStack]:
     source, key = split_key(path, key)
     table = readers()
     if source.is_file() and h5py.is_hdf5(source):
-        yield from _of_hdf5(source, key, axis, files, convention)
+        yield from _of_hdf5(source, key, axis, files, convention, ratio)
         return
     if key is None and source.is_file() and reader_for(source, table).name == "npy":
         yield _stack(str(source), _mapped(source), axis, 1, None, {})
@@ -239,7 +228,7 @@ def _mapped(path: Path) -> NDArray[Any]:
         return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
-def _of_hdf5(source: Path, key: str | None, axis: int, files: ExitStack, convention: str) -> Iterator[FrameStack]:
+def _of_hdf5(source: Path, key: str | None, axis: int, files: ExitStack, convention: str, ratio: float) -> Iterator[FrameStack]:
     file = files.enter_context(open_hdf5(source))
     inside, marked = contents(file), default_signal(file)
     arrays = inside.arrays
@@ -257,7 +246,7 @@ def _of_hdf5(source: Path, key: str | None, axis: int, files: ExitStack, convent
     meta, told = meta_of(file, name, (shape[axis] if len(shape) == 3 else 1, *shape[1:]), {})
     notes = [*notes, *gone, *told]
     for part in inside.parts.get(name, (name,)):
-        item = readable(file[part], RATIO_IN_PARTS)
+        item = readable(file[part], ratio)
         if item.shape[0] or not item.ndim:
             chunk = item.chunks[axis] if item.chunks and axis < item.ndim else 1
             stack = _stack(f"{source}:/{part}", item, axis, chunk, mask, meta)

@@ -97,6 +97,7 @@ def scans_of(
     mask_convention: str = "auto",
     separate: bool = False,
     experiment: Mapping[str, Any] | None = None,
+    whole: bool = False,
 ) -> Iterator[tuple[Frames, ...]]:
     """Open scans: one of all files together, one of each file, or one of each source of a loader.
 
@@ -112,6 +113,8 @@ def scans_of(
         Take each file as a scan.
     experiment
         Fields of an `Experiment` that replace those of the files.
+    whole
+        As in `frames_of`.
 
     Raises
     ------
@@ -125,7 +128,9 @@ def scans_of(
             yield tuple(opened.enter_context(_opened(source, key, experiment)) for source in named)
         else:
             groups = [[source] for source in sources] if separate else [list(sources)]
-            yield tuple(opened.enter_context(frames_of(group, key, axis or 0, mask_convention, experiment)) for group in groups)
+            yield tuple(
+                opened.enter_context(frames_of(group, key, axis or 0, mask_convention, experiment, whole)) for group in groups
+            )
 
 
 def _check(sources: Sequence[Source], axis: int | None, separate: bool) -> None:

@@ -20,9 +20,10 @@ from ..problem.meta import binned, in_window
 from .calibration import Calibration
 from .combine import Combination, combine_scans
 from .frames import Frames
+from .preparation import Preparation, apply_all
 from .spots import Spot, find_aliens, hot_and_dead, spikes
 from .survey import gap_steps
-from .volume import check_frame_axis, read_volume
+from .volume import check_frame_axis, check_several, read_volume
 
 EDGE_DISTANCE = 0.05  # share of an axis, from its end, within which a peak touches the edge
 SIZES = ("crop", "pad")
@@ -92,6 +93,7 @@ def prepare_scan(
     *,
     bad_pixels: str = "error",
     check_axes: bool = True,
+    applied: Sequence[Preparation] = (),
     on_block: Callable[[str, int, int], Any] = lambda stage, done, total: None,
 ) -> RockingScan:
     """Clean, centre, cut and bin a rocking scan, or the sum of several of one reflection. It is held in memory.
@@ -108,6 +110,8 @@ def prepare_scan(
         For a pixel that is NaN in some frames only: "error" raises, "mask" makes it unmeasured there.
     check_axes
         Refuse a stack that would have square frames along another axis.
+    applied
+        Preparations of plugins, in this order.
     on_block
         Called with the stage, the number of frames read, and their total.
 
@@ -126,6 +130,7 @@ def prepare_scan(
     for scan in scans:
         if scan.gap:
             raise InputError(f"{scan.source}: {scan.gap}")
+        check_several(scan)
         if check_axes:
             check_frame_axis(scan)
 
@@ -151,13 +156,18 @@ def prepare_scan(
     if not values.any():
         raise InputError(f"{frames.source} has no counts on its measured pixels; check the file, --key and the calibration")
     removed = _hot_and_dead(values, valid, options, steps)
+    values, said = apply_all(applied, values, valid, removed, frames.meta)
+    steps += said
     peak = _peak(frames, values, valid, removed, steps) if options.centre == "peak" else _numbers("centre", options.centre)
     _check_edge(peak, before.shape, steps)
     spots = _mask_aliens(values, valid, removed, peak, options, steps)
     steps.append(f"voxel {peak} put in the middle" + ", the peak" * (options.centre == "peak"))
     counts = Counts(np.where(removed, 0, values).astype(np.float32), valid & ~removed)
     counts, meta = _cut_and_bin(counts, frames.meta, peak, options, steps)
-    about = {"prepare": {"kind": "scan", **values_of(options)}, "peak": list(peak), "source_file": frames.source}
+    prepared: dict[str, Any] = {"kind": "scan", **values_of(options)}
+    if applied:
+        prepared["applied"] = [{"name": step.name, **values_of(step)} for step in applied]
+    about = {"prepare": prepared, "peak": list(peak), "source_file": frames.source}
     meta = {**meta, **about, "steps": [*frames.meta.get("steps", ()), *steps]}
     problem = Problem.from_arrays(intensity=counts.values, mask=counts.valid, meta=meta)
     return RockingScan(problem, before, peak, tuple(spots), removed, tuple(steps))

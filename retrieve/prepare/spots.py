@@ -14,6 +14,8 @@ SpotMask = NDArray[np.bool_]
 
 MIN_NEIGHBOUR_COUNTS = 20.0
 """Mean counts of a dead pixel's neighbours over the scan. A live pixel has none once in e²⁰ then."""
+BAND = 1 << 20
+"""Pixels of a detector that are looked at at once."""
 
 
 class Spot(NamedTuple):
@@ -30,6 +32,18 @@ def hot_and_dead(values: Volume, valid: SpotMask, ratio: float) -> tuple[SpotMas
     Hot: over the scan on average `ratio` times as bright as the brightest of the eight neighbours, and brighter by
     more than counting noise.  Dead: never a count, where the neighbours had `MIN_NEIGHBOUR_COUNTS` each.
     """
+    rows, columns = valid.shape[1:]
+    hot, dead = np.empty((2, rows, columns), bool)
+    height = max(1, BAND // columns)
+    for first in range(0, rows, height):
+        last, low = min(first + height, rows), max(0, first - 2)  # two rows more decide on those at the edge of a band
+        band = np.s_[:, low : last + 2]
+        found = _hot_and_dead(values[band], valid[band], ratio)
+        hot[first:last], dead[first:last] = (one[first - low : last - low] for one in found)
+    return hot, dead
+
+
+def _hot_and_dead(values: Volume, valid: SpotMask, ratio: float) -> tuple[SpotMask, SpotMask]:
     frames = valid.sum(axis=0)
     total = np.where(valid, values, 0).sum(axis=0, dtype=float)
     seen = frames > 0

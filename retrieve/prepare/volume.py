@@ -25,6 +25,16 @@ def check_frame_axis(frames: Frames) -> None:
         )
 
 
+def check_several(frames: Frames) -> None:
+    """Raise InputError for a single frame."""
+    n, rows, columns = frames.shape
+    if n == 1:
+        raise InputError(
+            f"{frames.source} holds one frame of {rows}×{columns}, and a rocking scan has several; name all its files, give "
+            "--axis, or phase the one pattern with `retrieve run`"
+        )
+
+
 def read_volume(
     frames: Frames, calibration: Calibration, bad_pixels: str, on_block: Callable[[str, int, int], Any]
 ) -> NDArray[np.float32]:

@@ -19,6 +19,9 @@ from .likelihood import Gaussian, Likelihood, Poisson, some_measured, stated_noi
 MAX_REAL_ASYMMETRY = 0.018
 """Asymmetry up to which a real object is one of the guesses."""
 
+LARGEST_ISLAND = 0.25
+"""Share of the valid pixels that one island of held-out pixels may take."""
+
 BLOCK_PIXELS = 1 << 18
 """Pixels that are compared with their mates at once."""
 
@@ -55,7 +58,7 @@ def autocorrelation(amplitude: NDArray[np.float32], valid: NDArray[np.bool_]) ->
     del y
     a = np.abs(scipy.fft.ifftn(intensity, axes=axes, workers=threads_for(intensity.size), overwrite_x=True))
     del intensity
-    a /= a.max()
+    a /= a.max() or 1
     return np.fft.fftshift(a)
 
 
@@ -82,16 +85,17 @@ def islands(
 ) -> NDArray[np.bool_]:
     """Scatter ellipsoids of diameters `size` (px) over the valid pixels until they cover `fraction` of them.
 
-    With `mates`, each is accompanied by the one at −q, zero frequency at index 0.
+    With `mates`, each is accompanied by the one at −q, zero frequency at index 0. An island that would take more than
+    `LARGEST_ISLAND` of the valid pixels, as where the object is nearly a point, is smaller than `size`.
     """
     wanted = fraction * valid.sum()
     held = np.zeros(valid.shape, bool)
-    radii = [max(s / 2, 0.5) for s in size]
-    grid = np.meshgrid(*(np.arange(-math.floor(r), math.floor(r) + 1) for r in radii), indexing="ij", sparse=True)
-    ball = np.argwhere(sum((g / r) ** 2 for g, r in zip(grid, radii, strict=True)) <= 1)
-    ball -= np.array([math.floor(r) for r in radii])
-    spots = np.flatnonzero(valid)
     signs = (1, -1) if mates else (1,)
+    ball, largest = _ball(size), max(fraction, LARGEST_ISLAND) * float(valid.sum()) / len(signs)
+    while len(ball) > max(1.0, largest):
+        size = tuple(s * 0.9 for s in size)
+        ball = _ball(size)
+    spots = np.flatnonzero(valid)
     while held.sum() < wanted:
         number = max(1, math.ceil(0.7 * (wanted - held.sum()) / len(ball) / len(signs)))
         centres = np.stack(np.unravel_index(rng.choice(spots, number), valid.shape), axis=1)
@@ -100,6 +104,14 @@ def islands(
             held[tuple(points.reshape(-1, valid.ndim).T)] = True
         held &= valid
     return held
+
+
+def _ball(size: tuple[float, ...]) -> NDArray[np.intp]:
+    """The pixels (n, axes) of an ellipsoid of diameters `size` around zero."""
+    radii = [max(s / 2, 0.5) for s in size]
+    grid = np.meshgrid(*(np.arange(-math.floor(r), math.floor(r) + 1) for r in radii), indexing="ij", sparse=True)
+    inside = np.argwhere(sum((g / r) ** 2 for g, r in zip(grid, radii, strict=True)) <= 1)
+    return inside - np.array([math.floor(r) for r in radii])
 
 
 def ellipsoid(shape: tuple[int, ...], size: tuple[float, ...]) -> NDArray[np.bool_]:

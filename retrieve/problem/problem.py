@@ -105,9 +105,9 @@ class Problem:
         with np.errstate(over="ignore", under="ignore"):
             power = float(np.sum(data if amplitude is None else np.square(data, dtype=np.float64), dtype=np.float64))
         check_content(name, int(valid.sum()), valid.size, power)
-        y = np.sqrt(data, dtype=np.float32) if amplitude is None else data.astype(np.float32, copy=False)
+        data = np.sqrt(data, dtype=np.float32) if amplitude is None else data.astype(np.float32, copy=False)
         return cls(
-            amplitude=np.fft.ifftshift(y) if centred else y,
+            amplitude=np.fft.ifftshift(data) if centred else data,
             valid=np.fft.ifftshift(valid) if centred else valid,
             operator=FarField(data.shape),
             likelihood=likelihood or Gaussian(),

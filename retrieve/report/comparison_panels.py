@@ -167,17 +167,17 @@ def _examples(comparison: Comparison, series: Mapping[str, int]) -> tuple[list[t
         found.setdefault((shown.row.group, shown.row.noise, shown.row.object), []).append(shown)
     made: list[tuple[str, ImageGrid, list[Any]]] = []
     pixels = 0
-    for (group, noise, thing), pictures in found.items():
-        grid = _example(pictures)
+    for pictures in found.values():
+        grid = example_grid(pictures)
         pixels += sum(panel.values.size for row in grid.rows for panel in row.panels if panel)
         if made and pixels > EXAMPLE_PIXELS:
             break
-        title = f"{group}, object {thing}" + ("" if noise is None else f", noise {noise:g}")
-        made.append((title, grid, [*_pattern(pictures[0].amplitude), *_histories(pictures, series)]))
+        title = example_title(pictures[0].row)
+        made.append((title, grid, example_charts(pictures, series)))
     return made, len(found) - len(made)
 
 
-def _example(pictures: Sequence[Picture]) -> ImageGrid:
+def example_grid(pictures: Sequence[Picture]) -> ImageGrid:
     """Truth and every solver's estimate of one object, in one cropping and on the same scales."""
     truth = pictures[0].truth
     estimates = [np.nan_to_num(picture.estimate) for picture in pictures]
@@ -196,6 +196,16 @@ def _example(pictures: Sequence[Picture]) -> ImageGrid:
         errors = [] if truth is None else error_panels(x, truth, scales, grid, name)
         rows.append(ImageRow([*amplitude_and_phase(x, scales, grid, name), *errors], name))
     return ImageGrid(rows, "Cropped to the object; the phase is shown where there is amplitude.")
+
+
+def example_title(row: Row) -> str:
+    """The set, object and noise of a row."""
+    return f"{row.group}, object {row.object}" + ("" if row.noise is None else f", noise {row.noise:g}")
+
+
+def example_charts(pictures: Sequence[Picture], series: Mapping[str, int]) -> list[ImagePanel | CurvePanel]:
+    """The pattern of one object, and the convergence of every solver on it."""
+    return [*_pattern(pictures[0].amplitude), *_histories(pictures, series)]
 
 
 def _pattern(amplitude: NDArray[np.float32]) -> list[ImagePanel]:

@@ -15,8 +15,6 @@ from .numbers import number
 MAX_OUTLINE_LINES = 20_000
 BAR_SHARE = 0.3  # of the shortest side across that a scale bar takes at most
 
-# images --------------------------------------------------------------------------------------------
-
 
 class ColourScale(NamedTuple):
     """A matplotlib colour map from `low` to `high`, logarithmic with `log`; `label` names the quantity and its unit."""
@@ -160,13 +158,25 @@ class ImageGrid(NamedTuple):
         return list(dict.fromkeys(panel.scale for row in self.rows for panel in row.panels if panel))
 
 
-# charts --------------------------------------------------------------------------------------------
-
-
 class ChartCurve(NamedTuple):
-    """A line of a chart.  series: the number of its colour and mark.  label: for the legend, none if empty.
+    """A line of a chart.
 
-    interval: the low and the high end of each value.  marks: with a mark on each point.  line: False for marks alone.
+    Attributes
+    ----------
+    series : int
+        The number of its colour and mark.
+    x, y : array-like
+        (n,) each.
+    label : str
+        For the legend, none if empty.
+    dashed, pale : bool
+        How it is drawn.
+    marks : bool
+        With a mark on each point.
+    line : bool
+        False for marks alone.
+    interval : (array-like, array-like) or None
+        The low and the high end of each value.
     """
 
     series: int
@@ -189,9 +199,30 @@ class ChartMark(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class CurvePanel:
-    """Curves over one axis, or over `categories`, which stand at x = 0, 1, …; `limits` are of the y axis.
+    """Curves over one axis.
 
-    begins: lines across the curves. Those of one name share a number, which stands above the axes.
+    Attributes
+    ----------
+    title : str
+        Above the chart.
+    curves : sequence of ChartCurve
+        The curves.
+    xlabel, ylabel : str
+        Quantity and unit of each axis.
+    alt : str
+        The chart in words, for readers who do not see it.
+    note : str
+        A sentence below the title.
+    log : bool
+        A logarithmic y axis.
+    limits : (float, float) or None
+        Of the y axis.
+    categories : sequence of str or None
+        Names that stand at x = 0, 1, ….
+    wide : bool
+        Over the whole width of the page.
+    begins : sequence of ChartMark
+        Lines across the curves; one number a name, above the axes.
     """
 
     title: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
@@ -104,23 +104,32 @@ class PlacedObject(NamedTuple):
 
 def place(result: Result, supports: SupportAgreement | None, known: Aligned | None = None) -> PlacedObject:
     """The object with its centre of mass in the middle or, as aligned to it in `known`, upon the truth."""
-    x, truth = np.nan_to_num(result.object), None
+    x = np.nan_to_num(result.object)
     layers: dict[str, Any] = {"support": support_of(result), "spread": result.spread, "share": supports and supports.share}
     layers = {name: np.nan_to_num(values) for name, values in layers.items() if values is not None}
     if known is None:
-        roll = shift_to_centre(x)
-        layers = {name: np.roll(values, roll, range(x.ndim)) for name, values in layers.items()}
-        x = without_ramp(np.roll(x, roll, range(x.ndim)))
-        crop = crop_to(x, layers.get("support"))
-    else:
-        layers = {name: moved(values, known) for name, values in layers.items()}
-        x, truth = flattened([known.object, np.asarray(result.problem.truth)], np.asarray(result.problem.truth))
-        crop = crop_to(truth, None)
-        truth = truth[crop]
+        return place_alone(x, layers, result.problem.meta)
+    layers = {name: moved(values, known) for name, values in layers.items()}
+    x, truth = flattened([known.object, np.asarray(result.problem.truth)], np.asarray(result.problem.truth))
+    return _cropped(x, crop_to(truth, None), layers, truth, result.problem.meta)
+
+
+def place_alone(x: NDArray, layers: Mapping[str, NDArray], meta: Mapping[str, Any]) -> PlacedObject:
+    """An object (*shape) with its centre of mass in the middle, and its layers (*shape): support, spread, share."""
+    roll = shift_to_centre(x)
+    layers = {name: np.roll(values, roll, range(x.ndim)) for name, values in layers.items()}
+    x = without_ramp(np.roll(x, roll, range(x.ndim)))
+    return _cropped(x, crop_to(x, layers.get("support")), layers, None, meta)
+
+
+def _cropped(
+    x: NDArray, crop: tuple[slice, ...], layers: Mapping[str, NDArray], truth: NDArray | None, meta: Mapping[str, Any]
+) -> PlacedObject:
     layers = {name: values[crop] for name, values in layers.items()}
-    edges = voxel_edges(result.problem.meta, x.shape)
-    grid = object_grid([n // 2 - cut.start for n, cut in zip(x.shape, crop, strict=True)], result.problem.meta, edges)
+    edges = voxel_edges(meta, x.shape)
+    grid = object_grid([n // 2 - cut.start for n, cut in zip(x.shape, crop, strict=True)], meta, edges)
     support = layers["support"] > 0.5 if "support" in layers else None
+    truth = None if truth is None else truth[crop]
     return PlacedObject(x[crop], support, layers.get("spread"), layers.get("share"), truth, grid, edges)
 
 

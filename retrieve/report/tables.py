@@ -24,9 +24,20 @@ class Cell(NamedTuple):
 
 
 class Column(NamedTuple):
-    """A column of a table: its head, and its values, each a `Cell`, a number, None or text.
+    """A column of a table.
 
-    hint: a sentence on its meaning.  choose: whether readers may choose among its values.  show: a number as text.
+    Attributes
+    ----------
+    title : str
+        The head.
+    values : sequence
+        Each a number, text, None or a `Cell`.
+    hint : str
+        A sentence on its meaning.
+    choose : bool
+        Whether readers may choose among its values.
+    show : callable
+        Turns a number into text.
     """
 
     title: str
@@ -61,7 +72,17 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class TablePanel:
-    """A table that sorts by any column."""
+    """A table that sorts by any column.
+
+    Attributes
+    ----------
+    name : str
+        A name that no other table of the page has.
+    caption : str
+        Above the table.
+    columns : sequence of Column
+        Columns of one length.
+    """
 
     name: str
     caption: str

@@ -52,7 +52,7 @@ def solvers(effort: Effort) -> dict[str, Entry]:
     return {
         "hio": Entry(HIO(iterations=500), effort.starts),
         "unet": Entry(find("solvers", "unet")(), 1),
-        "dps": Entry(find("solvers", "dps")(timesteps=effort.timesteps), 1),
+        "dps": Entry(find("solvers", "dps")(begin="noise", timesteps=effort.timesteps), 1),
         OURS: Entry(ours(effort), effort.starts),
     }
 

@@ -5,6 +5,7 @@ A name always means the same objects. Benchmarks and published figures use named
 
 from __future__ import annotations
 
+from ..plugins.options import changed
 from ..plugins.registry import available, find
 from .base import ObjectSet
 from .crystal_kinds import KINDS, CrystalKinds
@@ -38,14 +39,20 @@ def set_names() -> tuple[str, ...]:
 
 
 def object_set(name: str) -> ObjectSet:
-    """The set called `name`, ours or of a plugin.
+    """The set called `name`, ours or of a plugin, with the options behind a colon: ``"crystal2d:size=64"``.
 
     Raises
     ------
     InputError
-        For an unknown name, with the nearest.
+        For an unknown name, with the nearest, and for an option that is unknown or out of range.
     PluginError
         For a set of a plugin that does not load.
     """
-    found: ObjectSet = find("sets", name)
-    return found
+    if ":" not in name:
+        found: ObjectSet = find("sets", name)
+        return found
+    from ..plugins.flags import split_spec
+
+    base, given = split_spec(name, "set")
+    made: ObjectSet = changed(find("sets", base), given)
+    return made

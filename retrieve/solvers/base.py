@@ -40,6 +40,8 @@ class Step(NamedTuple):
         bool (*detector), zero frequency first: pixels that do not belong to the object's pattern.
     more : bool
         True if another step is guaranteed. The solver may then reuse x's memory.
+    share : float, optional
+        Share of the start that is done, as a guess, where the number of steps is not known.
     """
 
     x: Array
@@ -51,6 +53,7 @@ class Step(NamedTuple):
     account: Sequence[Sequence[str]] = ()
     excluded: np.ndarray | None = None
     more: bool = False
+    share: float | None = None
 
     @property
     def estimate(self) -> Array:
@@ -108,10 +111,14 @@ class Solver(ABC):
         Number of starts to run in one array.
     agree : float
         Correlation of the best starts at which no more are run; 0: all are run.
+    averaging : str
+        How the object is made of the starts: "best", the chosen one, or "mean", of those that agree.
     uses_start : bool
         False if a given start (`x0`, ``--start``) has no effect. It is then refused.
     deterministic : bool
         True if all starts give the same object, so that one is enough.
+    FORMERLY : mapping
+        Values of options that are newer than some records and change what those meant. A record that lacks them means these.
     """
 
     name: ClassVar[str] = ""
@@ -120,8 +127,10 @@ class Solver(ABC):
     starts: ClassVar[int] = 1
     batch: ClassVar[int] = 1
     agree: ClassVar[float] = 0.0
+    averaging: ClassVar[str] = "best"
     uses_start: ClassVar[bool] = True
     deterministic: ClassVar[bool] = False
+    FORMERLY: ClassVar[Mapping[str, Any]] = {}
 
     def __post_init__(self) -> None:
         validate(self)

@@ -25,9 +25,12 @@ from ..errors import InputError
 from ..evaluate.benchmarks import Benchmark
 from ..evaluate.metrics import Metric
 from ..io.records import Reader
+from ..io.writers import Writer
 from ..operators import Operator
 from ..prepare.loaders import Loader
+from ..prepare.preparation import Preparation
 from ..problem.likelihood import Likelihood
+from ..report.added_panels import Panel
 from ..simulate.base import ObjectSet
 from ..solvers.base import Solver
 from .case import Case, Check, CheckOutcome
@@ -38,6 +41,9 @@ BASES: dict[str, type] = {
     "metrics": Metric,
     "readers": Reader,
     "loaders": Loader,
+    "preparations": Preparation,
+    "writers": Writer,
+    "panels": Panel,
     "likelihoods": Likelihood,
     "sets": ObjectSet,
     "benchmarks": Benchmark,
@@ -54,8 +60,8 @@ def case_of(subject: Any, *, kind: str = "", label: str = "", excused: Mapping[s
     Parameters
     ----------
     subject
-        Whatever a plugin can register. Of a solver, operator, likelihood, set or prior also the class; of a prior any
-        function that makes one.
+        Whatever a plugin can register. Of a solver, operator, likelihood, preparation, set or prior also the class; of a
+        prior any function that makes one.
     kind
         One of `retrieve.plugins.registry.PLUGIN_KINDS`. Only executors need it.
     label
@@ -75,7 +81,8 @@ def case_of(subject: Any, *, kind: str = "", label: str = "", excused: Mapping[s
     kind = kind or ("priors" if hasattr(subject, "denoise") else "")
     if kind not in (*BASES, "priors", "executors"):
         raise InputError(
-            f"the kit knows no {kind or cls.__name__}; give a Solver, Operator, Metric, Reader, Loader, or a prior with `denoise`"
+            f"the kit knows no {kind or cls.__name__}; give a {', '.join(base.__name__ for base in BASES.values())}, "
+            "a prior with `denoise`, or an executor with kind='executors'"
         )
     if settings and kind != "solvers":
         raise InputError(f"settings {', '.join(settings)} are for solvers; {cls.__name__} takes none")

@@ -97,7 +97,7 @@ def own_names(plugin: InstalledPlugin) -> None:
         owner = registered(kind).get(name, (None, mine))[1]
         require(owner == mine, f"{kind[:-1]} {name!r} is registered by {owner}; rename yours")
     for kind, name, target in plugin.found():
-        if kind in ("solvers", "metrics", "likelihoods"):  # results keep its name, and are replayed by it
+        if kind in ("solvers", "metrics", "likelihoods", "preparations"):  # results keep its name, and are replayed by it
             require(target.name == name, f"{kind[:-1]} {name!r} has the name {target.name!r}; give both the same")
 
 

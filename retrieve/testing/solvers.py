@@ -7,7 +7,7 @@ from unittest import SkipTest
 
 import numpy as np
 
-from ..driver.batch import Progress
+from ..driver.progress import Progress
 from ..errors import InputError
 from ..problem import Problem
 from ..solvers.base import Solver

@@ -10,8 +10,8 @@ from kills import WORDS, campaign
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the tests look for processes in /proc")
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
-KILLS = {"workers": 3, "train": 6}
-"""Kills by each signal in the long tests of commands that are slow to start; 10 of the others, or RETRIEVE_KILLS of all."""
+KILLS = {"workers": 3, "train": 4}
+"""Kills by each signal in the long tests of commands that are slow to start; 6 of the others, or RETRIEVE_KILLS of all."""
 
 
 @pytest.mark.parametrize("kind", [kind for kind in WORDS if kind != "workers"])
@@ -22,4 +22,4 @@ def test_a_killed_command_goes_on(tmp_path, kind):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", WORDS)
 def test_a_command_that_is_killed_many_times_goes_on(tmp_path, kind):
-    campaign(kind, tmp_path, SIGNALS, kills=int(os.environ.get("RETRIEVE_KILLS", KILLS.get(kind, 10))), seed=2)
+    campaign(kind, tmp_path, SIGNALS, kills=int(os.environ.get("RETRIEVE_KILLS", KILLS.get(kind, 6))), seed=2)

@@ -2,10 +2,6 @@
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import h5py
@@ -13,7 +9,7 @@ import numpy as np
 import pytest
 
 from retrieve.cli import main
-from retrieve.io.results import read_result
+from retrieve.io.results import read_result, read_summary
 from retrieve.simulate import blobs, measure
 
 SHORT = ["--recipe", "10 er + 20 hio", "--starts", "2", "--no-picture"]
@@ -100,6 +96,8 @@ def test_an_interrupted_result_is_done_again(scans):
     run(scans[1], *SHORT)
     with h5py.File("out/s_1.retrieved.cxi", "r+") as file:
         file["entry_1/image_1/process_1/results/interrupted"][()] = True
+        del file["entry_1"].attrs["sha256_of_small_values"]
+    assert read_summary("out/s_1.retrieved.cxi").interrupted
     assert run(scans[1], *SHORT)["s_1.npz"]["status"] == "phased"
 
 
@@ -231,49 +229,18 @@ def test_workers_read_within_the_limits_of_the_command(scans):
         assert all("--max-memory allows 1 kB" in row["failure"] for row in rows.values())
 
 
-def begin(words):
-    """A run in a process of its own."""
-    command = [sys.executable, "-m", "retrieve", "run", *map(str, words), "--out-dir", "out"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def wait_for(found, seconds=60):
-    """Wait until something is there."""
-    deadline = time.monotonic() + seconds
-    while not found():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("number", "workers"),
-    [
-        (signal.SIGINT, []),
-        (signal.SIGKILL, []),
-        (signal.SIGTERM, ["--workers", "2"]),
-        (signal.SIGKILL, ["--workers", "2"]),
-    ],
-)
-def test_a_run_that_is_stopped_half_way_goes_on(here, number, workers):
-    """Ten files, one of them broken. Starts of this size run one by one, a quarter of a second each."""
-    for k in range(10):
-        write_scan(here / "scans" / f"s_{k}.npz", k, size=132)
-    (here / "scans" / "s_5.npz").write_text("broken")
-    words = ["scans/s_*.npz", "--recipe", "400 hio", "--starts", "3", "--no-picture", *workers]
-    process = begin(words)
-    wait_for(lambda: len(list(Path("out").glob("s_*.cxi"))) >= 2 and list(Path("out").glob(".*.starts/*.npz")))
-    os.kill(process.pid, number)
-    told = process.communicate(timeout=60)[0]
-    assert process.returncode == (-number if number == signal.SIGKILL else 130), told
-    whole = {path.name for path in Path("out").glob("s_*.cxi") if not read_result(path).interrupted}
-    before = made()
-    starts = list(Path("out").glob(".*.starts/*.npz"))
-    assert 2 <= len(whole) < 9
-    assert starts
-    rows = run(*words, code=1)
-    assert [name for name, row in rows.items() if row["failure"]] == ["s_5.npz"]
-    assert len(list(Path("out").glob("s_*.cxi"))) == 9
-    assert {name: made()[name] for name in whole} == {name: before[name] for name in whole}
-    assert {name.replace(".npz", ".retrieved.cxi") for name, row in rows.items() if row["status"] == "kept"} == whole
-    assert not list(Path("out").glob(".*.starts"))
+def test_what_a_run_that_was_killed_after_writing_a_result_left_is_made_good(scans):
+    """Its starts were not removed, and the picture is that of the result before."""
+    words = ["scans/s_1.npz", *SHORT[:-1], "--report"]
+    run(*words)
+    result, picture, page = (Path("out") / f"s_1.retrieved.{end}" for end in ("cxi", "png", "html"))
+    drawn = picture.read_bytes()
+    picture.write_text("old")
+    os.utime(picture, ns=(0, 0))
+    (starts := Path("out/.s_1.retrieved.cxi.starts")).mkdir()
+    (starts / "0-00000-1.npz").touch()
+    before = made(), page.stat().st_mtime_ns
+    assert run(*words)["s_1.npz"]["status"] == "kept"
+    assert {path.name for path in Path("out").iterdir()} == {result.name, picture.name, page.name}
+    assert picture.read_bytes() == drawn
+    assert (made(), page.stat().st_mtime_ns) == before

@@ -150,7 +150,7 @@ def test_interrupting_keeps_what_there_is(pattern, here):
     assert "interrupted; what there was is in a.cxi" in told
     result = read_result("a.cxi")
     assert result.interrupted
-    assert result.score.r < 1
+    assert np.isfinite(result.score.r)
     with pytest.raises(SystemExit, match="0"):
         main(["run", "--replay", "a.cxi"])  # up to the step at which it was interrupted
     assert sorted(path.name for path in here.iterdir()) == ["a.cxi", "a.png", "scan.npz"]

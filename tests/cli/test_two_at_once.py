@@ -5,10 +5,12 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import retrieve
 from retrieve.cli import main
 from retrieve.files import locked
 from retrieve.files.leftovers import host
@@ -27,6 +29,14 @@ def scan(here):
         (["run", "scan.npz", "--out", "a.cxi"], "a.cxi"),
         (["prepare", "scan", "scan.npz", "--out", "a.npz"], "a.npz"),
         (["compare", "scan.npz", "--solver", "er", "--csv", "a.csv"], "a.csv"),
+        (["strain", "scan.npz", "--out", "a.cxi"], "a.cxi"),
+        (["strain", "scan.npz", "--out", "a.cxi", "--json", "b.json"], "b.json"),
+        (["analyze", "scan.npz", "--out", "a.json"], "a.json"),
+        (["analyze", "scan.npz", "--out", "a.json", "--report", "b.html"], "b.html"),
+        (["simulate", "crystal2d", "--out", "a.cxi"], "a.cxi"),
+        (["simulate", "crystal2d", "--count", "3", "--out", "a.npz"], "a.npz"),
+        *((["simulate", "crystal2d", "--count", "3", "--out", "."], f"crystal2d-0000{k}.cxi") for k in range(3)),
+        (["simulate", "pulses", "--frames", "2", "--out", "a.h5"], "a.h5"),
     ],
 )
 def test_an_output_has_one_writer(scan, capsys, words, output):
@@ -65,11 +75,24 @@ def test_of_many_files_the_second_waits_and_keeps_what_the_first_made(scan):
     assert os.listdir("out") == ["scan.retrieved.cxi"]
 
 
-def test_who_waits_for_another_stops_on_a_signal(scan):
+def test_who_waits_for_another_stops_on_a_signal(scan, monkeypatch):
     os.makedirs("out")
-    threading.Timer(0.5, signal.raise_signal, (signal.SIGTERM,)).start()
+    monkeypatch.setattr("retrieve.files.locks.time.sleep", lambda seconds: signal.raise_signal(signal.SIGTERM))
     with locked("out/scan.retrieved.cxi", "", ""), pytest.raises(SystemExit, match="130"):
         main(["run", "scan.npz", "--out-dir", "out", "--recipe", "30 hio", "--no-picture", "-q"])
+
+
+@pytest.mark.slow
+def test_two_processes_that_replace_the_same_objects_do_not_mix_them(here):
+    words = ["simulate", "crystal2d", "--count", "40", "--out", "made", "-fq", "--seed"]
+    begun = [subprocess.Popen([sys.executable, "-m", "retrieve", *words, str(seed)], stderr=subprocess.PIPE) for seed in (1, 2)]
+    said = [process.communicate(timeout=120)[1] for process in begun]
+    codes = [process.returncode for process in begun]
+    assert 0 in codes
+    assert all(code == 0 or (code == 2 and b"is writing made" in words) for code, words in zip(codes, said, strict=True))
+    made = [retrieve.read(path).meta for path in sorted(Path("made").iterdir())]
+    assert len(made) == 40
+    assert len({meta["seed"] for meta in made}) == 1
 
 
 @pytest.mark.slow

@@ -141,8 +141,15 @@ def test_only_as_many_items_are_made_as_are_soon_needed():
             made.append(n)
             yield n
 
+    def open_gate():
+        while len(made) < 8:
+            time.sleep(0.01)
+        time.sleep(0.2)  # for more to be made, if they are
+        made.append("gate")
+        gate.set()
+
     with ThreadPoolExecutor(2) as pool:
-        threading.Timer(0.2, lambda: (made.append("gate"), gate.set())).start()
+        threading.Thread(target=open_gate).start()
         found = sorted(n for n, future in completed(pool, lambda n: gate.wait(20) and n, items(), 2) if future.result() == n)
     assert made.index("gate") == 8
     assert found == list(range(100))

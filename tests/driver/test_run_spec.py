@@ -28,6 +28,15 @@ def same(one, other):
     assert one.chosen == other.chosen
 
 
+def test_a_record_older_than_an_option_means_what_it_meant():
+    record = json.loads(
+        json.dumps(RunSpec(find("solvers", "dps")(), starts=1, batch=1, agree=0.0, likelihood=Gaussian()).record())
+    )
+    assert RunSpec.from_record(record).solver.begin == "search"
+    del record["options"]["begin"]
+    assert RunSpec.from_record(record).solver.begin == "noise"
+
+
 def test_a_record_is_read_back_whole(hard):
     spec = RunSpec(
         Recipe(recipe="3 hio + 2 er", beta=0.7),

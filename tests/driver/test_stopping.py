@@ -16,20 +16,20 @@ from retrieve.driver.executors import completed
 from retrieve.driver.processes import Processes
 from retrieve.driver.run_spec import RunSpec
 from retrieve.driver.solve import run, solve
-from retrieve.driver.stopping import listen
+from retrieve.driver.stopping import Request, listen
 from retrieve.errors import SolverError
 from retrieve.files.leftovers import alive
 
 
 @contextmanager
-def stopped_when(ready):
-    """The work of this thread is asked to stop as soon as `ready` is true."""
-    request = threading.Event()
+def stopped_when(ready, end=Request.stop):
+    """The work of this thread is asked to end as soon as `ready` is true."""
+    request = Request()
 
     def watch():
         while not ready():
             time.sleep(0.01)
-        request.set()
+        end(request)
 
     before = listen(request)
     threading.Thread(target=watch, daemon=True).start()
@@ -51,6 +51,31 @@ def test_each_start_that_has_begun_is_there_and_replays(easy, tmp_path, executor
     stops = {int(start): step for start, step in steps.items()}
     again = run(RunSpec(solver, starts=3, batch=1, separate=executor is not None, stopped=stops), easy)
     assert_array_equal(again.estimates, result.estimates)
+
+
+@pytest.mark.parametrize(("executor", "workers"), [(None, 1), ("threads", 2), ("processes", 2)])
+def test_what_is_kept_counts_as_finished_begins_no_other_start_and_replays(easy, tmp_path, executor, workers):
+    solver = Announced(folder=str(tmp_path))
+    with stopped_when(lambda: len(list(tmp_path.iterdir())) >= workers, Request.keep):
+        result = solve(solver, easy, starts=3, batch=1, workers=workers, executor=executor, samples=0)
+    assert not result.interrupted
+    assert len(result.scores) == workers
+    stops = {int(start): step for start, step in result.manifest["stopped"].items()}
+    assert all(step >= 1 for step in stops.values())
+    again = run(RunSpec(solver, starts=3, batch=1, separate=executor is not None, stopped=stops), easy)
+    assert_array_equal(again.estimates, result.estimates)
+
+
+def test_a_stop_weighs_more_than_a_keep_and_only_a_keep_is_renewed():
+    request = Request()
+    request.keep()
+    assert (request.is_set(), request.keeps, request.stops) == (True, True, False)
+    request.renew()
+    assert not request.is_set()
+    request.stop()
+    request.keep()
+    request.renew()
+    assert (request.is_set(), request.keeps, request.stops) == (True, False, True)
 
 
 def test_an_unfinished_start_of_a_worker_is_not_kept_as_finished(easy, tmp_path):

@@ -122,9 +122,24 @@ def test_a_combined_result_is_scored_anew_and_says_how_it_was_made(truth):
     assert result.manifest["weights"] == pytest.approx([1 / 3, 1 / 3, 1 / 3, 0], abs=1e-3)
     assert result.averaged.r == pytest.approx(float(result.problem.r_factor(result.object[None])[0]), rel=1e-4)
     with pytest.raises(InputError, match="at least two usable"):
-        average_starts(result_of(truth, noisy(truth, 2), [0.1, np.nan], failures={1}), "mean")
+        average_starts(result_of(truth, noisy(truth, 2), [0.1, np.nan], failures={1}), "common-mode")
     with pytest.raises(InputError, match="'median'; did you mean mean"):
         average_starts(result_of(truth, noisy(truth, 2), [0.1, 0.1]), "median")
+
+
+def test_the_mean_of_one_start_is_that_start(truth):
+    alone = result_of(truth, noisy(truth, 2), [0.1, np.nan], failures={1})
+    made = average_starts(alone, "mean")
+    assert made.averaging is None
+    np.testing.assert_array_equal(made.object, alone.object)
+
+
+def test_a_start_of_another_object_is_no_part_of_the_mean(truth):
+    other = crystal((32, 32), seed=8, phase=2.0).astype(np.complex64)
+    estimates = np.stack([*noisy(truth, 2, 0.05), other])
+    x, weights = weighted_mean(result_of(truth, estimates, [0.1, 0.1, 0.1]))
+    assert weights == pytest.approx([0.5, 0.5, 0])
+    assert likeness(x, truth) > likeness(estimates[0], truth)
 
 
 @pytest.mark.parametrize("how", ["mean", "common-mode"])

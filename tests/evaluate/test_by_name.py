@@ -5,7 +5,7 @@ import pytest
 
 import retrieve as rt
 from retrieve.errors import InputError
-from retrieve.simulate import TUNE_SEED, object_set
+from retrieve.simulate import TUNE_SEED, Noise, object_set
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +33,20 @@ def test_solve_judges(film, result):
 
 
 def test_solve_averages(film):
-    mean = rt.solve("hio:iterations=5", film, starts=3, average="mean")
+    begun = film.truth * (1 + 0.2 * np.random.default_rng(0).normal(size=(2, *film.shape)))
+    mean = rt.solve("er:iterations=2", film, starts=2, x0=begun, average="mean", verdict=False)
     assert mean.averaging == "mean"
+    assert mean.manifest["averaging"] == "mean"
+    assert rt.solve("er:iterations=2", film, starts=2, x0=begun).averaging is None
+
+
+def test_auto_takes_the_mean_of_starts_that_agree():
+    problem = object_set("crystal2d").problem(0, TUNE_SEED, Noise(photons=1e6, support="unknown"))
+    result = rt.solve("auto", problem, starts=2, agree=0)
+    best = rt.solve("auto", problem, starts=2, agree=0, average="best")
+    assert np.array_equal(result.estimates, best.estimates)
+    assert (result.averaging, best.averaging) == ("mean", None)
+    assert result.verdict == best.verdict  # of the starts
 
 
 @pytest.mark.parametrize(
@@ -118,6 +130,13 @@ def test_compare_on_a_benchmark():
     found = rt.compare("hio:iterations=5", "crystal2d", noise=[0.0], objects=1, starts=1, seconds=None)
     assert {row.group for row in found.rows} == {"crystal2d", "crystal2d-strong"}
     assert found.settings["benchmark"] == "crystal2d"
+
+
+def test_compare_on_a_set_with_its_options():
+    found = rt.compare("hio:iterations=5", "crystal2d:size=32", noise=[0.0], objects=1, starts=1, seconds=None)
+    assert {row.group for row in found.rows} == {"crystal2d:size=32"}
+    with pytest.raises(rt.OptionError, match="unknown option 'siez'"):
+        rt.compare("hio:iterations=5", "crystal2d:siez=32")
 
 
 def test_progress_takes_every_step(film, capsys):

@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from kills import send_when
 from small_cases import cases, timeless
 
 from retrieve.cli import main
@@ -128,10 +129,7 @@ def test_a_driver_that_is_killed_and_resumed_repeats_what_was_in_flight_at_most(
     command = [*COMPARED, "--json", str(tmp_path / "killed.json"), "--workers", "2"]
     rows, total = tmp_path / "killed.rows.jsonl", 2 * 2 * 3 * 2
     driver = subprocess.Popen([sys.executable, "-m", "retrieve", *command], start_new_session=True)
-    deadline = time.monotonic() + 120
-    while (not rows.exists() or rows.read_bytes().count(b"\n") < 6) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.kill(driver.pid, signal.SIGKILL)
+    send_when(lambda: rows.exists() and rows.read_bytes().count(b"\n") >= 6, driver, signal.SIGKILL)
     assert driver.wait() == -signal.SIGKILL
     assert not (tmp_path / "killed.json").exists()
     before = kept(rows)

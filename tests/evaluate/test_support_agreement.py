@@ -48,4 +48,4 @@ def test_no_uncertainty_without_company_or_of_a_known_support(result):
     assert support_agreement(alone) is None
     assert support_agreement(replace(result, problem=result.problem.replace(support=result.supports[0]))) is None
     assert support_agreement(replace(result, supports=None)) is None
-    assert support_agreement(replace(result, object=np.full_like(result.object, np.nan))) is None
+    assert support_agreement(replace(result, estimates=np.full_like(result.estimates, np.nan))) is None

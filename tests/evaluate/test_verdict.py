@@ -48,11 +48,12 @@ def test_starts_of_a_solver_that_draws_nothing_tell_nothing(film):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_a_flat_pattern_is_not_taken_for_solved():
     """Counts without a speckle: the object is a point, or fits noise."""
     counts = np.random.default_rng(0).poisson(5, (64, 64))
     verdict = judge(rt.solve(rt.solvers.Auto(), rt.Problem.from_arrays(intensity=counts), starts=4))
-    assert verdict.label in ("cannot tell", "not solved")
+    assert verdict.label in ("cannot tell", "not solved", "outside calibration")
     assert verdict.probability is None or verdict.probability < 0.2
 
 

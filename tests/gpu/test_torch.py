@@ -46,7 +46,7 @@ def test_diffusion_finds_the_object(cells):
     assert result.cost.network_evaluations > 0
 
 
-@pytest.mark.parametrize("solver", [DPS(timesteps=20), UNet()], ids=lambda s: s.name)
+@pytest.mark.parametrize("solver", [DPS(begin="noise", timesteps=20), UNet()], ids=lambda s: s.name)
 def test_other_learned_solvers_run(cells, solver):
     result = solve(solver, cells, device="cuda", starts=2)
     assert np.isfinite(result.object).all()

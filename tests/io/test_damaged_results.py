@@ -1,6 +1,7 @@
 """`read_result` raises nothing but `InputError`, whatever the file, and takes nothing that has no meaning."""
 
 import json
+import os
 import random
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ import pytest
 import retrieve
 from retrieve.cli import main
 from retrieve.errors import InputError
+from retrieve.io.cxi import SMALL_SUM
 from retrieve.io.results import read_result, read_summary
 from retrieve.solvers import HIO
 
@@ -90,7 +92,10 @@ WRONG = {
     "supports of another shape": (lambda e: replaced(e, "starts/supports", np.zeros((3, 4, 4), "u1")), "starts/supports"),
     "a known support of one pixel": (lambda e: replaced(e, "support", 3), r"support has shape \(\), where 16×16 fits"),
     "a history cut": (lambda e: replaced(e, "starts/history/00001/r", np.zeros(1)), "starts/history/00001"),
-    "a history gone": (lambda e: e["starts/history"].__delitem__("00001"), "history of 2 starts, not 3"),
+    "a history gone": (
+        lambda e: (e["starts/history"].__delitem__("00001"), e.attrs.__delitem__(SMALL_SUM)),
+        "history of 2 starts, not 3",
+    ),
     "stages of two starts": (lambda e: replaced(e, "stages", "[[], []]"), "stages of 2 starts, not 3"),
     "a stage before the first step": (lambda e: replaced(e, "stages", '[[[-1, "er"]], [], []]'), "stages holds .*-1"),
     "no seed": (lambda e: replaced(e, "manifest", '{"seed": null}'), "manifest holds seed=None, not a valid integer"),
@@ -131,6 +136,49 @@ def test_a_flipped_bit_of_an_array_is_found(made, tmp_path):
         (tmp_path / "a.cxi").write_bytes(content)
         with pytest.raises(InputError, match=r"a\.cxi"):
             read_result(tmp_path / "a.cxi")
+
+
+SMALL = {
+    "a score in a history": "starts/history/00001/r",
+    "the seconds": f"{MADE}/seconds",
+    "a flag": f"{MADE}/interrupted",
+    "the reason of a failure": "starts/failure",
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_small_value_is_found_to_differ_and_older_files_have_no_sum(entry, name):
+    item = entry[SMALL[name]]
+    whole = entry.file.filename
+    assert read_summary(whole) is not None
+    if item.dtype.hasobject:
+        item[1] = "no memory"
+    elif item.shape:
+        item[-1] *= 1 + 1e-15
+    else:
+        item[()] = item[()] + 1
+    with pytest.raises(InputError, match=r"a\.cxi: numbers, histories or failures differ from their checksum.*write it again"):
+        read(entry)
+    assert read_summary(whole) is None
+    if name == "a score in a history":
+        del entry.attrs[SMALL_SUM]
+        assert len(read(entry).history) == 3
+        assert read_summary(whole) is not None
+
+
+def test_a_summary_is_read_within_the_guard(made, tmp_path):
+    """A link that leaves the folder is refused, as when the whole result is read."""
+    (tmp_path / "inside").mkdir()
+    copy = tmp_path / "inside" / "a.cxi"
+    copy.write_bytes(made.read_bytes())
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["seconds"] = 1.0
+    with h5py.File(copy, "r+") as file:
+        del file["entry_1"].attrs[SMALL_SUM], file[f"entry_1/{MADE}/seconds"]
+        file[f"entry_1/{MADE}/seconds"] = h5py.ExternalLink("../other.h5", "seconds")
+    assert read_summary(copy) is None
+    os.mkfifo(tmp_path / "pipe")
+    assert read_summary(tmp_path / "pipe") is None
 
 
 def mutated(path, rng):

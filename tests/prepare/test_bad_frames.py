@@ -1,5 +1,6 @@
 """Bad input to `retrieve prepare`: exit code 2, one line that names the thing, its value and the remedy, and no file."""
 
+import h5py
 import numpy as np
 import pytest
 
@@ -33,6 +34,27 @@ def test_frames_of_different_shapes(kind, frames_file, call, out):
         "a.h5:/frames of 32×32",
         "one shape",
     )
+
+
+@pytest.mark.parametrize("axis", [[], ["--axis", "0"]])
+def test_a_scan_of_one_frame(frames_file, call, out, axis):
+    told = call("prepare", "scan", frames_file(frames=SPOT[:1]), *axis, "--out", out)
+    refused(told, out, "holds one frame of 32×32, and a rocking scan has several")
+
+
+def nearly_empty(path, frames, side):
+    """A file of kilobytes with many pixels."""
+    with h5py.File(path, "w") as file:
+        made = file.create_dataset("frames", (frames, side, side), np.uint8, chunks=(1, side, side), compression="gzip")
+        made[0, side // 2 - 50 : side // 2 + 50, side // 2 - 40 : side // 2 + 40] = 3
+    return path
+
+
+def test_a_scan_that_grows_too_much_in_memory(tmp_path, call, out):
+    """Of a pulse train the frames are read one by one; a scan is held in memory."""
+    path = nearly_empty(tmp_path / "a.h5", 100, 1000)
+    told = call("prepare", "scan", path, "--out", out)
+    refused(told, out, "needs 400 MB of memory", "its header may be damaged", "--max-memory")
 
 
 def test_a_train_with_every_frame_rejected(frames_file, call, out):

@@ -1,5 +1,7 @@
 """A rocking scan from frames to a pattern: spots planted in simulated peaks, and the gold crystal."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -90,6 +92,28 @@ def test_few_counts_make_no_dead_pixels(rng):
     hot, dead = hot_and_dead(values, np.ones(values.shape, bool), 5.0)
     assert not dead.any()
     assert not hot.any()
+
+
+def test_hot_and_dead_pixels_are_the_same_band_by_band(rng, monkeypatch):
+    values = rng.poisson(3, (9, 41, 24)).astype(np.float32)
+    values[:, rng.random((41, 24)) < 0.05] = 0
+    values[:, rng.random((41, 24)) < 0.05] *= 40
+    valid = rng.random(values.shape) > 0.1
+    whole = hot_and_dead(values, valid, 3.0)
+    monkeypatch.setattr("retrieve.prepare.spots.BAND", 24 * 5)
+    assert_array_equal(whole, hot_and_dead(values, valid, 3.0))
+    assert all(one.any() for one in whole)
+
+
+def test_hot_and_dead_pixels_of_a_large_frame_take_little_memory():
+    """Looked at as a whole, each of its 4 million pixels took 70 bytes."""
+    values, valid = np.zeros((2, 2000, 2000), np.float32), np.ones((2, 2000, 2000), bool)
+    tracemalloc.start()
+    try:
+        hot_and_dead(values, valid, 5.0)
+        assert tracemalloc.get_traced_memory()[1] < 30 * 2000**2
+    finally:
+        tracemalloc.stop()
 
 
 def test_flat_field_and_its_weak_pixels(peak, frames_file, rng):

@@ -49,7 +49,9 @@ def _installed(monkeypatch):
     plugins.loaded.cache_clear()
 
 
-@pytest.mark.parametrize("solver", [Diffusion(search=5, evaluations=4, weights="white"), DPS(timesteps=4, weights="white")])
+@pytest.mark.parametrize(
+    "solver", [Diffusion(search=5, evaluations=4, weights="white"), DPS(begin="noise", timesteps=4, weights="white")]
+)
 def test_solvers_take_them_by_name(easy, solver):
     result = solve(solver, easy, starts=1)
     assert np.isfinite(result.object).all()

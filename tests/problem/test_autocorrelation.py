@@ -133,6 +133,16 @@ def test_islands_cover_the_share_asked_for(size, fraction, low, high):
     assert low <= np.mean(sizes) / ISLANDS[size] <= high  # masked pixels make them smaller, those that touch count as one
 
 
+@pytest.mark.parametrize("both", [False, True])
+def test_islands_leave_most_pixels_of_a_pattern_with_few_speckles(rng, both):
+    held = islands(np.ones((64, 64), bool), (80.0, 60.0), 0.03, rng, both)
+    assert 0.03 <= held.mean() <= 0.25
+
+
+def test_the_autocorrelation_of_nothing_is_zero():
+    assert not autocorrelation(np.zeros((8, 8), np.float32), np.ones((8, 8), bool)).any()
+
+
 def test_a_finer_object_has_finer_speckles():
     small, large = (pattern_of(blobs((64, 64), seed=0, fill=f)[0]).speckle_size for f in (0.05, 0.2))
     assert all(s > big for s, big in zip(small, large, strict=True))

@@ -223,3 +223,13 @@ def test_importing_loads_no_network_or_plotting_library():
 def test_values_replay_a_set():
     chosen = object_set("domains2d-10-blobs")
     assert type(chosen)(**values_of(chosen)) == chosen
+
+
+def test_options_behind_a_name():
+    assert object_set("domains2d:domains=30,size=32") == dataclasses.replace(object_set("domains2d"), domains=30, size=32)
+    with pytest.raises(OptionError, match="unknown option 'domians' of Domains2D; did you mean domains"):
+        object_set("domains2d:domians=3")
+    with pytest.raises(OptionError, match="set 'domains2d:size': 'size' has no value"):
+        object_set("domains2d:size")
+    with pytest.raises(InputError, match="unknown set 'domains2'"):
+        object_set("domains2:size=32")

@@ -53,7 +53,7 @@ def test_dps_guides_in_3d():
     ratios = []
     for number in OBJECTS:
         problem = volume(number)
-        guided, blind = (solve(DPS(timesteps=12, **more), problem, starts=1) for more in ({}, {"step": 1e-9}))
+        guided, blind = (solve(DPS(begin="noise", timesteps=12, **more), problem, starts=1) for more in ({}, {"step": 1e-9}))
         ratios.append(guided.score.r / blind.score.r)
         assert np.isfinite(guided.object).all()
     assert max(ratios) < 1

@@ -10,9 +10,11 @@ from retrieve.simulate import blobs, measure
 from retrieve.testing import parametrize_with_checks
 
 DRAP = pytest.importorskip("retrieve_example.drap", reason="not installed: pip install plugins/retrieve-example").DRAP
+WRITER = pytest.importorskip("retrieve_example.arrays").WRITER
+PANEL = pytest.importorskip("retrieve_example.pace").PANEL
 
 
-@parametrize_with_checks([DRAP(iterations=20)])
+@parametrize_with_checks([DRAP(iterations=20), WRITER, PANEL])
 def test_it_conforms(check):
     check()
 
@@ -20,6 +22,20 @@ def test_it_conforms(check):
 def test_it_is_found_through_its_entry_point():
     assert find("solvers", "drap") is DRAP
     assert "retrieve-example" in registered("solvers")["drap"][1]
+
+
+def test_the_panel_shows_results_of_drap_alone():
+    assert PANEL.contents(rt.solve("er:iterations=3", rt.example("crystal2d"), starts=1, verdict=False)) == []
+    kinds = [kind for kind, _ in PANEL.contents(PANEL.sample())]
+    assert kinds == ["chart", "table"]
+
+
+def test_a_result_as_plain_arrays(tmp_path):
+    result = rt.solve(DRAP(iterations=3), rt.example("crystal2d"), starts=2, verdict=False)
+    with np.load(result.save(tmp_path / "a.npz")) as file:
+        assert set(file) == {"object", "support", "starts", "r", "intensity", "mask"}
+        np.testing.assert_array_equal(file["starts"], result.estimates)
+        assert np.unravel_index(file["intensity"].argmax(), file["intensity"].shape) == tuple(n // 2 for n in result.object.shape)
 
 
 def test_it_solves_a_known_object():

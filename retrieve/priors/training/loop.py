@@ -28,7 +28,7 @@ from ...numerics.processors import end_with_parent
 from ..precision import training_precision
 from .parallel import World
 from .settings import Training
-from .state import ProgressMessage, State
+from .state import Ask, ProgressMessage, State
 from .task import Task
 
 WORKERS = 16
@@ -59,7 +59,7 @@ def train(
         "cpu" or "cuda".
     on_step : callable, optional
         Called with a `ProgressMessage` after each step and at the end. A true return value stops the training as an
-        interrupt does.
+        interrupt does; `Ask.KEEP` ends it as its own end does.
 
     Returns
     -------
@@ -94,12 +94,12 @@ def train(
             if state.whole:
                 state.checkpoint()
             raise
-        if state.asked:
+        if state.asked is Ask.STOP:
             state.checkpoint()
         else:
             state.finish(on_step)
     world.leave()
-    if state.asked:
+    if state.asked is Ask.STOP:
         raise KeyboardInterrupt
     return state.average
 

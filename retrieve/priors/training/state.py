@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from enum import IntEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,6 +33,14 @@ CHECK_TRIAL, CHECK_SHARE = 8, 0.1
 
 LOSS_PERIOD = 0.2
 """Seconds between looks at the loss: each waits for a card."""
+
+
+class Ask(IntEnum):
+    """What `on_step` may ask for: to go on, to stop as an interrupt does, or to end now as at the training's own end."""
+
+    NOTHING = 0
+    STOP = 1
+    KEEP = 2
 
 
 class ProgressMessage(NamedTuple):
@@ -84,7 +93,7 @@ class State:
         self.validation: dict[str, float] = {}
         self.recent: deque[Tensor] = deque(maxlen=50)
         self.loss = math.nan
-        self.whole, self.asked, self.finished = True, False, False
+        self.whole, self.asked, self.finished = True, Ask.NOTHING, False
         self._resume()
         self.log = TrainingLog(folder / "log.csv", self.objects) if world.first else None
         self.begun = time.perf_counter() - self.seconds
@@ -181,10 +190,11 @@ class State:
                 self.checkpoint()
                 self.saved = time.perf_counter() - self.begun
             if on_step is not None:
-                self.asked = bool(on_step(self.message()))
+                answer = on_step(self.message())
+                self.asked = answer if isinstance(answer, Ask) else Ask(bool(answer))
             self.seconds = time.perf_counter() - self.begun
         self.seconds, asked = self.world.broadcast(self.seconds, float(self.asked))
-        self.asked = bool(asked)
+        self.asked = Ask(round(asked))
 
     def message(self, now: bool = False) -> ProgressMessage:
         """The progress; its loss is a moment old unless `now`. Raises `RetrieveError` if the loss is not finite."""

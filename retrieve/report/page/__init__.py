@@ -50,8 +50,9 @@ def page(content: Result | Comparison | Analysis | Strain) -> str:
 
         return render("strain.html", **strain_page(content))
     from ..result_panels import result_page
+    from .added import added_sections
 
-    return render("result.html", **result_page(content))
+    return render("result.html", **result_page(content), added=added_sections(content))
 
 
 def write_page(content: Result | Comparison | Analysis | Strain, path: str | Path) -> Path:

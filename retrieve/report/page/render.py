@@ -26,15 +26,19 @@ from .svg import chart_svg, numbered, swatch
 SHORT_CELL = 28  # characters up to which a cell is kept on one line
 
 
-def render(template: str, **content: Any) -> str:
-    """The HTML document of a template, which holds its style, scripts, pictures and charts."""
+def render(template: str, script: str = "page.js", **content: Any) -> str:
+    """The HTML document of a template, which holds its style, scripts, pictures and charts.
+
+    With the script ``live.js`` its policy lets it ask its own server, and no other.
+    """
     solid = any(isinstance(value, SurfacePanel) for value in content.values())
     programs = [viewer()] * solid
-    names = ("page.css", "page.js", *["solid.js"] * solid)
+    names = ("page.css", script, *["solid.js"] * solid)
     style, *scripts = (Markup((files(__package__) / name).read_text("utf-8")) for name in names)
     digests = [_digest(script) for script in (*scripts, *(program.script for program in programs))]
     styles = [_digest(style), *[_digest("")] * solid]  # the viewer adds rules to an empty element of its own
     own = {
+        "live": script == "live.js",
         "style": style,
         "scripts": scripts,
         "digests": digests,
@@ -48,7 +52,7 @@ def render(template: str, **content: Any) -> str:
 
 def fragment(template: str, **content: Any) -> str:
     """A template that stands alone within another page."""
-    return _environment().get_template(template).render(**content).strip()
+    return numbered(_environment().get_template(template).render(**content).strip())
 
 
 def _digest(script: str) -> str:

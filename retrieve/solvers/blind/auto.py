@@ -18,6 +18,8 @@ from ..base import Solver, Step, Streams
 from .blur import fit_kernel
 from .breeding import evolve
 from .coarse import crop_pattern, detector_of, factor_for, finish, on_all_pixels
+from .levels import levels_of
+from .outlook import with_shares
 from .search import explore_start, polish, refine_start
 from .second_grain import remove_second_grain
 from .state import SearchContext, StartRecord, relay
@@ -58,6 +60,7 @@ class Auto(Solver):
     source: ClassVar[str] = "Fienup, Crimmins & Holsztynski, JOSA 72, 610 (1982); Marchesini et al., PRB 68, 140101 (2003)"
     starts: ClassVar[int] = 6
     agree: ClassVar[float] = 0.95
+    averaging: ClassVar[str] = "mean"
     uses_start: ClassVar[bool] = False
     RENAMED: ClassVar[Mapping[str, str | None]] = FORMER_OPTIONS
     FORMER_VALUES: ClassVar[Mapping[str, Callable[[Any], str]]] = {"blurs": auto_or_never, "aliens": auto_or_never}
@@ -86,7 +89,10 @@ class Auto(Solver):
         if len(problem.shape) == 3:
             rows = enumerate(streams)
             options = (self.effort, self.coherence, self.second_grain)
-            runs = [phase_volume(problem, x[b : b + 1, ...], stream, *options) for b, stream in rows]
+            shapes = [tuple(level.shape) for level in levels_of(problem)]
+            runs = [
+                with_shares(phase_volume(problem, x[b : b + 1, ...], stream, *options), shapes, self.effort) for b, stream in rows
+            ]
             return side_by_side(runs, problem)
         factor = factor_for(problem, COARSE_ABOVE)
         if factor == 1:
@@ -143,4 +149,5 @@ def side_by_side(runs: Sequence[Iterator[Step]], problem: Problem) -> Iterator[S
             next(iter(moved.values())).stage,
             account=[log for step in each for log in step.account or [()]],
             excluded=np.any(excluded, axis=0) if excluded else None,
+            share=min((step.share for step in each if step.share is not None), default=None),
         )

@@ -143,21 +143,23 @@ def size_of(fit: Fit) -> str:
 def search_coarse(fit: Fit, x: Array, rng: Streams) -> Generator[Step, None, Coarse]:
     """Batches of starts, the first of all from x (1, *shape), until the three of the lowest cost agree; the best, refined."""
     found: list[SearchState] = []
-    agreement, number = 0.0, 0
+    agreement, number, agrees = 0.0, 0, ""
     best = begin(fit, [x])
     for number in range(1, COARSE_BATCHES + 1):
         fresh = [like(to_numpy(random_phases(fit.problem, rng)), x) for _ in range(COARSE_STARTS)]
         begun = begin(fit, fresh if found else [x, *fresh[1:]])
-        found.append((yield from fit.run(coarse_parts(fit), begun, f"batch {number}", twin_cut=2)))
+        found.append((yield from fit.run(coarse_parts(fit), begun, f"batch {number}{agrees}", twin_cut=2)))
         best = lowest(found, AGREEING)
         first, *others = (np.nan_to_num(one) for one in to_numpy(best.x))
         agreement = min(align(other, first).correlation for other in others)
+        agrees = f", the {AGREEING} best agree by {agreement:.3f}"
         if agreement >= AGREEMENT:
             break
     state = best
     for _ in range(2):
         begun = fit.wrapped(state, threshold_wrap(0.6, 0.6, last_threshold(fit)))
-        state = best_of([state, (yield from fit.run(tempered_parts(fit, HIO, 60), begun, "the best"))])
+        words = f"the best{agrees}, {told(lowest([begun], 1), lowest([state], 1), False)}"
+        state = best_of([state, (yield from fit.run(tempered_parts(fit, HIO, 60), begun, words))])
     best = take(state, [int(np.argmin(state.score))])
     count = number * COARSE_STARTS
     return Coarse(

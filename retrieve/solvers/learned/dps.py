@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -13,6 +13,7 @@ from ...plugins.options import option
 from ...problem import Problem
 from ..base import Step, Streams
 from .base import Learned, complex_normal, normalise
+from .diffusion import Diffusion
 from .refine import Refinement
 
 
@@ -24,29 +25,44 @@ class DPS(Refinement, Learned):
     and one more with a denoiser that is told the measurement. The paper leaves some points open. Here the far field is the
     Fourier transform of re + i·im (its eq. 8 has a factor 2π that eqs. 5 and 6 lack), each start has a loss of its own, and the
     object's scale follows from the measured power.
+
+    From pure noise no start found an object. By default a start is therefore x̂ + σn: x̂ is the estimate of a start of `diffusion`
+    with the same prior, σ is `sigma_begin`, and the reverse diffusion goes on from there.
     """
 
     name: ClassVar[str] = "dps"
     batch: ClassVar[int] = 8
-    uses_start: ClassVar[bool] = False
     source: ClassVar[str] = "Lee et al. 2026; Chung et al., ICLR 2023"
     TOLD_FAMILY: ClassVar[str] = "told{}d"
     KARRAS_RANGE: ClassVar[tuple[float, float]] = (0.02, 80.0)
     """Smallest and largest σ = √(1/ᾱ − 1) of the schedule karras."""
     KARRAS_RHO: ClassVar[float] = 7.0
     TOLD: ClassVar[dict[str, Any]] = {"timesteps": 100, "step": 0.0, "schedule": "karras"}
+    FOLLOWING: ClassVar[dict[str, Any]] = {"timesteps": 100, "step": 3.0, "schedule": "karras"}
     UNTOLD: ClassVar[dict[str, Any]] = {"timesteps": 500, "step": 0.5, "schedule": "linear"}
-    """Defaults with a denoiser that is told the measurement, and with another one."""
-    timesteps: int | None = option(
-        None, "reverse steps T; none: 500, or 100 if the denoiser is told the measurement", ge=2, le=10_000
+    """Defaults with a denoiser that is told the measurement; with another one after a search, and from noise.
+
+    ζ = 3 on tuning objects, from the truth at σ = 0.8: correlation 0.998 of cells at 0.01, 0.982 of blobs at 0.05; ζ = 0.5: 0.973
+    and 0.974."""
+    FORMERLY: ClassVar[Mapping[str, Any]] = {"begin": "noise"}
+    begin: str = option(
+        "search",
+        "what the reverse diffusion begins from: an estimate of `diffusion` under noise, or pure noise as in the paper",
+        choices=("search", "noise"),
     )
-    step: float | None = option(None, "size ζ of the guiding step; none: 0.5, or 0 if the denoiser is told the measurement", ge=0)
+    sigma_begin: float = option(0.8, "noise level at which a search is followed; T counts the levels above it too", gt=0, le=60)
+    timesteps: int | None = option(
+        None, "reverse steps T; none: 100, or 500 from noise with a denoiser that is not told", ge=2, le=10_000
+    )
+    step: float | None = option(
+        None, "size ζ of the guiding step; none: 3, or 0.5 from noise, or 0 if the denoiser is told the measurement", ge=0
+    )
     l1: float = option(0.5, "weight λ₁ of the 1-norm, per √pixel", ge=0)
     l2: float = option(0.5, "weight λ₂ of the 2-norm", ge=0)
     norm: str = option("plain", "the 2-norm as it stands, or its square", choices=("plain", "squared"))
     schedule: str = option(
         "auto",
-        "β from 0.1/T to 20/T, the cosine of ᾱ, or the levels of EDM; auto: linear, or karras if the denoiser is told",
+        "β from 0.1/T to 20/T, the cosine of ᾱ, or the levels of EDM; auto: karras, or linear from noise if not told",
         choices=("auto", "linear", "cosine", "karras"),
     )
     variance: str = option("posterior", "of the reverse step: β̃, or the larger β", choices=("posterior", "beta"))
@@ -69,13 +85,19 @@ class DPS(Refinement, Learned):
         from ...priors.told import ToldEDM
 
         chosen = super().resolve_for(problem)
-        defaults = self.TOLD if isinstance(chosen.prior(), ToldEDM) else self.UNTOLD
+        untold = self.FOLLOWING if self.begin == "search" else self.UNTOLD
+        defaults = self.TOLD if isinstance(chosen.prior(), ToldEDM) else untold
         return replace(chosen, **{k: v for k, v in defaults.items() if getattr(chosen, k) in (None, "auto")})
 
     @property
+    def uses_start(self) -> bool:  # type: ignore[override]
+        """Whether it searches."""
+        return self.begin == "search"
+
+    @property
     def total(self) -> int | None:
-        """Reverse steps and refinement."""
-        return None if self.timesteps is None else self.timesteps + self.refine
+        """Reverse steps and refinement; unknown where it searches."""
+        return None if self.timesteps is None or self.begin == "search" else self.timesteps + self.refine
 
     def alpha_bar(self) -> np.ndarray:
         """ᾱ of t = 1 … T (linear: Ho et al. 2020; cosine: Nichol & Dhariwal 2021, eq. 17; karras: Karras et al. 2022, eq. 5)."""
@@ -91,7 +113,7 @@ class DPS(Refinement, Learned):
         return np.cumprod(1 - np.minimum(beta, 0.999))
 
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
-        """Sample from pure noise (the start x only gives the shape); every step shows x̂₀."""
+        """Search from x, then sample; or sample from pure noise (x only gives the shape). Every reverse step shows x̂₀."""
         yield from self.resolve_for(problem).sampled(problem, x, rng)
 
     def sampled(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
@@ -107,7 +129,15 @@ class DPS(Refinement, Learned):
         inside = crop_or_pad(torch.ones((1, *prior.window), device=x.device), x.shape[1:])
         support = None if problem.support is None else problem.support[None]
         bars = self.alpha_bar().tolist()[::-1]
-        x = complex_normal(rng, x.shape[1:], x) * inside
+        if self.begin == "search":
+            bars = [bar for bar in bars if 1 - bar <= self.sigma_begin**2 * bar] or bars[-1:]
+            after = len(bars) + self.refine
+            for found in Diffusion(weights=self.weights, precision=self.precision).steps(problem, x, rng):
+                yield found._replace(total=found.total and found.total + after)
+            noise = complex_normal(rng, x.shape[1:], x) * inside
+            x = bars[0] ** 0.5 / scale * found.estimate + (1 - bars[0]) ** 0.5 * noise
+        else:
+            x = complex_normal(rng, x.shape[1:], x) * inside
         size = self.step or 0.0
         guided, passes = size > 0, getattr(prior, "passes", 1)
         for bar, before in zip(bars, [*bars[1:], 1.0], strict=True):

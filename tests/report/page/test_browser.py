@@ -247,3 +247,27 @@ def test_an_analysis_opens_and_its_tables_sort(result_of, tmp_path, opened):
     page.locator(".viewer input").first.focus()
     page.keyboard.press("ArrowRight")
     wait_for_change(page, image, before)
+
+
+@pytest.mark.parametrize("viewport", [PHONE, {"width": 1100, "height": 800}])
+def test_panels_of_plugins_fit_the_page(result_of, tmp_path, opened, monkeypatch, viewport):
+    from matplotlib.figure import Figure
+
+    import retrieve as rt
+
+    def content(result):
+        figure = Figure(figsize=(9, 3))
+        figure.subplots().plot(result.history[0]["r"])
+        table = rt.TablePanel("ends", "Ends of R", [rt.Column("start", [0, 1, 2]), rt.Column("R", [0.3, 0.1, 0.2])])
+        return ["A paragraph.", figure, rt.CurvePanel("R", [rt.ChartCurve(0, [1, 2], [2, 1])], "step", "R", "R falls"), table]
+
+    monkeypatch.setattr("retrieve.report.page.added.available", lambda kind: {"mine": rt.Panel("My panel", content)})
+    page = opened(write_page(result_of(), tmp_path / "page.html"), viewport=viewport)
+    section = page.locator("section", has=page.locator("h2", has_text="My panel"))
+    assert section.locator("p").first.inner_text() == "A paragraph."
+    image = section.locator("img")
+    assert image.evaluate("image => image.complete && image.naturalWidth") == 9 * 192
+    assert image.bounding_box()["width"] <= viewport["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    page.locator("#added-mine-3 th").nth(1).get_by_role("button").click()
+    assert column(page, "added-mine-3", 1) == ["0.1", "0.2", "0.3"]

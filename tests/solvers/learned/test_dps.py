@@ -27,14 +27,45 @@ def test_dps_passes_the_support_with_the_batch(white, monkeypatch):
             return super().denoise(x, sigma, support)
 
     monkeypatch.setattr(learned.Learned, "prior", lambda self, device="cpu": Told((32, 32), 0.06))
-    solve(DPS(timesteps=3), white, starts=2)
+    solve(DPS(begin="noise", timesteps=3), white, starts=2)
     solve(Diffusion(search=0, evaluations=2), white, starts=2, agree=0)
     assert set(shapes) <= {(1, 32, 32), (2, 32, 32)}
 
 
+@pytest.mark.parametrize("sigma", [0.8, 0.1])
+def test_dps_follows_the_search_from_the_level_asked_for(white, sigma):
+    solver, found, levels = DPS(sigma_begin=sigma, timesteps=60, step=1e-9, schedule="karras"), None, []
+    bars = solver.alpha_bar()
+    below = int(np.sum((1 - bars) / bars <= sigma**2))
+    problem, rng = white.to(on_torch()), streams(2)
+    for step in solver.steps(problem, solver.start(problem, rng), rng):
+        if step.stage == "dps":
+            levels.append(step.x)
+        else:
+            found = step.x
+    assert 0 < below < 60
+    assert len(levels) == below
+    prior, scale = White((32, 32), float(np.mean(white.support))), learned.normalise(white, (32, 32)).scale
+    keep, inside = prior.variance / (prior.variance + sigma**2), white.support
+    noise = (levels[0] - keep * found).numpy()[:, inside] / scale  # of x̂ + σn the exact prior keeps this share
+    assert np.std(noise) == pytest.approx(2**0.5 * keep * sigma, rel=0.2)
+
+
+def test_dps_ends_better_from_a_search(white):
+    found, noise = (solve(DPS(begin=begin, timesteps=60), white, starts=3, agree=0) for begin in ("search", "noise"))
+    assert max(s.r for s in found.scores) < 0.2 * min(s.r for s in noise.scores)
+
+
+def test_dps_takes_a_given_start_only_where_it_searches(white):
+    given = white.support.astype(np.complex64)
+    solve(DPS(timesteps=4), white, starts=1, x0=given)
+    with pytest.raises(InputError, match="start"):
+        solve(DPS(begin="noise", timesteps=4), white, starts=1, x0=given)
+
+
 def test_dps_needs_its_guidance_and_counts_three_evaluations_a_step(white):
-    result = solve(DPS(timesteps=60), white, starts=2)
-    blind = solve(DPS(timesteps=60, step=1e-9), white, starts=2)
+    result = solve(DPS(begin="noise", timesteps=60), white, starts=2)
+    blind = solve(DPS(begin="noise", timesteps=60, step=1e-9), white, starts=2)
     assert result.cost.network_evaluations == 2 * 60 * 3
     assert result.cost.ffts == 2 * 60 * 2  # the residual, and its gradient
     assert result.score.r < 0.5 * blind.score.r
@@ -44,7 +75,7 @@ def test_dps_without_guidance_draws_from_the_prior(white):
     prior = White((32, 32), float(np.mean(white.support)))
     x = np.zeros((24, 32, 32), np.complex64)
     drawn = None
-    for step in DPS(timesteps=100, step=1e-9).steps(white.to(on_torch()), torch.from_numpy(x), streams(24)):
+    for step in DPS(begin="noise", timesteps=100, step=1e-9).steps(white.to(on_torch()), torch.from_numpy(x), streams(24)):
         drawn = step.x
     scale = learned.normalise(white, (32, 32)).scale
     inside = drawn.numpy()[:, white.support] / scale
@@ -53,7 +84,7 @@ def test_dps_without_guidance_draws_from_the_prior(white):
 
 
 @pytest.mark.parametrize("known", [True, False])
-@pytest.mark.parametrize("solver", [DPS(timesteps=20), Diffusion(search=0, evaluations=20)])
+@pytest.mark.parametrize("solver", [DPS(begin="noise", timesteps=20), Diffusion(search=0, evaluations=20)])
 def test_refinement_goes_downhill_and_stays_in_its_support(white, solver, known):
     problem = white if known else white.replace(support=None)
 

@@ -15,7 +15,7 @@ from retrieve.solvers.learned.diffusion import Diffusion
 from retrieve.solvers.learned.dps import DPS
 
 SMALL = {"base": 8, "widths": [1, 2], "blocks": 1, "attention": [], "embedding": 16, "patch": 1}
-SOLVERS = [(Diffusion, {"search": 5, "evaluations": 3}), (DPS, {"timesteps": 3})]
+SOLVERS = [(Diffusion, {"search": 5, "evaluations": 3}), (DPS, {"begin": "noise", "timesteps": 3})]
 
 
 @pytest.fixture(autouse=True)

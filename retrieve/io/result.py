@@ -35,9 +35,10 @@ from .cxi import (
     sum_of_small,
 )
 from .handover import support_of
+from .history import Stages, number_of, write_history
 from .manifest import RESULT
 from .nexus_experiment import write_experiment
-from .process import number_of, write_process
+from .process import write_process
 from .result_text import table_of, text_of
 from .uncertainty import Uncertainty
 from .verdict import Verdict
@@ -94,6 +95,8 @@ class Result:
         Where the object is not determined, if `retrieve.uncertainty_of` was called.
     x0 : ndarray or None
         complex (*shape) or (starts, *shape): the array that the starts began with, if one was given.
+    stages : tuple of tuple of (int, str)
+        For each start, the steps at which its stages begin, with their names. Empty for results of former versions.
     """
 
     object: NDArray[np.complex64]
@@ -114,6 +117,7 @@ class Result:
     verdict: Verdict | None = None
     uncertainty: Uncertainty | None = None
     x0: NDArray[np.complexfloating] | None = None
+    stages: tuple[Stages, ...] = ()
 
     __repr__, _repr_html_, _repr_png_, table = text_of, as_html, as_png, table_of
 
@@ -182,6 +186,7 @@ def write_result(result: Result, path: str | Path) -> Path:
                 add_array(entry, name, array)
         add_text(entry, "manifest", to_json(result.manifest))
         add_text(entry, "account", to_json(result.account))
+        add_text(entry, "stages", to_json(result.stages))
         if result.verdict is not None:
             add_text(entry, "verdict", to_json(result.verdict.record()))
         if result.uncertainty is not None:
@@ -270,11 +275,7 @@ def _write_starts(entry: h5py.Group, result: Result) -> None:
     import h5py
 
     starts.create_dataset("failure", data=[score.failure or "" for score in result.scores], dtype=h5py.string_dtype())
-    history = add_group(starts, "history", "NXcollection")
-    for i, columns in enumerate(result.history):
-        one = add_group(history, f"{i:05d}", "NXcollection")
-        for name, values in columns.items():
-            one[name] = np.array([number_of(v) for v in values])
+    write_history(starts, result.history)
 
 
 def _write_uncertainty(entry: h5py.Group, found: Uncertainty) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,9 +24,7 @@ from .cxi import (
     KERNEL,
     MEASURED,
     SMALL_SUM,
-    add_array,
     add_group,
-    add_plot,
     add_text,
     describe_operators,
     link_data,
@@ -49,7 +46,7 @@ if TYPE_CHECKING:
 SCORES = ("r", "r_free", "nll", "deviance", "deviance_free")
 """The numbers of a score, in the order of `Score.of`."""
 
-LOG_SCALE = json.dumps({"signal_scale_type": "log"})  # silx and h5web show the pattern on this scale
+LOG_SCALE = '{"signal_scale_type": "log"}'  # silx and h5web show the pattern on this scale
 
 
 @dataclass(frozen=True)
@@ -184,9 +181,8 @@ def write_result(result: Result, path: str | Path) -> Path:
         for name, array in (("held", result.held), ("spread", result.spread)):
             if array is not None:
                 add_array(entry, name, array)
-        add_text(entry, "manifest", to_json(result.manifest))
-        add_text(entry, "account", to_json(result.account))
-        add_text(entry, "stages", to_json(result.stages))
+        for name, record in (("manifest", result.manifest), ("account", result.account), ("stages", result.stages)):
+            add_text(entry, name, to_json(record))
         if result.verdict is not None:
             add_text(entry, "verdict", to_json(result.verdict.record()))
         if result.uncertainty is not None:
@@ -272,9 +268,7 @@ def _write_starts(entry: h5py.Group, result: Result) -> None:
         add_array(starts, "x0", result.x0).attrs["note"] = "the array that the starts began with"
     for name in SCORES:
         add_array(starts, f"score_{name}", np.array([number_of(getattr(score, name)) for score in result.scores]))
-    import h5py
-
-    starts.create_dataset("failure", data=[score.failure or "" for score in result.scores], dtype=h5py.string_dtype())
+    starts["failure"] = np.array([score.failure or "" for score in result.scores], object)
     write_history(starts, result.history)
 
 
@@ -284,3 +278,23 @@ def _write_uncertainty(entry: h5py.Group, found: Uncertainty) -> None:
         add_plot(entry, "uncertainty", found.relative, "standard deviation over local amplitude, 1: not determined")
     group = entry["uncertainty"] if "uncertainty" in entry else add_group(entry, "uncertainty", "NXcollection")
     add_text(group, "record", to_json(found.record()))
+
+
+def add_array(parent: h5py.Group, name: str, array: NDArray[Any]) -> h5py.Dataset:
+    """A compressed dataset with checksums; a chunk is one 2D slice of one start, as viewers and readers of one start ask for."""
+    chunks = (1,) * (array.ndim - 2) + array.shape[-2:]
+    packed = {"compression": "gzip", "compression_opts": 2, "shuffle": True, "fletcher32": True}
+    return parent.create_dataset(name, data=array, chunks=chunks, **packed)
+
+
+def add_plot(entry: h5py.Group, name: str, array: NDArray[Any] | h5py.Dataset, title: str) -> h5py.Group:
+    """An NXdata group that h5web and silx draw by themselves; a dataset is linked, not copied."""
+    group = add_group(entry, name, "NXdata")
+    group.attrs["signal"], group["title"] = "data", title
+    if isinstance(array, np.ndarray):
+        array = add_array(group, "data", array)
+    else:
+        group["data"] = array
+    if array.ndim == 2:
+        group["data"].attrs["interpretation"] = "image"
+    return group

@@ -71,7 +71,8 @@ class Commands(click.Group):
             from ..plugins.registry import left_out, registered
 
             if args[0] not in (known := registered("commands")):
-                ctx.fail(unknown("command", args[0], known) + left_out("commands"))
+                more = f"to phase a file: retrieve run {args[0]}" if Path(args[0]).is_file() else ""
+                ctx.fail(unknown("command", args[0], known, more=more) + left_out("commands"))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -112,8 +113,9 @@ def main(args: list[str] | None = None) -> Any:
         click.echo("interrupted", err=True)
         sys.exit(130)
     except click.UsageError as error:
-        hint = f" (see `{error.ctx.command_path} --help`)" if error.ctx else ""
-        _tell(f"error: {error.format_message()}{hint}")
+        from .usage import usage_words
+
+        _tell(usage_words(error))
         sys.exit(2)
     except click.ClickException as error:
         _tell(f"error: {error.format_message()}")

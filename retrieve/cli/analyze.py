@@ -10,8 +10,9 @@ from rich.table import Table
 
 from ..errors import InputError
 from .console import PlainConsole
-from .options import limit_options, quiet_option
-from .outputs import check_outputs, chosen_name, force_option, out_option, writing
+from .dry_run import tell_files
+from .options import dry_run_option, limit_options, print_options, quiet_option, verbose_option
+from .outputs import check_outputs, chosen_name, force_option, out_option, replacing_result, writing
 
 OF_CHOICES = ("auto", "starts", "samples")
 
@@ -40,6 +41,8 @@ OF_CHOICES = ("auto", "starts", "samples")
     "--report", type=click.Path(path_type=Path), help="a self-contained HTML page  [default: beside the figures, .html]"
 )
 @limit_options
+@dry_run_option
+@verbose_option
 @quiet_option
 def command(
     files: tuple[Path, ...],
@@ -50,6 +53,8 @@ def command(
     force: bool,
     picture: Path | None,
     report: Path | None,
+    dry_run: bool,
+    verbose: bool,
     quiet: bool,
 ) -> None:
     """Analyse the ensemble in RESULT..., files that `retrieve run` wrote with several --starts or --samples, of one shape.
@@ -60,6 +65,7 @@ def command(
     from ..evaluate.analysis_summary import summary, write_summary
     from ..evaluate.analyze import analyze
     from ..evaluate.verdict import choice_lines
+    from ..files.memory import size_text
     from ..io.results import read_result
     from ..report.analysis_picture import analysis_picture as draw
     from ..report.figure import check_picture
@@ -82,9 +88,17 @@ def command(
     with writing(*targets, force=force):
         with console.status("reading"):
             results = [read_result(file) for file in files]
+        if verbose:
+            print_options({"of": of, "modes": modes, "threshold": threshold}, console)
+        if dry_run:
+            starts, size = sum(len(one.estimates) for one in results), size_text(sum(one.estimates.nbytes for one in results))
+            console.print(f"dry run: {starts} starts of {len(results)} file(s), {size}", markup=False)
+            tell_files(targets, console)
+            return
         with console.status("analysing"):
             made = analyze(results, [file.name for file in files], of=of, modes=modes, threshold=threshold)
-        write_summary(made, targets[0])
+        with replacing_result(targets[0], drawn=targets[1:]):
+            write_summary(made, targets[0])
         draw(made, targets[1])
         write_page(made, targets[2])
     _print(summary(made), console)

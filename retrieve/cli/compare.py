@@ -13,9 +13,9 @@ from rich.console import Console
 from ..errors import InputError
 from ..plugins.flags import complete_solver, solver_from
 from .console import PlainConsole
-from .dry_run import dry_run_option, tell_comparison
+from .dry_run import tell_comparison, tell_files
 from .live import live_option, live_page
-from .options import quiet_option, threads_option
+from .options import dry_run_option, quiet_option, threads_option, verbose_option
 from .outputs import check_outputs, chosen_name, force_option, refuse_present, writing
 from .progress import progress_bar
 from .signals import stopping
@@ -74,13 +74,14 @@ if TYPE_CHECKING:
     help="what works: serial, threads, processes, or a plugin's, as dask:ADDRESS  [processes; serial with one worker]",
 )
 @click.option("--metric", "metrics", multiple=True, help="shown in the table; repeat for more  [complex_correlation]")
-@click.option("--json", "json_", type=click.Path(path_type=Path), help="write everything as JSON")
+@click.option("--json", "--out", "-o", "json_", type=click.Path(path_type=Path), help="write everything as JSON")
 @click.option("--resume", is_flag=True, help="go on from what an earlier run kept beside the JSON, in NAME.rows.jsonl")
 @click.option("--csv", "csv_", type=click.Path(path_type=Path), help="write a line a row")
 @click.option("--report", type=click.Path(path_type=Path), help="write a page, one HTML file")
 @force_option
 @live_option("a button Stop, and the report at its end  [report: comparison.html]")
 @dry_run_option
+@verbose_option
 @quiet_option
 @data_options
 def command(files: tuple[str, ...], quiet: bool, reading: Reading, **given: Any) -> None:
@@ -96,7 +97,7 @@ def command(files: tuple[str, ...], quiet: bool, reading: Reading, **given: Any)
     from ..driver.solve import Budget
     from ..evaluate.compare import compare
     from ..numerics.arrays import cores, find_device
-    from .compare_tables import print_benchmarks, print_tables, write_files
+    from .compare_tables import print_benchmarks, print_settings, print_tables, write_files
 
     console = PlainConsole(quiet=quiet)
     if given["list_"]:
@@ -117,8 +118,11 @@ def command(files: tuple[str, ...], quiet: bool, reading: Reading, **given: Any)
     where = f"{workers} worker(s) of {executor}" if workers > 1 or given["executor"] else "1 process"
     budget = f"{given['starts']} start(s)" if given["seconds"] is None else f"{given['seconds']:g} s an object"
     console.print(f"{len(competitors)} competitors on {count} problems, {budget}, {where} on {device}")
+    if given["verbose"]:
+        print_settings(competitors, given, console)
     if given["dry_run"]:
         tell_comparison(competitors, next(iter(cases)).problem, count, given, workers, console)
+        tell_files([given["json_"], given["csv_"], given["report"]], console)
         return
     outputs = () if given["resume"] else (given["csv_"], given["report"])  # processes that resume write the same
     title = given["benchmark"] or ", ".join(files)
@@ -153,8 +157,7 @@ def command(files: tuple[str, ...], quiet: bool, reading: Reading, **given: Any)
             console.print(f"{store.taken} of {total} were taken from {store.path}", markup=False)
         print_tables(comparison, shown, console)
         if live is not None:
-            live.screen.rest()
-            live.screen.show(stage="the trials are done; tables and the page are written")
+            live.screen.rest("the trials are done; tables and the page are written")
         written = write_files(comparison, given)
         if written:
             console.print("written: " + ", ".join(map(str, written)), markup=False)

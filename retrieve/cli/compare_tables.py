@@ -13,9 +13,24 @@ from rich.table import Table
 
 from ..evaluate.comparison import Comparison
 from ..evaluate.statistics import LEVELS, Paired, Rate, Summary, paired, summarise
+from ..plugins.options import values_of
+from .options import print_options
+from .outputs import replacing_result
 
 TABLE_PAIRS = 20  # lines of paired tests that are printed; all are in the JSON and on the page
 TEXT_COLUMNS = ("σ", "solver", "set", "a", "b", "name", "noise σ")
+
+
+def print_settings(competitors: Mapping[str, Any], given: Mapping[str, Any], console: Console) -> None:
+    """Print every option of each solver, and of the comparison."""
+    from ..solvers.base import Solver
+
+    for label, competitor in competitors.items():
+        if isinstance(competitor, Solver):
+            console.print(f"  {label}:", markup=False)
+            print_options(values_of(competitor), console)
+    console.print("  comparison:")
+    print_options({name: given[name] for name in ("starts", "seed", "ffts", "seconds", "hold_out", "device", "ramp")}, console)
 
 
 def print_tables(comparison: Comparison, metrics: Sequence[str], console: Console) -> None:
@@ -148,7 +163,8 @@ def write_files(comparison: Comparison, given: Mapping[str, Any]) -> list[Path]:
 
     written = []
     if given["json_"] is not None:
-        written.append(write_json(comparison, given["json_"]))
+        with replacing_result(given["json_"]):
+            written.append(write_json(comparison, given["json_"]))
     if given["csv_"] is not None:
         written.append(write_csv(comparison, given["csv_"]))
     if given["report"] is not None:

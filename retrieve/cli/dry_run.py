@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import ceil
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import click
 from rich.console import Console
-
-from .options import Decorator
 
 if TYPE_CHECKING:
     import numpy as np
 
     from ..driver.run_spec import RunSpec
+    from ..priors.training.settings import Training
+    from ..priors.training.state import ProgressMessage
+    from ..priors.training.task import Task
     from ..problem import Problem
 
 TRIAL_SECONDS = 2.0
-"""A start is stopped at the first step after this time."""
-
-dry_run_option: Decorator = click.option(
-    "--dry-run", "-n", is_flag=True, help="tell what would run, how long and in how much memory, from a few steps; write nothing"
-)
+"""A start or a training is stopped at the first step after this time."""
+ENDLESS = 10**9
+"""Objects, seconds or minutes that no trial comes to."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,35 @@ def tell(spec: RunSpec, problem: Problem, x0: np.ndarray | None, workers: int, w
     console.print(f"dry run: {spec.solver.name} on a pattern of {shape}, {spec.starts} start(s), seed {spec.seed}", markup=False)
     console.print(f"  {forecast(spec, problem, x0).words(spec.starts or 1, workers)}", markup=False)
     console.print(f"  would write: {written or 'nothing'}", markup=False)
+
+
+def tell_files(files: Iterable[Path | None], console: Console) -> None:
+    """Print the files that a command would write; None stands for one that is not wanted."""
+    named = ", ".join(str(path) for path in files if path is not None)
+    console.print(f"  would write: {named or 'nothing'}", markup=False)
+
+
+def tell_training(task: Task, settings: Training, files: Iterable[Path], device: str, console: Console) -> None:
+    """Print the speed and the memory of a training, from a few steps in a folder of their own, and what it would write."""
+    from ..files.memory import size_text
+    from ..priors.training import loop
+
+    seen: list[tuple[float, int]] = []
+
+    def enough(message: ProgressMessage) -> bool:
+        seen.append((message.seconds, message.objects))
+        return message.seconds - seen[0][0] > TRIAL_SECONDS
+
+    endless = replace(settings, objects=ENDLESS, minutes=None, validate_every=ENDLESS, checkpoint_every=ENDLESS)
+    with TemporaryDirectory() as folder, suppress(KeyboardInterrupt):
+        loop.train(task, endless, folder, device=device, on_step=enough)
+    (begin, first), (end, last) = seen[0], seen[-1]
+    rate = (last - first) / (end - begin)
+    minutes = settings.minutes if settings.objects is None else min(settings.objects / rate / 60, settings.minutes or ENDLESS)
+    assert minutes is not None
+    memory = "" if (most := _most_memory()) is None else f", {size_text(most)} of memory"
+    console.print(f"dry run: about {rate:.3g} objects a second, {_duration(60 * minutes)} in all{memory}", markup=False)
+    tell_files(files, console)
 
 
 def tell_comparison(

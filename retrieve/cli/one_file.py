@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from ..errors import InputError, RetrieveError
-from .outputs import check_outputs, drawn_of, remove_drawn
+from .outputs import check_outputs, replacing_result
 from .source import Reading
 
 if TYPE_CHECKING:
@@ -24,6 +24,24 @@ if TYPE_CHECKING:
 
 AVERAGES = {"best": 1, "mean": 1, "common-mode": 2}
 """Ways to make the object, and the starts that each needs at least."""
+
+OTHER_FORMATS = (
+    ".npz",
+    ".npy",
+    ".mat",
+    ".tif",
+    ".tiff",
+    ".png",
+    ".pdf",
+    ".json",
+    ".csv",
+    ".html",
+    ".txt",
+    ".vti",
+    ".edf",
+    ".cbf",
+)
+"""Endings that promise something else than HDF5."""
 
 Solve = Callable[["RunSpec", "Problem", "np.ndarray | None", Path], "Result"]
 """Solves a problem, from the run, the problem, an array to begin with, and a folder that keeps finished starts."""
@@ -46,15 +64,16 @@ class Targets(NamedTuple):
         """Raise `InputError` unless each can be written, is not the input and, without `force`, is not there yet."""
         from ..report.figure import check_picture
 
+        check_outputs(self, [file] if file else [], force)
+        if self.result.suffix.lower() in OTHER_FORMATS:
+            raise InputError(f"--out {self.result}: a result is written as CXI, which is HDF5; end it in .cxi")
         if self.picture is not None:
             check_picture(self.picture)
-        check_outputs(self, [file] if file else [], force)
 
     def write(self, result: Result) -> None:
         """Write the result, then the picture, the page and the copy. Those of a result that it replaces go."""
-        old = drawn_of(self.result, self.picture, self.page)
-        result.save(self.result)
-        remove_drawn(old)
+        with replacing_result(self.result, drawn=[self.picture, self.page]):
+            result.save(self.result)
         self._draw(result, self.picture, self.page)
         if self.copy is not None:
             try:
@@ -132,7 +151,7 @@ class FileRun:
         spec = replace(spec, strict=spec.starts == 1)
         least = spec.keep if spec.averaging == "common-mode" and spec.keep else AVERAGES[spec.averaging or "best"]
         if (spec.starts or 1) < least:
-            raise click.UsageError(f"--average {spec.averaging} keeps {least} starts; --starts {spec.starts} is too few")
+            raise click.UsageError(f"--average {spec.averaging} takes {least} starts or more; --starts {spec.starts} is too few")
         return Opened(spec, problem, x0)
 
 

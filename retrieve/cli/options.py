@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
+from rich.console import Console
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 quiet_option: Decorator = click.option("--quiet", "-q", is_flag=True, help="print nothing but errors")
+verbose_option: Decorator = click.option("--verbose", "-v", is_flag=True, help="also print every option in force")
+dry_run_option: Decorator = click.option(
+    "--dry-run", "-n", is_flag=True, help="tell what would run, how long and in how much memory, and the files; write nothing"
+)
+
+
+def print_options(values: Mapping[str, Any], console: Console) -> None:
+    """Print every option with its value in force; None, which leaves it open, is left out."""
+    for name, value in values.items():
+        if value is not None:
+            console.print(f"  --{name.replace('_', '-')} {value}", markup=False)
 
 
 def with_options(*options: Decorator) -> Decorator:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -104,16 +104,12 @@ def writing(*outputs: Path | None, force: bool = True) -> Iterator[None]:
         yield
 
 
-def drawn_of(result: Path, *others: Path | None) -> list[Path]:
-    """Pictures and pages of a result that is there and will be replaced: those beside it, and `others`."""
-    if not result.exists():
-        return []
-    beside = [result.with_suffix(ending) for ending in DRAWN]
-    return [path for path in dict.fromkeys([*beside, *others]) if path is not None and path != result and path.is_file()]
-
-
-def remove_drawn(paths: Iterable[Path]) -> None:
-    """Remove pictures and pages of a result that has just been replaced."""
-    for path in paths:
-        with suppress(OSError):
-            path.unlink()
+@contextmanager
+def replacing_result(*results: Path, drawn: Iterable[Path | None] = ()) -> Iterator[None]:
+    """Write results within. The pictures and pages of those that they replace then go: those beside them, and `drawn`."""
+    there = [result for result in results if result.exists()]
+    beside = [result.with_suffix(ending) for result in there for ending in DRAWN]
+    old = [path for path in (*beside, *(drawn if there else ())) if path is not None and path not in results and path.is_file()]
+    yield
+    for path in old:
+        path.unlink(missing_ok=True)

@@ -15,14 +15,15 @@ from rich.progress import BarColumn, Progress, TaskID, TimeRemainingColumn
 
 from ..errors import InputError
 from ..plugins.flags import flags, given_flags, split_spec
-from ..plugins.options import build, options_of
+from ..plugins.options import build, options_of, values_of
 from ..plugins.registry import available, find
 from ..prepare.pulses import Pulses
 from ..prepare.scan import Scan
 from .console import PlainConsole, Words
+from .dry_run import tell_files
 from .experiment import experiment_options, given_experiment
-from .options import limit_options, quiet_option, with_options
-from .outputs import check_outputs, chosen_name, drawn_of, force_option, out_option, remove_drawn, writing
+from .options import dry_run_option, limit_options, print_options, quiet_option, verbose_option, with_options
+from .outputs import check_outputs, chosen_name, force_option, out_option, replacing_result, writing
 from .source import MASK_CONVENTION
 
 if TYPE_CHECKING:
@@ -58,9 +59,8 @@ _prepare_options = with_options(
     force_option,
     click.option("--picture", type=click.Path(path_type=Path), help="before and after  [default: beside the pattern, .png]"),
     click.option("--no-picture", is_flag=True, help="draw no picture"),
-    click.option(
-        "--dry-run", "-n", is_flag=True, help="tell the frames, the memory and the files that would be written; write none"
-    ),
+    dry_run_option,
+    verbose_option,
     quiet_option,
 )
 
@@ -86,6 +86,7 @@ def pulses(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
 
     console = PlainConsole(quiet=quiet)
     options: Pulses = build(Pulses, given_flags(given))
+    _print_options(options, given, console)
     count = len(options.slices())
     targets, picture = _targets(files, given, count)
     with writing(*targets, force=given["force"]):
@@ -97,10 +98,9 @@ def pulses(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
                 raise InputError(f"{len(more) + 1} scans are no pulse train; give one of them, or `retrieve prepare scan`")
             calibration = read_calibration(frames.shape, frames.always, **_calibration(given))
             train = prepare_pulses(frames, options, calibration, **settings)
-        old = [path for target in targets for path in drawn_of(target, picture)]
-        for problem, target in zip(train.problems, targets, strict=True):
-            _write(problem, target)
-        remove_drawn(old)
+        with replacing_result(*targets, drawn=[picture, _shared_picture(targets)]):
+            for problem, target in zip(train.problems, targets, strict=True):
+                _write(problem, target)
         if picture is not None:
             train_picture(train, picture)
     _report(train.steps, [*targets, picture], console)
@@ -150,6 +150,7 @@ def scan(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
 
     console = PlainConsole(quiet=quiet)
     options: Scan = build(Scan, given_flags(given))
+    _print_options(options, given, console)
     applied = [build(find("preparations", name), stated) for name, stated in (split_spec(s, "--apply") for s in given["applied"])]
     [target], picture = _targets(files, given, 1)
     with writing(target, force=given["force"]):
@@ -157,11 +158,14 @@ def scan(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
             if given["dry_run"]:
                 _tell(scans, [target, picture], console)
                 return
+            if len(scans) == 1 and scans[0].shape[0] == 1:
+                raise InputError(
+                    f"{files[0]} holds one frame; a rocking scan has one a step. Phase a single pattern: retrieve run"
+                )
             calibration = read_calibration(scans[0].shape, scans[0].ever, **_calibration(given))
             made = prepare_scan(scans, options, calibration, applied=applied, **settings)
-        old = drawn_of(target, picture)
-        _write(made.problem, target)
-        remove_drawn(old)
+        with replacing_result(target, drawn=[picture]):
+            _write(made.problem, target)
         if picture is not None:
             scan_picture(made, picture)
     _report(made.steps, [target, picture], console)
@@ -169,6 +173,13 @@ def scan(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
 
 
 scan.params += flags(Scan)
+
+
+def _print_options(options: Pulses | Scan, given: dict[str, Any], console: Console) -> None:
+    """With -v every option in force."""
+    if given["verbose"]:
+        own = ("key", "axis", "dark", "gain", "flat", "background", "mask", "mask_convention", "bad_pixels")
+        print_options({**{name: given[name] for name in own}, **values_of(options)}, console)
 
 
 @contextmanager
@@ -185,7 +196,8 @@ def _opened(
         _progress(console, quiet) as on_block,
     ):
         for frames in scans:
-            console.print("{} frames of {}×{} px in {}".format(*frames.shape, frames.source), markup=False)
+            number = "1 frame" if frames.shape[0] == 1 else f"{frames.shape[0]} frames"
+            console.print("{} of {}×{} px in {}".format(number, *frames.shape[1:], frames.source), markup=False)
         check_axes = given["axis"] is None and not source_of(files[0]).loader
         yield scans, {"bad_pixels": given["bad_pixels"], "check_axes": check_axes, "on_block": on_block}
 
@@ -202,7 +214,7 @@ def _targets(files: Sequence[str], given: dict[str, Any], count: int) -> tuple[l
     sources = [source_of(file) for file in files]
 
     def targets_of(out: Path) -> list[Path]:
-        return [out] if count == 1 else [out.with_name(f"{out.stem}-{k + 1}{out.suffix}") for k in range(count)]
+        return [out] if count == 1 else [out.with_name(f"{out.stem}-{k}{out.suffix}") for k in range(1, count + 1)]
 
     def picture_of(out: Path) -> Path | None:
         return None if given["no_picture"] else given["picture"] or out.with_suffix(".png")
@@ -218,6 +230,12 @@ def _targets(files: Sequence[str], given: dict[str, Any], count: int) -> tuple[l
         check_picture(picture)
     check_outputs([*targets, picture], [source.path for source in sources], given["force"])
     return targets, picture
+
+
+def _shared_picture(targets: Sequence[Path]) -> Path:
+    """The default place of the picture that several patterns share; beside a single one."""
+    first = targets[0]
+    return first.with_name(first.stem.removesuffix("-1") + ".png") if len(targets) > 1 else first.with_suffix(".png")
 
 
 def _write(problem: Problem, target: Path) -> None:
@@ -239,7 +257,7 @@ def _tell(scans: Sequence[Frames], targets: Sequence[Path | None], console: Cons
         console.print(
             f"dry run: {frames.shape[0]} frames, {size} in single precision, about {seconds:.2g} s to read", markup=False
         )
-    console.print("  would write: " + ", ".join(str(path) for path in targets if path is not None), markup=False)
+    tell_files(targets, console)
 
 
 def _report(steps: Sequence[str], written: Sequence[Path | None], console: Console) -> None:

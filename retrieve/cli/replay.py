@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from ..errors import InputError
-from .outputs import check_outputs, writing
+from .outputs import check_outputs, replacing_result, writing
 from .signals import stopping
 from .solving import run_spec
 from .source import Reading
@@ -61,7 +61,8 @@ def replayed(
     with writing(out, force=force), stopping():
         result = run_spec(spec, problem, console, quiet, x0=before.x0)
         if out is not None:
-            result.save(out)
+            with replacing_result(out):
+                result.save(out)
     for line in compared(before, result):
         console.print(line, markup=False, soft_wrap=True)
     return 0 if same(before, result) else 1

@@ -25,7 +25,7 @@ WHAT = ("fig2", "fig3", "fig4", "fig5", "fig6", "speed")
 @click.option("--samples", type=click.IntRange(2), help="of the posterior, in fig5  [100, quick: 12]")
 @click.option("--workers", type=click.IntRange(1), help="processes that share the objects  [the cores]")
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("reproduced"), show_default=True, help="folder"
+    "--out", "-o", type=click.Path(path_type=Path, file_okay=False), default=Path("reproduced"), show_default=True, help="folder"
 )
 @click.option("--resume", is_flag=True, help="go on from the runs that an earlier call kept in the folder, in runs.jsonl")
 @quiet_option

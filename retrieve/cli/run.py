@@ -13,21 +13,22 @@ from ..plugins.flags import SolverCommand, complete_solver, given_flags, solver_
 from ..plugins.options import values_of
 from . import plain
 from .console import PlainConsole
-from .dry_run import dry_run_option, tell
+from .dry_run import tell
 from .live import live_option, live_page
 from .one_file import AVERAGES, FileRun, Row, Targets
-from .options import quiet_option, threads_option
+from .options import dry_run_option, print_options, quiet_option, threads_option, verbose_option
 from .outputs import chosen_name, force_option, out_option, refuse_present, writing
 from .signals import stopping
 from .solving import Workers, run_spec
 from .source import Reading, data_options
 
 if TYPE_CHECKING:
-    from ..driver.run_spec import RunSpec
     from ..io.result import Result
 
 SPECIFIED = ("starts", "seed", "hold_out", "agree", "samples", "device", "averaging", "keep")
 """Options of the command that are fields of a `RunSpec`."""
+OPTIONS = {"averaging": "average"}
+"""Their names on the command line, where they differ."""
 
 STDOUT = "-"
 BESIDE = ""
@@ -120,7 +121,7 @@ BESIDE = ""
 @click.option("--require", type=click.Choice(["solved"]), help="exit with status 1 unless the verdict is this")
 @live_option("buttons Stop and Keep, and the report at its end")
 @dry_run_option
-@click.option("--verbose", "-v", is_flag=True, help="also print every option of the solver and of the run")
+@verbose_option
 @quiet_option
 @data_options
 def command(files: tuple[str, ...], solver: str, replay: Path | None, quiet: bool, reading: Reading, **given: Any) -> None:
@@ -134,6 +135,7 @@ def command(files: tuple[str, ...], solver: str, replay: Path | None, quiet: boo
     from ..driver.run_spec import Budget, RunSpec
     from .many_files import check_rows, run_many
     from .planning import is_pattern
+    from .usage import check_files
 
     console = PlainConsole(quiet=quiet or given["json_"] == STDOUT)
     if replay is not None:
@@ -147,6 +149,7 @@ def command(files: tuple[str, ...], solver: str, replay: Path | None, quiet: boo
         raise SystemExit(replayed(replay, given["out"], console, quiet, named, given["force"]))
     if not files:
         raise click.UsageError("name a FILE, an example such as example:crystal3d, or --replay RESULT")
+    check_files(files, click.get_current_context())
     check_rows(given["json_"])
     if given["live"] and given["report"] is None:
         given["report"] = BESIDE
@@ -160,7 +163,8 @@ def command(files: tuple[str, ...], solver: str, replay: Path | None, quiet: boo
     if len(files) > 1 or is_pattern(files[0]):
         raise click.UsageError("many files go into a folder; add --out-dir DIR")
     if given["verbose"]:
-        _print_options(spec, given, console)
+        own = {OPTIONS.get(name, name): given[name] for name in (*SPECIFIED, "seconds", "ffts", "workers", "executor")}
+        print_options({**values_of(spec.solver), **own}, console)
     one = FileRun(files[0], spec, reading, _targets(files[0], given), given["beginning"])
     if given["dry_run"]:
         opened = one.open()
@@ -186,7 +190,7 @@ def _phase(one: FileRun, given: dict[str, Any], console: Console) -> None:
         if live is not None:
             live.end(told + str(one.targets), one.targets.page)
     console.print(told + str(one.targets), markup=False)
-    _summary(result, console)
+    _summary(result, console, request.keeps)
     write_rows([Row.of(one.file, result, one.targets)], given["json_"])
     if result.interrupted:
         raise SystemExit(130)
@@ -195,15 +199,6 @@ def _phase(one: FileRun, given: dict[str, Any], console: Console) -> None:
             f"--require {given['require']}: the verdict is {result.verdict.label}: {plain(result.verdict.words)}", err=True
         )
         raise SystemExit(1)
-
-
-def _print_options(spec: RunSpec, given: dict[str, Any], console: Console) -> None:
-    """Every option of the solver and of the run, as it is in force."""
-    for name, value in values_of(spec.solver).items():
-        console.print(f"  --{name.replace('_', '-')} {value}", markup=False)
-    for name in (*SPECIFIED, "seconds", "ffts", "workers", "executor"):
-        if given[name] is not None:
-            console.print(f"  {name.replace('_', '-')}: {given[name]}", markup=False)
 
 
 def _targets(file: str, given: dict[str, Any]) -> Targets:
@@ -231,7 +226,7 @@ def _targets(file: str, given: dict[str, Any]) -> Targets:
     return targets
 
 
-def _summary(result: Result, console: Console) -> None:
+def _summary(result: Result, console: Console, kept: bool) -> None:
     from ..evaluate.verdict import account_lines
 
     deviances = {
@@ -264,6 +259,8 @@ def _summary(result: Result, console: Console) -> None:
     console.print(f"{cost.seconds:.1f} s, {cost.steps} steps, {cost.ffts} transforms{networks}")
     if result.samples is not None:
         console.print(f"{len(result.samples)} posterior samples; the spread is theirs")
+    elif kept:
+        console.print(f"kept as it was, after {len(result.scores)} of {result.manifest['starts']} start(s)")
     elif len(result.scores) < result.manifest["starts"] and not result.interrupted:
         console.print(f"the best starts agree; {result.manifest['starts'] - len(result.scores)} of the starts were not needed")
     if result.uncertainty is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -14,8 +16,9 @@ from ..errors import InputError
 from ..plugins.flags import flags, given_flags
 from ..plugins.options import build, changed, options_of, renamed_options, values_of
 from .console import PlainConsole
-from .options import quiet_option, with_options
-from .outputs import check_outputs, chosen_name, force_option, out_option, writing
+from .dry_run import tell_files
+from .options import dry_run_option, print_options, quiet_option, verbose_option, with_options
+from .outputs import check_outputs, chosen_name, force_option, out_option, replacing_result, writing
 
 if TYPE_CHECKING:
     from ..simulate import ObjectSet
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 OUTPUT_FORMATS = ("cxi", "npz")
 
 _simulate_options = with_options(
-    click.option("--count", "-n", type=click.IntRange(1), default=1, show_default=True, help="objects to make"),
+    click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="objects to make"),
     click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="seed of objects and noise"),
     click.option("--first", type=click.IntRange(0), default=0, show_default=True, help="number of the first object"),
     out_option("a directory, or one .cxi or .npz file  [default: NAME, numbered if its files are there]"),
@@ -34,8 +37,25 @@ _simulate_options = with_options(
         type=click.Choice(OUTPUT_FORMATS),
         help="cxi: a file for each object; npz: all in one  [default: as --out ends, else cxi]",
     ),
+    dry_run_option,
+    verbose_option,
     quiet_option,
 )
+
+
+class SetCommand(click.Command):
+    """The command of one set; a number alone is not taken for the number of objects."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, and name the option that a lone number wants."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            if found := re.fullmatch(r"Got unexpected extra argument \((\d+)\)", error.message):
+                raise click.UsageError(
+                    f"{found[1]}: not expected here; for so many objects write --count {found[1]}", ctx
+                ) from error
+            raise
 
 
 class Sets(click.Group):
@@ -60,7 +80,9 @@ class Sets(click.Group):
         changes = ", ".join(f"{key}={value}" for key, value in _own(chosen).items())
         doc = (type(chosen).__doc__ or "").split("\n\n")[0].strip()
         text = f"{doc}\n\n{name} sets {changes} unless given." if changes else doc
-        made = click.command(name, help=text, short_help=changes or doc)(_simulate_options(partial(simulate, name)))
+        made = click.command(name, cls=SetCommand, help=text, short_help=changes or doc)(
+            _simulate_options(partial(simulate, name))
+        )
         made.params += flags(type(chosen)) + flags(Noise)
         return made
 
@@ -76,7 +98,17 @@ def command() -> None:
 
 
 def simulate(
-    name: str, count: int, seed: int, first: int, out: Path | None, kind: str | None, force: bool, quiet: bool, **given: Any
+    name: str,
+    count: int,
+    seed: int,
+    first: int,
+    out: Path | None,
+    kind: str | None,
+    force: bool,
+    quiet: bool,
+    dry_run: bool,
+    verbose: bool,
+    **given: Any,
 ) -> None:
     """Make, measure and write objects `first` to `first + count − 1`."""
     from ..io.result import write_problem
@@ -90,14 +122,22 @@ def simulate(
     chosen = changed(object_set(name), {key: text for key, text in asked.items() if key not in measured})
     numbered = range(first, first + count)
     target, kind = _target(name, numbered, out, kind, force)
-    chosen.problem(first, seed, noise)  # refuses what cannot be measured before anything is written
+    begun = time.perf_counter()
+    one = chosen.problem(first, seed, noise)  # refuses what cannot be measured before anything is written
+    if verbose:
+        print_options({"count": count, "seed": seed, "first": first, **values_of(chosen), **values_of(noise)}, console)
+    if dry_run:
+        seconds, shape = count * (time.perf_counter() - begun), "×".join(map(str, one.amplitude.shape))
+        console.print(f"dry run: {count} object(s) of {name}, {shape}, about {seconds:.2g} s, from the first", markup=False)
+        tell_files([target], console)
+        return
     numbers = track(numbered, name, console=console, disable=quiet)
     if kind == "npz":
-        with writing(target, force=force):
+        with writing(target, force=force), replacing_result(target):
             write_stack([chosen.problem(number, seed, noise) for number in numbers], target)
     elif target.suffix == ".cxi":
-        with writing(target, force=force):
-            write_problem(chosen.problem(first, seed, noise), target)
+        with writing(target, force=force), replacing_result(target):
+            write_problem(one, target)
     else:
         from ..files import make_folder
 
@@ -106,7 +146,8 @@ def simulate(
         ends = {files[numbered[0]], files[numbered[-1]]}  # of two processes with numbers in common one meets an end of the other
         with writing(*ends, force=force):
             for number in numbers:
-                with nullcontext() if files[number] in ends else writing(files[number], force=force):
+                held = nullcontext() if files[number] in ends else writing(files[number], force=force)
+                with held, replacing_result(files[number]):
                     write_problem(chosen.problem(number, seed, noise), files[number])
     console.print(f"written: {count} of {name}, seed {seed}, in {target}", markup=False)
 

@@ -9,11 +9,12 @@ import click
 
 from ..errors import InputError
 from ..plugins.flags import flags, given_flags
-from ..plugins.options import build
+from ..plugins.options import build, values_of
 from ..simulate.pulses import PulseTrain
 from .console import PlainConsole
-from .options import quiet_option
-from .outputs import check_outputs, chosen_name, force_option, out_option, writing
+from .dry_run import tell_files
+from .options import dry_run_option, print_options, quiet_option, verbose_option
+from .outputs import check_outputs, chosen_name, force_option, out_option, replacing_result, writing
 
 
 @click.command("pulses", short_help="raw frames of a pulse train, some of them bad")
@@ -22,8 +23,12 @@ from .outputs import check_outputs, chosen_name, force_option, out_option, writi
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="seed of object and train")
 @out_option("an HDF5 file  [default: pulses.h5, numbered if that is there]")
 @force_option
+@dry_run_option
+@verbose_option
 @quiet_option
-def command(name: str, number: int, seed: int, out: Path | None, force: bool, quiet: bool, **given: Any) -> None:
+def command(
+    name: str, number: int, seed: int, out: Path | None, force: bool, quiet: bool, dry_run: bool, verbose: bool, **given: Any
+) -> None:
     """Make a train of raw detector frames of one object, with calibration, stray light, gaps and planted bad pulses.
 
     The file holds frames, dark, gain, flat, background and mask. Under known/ are truth, support, and the good pulses.
@@ -37,9 +42,16 @@ def command(name: str, number: int, seed: int, out: Path | None, force: bool, qu
     check_outputs([out], force=force)
     console = PlainConsole(quiet=quiet)
     train = build(PulseTrain, given_flags(given))
+    if verbose:
+        print_options({"set": name, "object": number, "seed": seed, **values_of(train)}, console)
+    if dry_run:
+        console.print(f"dry run: {train.frames} pulses of object {number} of {name}", markup=False)
+        tell_files([out], console)
+        return
     with writing(out, force=force), console.status(f"{train.frames} pulses"):
         made = record(object_set(name), train, seed, number)
-        write_recording(made, out)
+        with replacing_result(out):
+            write_recording(made, out)
     bad = int((~made.good).sum())
     pulses = f"{train.frames} pulses of object {number} of {name}, seed {seed}, {bad} of them bad"
     console.print(f"written: {pulses}, in {out}", markup=False)

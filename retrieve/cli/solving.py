@@ -79,8 +79,7 @@ def run_spec(
             kept=kept,
         )
     if live is not None:
-        live.screen.rest()
-        live.screen.show(stage="the starts are done; they are judged, and the result is written")
+        live.screen.rest("the starts are done; they are judged, and the result is written")
     return _judged(result, spec, console)
 
 

@@ -35,7 +35,7 @@ class LikelihoodType(click.ParamType):
         try:
             kind = find("likelihoods", name)
         except InputError as error:
-            self.fail(f"{error}, auto; write it like gaussian:0.05", param, ctx)
+            self.fail(f"{error} (auto takes it from the data; a number follows a colon: gaussian:0.05)", param, ctx)
         first = next(iter(options_of(kind)), None)
         if colon and first is None:
             self.fail(f"{value!r}: {name} takes no number; write --likelihood {name}", param, ctx)

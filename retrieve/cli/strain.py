@@ -11,12 +11,13 @@ from rich.table import Table
 
 from ..errors import InputError
 from ..plugins.flags import flags, given_flags
-from ..plugins.options import build
+from ..plugins.options import build, values_of
 from ..strain.options import Measure
 from .console import PlainConsole
+from .dry_run import tell_files
 from .experiment import experiment_from, experiment_options
-from .options import limit_options, quiet_option
-from .outputs import check_outputs, chosen_name, drawn_of, force_option, out_option, remove_drawn, writing
+from .options import dry_run_option, limit_options, print_options, quiet_option, verbose_option
+from .outputs import check_outputs, chosen_name, force_option, out_option, replacing_result, writing
 
 if TYPE_CHECKING:
     from ..strain.record import Strain
@@ -35,15 +36,18 @@ ROUNDING = 1e-8
 @click.option("--picture", type=click.Path(path_type=Path), help="the picture  [default: beside the maps, .png]")
 @click.option("--report", type=click.Path(path_type=Path), help="a self-contained HTML page with the crystal in 3D")
 @click.option("--no-picture", is_flag=True, help="draw no picture")
+@dry_run_option
+@verbose_option
 @quiet_option
 def command(file: Path, **given: Any) -> None:
     """Measure displacement and strain along Q of the crystal in RESULT, which `retrieve run` wrote from a rocking scan.
 
     Facts of the experiment come from RESULT; options replace them. With several starts, every map and figure has a spread.
     """
+    from ..files.memory import size_text
     from ..io.results import read_result
     from ..strain.files import write_cxi, write_json, write_paraview
-    from ..strain.measure import strain_of
+    from ..strain.measure import check_measurable, strain_of
 
     options: Measure = build(Measure, given_flags(given))
     out, vti, table, picture = _targets(file, given)
@@ -54,11 +58,18 @@ def command(file: Path, **given: Any) -> None:
         with console.status("reading"):
             result = read_result(file)
             experiment = experiment_from(result.problem.meta, given, result.object.shape[0])
+        if given["verbose"]:
+            print_options(values_of(options), console)
+        if given["dry_run"]:
+            check_measurable(result, experiment)
+            shape, size = "×".join(map(str, result.object.shape)), size_text(result.estimates.nbytes)
+            console.print(f"dry run: {len(result.estimates)} start(s) of {shape}, {size}", markup=False)
+            tell_files(targets, console)
+            return
         with console.status("measuring"):
             strain = strain_of(result, experiment, options)
-        old = drawn_of(out, picture, report)
-        write_cxi(strain, out)
-        remove_drawn(old)
+        with replacing_result(out, drawn=[picture, report]):
+            write_cxi(strain, out)
         write_paraview(strain, vti)
         write_json(strain, table)
         if picture is not None:

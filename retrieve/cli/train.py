@@ -14,9 +14,10 @@ import click
 from ..driver.stopping import Request, must_keep, must_stop
 from ..errors import InputError, RetrieveError
 from ..plugins.flags import flags, given_flags
-from ..plugins.options import build, changed, options_of, unknown
+from ..plugins.options import build, changed, options_of, unknown, values_of
 from .console import PlainConsole
 from .live import live_option, live_page
+from .options import dry_run_option, print_options, quiet_option, verbose_option
 from .signals import stopping
 from .train_progress import live_training
 
@@ -32,14 +33,16 @@ DEFAULT = "films2d"
 
 _OPTIONS = (
     click.argument("source", default=DEFAULT),
-    click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="of all that is written"),
+    click.option("--out", "-o", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="of all that is written"),
     click.option("--name", help="of the weights, FOLDER/NAME.safetensors  [default: SOURCE-KIND]"),
     click.option("--init", metavar="WEIGHTS", help="weights to start from, a name or a file; the network is then theirs"),
     click.option("--data-seed", type=click.IntRange(0), help="of simulated objects  [default: 1000000, or as before]"),
     click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="a CPU or card"),
     click.option("--threads", type=click.IntRange(1), help="of a CPU  [default: its cores]"),
     live_option("buttons Stop and Keep, and a page at its end, FOLDER/training.html"),
-    click.option("--quiet", "-q", is_flag=True, help="print nothing but errors"),
+    dry_run_option,
+    verbose_option,
+    quiet_option,
 )
 
 
@@ -135,13 +138,20 @@ def _train(
         state = "is finished; a larger --minutes or --objects continues it" if done >= 1 else f"continues at {int(100 * done)}%"
         console.print(f"{out} {state}: {_amount(before['objects'], before['seconds'])}", markup=False)
     del before
+    if given["verbose"]:
+        print_options({**values_of(options), **values_of(settings)}, console)
+    if given["dry_run"]:
+        from .dry_run import tell_training
+
+        tell_training(task, settings, [out / f"{name}.safetensors", out / "checkpoint.pt", out / "log.csv"], device, console)
+        return
     lead = f"{options.kind} of {size / 1e6:.2f} M weights, on {device}, {source}"
     with live_page(live and first, f"Training of {name}", request, quiet) as page:
         watch = None if page is None else page.training(f"Training of {name}", lead, out)
 
         def written(words: str, card: dict[str, Any] | None = None) -> None:
             if page is not None and watch is not None:
-                page.screen.rest()
+                page.screen.rest("the page is written")
                 report = watch.write(out / "training.html", words, card)
                 console.print(f"page: {report}", markup=False)
                 page.end(words, report)
@@ -210,7 +220,7 @@ def _source(text: str, seed: int | None, before: dict[str, Any] | None) -> Sourc
         return Folder(text)
     if Path(text).exists() or "/" in text:
         raise InputError(f"{text} is no folder; give a folder of objects, or the name of a simulated set")
-    raise InputError(f"{unknown('set', name, set_names())}; or give a folder of objects")
+    raise InputError(unknown("set", name, set_names(), more="or give a folder of objects"))
 
 
 def _file_name(name: str) -> str:

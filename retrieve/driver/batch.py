@@ -21,6 +21,7 @@ from ..problem.scoring import Score, Scorer
 from ..provenance import sha256_of_array
 from ..solvers.base import Solver, Step, Streams
 from .batch_result import Batch, concatenate
+from .history import History
 from .progress import Progress, estimate_of, looking
 from .run_spec import Budget, RunSpec, Stops
 from .stopping import must_stop
@@ -159,8 +160,7 @@ def _run(solver: Solver, context: RunContext, numbers: Sequence[int], x0: np.nda
     n, interrupted, cut, total = 0, False, False, solver.total
     step: Step | None = None
     networks = 0.0
-    history: dict[str, list[list[float]]] = {"step": [], "r": [], "r_free": []}
-    r = free = np.full(len(rng), np.nan)
+    history = History(len(rng))
 
     def start(rng: Streams) -> Array:
         return solver.start(working, rng) if x0 is None else context.where.put(x0.copy())
@@ -169,7 +169,6 @@ def _run(solver: Solver, context: RunContext, numbers: Sequence[int], x0: np.nda
     counting.ffts = 0
     steps = iter(solver.steps(working, begin.pop(), rng))
     shape, bounded = (len(rng), *working.shape), context.bounded
-    lowest = (math.nan, math.nan)
     while (made := next(steps, None)) is not None:
         step, made, n = made if isinstance(made, Step) else Step(made), None, n + 1  # nothing but `step` holds it
         if (given := getattr(step.x, "shape", None)) != shape:
@@ -177,11 +176,13 @@ def _run(solver: Solver, context: RunContext, numbers: Sequence[int], x0: np.nda
         networks += step.evaluations
         total = step.total or total
         if n % spec.score_every == 0:
-            r, free = _take(history, context.scorer, n, step)
-            lowest = (_least(r), _least(free))
+            history.add(n, *context.scorer(step.x, step.detector, step.support))
+        stage = step.stage or solver.name
+        history.enter(n, stage)
         if context.on_step is not None:
-            with looking(partial(estimate_of, step, free if math.isfinite(lowest[1]) else r)) as look:
-                told = (numbers[0], spec.starts or 1, n, total, step.stage or solver.name, *lowest, step.share, look)
+            lowest = history.lowest()
+            with looking(partial(estimate_of, step, history.free if math.isfinite(lowest[1]) else history.r)) as look:
+                told = (numbers[0], spec.starts or 1, n, total, stage, *lowest, step.share, look)
                 interrupted = bool(context.on_step(Progress(*told)))
         interrupted = interrupted or must_stop()
         spent = (n, counting.ffts // len(rng), time.perf_counter() - begun, networks) if bounded else None
@@ -195,13 +196,13 @@ def _run(solver: Solver, context: RunContext, numbers: Sequence[int], x0: np.nda
         step = Step(start(Streams.of(spec.seed, numbers)))
     if step is None:
         raise SolverError(f"solver {solver.name} ends after {n} steps without a last one; check where it says `more`")
-    if history["step"][-1:] != [[float(n)] * len(rng)]:
-        r, free = _take(history, context.scorer, n, step)
+    if history.step != n:
+        history.add(n, *context.scorer(step.x, step.detector, step.support))
     cost = Cost(counting.ffts, round(networks * len(rng)), time.perf_counter() - begun, n)
     step = step._replace(x=step.estimate)  # lets go of what lies outside the support
     refined = working.replace(detector=step.detector or working.detector)
     estimate = to_numpy(step.x).astype(np.complex64, copy=step.support is None)
-    scores = context.scorer.scores(step.x, refined.detector, np.stack([r, free]))
+    scores = context.scorer.scores(step.x, refined.detector, np.stack([history.r, history.free]))
     support = None if step.support is None else np.array(np.broadcast_to(to_numpy(step.support), estimate.shape))
     inside = [None] * len(rng) if support is None or interrupted else support
     ends = zip(scores, estimate, inside, numbers, strict=True)
@@ -215,26 +216,15 @@ def _run(solver: Solver, context: RunContext, numbers: Sequence[int], x0: np.nda
         estimate,
         support,
         scores,
-        [{name: [row[k] for row in rows] for name, rows in history.items()} for k in range(len(numbers))],
+        history.columns(),
         _kernels(refined, len(numbers)),
         cost,
         interrupted,
         dict.fromkeys(numbers, n if cut else None),
         [tuple(lines) for lines in step.account or [()] * len(numbers)],
         step.excluded,
+        stages=history.stages(),
     )
-
-
-def _take(history: dict[str, list[list[float]]], scorer: Scorer, n: int, step: Step) -> tuple[np.ndarray, np.ndarray]:
-    r, free = scorer(step.x, step.detector, step.support)
-    for name, values in (("step", np.full(len(r), float(n))), ("r", r), ("r_free", free)):
-        history[name].append(values.tolist())
-    return r, free
-
-
-def _least(values: np.ndarray) -> float:
-    """The smallest score of a batch, NaN where none is taken yet."""
-    return float(values[np.isfinite(values)].min(initial=np.inf)) if np.isfinite(values).any() else float("nan")
 
 
 def _failed(

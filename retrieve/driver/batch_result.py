@@ -16,6 +16,7 @@ class Batch:
     """What one batch of starts leaves, on the host.
 
     stopped: where each start was stopped, by its number.  plans: names and hashes of the transforms' plans.
+    stages: of each start the steps at which stages begin, with their names.
     """
 
     estimate: np.ndarray
@@ -29,6 +30,7 @@ class Batch:
     account: Sequence[tuple[str, ...]] = ()
     excluded: np.ndarray | None = None
     plans: frozenset[str] = frozenset()
+    stages: Sequence[Sequence[tuple[int, str]]] = ()
 
 
 def concatenate(parts: Sequence[Batch]) -> Batch:
@@ -47,6 +49,7 @@ def concatenate(parts: Sequence[Batch]) -> Batch:
         [one for part in parts for one in part.account],
         union([part.excluded for part in parts]),
         frozenset[str]().union(*(part.plans for part in parts)),
+        [one for part in parts for one in part.stages],
     )
 
 

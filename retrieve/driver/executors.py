@@ -37,10 +37,19 @@ PATIENCE = 20.0
 T = TypeVar("T")
 
 
+PACKAGED = {"dask": "plugins/retrieve-dask", "slurm": "plugins/retrieve-dask[slurm]"}
+"""Executors of packages beside this one."""
+
+
 def factory(spec: str) -> tuple[Factory, str]:
     """The factory of NAME or NAME:WHERE, and WHERE. Raises `InputError` for a name that is not known."""
     name, _, where = spec.partition(":")
-    return find("executors", name), where
+    try:
+        return find("executors", name), where
+    except InputError as error:
+        if name in PACKAGED:
+            raise InputError(f"{error}; {name} comes with {PACKAGED[name]}, which is to be installed") from error
+        raise
 
 
 def open_pool(spec: str, workers: int) -> AbstractContextManager[Executor]:

@@ -35,6 +35,7 @@ class BatchRecord(TypedDict):
     stopped: dict[int, int | None]
     account: list[tuple[str, ...]]
     plans: NotRequired[frozenset[str]]
+    stages: NotRequired[list[list[tuple[int, str]]]]
 
 
 BATCH = Schema("starts", BatchRecord, "the starts run again")
@@ -112,6 +113,7 @@ class KeptStarts:
             "stopped": batch.stopped,
             "account": list(batch.account),
             "plans": sorted(batch.plans),
+            "stages": list(batch.stages),
         }
         arrays = {name: getattr(batch, name) for name in ARRAYS} | {f"kernel{k}": one for k, one in enumerate(batch.kernels)}
         make_folder(self._folder)

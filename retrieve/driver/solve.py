@@ -229,6 +229,7 @@ def _collect(context: RunContext, problem: Problem, runs: Sequence[Batch], cost:
         spread=amplitude_spread(estimates, chosen, usable) if len(usable) > 1 else None,
         interrupted=any(run.interrupted for run in runs),
         account=tuple(account for run in runs for account in run.account),
+        stages=tuple(tuple(one) for run in runs for one in run.stages or [()] * len(run.scores)),
     )
 
 

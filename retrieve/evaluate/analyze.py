@@ -18,6 +18,7 @@ from ..io.result import Result
 from ..numerics.alignment import align, shift_to_centre
 from ..numerics.arrays import like, to_numpy
 from ..numerics.stacks import align_all
+from ..problem.likelihood import SQUARE_TOLERANCE, whole_numbers
 from ..problem.scoring import Score, Scorer
 from .ensemble import Cluster, agreement_matrix, average, clusters_of, pairwise, select_trusted
 from .groups import natural_threshold, verdict_of
@@ -73,6 +74,8 @@ class Analysis:
         PRTF, and FRC between two files or two halves.
     meta : mapping
         Of the first file.
+    counts : bool
+        Whether the pattern of the reference's file holds counts.
     """
 
     names: tuple[str, ...]
@@ -90,6 +93,7 @@ class Analysis:
     modes: SharedModes
     curves: tuple[Fineness, ...]
     meta: Mapping[str, Any]
+    counts: bool = False
 
     @property
     def verdict(self) -> str:
@@ -145,8 +149,9 @@ def analyze(
     groups = np.repeat(np.arange(len(results)), [len(stack) for stack in stacks])
     estimates = np.concatenate(stacks)
     if len(estimates) < max(2, modes):
+        usable = f"is 1 usable {kind[:-1]}" if len(estimates) == 1 else f"are {len(estimates)} usable {kind}"
         raise InputError(
-            f"there are {len(estimates)} usable {kind}; an analysis of modes={modes} needs at least {max(2, modes)}: "
+            f"there {usable}; an analysis of modes={modes} needs at least {max(2, modes)}: "
             "run with more --starts or --samples, or give several files"
         )
     members, reference = _align(estimates, groups, [score.rank for score in scores], threshold)
@@ -176,6 +181,7 @@ def analyze(
         modes=shared_modes(members, modes),
         curves=tuple(_curves(members, groups, results, reference)),
         meta=dict(results[0].problem.meta),
+        counts=whole_numbers(results[int(groups[reference])].problem.data, SQUARE_TOLERANCE),
     )
 
 

@@ -126,7 +126,9 @@ def solve(
     )
     result = run(spec, check_problem(problem), x0=x0, on_step=on_step, workers=workers, executor=executor)
     averaging = average or spec.solver.averaging
-    return judged(result, averaging, keep) if verdict else average_starts(result, averaging, keep)
+    if verdict:
+        return judged(result, averaging, keep)
+    return result if averaging == "best" else average_starts(result, averaging, keep)
 
 
 def judged(

@@ -29,7 +29,8 @@ class SupportAgreement(NamedTuple):
     def words(self) -> str:
         """The least and the largest it may be."""
         every, some = int((self.share == 1).sum()), int((self.share > 0).sum())
-        return f"all of the {self.starts} starts that agree hold {every} px, any of them {some} px"
+        unit = "voxels" if self.share.ndim == 3 else "px"
+        return f"all of the {self.starts} starts that agree hold {every} {unit}, any of them {some} {unit}"
 
 
 def support_agreement(result: Result) -> SupportAgreement | None:

@@ -23,7 +23,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..files import digest
 
@@ -86,28 +85,6 @@ def add_text(group: h5py.Group, name: str, text: str) -> None:
     """Write a text with its SHA-256."""
     group[name] = text
     group[name].attrs[SUM] = digest(text)
-
-
-def add_array(parent: h5py.Group, name: str, array: NDArray[Any]) -> h5py.Dataset:
-    """A compressed dataset with checksums; a chunk is one 2D slice of one start, as viewers and readers of one start ask for."""
-    chunks = (1,) * (array.ndim - 2) + array.shape[-2:]
-    return parent.create_dataset(
-        name, data=array, chunks=chunks, compression="gzip", compression_opts=2, shuffle=True, fletcher32=True
-    )
-
-
-def add_plot(entry: h5py.Group, name: str, array: NDArray[Any] | h5py.Dataset, title: str) -> h5py.Group:
-    """An NXdata group that h5web and silx draw by themselves; a dataset is linked, not copied."""
-    group = add_group(entry, name, "NXdata")
-    group.attrs["signal"] = "data"
-    group["title"] = title
-    if not isinstance(array, np.ndarray):
-        group["data"] = array
-    else:
-        add_array(group, "data", array)
-    if array.ndim == 2:
-        group["data"].attrs["interpretation"] = "image"
-    return group
 
 
 def sum_of_small(entry: h5py.Group, read: Callable[[h5py.Dataset], Any]) -> str:

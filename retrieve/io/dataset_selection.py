@@ -121,7 +121,7 @@ def resolve_dataset(path: Path, arrays: Mapping[str, Stored], key: str) -> str:
         raise InputError(f"{path}: {key!r} names {listing(arrays, tails)}; give the full name with --key")
     # a NeXus file may hold hundreds of arrays: name those that come near, else some that could be meant
     known = difflib.get_close_matches(key, arrays) or [n for n in arrays if arrays[n].plausible][:8] or list(arrays)[:8]
-    raise InputError(unknown("array", key, known, of=str(path)) + "; name one with --key")
+    raise InputError(unknown("array", key, known, of=str(path), more="name one with --key"))
 
 
 def select_dataset(path: Path, arrays: Mapping[str, Stored]) -> tuple[str, str]:

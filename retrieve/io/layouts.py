@@ -79,6 +79,9 @@ def image_in(folder: Path) -> Path:
     raise InputError(f"the folder {folder} holds no {COHERE_IMAGE}; {where}")
 
 
+NPY_MAGIC = b"\x93NUMPY"
+
+
 def stored_in(path: Path) -> Stored:
     """The object in a file. Raises `SolverError` when there is none, and what parsers raise."""
     if h5py.is_hdf5(path):
@@ -87,6 +90,10 @@ def stored_in(path: Path) -> Stored:
         arrays = npz_arrays(path)
         supports = [arrays[name] for name in SUPPORT_NAMES if name in arrays]
         return Stored(_choose(arrays, path), supports[0] if supports else None, False)
+    with path.open("rb") as file:
+        known = file.read(len(NPY_MAGIC)) == NPY_MAGIC
+    if not known:
+        raise SolverError(f"{path} is no reconstruction; give a CXI, HDF5, npz or npy file")
     beside = path.with_name(COHERE_SUPPORT) if path.name == COHERE_IMAGE else path
     support = load_npy(beside) if beside != path and beside.is_file() else None
     return Stored(load_npy(path), support, False)

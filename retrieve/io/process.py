@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..files import to_json
 from .cxi import add_group, version
+from .history import number_of
 
 if TYPE_CHECKING:
     import h5py
@@ -38,8 +39,3 @@ def write_process(image: h5py.Group, manifest: Mapping[str, Any], operator: str,
     group = add_group(process, "results", "NXcollection")
     for name, number in results.items():
         group[name] = number_of(number)
-
-
-def number_of(value: float | None) -> float:
-    """The number, NaN for None."""
-    return float("nan") if value is None else value

@@ -200,16 +200,20 @@ def read_file(path: Path, key: str | None, table: Mapping[str, Reader]) -> RawFi
 def companion(spec: str | Path, role: str, table: Mapping[str, Reader] | None = None) -> tuple[str, NDArray[Any]]:
     """The name and values of an array of another file: what its key names, else its array called `role`, else its only one.
 
-    role: mask, support, dark, …  Axes of length 1 are dropped. Raises `InputError` for a file without such an array.
+    role: mask, support, dark, …  Axes of length 1 are dropped. Raises `InputError`, which names the role, for a file without
+    such an array.
     """
     path, key = split_key(spec)
     table = readers() if table is None else table
     try:
-        raw = read_file(path, role if key is None else key, table)
-    except InputError:
-        if key is not None:
-            raise
-        raw = read_file(path, None, table)
+        try:
+            raw = read_file(path, role if key is None else key, table)
+        except InputError:
+            if key is not None:
+                raise
+            raw = read_file(path, None, table)
+    except InputError as error:
+        raise InputError(f"{role}: {error}") from error
     if raw.data.dtype.kind not in "biuf":
         raise InputError(f"{path}: {raw.name!r} holds {raw.data.dtype}, no {role}; name one as {path.name}:/dataset")
     return raw.name, raw.data.squeeze() if key is None else raw.data

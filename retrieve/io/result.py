@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,9 +24,7 @@ from .cxi import (
     KERNEL,
     MEASURED,
     SMALL_SUM,
-    add_array,
     add_group,
-    add_plot,
     add_text,
     describe_operators,
     link_data,
@@ -35,9 +32,10 @@ from .cxi import (
     sum_of_small,
 )
 from .handover import support_of
+from .history import Stages, number_of, write_history
 from .manifest import RESULT
 from .nexus_experiment import write_experiment
-from .process import number_of, write_process
+from .process import write_process
 from .result_text import table_of, text_of
 from .uncertainty import Uncertainty
 from .verdict import Verdict
@@ -48,7 +46,7 @@ if TYPE_CHECKING:
 SCORES = ("r", "r_free", "nll", "deviance", "deviance_free")
 """The numbers of a score, in the order of `Score.of`."""
 
-LOG_SCALE = json.dumps({"signal_scale_type": "log"})  # silx and h5web show the pattern on this scale
+LOG_SCALE = '{"signal_scale_type": "log"}'  # silx and h5web show the pattern on this scale
 
 
 @dataclass(frozen=True)
@@ -94,6 +92,8 @@ class Result:
         Where the object is not determined, if `retrieve.uncertainty_of` was called.
     x0 : ndarray or None
         complex (*shape) or (starts, *shape): the array that the starts began with, if one was given.
+    stages : tuple of tuple of (int, str)
+        For each start, the steps at which its stages begin, with their names. Empty for results of former versions.
     """
 
     object: NDArray[np.complex64]
@@ -114,6 +114,7 @@ class Result:
     verdict: Verdict | None = None
     uncertainty: Uncertainty | None = None
     x0: NDArray[np.complexfloating] | None = None
+    stages: tuple[Stages, ...] = ()
 
     __repr__, _repr_html_, _repr_png_, table = text_of, as_html, as_png, table_of
 
@@ -180,8 +181,8 @@ def write_result(result: Result, path: str | Path) -> Path:
         for name, array in (("held", result.held), ("spread", result.spread)):
             if array is not None:
                 add_array(entry, name, array)
-        add_text(entry, "manifest", to_json(result.manifest))
-        add_text(entry, "account", to_json(result.account))
+        for name, record in (("manifest", result.manifest), ("account", result.account), ("stages", result.stages)):
+            add_text(entry, name, to_json(record))
         if result.verdict is not None:
             add_text(entry, "verdict", to_json(result.verdict.record()))
         if result.uncertainty is not None:
@@ -267,14 +268,8 @@ def _write_starts(entry: h5py.Group, result: Result) -> None:
         add_array(starts, "x0", result.x0).attrs["note"] = "the array that the starts began with"
     for name in SCORES:
         add_array(starts, f"score_{name}", np.array([number_of(getattr(score, name)) for score in result.scores]))
-    import h5py
-
-    starts.create_dataset("failure", data=[score.failure or "" for score in result.scores], dtype=h5py.string_dtype())
-    history = add_group(starts, "history", "NXcollection")
-    for i, columns in enumerate(result.history):
-        one = add_group(history, f"{i:05d}", "NXcollection")
-        for name, values in columns.items():
-            one[name] = np.array([number_of(v) for v in values])
+    starts["failure"] = np.array([score.failure or "" for score in result.scores], object)
+    write_history(starts, result.history)
 
 
 def _write_uncertainty(entry: h5py.Group, found: Uncertainty) -> None:
@@ -283,3 +278,23 @@ def _write_uncertainty(entry: h5py.Group, found: Uncertainty) -> None:
         add_plot(entry, "uncertainty", found.relative, "standard deviation over local amplitude, 1: not determined")
     group = entry["uncertainty"] if "uncertainty" in entry else add_group(entry, "uncertainty", "NXcollection")
     add_text(group, "record", to_json(found.record()))
+
+
+def add_array(parent: h5py.Group, name: str, array: NDArray[Any]) -> h5py.Dataset:
+    """A compressed dataset with checksums; a chunk is one 2D slice of one start, as viewers and readers of one start ask for."""
+    chunks = (1,) * (array.ndim - 2) + array.shape[-2:]
+    packed = {"compression": "gzip", "compression_opts": 2, "shuffle": True, "fletcher32": True}
+    return parent.create_dataset(name, data=array, chunks=chunks, **packed)
+
+
+def add_plot(entry: h5py.Group, name: str, array: NDArray[Any] | h5py.Dataset, title: str) -> h5py.Group:
+    """An NXdata group that h5web and silx draw by themselves; a dataset is linked, not copied."""
+    group = add_group(entry, name, "NXdata")
+    group.attrs["signal"], group["title"] = "data", title
+    if isinstance(array, np.ndarray):
+        array = add_array(group, "data", array)
+    else:
+        group["data"] = array
+    if array.ndim == 2:
+        group["data"].attrs["interpretation"] = "image"
+    return group

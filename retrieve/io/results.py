@@ -18,6 +18,7 @@ from ..problem import Problem
 from ..problem.likelihood import stored_likelihood
 from .cxi import KERNEL
 from .hdf5 import open_hdf5
+from .history import read_history, read_stages
 from .manifest import RESULT, Manifest, current_manifest
 from .measurement import load
 from .parts import Parts
@@ -80,7 +81,7 @@ def _read(path: Path) -> Result:
             supports=_optional(parts, "starts/supports", "biu", (count, *shape), bool),
             scores=scores,
             chosen=parts.number(f"{MADE}/chosen", Annotated[int, Ge(0), Lt(count)]),
-            history=tuple(_history(parts, f"starts/history/{name}") for name in parts.names("starts/history")),
+            history=read_history(parts),
             cost=Cost(*(parts.number(f"{MADE}/{n}", Amount) for n in ("ffts", "network_evaluations", "seconds", "steps"))),
             problem=_problem(measurement, parts, shape),
             held=_optional(parts, "held", "biu", measurement.data.shape, bool),
@@ -91,11 +92,12 @@ def _read(path: Path) -> Result:
             manifest=parts.record("manifest", Manifest, current_manifest),
             account=parts.record("account", Account) if "account" in parts else (),
             x0=_starting_points(parts, shape),
+            stages=read_stages(parts),
             verdict=parts.record("verdict", Verdict, current_verdict) if "verdict" in parts else None,
             uncertainty=_uncertainty(parts, shape) if "uncertainty" in parts else None,
         )
         parts.check_small()
-    for name in ("history", "account"):
+    for name in ("history", "account", "stages"):
         if len(getattr(result, name)) not in (0, count):
             raise InputError(f"{path} has {name} of {len(getattr(result, name))} starts, not {count}; {RESULT.remedy}")
     return result
@@ -160,18 +162,6 @@ def _scores(parts: Parts) -> tuple[Score, ...]:
         lacks = "deviance" in name and at not in parts  # the file is older
         columns.append([math.nan] * len(failures) if lacks else parts.array(at, "fiu", (len(failures),), finite=False))
     return tuple(Score.of(numbers, why or None) for why, *numbers in zip(failures, *columns, strict=True))
-
-
-def _history(parts: Parts, place: str) -> dict[str, list[float]]:
-    now = {former: name for name, former in FORMER_DATASETS.items()}
-    columns: dict[str, list[float]] = {}
-    length: int | None = None
-    for name in parts.names(place):
-        columns[now.get(name, name)] = parts.array(f"{place}/{name}", "fiu", (length,), finite=False, empty=True).tolist()
-        length = len(columns[now.get(name, name)])
-    if columns and not {"step", "r"} <= set(columns):
-        raise InputError(f"{parts.path} lacks step or r in {place}; {parts.remedy}")
-    return columns
 
 
 def _optional(parts: Parts, place: str, kinds: str, shape: tuple[int | None, ...], kind: type | None = None) -> Any:

@@ -75,6 +75,8 @@ RUN_OPTIONS = frozenset(
 def split_spec(spec: str, kind: str = "solver") -> tuple[str, dict[str, str]]:
     """Split ``"hio:beta=0.8,iterations=300"`` into the name and the options. Raises `OptionError` for an option without value."""
     name, _, rest = spec.partition(":")
+    if "," in name or "=" in name:
+        raise OptionError(f"solver {spec!r}: options follow a colon; write NAME:OPTION=VALUE,OPTION=VALUE")
     pairs = [pair.partition("=") for pair in re.split(r",(?![^()]*\))", rest) if pair]
     for key, equals, _ in pairs:
         if not equals:
@@ -212,6 +214,10 @@ class SolverCommand(click.Command):
             if owners := _owners(error.option_name):
                 whose = f"but of {', '.join(owners)}; add --solver {owners[0]}"
                 raise click.UsageError(f"{error.option_name} is no option of {name}, {whose}", ctx) from error
+            if dotted := _dotted(error.option_name):
+                owners = _owners(dotted[0])
+                said = f"did you mean {' or '.join(dotted)}, with --solver {owners[0]}?"
+                raise click.UsageError(f"no option {error.option_name}; {said}", ctx) from error
             raise
 
     @staticmethod
@@ -235,6 +241,12 @@ def _owners(flag: str) -> list[str]:
     found = available("solvers")
     owners = [name for name, solver in found.items() if any(flag in (*p.opts, *p.secondary_opts) for p in flags(solver))]
     return sorted(owners, key=lambda name: (name != "recipe", name))
+
+
+def _dotted(flag: str) -> list[str]:
+    """The options of all solvers that begin with a flag and a dot."""
+    found = {opt for solver in available("solvers").values() for p in flags(solver) for opt in p.opts}
+    return sorted(opt for opt in found if opt.startswith(f"{flag}."))
 
 
 def _names(parameters: set[str | None]) -> list[str]:

@@ -80,7 +80,12 @@ class Option(NamedTuple):
                 return self.type(text)
             except ValueError:
                 pass
-        raise OptionError(f"option {self.name}={text!r} is not of type {self.type.__name__}; give {self.range}")
+        raise OptionError(f"option {self.name}={text!r} is not of type {self.type.__name__}; give {self._wanted}")
+
+    @property
+    def _wanted(self) -> str:
+        """What to give: a value in a range, or one of the choices."""
+        return f"a value in {self.range}" if self.range[:1] in ("(", "[") else self.range
 
     def check(self, value: Any) -> None:
         """Raise `OptionError` unless `value` has the option's type and lies in its range."""
@@ -92,7 +97,7 @@ class Option(NamedTuple):
         else:
             right = number if self.type is float else isinstance(value, self.type)
         if not right:
-            raise OptionError(f"option {self.name}={value!r} is not of type {self.type.__name__}; give {self.range}")
+            raise OptionError(f"option {self.name}={value!r} is not of type {self.type.__name__}; give {self._wanted}")
         inside = {"ge": lambda v, b: v >= b, "gt": lambda v, b: v > b, "le": lambda v, b: v <= b, "lt": lambda v, b: v < b}
         if (number and not math.isfinite(value)) or not all(inside[k](value, b) for k, b in self.bounds.items()):
             raise OptionError(f"option {self.name}={value!r} is out of range; give a value in {self.range}")
@@ -275,9 +280,13 @@ def _tree(given: Mapping[str, Any], default: Any) -> dict[str, Any]:
     return values
 
 
-def unknown(kind: str, name: str, known: typing.Iterable[str], of: str | None = None) -> str:
-    """The message for an unknown name, with the nearest known names or all of them."""
+def unknown(kind: str, name: str, known: typing.Iterable[str], of: str | None = None, more: str = "") -> str:
+    """The message for an unknown name, with the nearest known names, in whatever case, or all of them; `more` ends it."""
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=3)
+    folded = {one.lower(): one for one in reversed(known)}
+    close = [name.lower()] if name.lower() in folded else difflib.get_close_matches(name.lower(), folded, n=3)
+    near = [folded[one] for one in close]
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
+    if more:
+        hint += f" {more[:1].upper()}{more[1:]}" if near else f"; {more}"
     return f"unknown {kind} {name!r}{f' of {of}' if of else ''}; {hint}"

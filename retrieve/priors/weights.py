@@ -52,7 +52,7 @@ def path_of(name: str | Path) -> Path:
         return files[str(name)]
     if Path(name).is_file():
         return Path(name)
-    raise InputError(f"{unknown('weights', str(name), files)}; or give the path of a .safetensors file")
+    raise InputError(unknown("weights", str(name), files, more="or give the path of a .safetensors file"))
 
 
 def save(module: nn.Module, card: Mapping[str, Any], path: str | Path) -> Path:

@@ -34,8 +34,10 @@ def usable_pixels(
     """The valid pixels that are finite and not negative. Raises `InputError` if others are left out, unless `mask_bad`."""
     bad = valid & (~finite | negative)
     if bad.any() and not mask_bad:
+        numbers = {"NaN or infinite": int((bad & ~finite).sum()), "negative": int((bad & negative).sum())}
+        said = " and ".join(f"{number} {what}" for what, number in numbers.items() if number)
         raise InputError(
-            f"{name} has {int((bad & ~finite).sum())} NaN or infinite and {int((bad & negative).sum())} negative values on "
+            f"{name} has {said} values on "
             'measured pixels; mask them in the file, or treat them as unmeasured with bad_pixels="mask" (--bad-pixels mask)'
         )
     return valid & ~bad

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,7 @@ class Panel:
     """
 
     title: str
-    target: str | Callable[[Result], Content | list[Content] | None]
+    target: str | Callable[[Result], Content | Sequence[Content] | None]
     sample: Callable[[], Result] | None = None
 
     @property

@@ -12,6 +12,7 @@ from ..evaluate.resolution import threshold_of
 from .numbers import number
 from .object_panels import object_grid, voxel_edges
 from .panels import ChartCurve, CurvePanel, HistogramPanel, ImageGrid, ImagePanel, matrix_panel
+from .pattern_panels import amplitude_unit
 from .starts_panels import modes_grid
 from .tables import Column, TablePanel, percent
 
@@ -84,7 +85,7 @@ def modes_of(analysis: Analysis) -> ImageGrid:
     """Mean, modes and spread of the members."""
     edges = voxel_edges(analysis.meta, analysis.members.shape[1:])
     grid = object_grid(analysis.modes.origin, analysis.meta, edges)
-    return modes_grid(analysis.modes, grid, "arb. units", analysis.kind)
+    return modes_grid(analysis.modes, grid, amplitude_unit("counts" if analysis.counts else "arb. units"), analysis.kind)
 
 
 def _between_table(analysis: Analysis) -> TablePanel:

@@ -43,11 +43,14 @@ def analysis_picture(analysis: Analysis, path: str | Path | None = None) -> Figu
     from .drawing.style import new_figure, picture_style
 
     grid = modes_of(analysis)
-    rows = [row._replace(panels=[panel.sections()[0] for panel in row.panels if panel]) for row in grid.rows]
+    rows = [row._replace(panels=[replace(p.sections()[0], title=p.title) for p in row.panels if p]) for row in grid.rows]
+    [first, *_] = (panel for panel in grid.rows[0].panels if panel)
+    place = first.sections()[0].title.removeprefix(first.title).removeprefix(", ")
+    cut = f"  ·  c and d: cut at {place}" if place else ""  # of a volume
     charts = [*pair_histograms(analysis), error_histograms(analysis)[0]]
     with picture_style():
         figure = new_figure((max(12.5, 3.3 * len(rows[0].panels)), 13))
-        figure.suptitle(f"{len(analysis.members)} {analysis.kind}: {analysis.verdict}")
+        figure.suptitle(f"{len(analysis.members)} {analysis.kind}: {analysis.verdict}{cut}")
         top, middle, bottom = figure.subfigures(3, 1, squeeze=False, height_ratios=(1, 2, 1.15))[:, 0]
         for axes, letter, chart in zip(top.subplots(1, len(charts)), "aaab", charts, strict=True):
             draw_chart(axes, chart)

@@ -19,7 +19,7 @@ from .comparison_tables import THRESHOLDS, failures_table, metric_hints, metric_
 from .numbers import number
 from .object_panels import amplitude_and_phase, error_panels, flattened, object_grid, object_scales
 from .panels import ChartCurve, CurvePanel, DensityPanel, ImageGrid, ImagePanel, ImageRow, spans_decades
-from .pattern_panels import coarser, detector_grid, intensity_scale
+from .pattern_panels import amplitude_unit, coarser, detector_grid, intensity_scale, intensity_unit
 
 EXAMPLE_PIXELS = 2_000_000  # that all examples together may show; keeps the page below 6 MB
 NOISE_TITLE = "noise σ, share of the largest amplitude"
@@ -189,7 +189,7 @@ def example_grid(pictures: Sequence[Picture]) -> ImageGrid:
     grid = object_grid([n // 2 - cut.start for n, cut in zip(estimates[0].shape, crop, strict=True)], {})
     estimates = [x[crop] for x in estimates]
     truth = None if truth is None else truth[crop]
-    scales = object_scales(estimates, truth)
+    scales = object_scales(estimates, truth, amplitude_unit(intensity_unit(np.square(pictures[0].amplitude))))
     rows = [] if truth is None else [ImageRow([*amplitude_and_phase(truth, scales, grid, "truth"), None, None], "truth")]
     for shown, x in zip(pictures, estimates, strict=True):
         name = _caption(shown.row)
@@ -214,7 +214,8 @@ def _pattern(amplitude: NDArray[np.float32]) -> list[ImagePanel]:
     if not seen.max() > 0:
         return []
     title = "measured diffraction" + ", middle cut" * (amplitude.ndim == 3)
-    return [coarser(ImagePanel(title, seen, intensity_scale(seen, "intensity"), detector_grid(seen.shape), title))]
+    scale = intensity_scale(seen, f"intensity ({intensity_unit(seen)})")
+    return [coarser(ImagePanel(title, seen, scale, detector_grid(seen.shape), title))]
 
 
 def _caption(row: Row) -> str:

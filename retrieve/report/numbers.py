@@ -20,6 +20,18 @@ def number(value: float | None, digits: int = 3) -> str:
     return mantissa.replace("-", "−") + (f"\u202f×\u202f{power_of_ten(int(exponent))}" if exponent else "")
 
 
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+
+
+def ordinal(index: int) -> str:
+    """The place of an index that counts from 0, in words up to the tenth."""
+    if index < len(ORDINALS):
+        return ORDINALS[index]
+    place = index + 1
+    ending = "th" if place % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place}{ending}"
+
+
 def power_of_ten(exponent: int) -> str:
     """10ⁿ."""
     return "10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

@@ -15,8 +15,6 @@ from .numbers import number
 MAX_OUTLINE_LINES = 20_000
 BAR_SHARE = 0.3  # of the shortest side across that a scale bar takes at most
 
-# images --------------------------------------------------------------------------------------------
-
 
 class ColourScale(NamedTuple):
     """A matplotlib colour map from `low` to `high`, logarithmic with `log`; `label` names the quantity and its unit."""
@@ -160,9 +158,6 @@ class ImageGrid(NamedTuple):
         return list(dict.fromkeys(panel.scale for row in self.rows for panel in row.panels if panel))
 
 
-# charts --------------------------------------------------------------------------------------------
-
-
 class ChartCurve(NamedTuple):
     """A line of a chart.
 
@@ -195,6 +190,13 @@ class ChartCurve(NamedTuple):
     interval: tuple[ArrayLike, ArrayLike] | None = None
 
 
+class ChartMark(NamedTuple):
+    """A place on the x axis at which something begins; without a name a line alone."""
+
+    x: float
+    name: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class CurvePanel:
     """Curves over one axis.
@@ -219,6 +221,8 @@ class CurvePanel:
         Names that stand at x = 0, 1, ….
     wide : bool
         Over the whole width of the page.
+    begins : sequence of ChartMark
+        Lines across the curves; one number a name, above the axes.
     """
 
     title: str
@@ -231,6 +235,12 @@ class CurvePanel:
     limits: tuple[float, float] | None = None
     categories: Sequence[str] | None = None
     wide: bool = False
+    begins: Sequence[ChartMark] = ()
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The number of each name in `begins`, from 1."""
+        return {name: number for number, name in enumerate(dict.fromkeys(mark.name for mark in self.begins if mark.name), 1)}
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from ..numerics.alignment import Aligned, align, shift_to_centre
 from ..numerics.grids import crop_to
 from ..numerics.phase import without_ramp
 from .deviance_panel import deviance_panel
+from .history_panel import history_panel
 from .object_panels import (
     ObjectScales,
     amplitude_and_phase,
@@ -27,7 +28,7 @@ from .object_panels import (
     spread_scale,
     voxel_edges,
 )
-from .panels import ChartCurve, ColourScale, CurvePanel, ImageGrid, ImagePanel, ImageRow, Outline, PixelGrid
+from .panels import ColourScale, ImageGrid, ImagePanel, ImageRow, Outline, PixelGrid
 from .pattern_panels import amplitude_unit, coarser, diffraction_panels, intensity_unit
 from .starts_panels import agreement_of, modes_of_starts, ratio_of, starts_charts, starts_table
 from .surface import NEEDED, SurfacePanel, can_draw_surfaces, object_surface
@@ -144,8 +145,8 @@ def spread_panel(placed: PlacedObject, supports: SupportAgreement | None, unit: 
         return []
     outlines = [] if placed.support is None else [Outline(placed.support, "white")]
     if supports is not None and placed.share is not None:
-        outlines.append(Outline(placed.share == 1, "cyan", f"in the support of all {supports.starts} that agree"))
-        outlines.append(Outline(placed.share > 0, "lime", "in the support of any of them"))
+        outlines.append(Outline(placed.share == 1, "cyan", f"in all {supports.starts} supports that agree"))
+        outlines.append(Outline(placed.share > 0, "lime", "in any of them"))
     scale = spread_scale(placed.spread, f"std of amplitude ({unit})")
     return [ImagePanel("spread", placed.spread, scale, placed.grid, "spread over the starts", tuple(outlines))]
 
@@ -193,19 +194,3 @@ def _diffraction_grid(panels: Sequence[ImagePanel]) -> ImageGrid:
     rows = [ImageRow([coarser(panel) for panel in row]) for row in zip(*(panel.sections() for panel in panels), strict=True)]
     through = "The whole detector" + ", cut through the peak" * (len(rows) > 1) + ", zero frequency in the middle."
     return ImageGrid(rows, through + " Grey: not measured." * bool(np.isnan(panels[0].values).any()))
-
-
-def history_panel(result: Result) -> CurvePanel:
-    """R and R_free of every start against the step, the chosen one on top."""
-    curves = []
-    for k in sorted(range(len(result.history)), key=lambda k: k == result.chosen):
-        for series, (key, name) in enumerate((("r", "R"), ("r_free", "R_free"))):
-            values = np.array(result.history[k].get(key, []), float)
-            if np.any(values[np.isfinite(values)] > 0):
-                label = f"{name}, start {k}" + " (chosen)" * (result.averaging is None) if k == result.chosen else ""
-                steps = result.history[k]["step"]
-                curves.append(ChartCurve(series, steps, values, label, dashed=key == "r_free", pale=k != result.chosen))
-    note = "Pale: the other starts." * (len(result.history) > 1)
-    return CurvePanel(
-        "R against the step", curves, "step", "R", "R and R_free of each start against the step", note, log=True, wide=True
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..evaluate.verdict import choice_lines
 from ..io.result import Result
 from .figure import write_figure
+from .numbers import ordinal
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,7 +24,7 @@ def plot(result: Result) -> Figure:
 
     The panels are amplitude and phase of the object (its phase ramp and offset removed) with the outline of the support;
     the spread over the starts; the uncertainty, with an outline of what is not determined; measured and calculated intensity
-    on one logarithmic scale; R and R_free of all starts.
+    on one logarithmic scale; R and R_free of all starts, with a numbered line where each stage of the chosen start begins.
     Outlines on the spread show the pixels that the supports of all agreeing starts hold, and those that any holds.
     In three dimensions, each quantity has one section across each axis: through the object's centre of mass, or through
     the pattern's peak. Axes of the object are in px. They are in nm, with a scale bar, if the problem's meta has the experiment
@@ -42,9 +44,10 @@ def plot(result: Result) -> Figure:
     from .drawing.charts import draw_chart
     from .drawing.images import draw_images
     from .drawing.style import new_figure, picture_style
+    from .history_panel import history_panel
     from .object_panels import amplitude_and_phase, object_scales
     from .pattern_panels import amplitude_unit, coarser, diffraction_panels, intensity_unit
-    from .result_panels import history_panel, place, spread_panel
+    from .result_panels import place, spread_panel
     from .uncertainty_panels import uncertainty_panel
 
     supports = support_agreement(result)
@@ -117,7 +120,7 @@ def _headline(result: Result) -> str:
         parts.append(f"R_free {score.r_free:.3g}")
     if score.deviance is not None:
         parts.append(f"deviance {score.deviance:.3g} per pixel")
-    shown = f"start {result.chosen} was chosen" if result.averaging is None else f"their {result.averaging}"
+    shown = f"the {ordinal(result.chosen)} was chosen" if result.averaging is None else f"their {result.averaging}"
     parts.append("1 start" if starts == 1 else f"{starts} starts, {shown}" + f", {failed} failed" * bool(failed))
     if result.interrupted:
         parts.append("interrupted")
@@ -126,4 +129,11 @@ def _headline(result: Result) -> str:
         lines.append(f"uncertainty: {result.uncertainty.words}")
     if result.verdict is not None:
         lines += [f"verdict: {result.verdict.headline}", *result.verdict.warnings]
-    return "\n".join(line for said in lines for line in textwrap.wrap(said, HEADLINE_WIDTH))
+    return "\n".join(line for said in lines for line in _evenly(said))
+
+
+def _evenly(said: str) -> list[str]:
+    """A line as few lines of about one length, so that no single word is left for the last."""
+    few = textwrap.wrap(said, HEADLINE_WIDTH)
+    widths = range(math.ceil(len(said) / max(1, len(few))), HEADLINE_WIDTH)
+    return next((lines for width in widths if len(lines := textwrap.wrap(said, width)) == len(few)), few)

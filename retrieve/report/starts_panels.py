@@ -166,7 +166,11 @@ def modes_grid(found: SharedModes, grid: PixelGrid, unit: str, who: str, step: i
         title, scale = f"{name}: {phase.fractions[k]:.1%} of variance", phase_scale(angle, f"phase of {name} (rad)")
         phases.append(ImagePanel(title, angle, scale, grid, f"{name} of the phase"))
     amplitudes.append(ImagePanel("spread", found.spread, std, grid, f"standard deviation of the amplitude over the {who}"))
-    phases.append(ImagePanel("spread", found.phase_spread, turning, grid, f"disagreement of the phase over the {who}, 0 to 1"))
+    phases.append(
+        ImagePanel(
+            "spread", np.maximum(found.phase_spread, 0), turning, grid, f"disagreement of the phase over the {who}, 0 to 1"
+        )
+    )
     note = (
         f"Amplitude modes by non-negative factorisation: {len(amplitude.modes)} explain {amplitude.explained:.1%} of the energy. "
         f"Phase modes by circular SVD, with their shares of the variance. "

@@ -45,11 +45,15 @@ def _sum(rest: str, text: str, shared: dict[str, Any]) -> tuple[list[Iterative |
 
 def _term(rest: str, text: str, shared: dict[str, Any]) -> tuple[list[Iterative | Descent], str]:
     number = re.match(r"\s*(\d+)\s*", rest)
+    if power := re.match(r"\s*([A-Za-z]\w*)\s*\*\*\s*(\d+)", rest):
+        raise _error(text, f"the number comes first: {power[2]} {power[1].lower()} in place of {power[0].strip()}")
     if not number or int(number[1]) < 1:
         raise _error(text, f"a number of iterations or repeats was expected at {rest.strip()[:12]!r}")
     rest = rest[number.end() :]
     if rest.startswith("*"):
         group = re.match(r"\*\s*\(", rest)
+        if not group and (named := re.match(r"\*\s*([A-Za-z]\w*)", rest)):
+            raise _error(text, f"no * stands before a name: {number[1]} {named[1].lower()}")
         if not group:
             raise _error(text, f"'(' was expected after {number[1]}*")
         inner, rest = _sum(rest[group.end() :], text, shared)

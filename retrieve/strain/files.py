@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..files import json_value, replacing, to_json, write_text
-from ..io.cxi import add_array, add_group, new_entry
+from ..io.cxi import add_group, new_entry
+from ..io.result import add_array
 from ..io.vti import write_vti
 from .record import UNITS, Strain
 

@@ -63,19 +63,23 @@ def strain_of(result: Result, experiment: Experiment | None = None, options: Mea
     ----------
     Robinson & Harder, Nat. Mater. 8, 291 (2009).
     """
-    options = options or Measure()
+    experiment = experiment or Experiment.from_meta(result.problem.meta)
+    check_measurable(result, experiment)
+    shape = result.object.shape
+    return strain_in(result, voxel_vectors(experiment, shape), scattering_of(experiment, shape), options or Measure())
+
+
+def check_measurable(result: Result, experiment: Experiment) -> None:
+    """Raise `InputError` unless the result has three axes and finite values, and the experiment lacks nothing."""
     x = result.object
     if x.ndim != 3:
         shape = "×".join(map(str, x.shape))
         raise InputError(f"the result has {x.ndim} axes ({shape}); strain needs three: phase a rocking scan of a Bragg peak")
     if not np.isfinite(x).all():
         raise InputError("the object of the result holds NaN; strain needs a start without failure: phase it again")
-    experiment = experiment or Experiment.from_meta(result.problem.meta)
     if missing := experiment.missing():
         lacking = ", ".join(f"{name} ({OPTIONS.get(name, '--angle CIRCLE=DEGREES')})" for name in missing)
         raise InputError(f"strain needs facts that the result lacks: {lacking}; give them as options, or in the file's meta")
-    vectors = voxel_vectors(experiment, x.shape)
-    return strain_in(result, vectors, scattering_of(experiment, x.shape), options)
 
 
 class _Grid(NamedTuple):

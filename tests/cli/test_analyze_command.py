@@ -46,7 +46,7 @@ def test_names_and_silence(ensemble, run, tmp_path, monkeypatch):
     ("words", "match"),
     [
         (["none.cxi"], "no file none.cxi"),
-        (["one.cxi"], "there are 1 usable starts"),
+        (["one.cxi"], "there is 1 usable start"),
         (["six.cxi", "--of", "samples"], "result 1 holds no samples"),
         (["six.cxi", "--out", "a.png"], "must differ"),
         (["six.cxi", "--out", "nowhere/a.json"], "no directory"),

@@ -77,8 +77,8 @@ BAD = [  # file, arguments, what the message must hold
     ("ok.npz", ["--out", "ok.npz"], ["ok.npz", "the input itself"]),
     ("ok.npz", ["--device", "gpu"], ["'gpu'", "cuda:N"]),
     ("ok.npz", ["--starts", "0"], ["0", ">=1"]),
-    ("ok.npz", ["--recipe", "default", "--average", "common-mode"], ["keeps 2 starts", "--starts 1"]),
-    ("ok.npz", ["--average", "common-mode", "--keep", "5", "--starts", "3"], ["keeps 5", "--starts 3"]),
+    ("ok.npz", ["--recipe", "default", "--average", "common-mode"], ["takes 2 starts or more", "--starts 1"]),
+    ("ok.npz", ["--average", "common-mode", "--keep", "5", "--starts", "3"], ["takes 5 starts or more", "--starts 3"]),
     ("example:crystal4d", [], ["crystal4d", "crystal3d"]),
     ("ok.npz", ["--replay", "ok.npz"], ["ok.npz", "no result"]),
 ]

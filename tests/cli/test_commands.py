@@ -174,7 +174,7 @@ def test_the_noise_can_be_told_with_its_number(pattern, text, named):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("normal", "unknown likelihood 'normal'; known: gaussian, poisson, auto"),
+        ("normal", "unknown likelihood 'normal'; known: gaussian, poisson (auto takes it from the data"),
         ("gaussian:x", "not of type float"),
         ("poisson:-1", "range"),
         ("gaussian:", "of type float"),

@@ -49,6 +49,7 @@ def test_the_page_shows_the_run_and_ends_as_the_report(scan, watched, capsys):
     assert said.out.count("live: http://127.0.0.1:") == 1
     assert said.err == ""
     assert "kept: a.cxi, a.html" in said.out
+    assert "kept as it was, after" in said.out
     assert "scan.npz" in first["document"]
     bodies = [told["body"] for told in states if "body" in told]
     assert bodies

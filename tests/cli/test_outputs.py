@@ -84,6 +84,40 @@ def test_old_pictures_go_with_their_result(scan):
     assert sorted(path.name for path in Path().glob("scan.retrieved*")) == ["scan.retrieved.cxi"]
 
 
+OLD = {
+    "a preparation": (["prepare", "scan", "frames.npz", "--no-picture", "-o", "a.cxi"], ["a.png"]),
+    "sums of a train": (["prepare", "pulses", "frames.npz", "--ranges", "0:3,3:6", "--no-picture", "-o", "a.cxi"], ["a.png"]),
+    "an object": (["simulate", "crystal2d", "-o", "a.cxi"], ["a.png", "a.html"]),
+    "objects in one file": (["simulate", "crystal2d", "-o", "a.npz"], ["a.png"]),
+    "objects in a folder": (["simulate", "crystal2d", "-o", "a"], ["a/crystal2d-00000.png"]),
+    "a train": (["simulate", "pulses", "--frames", "4", "-o", "a.h5"], ["a.png"]),
+    "an analysis": (["analyze", "two.cxi", "-o", "a.json", "--picture", "b.png", "--report", "b.html"], ["a.png", "a.html"]),
+    "a comparison": (["compare", "scan.npz", "--solver", "er:iterations=5", "--starts", "1", "-o", "a.json"], ["a.html"]),
+    "a replay": (["run", "--replay", "two.cxi", "-o", "a.cxi"], ["a.png", "a.html"]),
+}  # fmt: skip
+
+
+SLOW = ("an analysis",)
+
+
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=pytest.mark.slow) if kind in SLOW else kind for kind in OLD])
+def test_no_picture_outlives_the_file_of_any_command(scan, kind):
+    np.savez("frames.npz", frames=np.random.default_rng(0).poisson(5, (6, 32, 32)).astype(np.uint16))
+    called("run", "scan.npz", "--recipe", "20 er", "--starts", "2", "-o", "two.cxi", "-q", "--no-picture")
+    words, old = OLD[kind]
+    called(*words, "-q")
+    for name in old:
+        Path(name).write_text("old")
+    called(*words, "-q", "-f")
+    assert not [name for name in old if Path(name).exists()]
+
+
+def test_somebody_s_picture_stays_where_no_result_is_replaced(here):
+    Path("a.png").write_text("somebody's")
+    called("simulate", "crystal2d", "-o", "a.cxi", "-q")
+    assert Path("a.png").read_text() == "somebody's"
+
+
 def test_a_picture_is_not_removed_for_a_result_that_is_refused(scan):
     called(*RUN, "-o", "a.cxi")
     called(*RUN, "-o", "a.cxi", "--no-picture", code=2)

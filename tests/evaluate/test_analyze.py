@@ -179,7 +179,7 @@ def test_numbers_that_are_none(ensemble):
 @pytest.mark.parametrize(
     ("seeds", "arguments", "match"),
     [
-        ([(0,)], {}, "there are 1 usable starts; .*--starts or --samples"),
+        ([(0,)], {}, "there is 1 usable start; .*--starts or --samples"),
         ([(0, 0)], {"modes": 3}, "there are 2 usable starts; an analysis of modes=3 needs at least 3"),
         ([(0, 0)], {"of": "samples"}, "result 1 holds no samples"),
         ([(0, 0)], {"of": "all"}, "of='all' is unknown; give one of auto, starts, samples"),

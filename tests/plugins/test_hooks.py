@@ -103,7 +103,7 @@ def test_a_likelihood_is_taken_by_its_registered_name_alone(install, capsys):
     assert made.record() == {"name": "wide", "sigma": 0.3}
     assert stored_likelihood(made.record()) == made
     assert stored_likelihood({**made.record(), "module": "acme.of.before"}) == made
-    with pytest.raises(click.BadParameter, match=r"unknown likelihood 'wiide'; did you mean wide\?, auto"):
+    with pytest.raises(click.BadParameter, match=r"unknown likelihood 'wiide'; did you mean wide\? \(auto"):
         LikelihoodType().convert("wiide", None, None)
     install()
     assert stored_likelihood({**made.record(), "module": "antigravity"}) is None

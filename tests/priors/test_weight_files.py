@@ -66,7 +66,7 @@ def test_a_shipped_file_that_is_another_one(ships, module, file):
 
 
 def test_an_unknown_name(ships):
-    with pytest.raises(InputError, match=r"unknown weights 'xx'; did you mean x\?; or give the path"):
+    with pytest.raises(InputError, match=r"unknown weights 'xx'; did you mean x\? Or give the path"):
         weights.load_weights("xx")
 
 

@@ -14,6 +14,7 @@ from retrieve.io.result import Cost, Result
 from retrieve.numerics.alignment import tilt
 from retrieve.problem import Problem
 from retrieve.problem.scoring import Score
+from retrieve.report.history_panel import history_panel
 from retrieve.report.result_picture import HEADLINE_WIDTH, plot, result_picture
 from retrieve.simulate import beam_stop, crystal, measure
 
@@ -63,7 +64,7 @@ def test_2d_has_its_panels_units_and_headline():
     assert set(panels(figure)) == {"amplitude", "phase", "spread", "measured", "calculated", "R against the step"}
     assert colour_bars(figure) == ["amplitude (√counts)", "phase (rad)", "std of amplitude (√counts)", "intensity (counts)"]
     headline = figure.get_suptitle()
-    for part in ("hio", "R 0.00667", "R_free 0.05", "3 starts, start 2 was chosen", "interrupted"):
+    for part in ("hio", "R 0.00667", "R_free 0.05", "3 starts, the third was chosen", "interrupted"):
         assert part in headline
     assert "interrupted" not in plot(result_of((64, 64))).get_suptitle()
 
@@ -102,9 +103,10 @@ def peak_of(shape):
     return [int(i) - n // 2 for i, n in zip(np.unravel_index(centred.argmax(), shape), shape, strict=True)]
 
 
-@pytest.mark.parametrize(("shape", "starts"), [((64, 64), 3), ((24, 26, 28), 1), ((24, 26, 28), 3)])
+@pytest.mark.parametrize(("shape", "starts"), [((64, 64), 1), ((64, 64), 3), ((24, 26, 28), 1), ((24, 26, 28), 3)])
 def test_nothing_is_clipped(shape, starts):
-    figure = plot(result_of(shape, starts=starts))
+    stages = tuple((5 * k + 1, f"generation {k}, then a rather long name") for k in range(12))
+    figure = plot(result_of(shape, starts=starts, stages=(stages,) * starts))
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     page = figure.bbox.padded(1)
@@ -162,6 +164,8 @@ def test_phase_scale_is_cyclic_where_phases_may_wrap():
     strong = panels(plot(result_of((64, 64), phase=6.0)))["phase"].images[0]
     assert strong.get_clim() == pytest.approx((-np.pi, np.pi))
     assert strong.get_cmap().name == "twilight"
+    bar = next(axes for axes in plot(result_of((64, 64), phase=6.0)).axes if axes.get_ylabel() == "phase (rad)")
+    assert [label.get_text() for label in bar.get_yticklabels()] == ["−π", "0", "π"]
     weak = panels(plot(result_of((64, 64), phase=0.5)))["phase"].images[0]
     assert 0.2 < weak.get_clim()[1] < 0.5
     assert weak.get_clim()[0] == -weak.get_clim()[1]
@@ -177,6 +181,34 @@ def test_error_curves_emphasise_the_chosen_start():
     best = next(line for line in axes.lines if line.get_label() == labels[0])
     assert_allclose(best.get_ydata(), result.history[2]["r"])
     assert best.get_linewidth() > axes.lines[0].get_linewidth()
+
+
+STAGES = ((1, "wide, 32 px: batch 1"), (3, "wide, 32 px: batch 2"), (20, "half, then shrink-wrap"), (40, "er"), (50, "wide"))
+
+
+def test_numbered_lines_on_the_error_curves_show_where_stages_begin():
+    axes = panels(plot(replace(result_of((64, 64)), stages=((), (), STAGES))))["R against the step"]
+    lines = [line.get_xdata()[0] for line in axes.lines if len(set(line.get_xdata())) == 1]
+    assert lines == [1, 3, 20, 40, 50]
+    numbers = {text.get_text(): text.get_position()[0] for text in axes.texts if text.get_text().isdigit()}
+    assert numbers == {"2": 20, "3": 40, "1": 50}
+    names = axes.texts[-1].get_text().replace("\u00a0", " ")
+    assert names.split("   ") == ["1 wide", "2 half, then shrink-wrap", "3 er"]
+
+
+def test_numbers_of_stages_keep_apart_and_a_single_stage_has_none():
+    close = ((1, "coarse"), (2, "fine"), (40, "end"))
+    panel = history_panel(replace(result_of((32, 32)), stages=(close,) * 3))
+    assert [(mark.x, mark.name) for mark in panel.begins] == [(1, "coarse"), (2, ""), (40, "end")]
+    assert panel.numbers == {"coarse": 1, "end": 2}
+    for stages in ((), (((1, "hio"),),) * 3):
+        assert history_panel(replace(result_of((32, 32)), stages=stages)).begins == ()
+
+
+def test_no_word_stands_alone_in_the_headline():
+    verdict = Verdict("cannot tell", None, {}, "", ("word " * 23 + "alone",))
+    lines = plot(replace(result_of((32, 32)), verdict=verdict)).get_suptitle().splitlines()
+    assert len(lines[-1]) > 0.7 * len(lines[-2])
 
 
 def test_one_point_and_no_history():
@@ -248,8 +280,8 @@ def test_the_spread_shows_what_all_agreeing_supports_hold_and_what_any_does():
     unsure = replace(result, supports=wider, problem=result.problem.replace(support=None))
     drawn = panels(plot(unsure))["spread"]
     assert [text.get_text() for text in drawn.get_legend().get_texts()] == [
-        "in the support of all 3 that agree",
-        "in the support of any of them",
+        "in all 3 supports that agree",
+        "in any of them",
     ]
     assert len(outlines(drawn)) == 3  # the support, all, any
     known = replace(unsure, problem=result.problem.replace(support=result.supports[0]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,8 @@ def write(result: Result, file: IO[bytes]) -> None:
         "intensity": np.fft.fftshift(np.asarray(result.problem.amplitude)) ** 2,
         "mask": np.fft.fftshift(np.asarray(result.problem.valid)),
     }
-    np.savez_compressed(file, **{name: array for name, array in arrays.items() if array is not None})
+    held: dict[str, Any] = {name: array for name, array in arrays.items() if array is not None}
+    np.savez_compressed(file, **held)
 
 
 def read(path: Path) -> NDArray[np.complex64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from ..numbers import decade
@@ -20,14 +21,28 @@ from .style import MARKERS, colour_of
 MAX_DENSITY_POINTS = 40  # of one distribution that are drawn, evenly over its ranks
 MIN_DENSITY_POINTS = 5  # from which a density is drawn
 SMALL_MARKS_ABOVE = 1000  # points of a curve
+NUMBER_SIZE, NAME_SIZE = 7.5, 7  # points, of numbers above the axes and of their names below
+LETTER = 4.2  # points that a letter of a name takes, on average
+BELOW_LABEL = -36  # points from the axes to the names, below the label of the axis
 
 
 def draw_chart(axes: Axes, panel: ChartPanel) -> None:
-    """A chart of a picture: content, title and legend."""
+    """A chart of a picture: content, title, legend and the names of what begins."""
     draw_content(axes, panel)
-    axes.set_title(panel.title)
+    numbers = panel.numbers if isinstance(panel, CurvePanel) else {}
+    axes.set_title(panel.title, pad=16 if numbers else None)
+    if numbers:
+        _name_numbers(axes, numbers)
     if axes.get_legend_handles_labels()[0]:
         axes.legend()
+
+
+def _name_numbers(axes: Axes, numbers: Mapping[str, int]) -> None:
+    """The names behind numbers, below the label of the axis, in lines about as wide as the axes."""
+    said = "   ".join(f"{number} {name}".replace(" ", "\u00a0") for name, number in numbers.items())  # one name, one line
+    points = 72 * axes.figure.bbox.width / axes.figure.dpi * axes.get_position().width
+    lines = textwrap.fill(said, int(points / LETTER))
+    axes.annotate(lines, (0, 0), (0, BELOW_LABEL), "axes fraction", "offset points", va="top", fontsize=NAME_SIZE)
 
 
 def draw_content(axes: Axes, panel: ChartPanel) -> None:
@@ -50,6 +65,10 @@ def _draw_curves(axes: Axes, panel: CurvePanel) -> None:
     drawn = [_draw_curve(axes, curve, panel.log) for curve in panel.curves]
     if not any(drawn):
         axes.text(0.5, 0.5, "no history" if panel.log else "no values", ha="center", transform=axes.transAxes)
+    for mark in panel.begins if any(drawn) else ():
+        axes.axvline(mark.x, color=matplotlib.rcParams["text.color"], lw=0.6, alpha=0.45, zorder=1)
+        number, place = str(panel.numbers.get(mark.name, "")), axes.get_xaxis_transform()
+        axes.text(mark.x, 1.01, number, fontsize=NUMBER_SIZE, ha="center", va="bottom", transform=place)
     axes.set_ylabel(panel.ylabel)
     if panel.limits:
         axes.set_ylim(panel.limits)
@@ -85,10 +104,13 @@ def _draw_curve(axes: Axes, curve: ChartCurve, log: bool) -> bool:
 
 def _draw_histogram(axes: Axes, panel: HistogramPanel) -> None:
     values = np.asarray(panel.values, float)
-    axes.hist(values, bins=min(24, max(5, int(np.sqrt(values.size)))), color=colour_of(panel.series), alpha=0.6)
+    middle, half = float(values.mean()), 0.05 * abs(float(values.mean())) or 0.05
+    within = None if np.ptp(values) > 0 else (middle - half, middle + half)
+    axes.hist(values, bins=min(24, max(5, int(np.sqrt(values.size)))), range=within, color=colour_of(panel.series), alpha=0.6)
     axes.axvline(float(np.median(values)), color=matplotlib.rcParams["text.color"], lw=1.6)
     axes.set(xlabel=panel.xlabel, ylabel="number")
-    axes.locator_params(nbins=5)
+    axes.locator_params(nbins=3)
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
 def _draw_density(axes: Axes, panel: DensityPanel) -> None:

@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from ..numbers import decade, number
@@ -100,7 +100,11 @@ def _draw_image(axes: Axes, panel: ImagePanel, ticks: bool) -> AxesImage:
     if ticks:
         axes.set_xlabel(grid.label(1))
         axes.set_ylabel(grid.label(0), labelpad=1)
-        axes.locator_params(nbins=5 if 2 * abs(right - left) > abs(last - first) else 3)
+        nbins = 5 if 2 * abs(right - left) > abs(last - first) else 3
+        axes.locator_params(nbins=nbins)
+        if not grid.unit:  # members of an ensemble, by number
+            axes.xaxis.set_major_locator(MaxNLocator(nbins, integer=True))
+            axes.yaxis.set_major_locator(MaxNLocator(nbins, integer=True))
     else:
         axes.set(xticks=[], yticks=[])
     if panel.bar and grid.unit == "nm":

@@ -24,6 +24,9 @@ MOST_WATCHING = 32
 SURE_SHARE = 0.02
 """Share of the work from which the time left is told."""
 
+OPEN = {"running": ("stop", "keep"), "keeping": ("stop",)}
+"""The buttons that have an effect, by the state of the work."""
+
 Tile = tuple[str, str, str]
 """Name, value and explanation of a number."""
 
@@ -37,12 +40,18 @@ class Screen:
         What is under way.
     buttons : sequence of str
         "stop" and "keep", as far as the work obeys them.
-    clock : callable
-        Returns seconds.
+    clock, cost : callable
+        Return seconds: of the wall, and of the processor as this thread spends them.
     """
 
-    def __init__(self, title: str, buttons: Sequence[str] = ("stop", "keep"), clock: Callable[[], float] = time.monotonic):
-        self._clock, self._begun = clock, clock()
+    def __init__(
+        self,
+        title: str,
+        buttons: Sequence[str] = ("stop", "keep"),
+        clock: Callable[[], float] = time.monotonic,
+        cost: Callable[[], float] = time.thread_time,
+    ) -> None:
+        self._clock, self._cost, self._begun = clock, cost, clock()
         self._shown: dict[str, Any] = {"title": title, "lead": "", "stage": "", "tiles": [], "table": None}
         self._share: float | None = None
         self._part, self._bound = (0.0, 1.0), "about"
@@ -72,7 +81,7 @@ class Screen:
         with self._changed:
             self._shown |= {"title": title, "stage": "begins", "tiles": []}
             self._part, self._share, self._bound = (number / count, 1 / count), None, "about"
-            self._state = "running" if self._state == "keeping" else self._state
+            self._state = "running" if self._state in ("keeping", "writing") else self._state
 
     def offer(self, draw: Callable[[], str]) -> None:
         """Hand over a function that draws the pictures, as HTML, in the place of the one before.
@@ -83,10 +92,15 @@ class Screen:
             self._offer = draw
             self._changed.notify_all()
 
-    def rest(self) -> None:
-        """Draw nothing more until the next offer: matplotlib is for one thread at a time."""
+    def rest(self, stage: str = "") -> None:
+        """Draw nothing more until the next offer, as matplotlib is for one thread at a time; buttons come too late now.
+
+        stage: what is done now.
+        """
         with self._changed:
             self._offer = None
+            self._shown["stage"] = stage or self._shown["stage"]
+            self._state = "writing" if self._state in ("running", "keeping") else self._state
         with self._drawing:
             pass
 
@@ -105,14 +119,9 @@ class Screen:
     # the serving threads
 
     def pressed(self, button: str) -> bool:
-        """Note that a button was pressed. Returns False for one that the page lacks, and once the work ends."""
+        """Note that a button was pressed. Returns False for one that the page lacks or that was pressed, and once work ends."""
         with self._changed:
-            if (
-                button not in self._buttons
-                or self._state in ("stopping", "over")
-                or self._state == "keeping"
-                and button == "keep"
-            ):
+            if button not in self._buttons or button not in OPEN.get(self._state, ()):
                 return False
             self._state = {"stop": "stopping", "keep": "keeping"}[button]
         return True
@@ -141,7 +150,7 @@ class Screen:
             told = {
                 **self._shown,
                 "state": self._state,
-                "buttons": [name for name in self._buttons if self._state in ("running", "keeping")],
+                "buttons": [name for name in self._buttons if name in OPEN.get(self._state, ())],
                 "spent": duration(self._clock() - self._begun),
                 "share": self._done,
                 "left": self._left(),
@@ -162,12 +171,12 @@ class Screen:
                 draw, self._offer = self._offer, None
             if draw is None:
                 return
-            begun = self._clock()
+            begun = self._cost()
             body = draw()
-            now = self._clock()
+            spent = self._cost() - begun
             with self._changed:
                 self._body, self._version = body, self._version + 1
-                self._due = now + max(LEAST_SECONDS, (now - begun) / DRAWING_SHARE)
+                self._due = self._clock() + max(LEAST_SECONDS, spent / DRAWING_SHARE)
         finally:
             self._drawing.release()
 

@@ -64,7 +64,7 @@
     if (told.share === null) at("share").removeAttribute("value");
     else at("share").value = told.share;
     at("live").dataset.state = told.state;
-    buttons.forEach((button) => { button.disabled = !told.buttons.includes(button.dataset.post) || told.state === "keeping" && button.dataset.post === "keep"; });
+    buttons.forEach((button) => { button.disabled = !told.buttons.includes(button.dataset.post); });
     showTiles(told.tiles);
     showTable(told.table);
     if (told.body !== undefined) {

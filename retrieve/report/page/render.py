@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ...provenance import versions
-from ..numbers import NONE, number
+from ..numbers import NONE, number, ordinal
 from ..panels import ImagePanel, outline_lines
 from ..surface import SurfacePanel
 from ..tables import percent
@@ -68,6 +68,7 @@ def _environment() -> Environment:
     )
     made.filters |= {
         "number": number,
+        "ordinal": ordinal,
         "percent": percent,
         "plural": lambda n, name: f"{number(n)} {name}" + "s" * (n != 1),
         "capital": lambda title: title[:1].upper() + title[1:] if title[:1].isascii() else title,
@@ -78,6 +79,7 @@ def _environment() -> Environment:
         "base64": lambda data: base64.b64encode(data).decode(),
         "svg": chart_svg,
         "labelled": lambda panel: [curve for curve in getattr(panel, "curves", ()) if curve.label],
+        "begins": lambda panel: getattr(panel, "numbers", {}),
         "png": png_of,
         "atlas": atlas_of,
         "end": bar_end,

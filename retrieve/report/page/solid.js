@@ -29,6 +29,7 @@ function draw(box) {
       title: { text: title }, color: ink, gridcolor: line, zerolinecolor: line, showbackground: false, showspikes: false, nticks: 6,
     });
     const side = surface.down ? -1 : 1;
+    const far = Math.max(1, 560 / plot.clientWidth); // so that a narrow screen shows the axes, too
     return {
       margin: { l: 0, r: 0, t: 0, b: 0 },
       paper_bgcolor: "rgba(0,0,0,0)",
@@ -36,7 +37,7 @@ function draw(box) {
       scene: {
         xaxis: axis(surface.axes[0]), yaxis: axis(surface.axes[1]), zaxis: axis(surface.axes[2]),
         aspectmode: "data", dragmode: "orbit",
-        camera: { up: { x: 0, y: side, z: 0 }, eye: { x: 1.1, y: 0.8 * side, z: -1.8 } },
+        camera: { up: { x: 0, y: side, z: 0 }, eye: { x: 1.3 * far, y: 0.95 * far * side, z: -2.15 * far } },
       },
       uirevision: "kept", // the view stays when colours change
     };

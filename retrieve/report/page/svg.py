@@ -20,6 +20,7 @@ from ..panels import ChartPanel, CurvePanel
 CHART_SIZE = (460, 270)  # px of a chart at its natural size
 WIDE_CHART = 1.25  # times that for a wide one
 CHART_MARGINS = (62, 46, 8, 8)  # px left, below, right and above the axes: fixed, since a layout draws each chart twice
+NUMBERS_ABOVE = 10  # px more above the axes where numbers stand
 DRAWING_MARK = "\ue000"  # stands before the names inside a drawing until `numbered` makes them unique
 INK, FAINT = "#010101", "#020202"  # stand-ins that become the style's variables
 
@@ -47,6 +48,8 @@ def chart_svg(panel: ChartPanel) -> Markup:
     """A chart without title and legend."""
     width = CHART_SIZE[0] * (WIDE_CHART if isinstance(panel, CurvePanel) and panel.wide else 1.0)
     height, (left, bottom, right, top) = CHART_SIZE[1], CHART_MARGINS
+    if isinstance(panel, CurvePanel) and panel.begins:
+        top += NUMBERS_ABOVE
     with matplotlib.rc_context(SVG_STYLE):
         figure = Figure(figsize=(width / 72, height / 72), dpi=72)
         box = (left / width, bottom / height, 1 - (left + right) / width, 1 - (bottom + top) / height)

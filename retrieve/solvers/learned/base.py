@@ -17,7 +17,7 @@ from ...plugins.options import option
 from ...problem import Problem
 from ...problem.likelihood import Poisson, stated_noise
 from ..base import Solver, Streams
-from .noise import check_signal_above_noise, count_deviance_variance, noise_of
+from .noise import check_signal_above_noise, count_deviance_variance, noise_of, warn_of_unstated_noise
 
 if TYPE_CHECKING:
     from ...priors.symmetry import Symmetric
@@ -170,6 +170,7 @@ class Learned(PretrainedSolver):
                 f"down to {window_text(window)}, or train a prior of a larger window (`retrieve train diffusion --window`)"
             )
         check_signal_above_noise(problem)
+        warn_of_unstated_noise(problem, self.name)
 
 
 def exceeds(extent: Sequence[float], window: Sequence[int], tolerance: float = 1.0) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cache
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from ...errors import InputError
 from ...numerics.arrays import to_numpy
 from ...problem import Problem
+from ...problem.likelihood import COUNTING_SIGMA, some_measured, stated_noise
 
 HIDDEN_AMPLITUDE = 4
 """Largest amplitude, in units of its noise, of a pattern that holds nothing: of 10⁴ pixels of noise one reaches 4."""
@@ -30,6 +32,16 @@ def check_signal_above_noise(problem: Problem) -> None:
         raise InputError(
             f"no amplitude exceeds {top:.3g}, and noise of {sigma:.3g} (that of counts is 0.5) explains them all; say what the "
             f"noise is: --likelihood gaussian:σ, or Problem.replace(likelihood=Gaussian(σ)), in the units of √I"
+        )
+
+
+def warn_of_unstated_noise(problem: Problem, solver: str) -> None:
+    """Warn if the noise is that of counts, as it is where nobody states it, and the data are no counts."""
+    if stated_noise(problem.likelihood, some_measured(to_numpy(problem.amplitude), to_numpy(problem.valid))) is None:
+        warnings.warn(
+            f"the data are no counts, and nothing states their noise; {solver} assumes that of counts, σ = {COUNTING_SIGMA:g} in "
+            "the units of √I, and fails where it is another: give --likelihood gaussian:σ (likelihood=Gaussian(σ) in Python)",
+            stacklevel=2,
         )
 
 

@@ -85,6 +85,7 @@ def opened(browser):
     def open_page(address, **options):
         context = browser.new_context(**options)
         contexts.append(context)
+        context.set_default_timeout(120_000)
         page = context.new_page()
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))

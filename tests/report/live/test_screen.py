@@ -23,7 +23,7 @@ def clock():
 
 @pytest.fixture
 def screen(clock):
-    return Screen("scan.npz", clock=clock)
+    return Screen("scan.npz", clock=clock, cost=clock)
 
 
 def test_a_picture_is_drawn_only_when_a_browser_asks(screen):
@@ -132,6 +132,15 @@ def test_buttons_are_pressed_once_and_come_back_for_the_next_file(screen):
     screen.begin("2/2 b.npz", 1, 2)
     assert screen.state(1, "a")["state"] == "stopping"
     assert not screen.pressed("other")
+
+
+def test_once_the_work_rests_buttons_come_too_late(screen):
+    screen.rest("the result is written")
+    told = screen.state(1, "a")
+    assert (told["stage"], told["buttons"]) == ("the result is written", [])
+    assert not screen.pressed("keep")
+    screen.begin("2/2 b.npz", 1, 2)
+    assert screen.pressed("keep")
 
 
 def test_durations():

@@ -29,7 +29,7 @@ def pages(result_of, comparison_of, strain_of, monkeypatch):
         made = result_of(shape, meta=meta, manifest=manifest)
         scores = (replace(made.scores[0], failure=EVIL), *made.scores[1:])
         history = tuple({**one, EVIL: one["r"]} for one in made.history)
-        return replace(made, scores=scores, history=history)
+        return replace(made, scores=scores, history=history, stages=(((1, EVIL), (30, EVIL + "2")),) * len(scores))
 
     comparison = comparison_of(solvers=(EVIL, EVIL + "2"), groups=((EVIL, (24, 24)),))
     rows = tuple(replace(row, failure=EVIL) if row.start == 1 else row for row in comparison.rows)

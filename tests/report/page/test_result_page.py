@@ -25,10 +25,18 @@ def test_result_says_its_numbers_and_stands_alone(result_of, shape, truth):
         "of the pixels that were held out",
     ):
         assert part in said
-    for part in ("solver hio, 3 starts, seed 7", "start 2 was chosen", "all 3 found the same object", "12.5 nm", "Mode 2:"):
+    for part in ("solver hio, 3 starts, seed 7", "the third was chosen", "all 3 found the same object", "12.5 nm", "Mode 2:"):
         assert part in said
     assert ("Against the truth" in said) == truth
     assert ('type="range"' in html) == (len(shape) == 3)
+
+
+def test_stages_are_numbered_and_named_on_the_page(result_of):
+    stages = ((1, "raar"), (25, "er"))
+    said = text_of(page(result_of(stages=(stages,) * 3)))
+    assert "Numbers: stages of start 2." in said
+    assert "1 raar 2 er" in said
+    assert "Numbers: stages" not in text_of(page(result_of()))
 
 
 def test_result_of_one_start_has_no_spread(result_of):

@@ -25,24 +25,6 @@ if TYPE_CHECKING:
 AVERAGES = {"best": 1, "mean": 1, "common-mode": 2}
 """Ways to make the object, and the starts that each needs at least."""
 
-OTHER_FORMATS = (
-    ".npz",
-    ".npy",
-    ".mat",
-    ".tif",
-    ".tiff",
-    ".png",
-    ".pdf",
-    ".json",
-    ".csv",
-    ".html",
-    ".txt",
-    ".vti",
-    ".edf",
-    ".cbf",
-)
-"""Endings that promise something else than HDF5."""
-
 Solve = Callable[["RunSpec", "Problem", "np.ndarray | None", Path], "Result"]
 """Solves a problem, from the run, the problem, an array to begin with, and a folder that keeps finished starts."""
 
@@ -65,8 +47,6 @@ class Targets(NamedTuple):
         from ..report.figure import check_picture
 
         check_outputs(self, [file] if file else [], force)
-        if self.result.suffix.lower() in OTHER_FORMATS:
-            raise InputError(f"--out {self.result}: a result is written as CXI, which is HDF5; end it in .cxi")
         if self.picture is not None:
             check_picture(self.picture)
 

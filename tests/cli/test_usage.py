@@ -21,7 +21,7 @@ MISTAKES = {
     "run scan.npz --starts many": "'many' is no whole number",
     "run scan.npz --starts 0": "0 is out of range; give x>=1",
     "run scan.npz --seconds soon": "'soon' is no number",
-    "run scan.npz -o result.npz": "--out result.npz: a result is written as CXI, which is HDF5; end it in .cxi",
+    "run scan.npz -o result.tif": "unknown ending '.tif' of results; known: .cxi,",
     "run scan.npz -o out/result.cxi": "cannot write out/result.cxi: there is no directory out",
     "run scan.npz --likelihood poison": "unknown likelihood 'poison'; did you mean poisson? (auto takes it",
     "run scan.npz --start notes": "--start: notes is no reconstruction; give a CXI, HDF5, npz or npy file",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
@@ -13,13 +14,13 @@ import numpy as np
 
 from ..errors import SolverError
 from ..numerics.arrays import cores
-from ..numerics.processors import torch_threads
+from ..numerics.processors import Crowd, torch_threads
 from ..problem import Problem
 from ..solvers.base import Solver
 from .batch import RunContext, run_batch
 from .batch_result import Batch, concatenate
 from .executors import ATTEMPTS, completed, open_pool
-from .kept_starts import KeptStarts
+from .kept_starts import KeptStarts, RunGroup
 from .progress import Estimate, Progress, looking
 from .run_spec import RunSpec, Stops
 from .stopping import heard, listen, must_stop
@@ -50,6 +51,64 @@ def run_in_threads(solver: Solver, context: RunContext, numbers: Sequence[int], 
         others = [pool.submit(run_part, *ends[k : k + 2]) for k in range(1, parts)]
         found = [run_part(*ends[:2]), *(other.result() for other in others)]
     return concatenate(found) if parts > 1 else found[0]
+
+
+SIDE_BY_SIDE = range(1 << 16, (1 << 21) + 1)
+"""Points of arrays whose starts run side by side. Below, the interpreter's lock takes more than a second core brings; above, the
+transforms of one start take all cores, and another would double the memory."""
+
+
+def certain(context: RunContext, groups: Sequence[Sequence[int]]) -> int:
+    """How many of the first groups of starts can run at once, in threads of this process; 1 for one after the other.
+
+    They are those that are needed for certain: two starts of a run that ends when two agree. Where a budget stops starts, each
+    has the machine by itself.
+    """
+    points, agree = math.prod(context.source.shape), context.spec.agree
+    if len(groups) < 2 or context.where.name != "cpu" or context.bounded or points not in SIDE_BY_SIDE or cores() == 1:
+        return 1
+    return min(len(groups), -(-2 // len(groups[0]))) if agree else len(groups)
+
+
+def run_at_once(
+    solver: Solver,
+    context: RunContext,
+    groups: Sequence[Sequence[int]],
+    begin: Callable[[Sequence[int]], np.ndarray | None],
+    run_group: RunGroup,
+) -> Iterator[Batch]:
+    """The batches of the groups in order, as many at once as there are cores, each in a thread of its own.
+
+    A start is the same as by itself. `on_step` hears of one step at a time. If it returns True, or a request to stop comes,
+    the starts under way stop at their next step, and no others begin.
+    """
+    over, turn, crowd = threading.Event(), threading.Lock(), Crowd()
+
+    def on_step(progress: Progress) -> bool:
+        with turn:
+            if not over.is_set() and context.on_step is not None and context.on_step(progress):
+                over.set()
+        if must_stop():
+            over.set()
+        return over.is_set()
+
+    def run_one(numbers: Sequence[int]) -> Batch | None:
+        if over.is_set():
+            return None
+        try:
+            with crowd.member():
+                return run_group(solver, replace(context, on_step=on_step), numbers, begin(numbers))
+        except BaseException:
+            over.set()
+            raise
+
+    with ThreadPoolExecutor(min(cores(), len(groups)), initializer=listen, initargs=(heard(),)) as pool:
+        try:
+            for future in [pool.submit(run_one, group) for group in groups]:
+                if (done := future.result()) is not None:
+                    yield done
+        finally:
+            over.set()
 
 
 class StartTask(NamedTuple):

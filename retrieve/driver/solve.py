@@ -28,7 +28,7 @@ from .batch import RunContext, resolve_spec, run_batch
 from .batch_result import Batch, total_cost, union
 from .conditions import conditions
 from .kept_starts import KeptStarts, RunGroup
-from .parallel import StartTask, run_in_threads, run_in_workers
+from .parallel import StartTask, certain, run_at_once, run_in_threads, run_in_workers
 from .progress import Estimate, Progress
 from .rescore import rescored
 from .run_spec import Budget, RunSpec, Stops, within_memory
@@ -157,6 +157,12 @@ def _batches(
         return
     run_group: RunGroup = run_in_threads if context.where.name == "torch:cpu" else run_batch
     run_group = run_group if store is None else store.around(run_group)
+    at_once, interrupted = certain(context, groups), False
+    if at_once > 1:
+        for done in run_at_once(solver, context, groups[:at_once], begin, run_group):
+            yield done
+            interrupted = interrupted or done.interrupted
+        groups = [] if interrupted else groups[at_once:]
     for group in groups:
         done = run_group(solver, context, group, begin(group))
         yield done

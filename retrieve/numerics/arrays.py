@@ -16,6 +16,7 @@ from array_api_compat import device as _device_of
 
 from ..errors import InputError
 from . import fast
+from .processors import at_most
 from .processors import cores as cores
 from .processors import one_core as one_core
 from .processors import threads_for as threads_for
@@ -217,6 +218,7 @@ def _transform(x: Array, ndim: int, workers: int, forward: bool) -> Array:
         out = np.empty_like(x)
         getattr(fftw, name)(x, out, ndim, workers)
         return out
+    workers = at_most(workers)
     if _c2c is not None and x.dtype.kind == "c":
         return _c2c(x, axes, forward, ORTHO, None, workers)
     return getattr(scipy.fft, name)(x, axes=axes, norm="ortho", workers=workers)

@@ -85,13 +85,36 @@ def _follow(parent: int) -> None:
     os._exit(1)
 
 
+class Crowd:
+    """Threads side by side that share the processors. Each has an even part, and more once others are done."""
+
+    def __init__(self) -> None:
+        self.members = 0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def member(self) -> Iterator[None]:
+        """Be one of the threads in a block."""
+        with self._lock:
+            self.members += 1
+        token = _crowd.set(self)
+        try:
+            yield
+        finally:
+            _crowd.reset(token)
+            with self._lock:
+                self.members -= 1
+
+
 _one_core: ContextVar[bool] = ContextVar("one_core", default=False)
+_crowd: ContextVar[Crowd | None] = ContextVar("crowd", default=None)
 
 
 def cores() -> int:
     """The number of processors that this thread may use.
 
-    The affinity and the cgroup of the process limit it. RETRIEVE_THREADS, or else OMP_NUM_THREADS, and `one_core` lower it.
+    The affinity and the cgroup of the process limit it. RETRIEVE_THREADS, or else OMP_NUM_THREADS, lowers it, and so do
+    `one_core` and a `Crowd`.
     """
     if _one_core.get():
         return 1
@@ -99,8 +122,15 @@ def cores() -> int:
     for name in ("RETRIEVE_THREADS", "OMP_NUM_THREADS"):
         asked = os.environ.get(name, "").partition(",")[0].strip()
         if asked.isdecimal() and int(asked) > 0:
-            return min(have, int(asked))
-    return have
+            have = min(have, int(asked))
+            break
+    crowd = _crowd.get()
+    return have if crowd is None else max(1, have // max(1, crowd.members))
+
+
+def at_most(threads: int) -> int:
+    """This number of threads; in a `Crowd` the processors of this thread, if they are fewer."""
+    return threads if threads == 1 or _crowd.get() is None else min(threads, cores())
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """The starts of one solve, shared out: the same to the bit wherever they run."""
 
+import threading
+
 import numpy as np
 import pytest
 from dying import Killed
@@ -113,3 +115,18 @@ def test_what_a_start_raises_comes_through(pattern):
 def test_an_executor_that_is_not_there(pattern):
     with pytest.raises(InputError, match="unknown executor 'nowhere'"):
         solve(HIO(iterations=3), pattern, executor="nowhere")
+
+
+def test_starts_that_are_needed_for_certain_run_at_once_and_change_no_bit(monkeypatch):
+    """Two starts of a run that ends when two agree, in two threads, with arrays of their own to begin with."""
+    problem = CrystalKinds(kind="smooth", size=32).problem(0, TUNE_SEED, Noise(photons=1e6, support="unknown"))
+    monkeypatch.setattr("retrieve.driver.parallel.SIDE_BY_SIDE", range(1, 1 << 21))
+    x0 = np.random.default_rng(0).standard_normal((3, *problem.shape)).astype(np.complex64)
+    threads, found = set(), []
+    for cores in (1, 2):
+        monkeypatch.setattr("retrieve.driver.parallel.cores", lambda cores=cores: cores)
+        threads.clear()
+        settings = {"starts": 3, "batch": 1, "agree": 1, "x0": x0}
+        found.append(solve(HIO(iterations=5), problem, on_step=lambda _: threads.add(threading.get_ident()), **settings))
+        assert len(threads) == (1 if cores == 1 else 3)  # the third start runs here
+    same(*found)

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import pyfftw
 
+from ..processors import at_most
 from .plan_files import kept_wisdom, plan_name
 
 WHOLE = 1 << 17
@@ -93,11 +94,13 @@ def plans_used() -> Iterator[set[str]]:
     """The plans that this process uses in the block: names and hashes of their wisdom."""
     used: set[tuple[tuple[int, ...], bool]] = set()
     said: set[str] = set()
-    _WATCHING.append(used)
+    with _LOCK:
+        _WATCHING.append(used)
     try:
         yield said
     finally:
-        _WATCHING[:] = [one for one in _WATCHING if one is not used]
+        with _LOCK:
+            _WATCHING[:] = [one for one in _WATCHING if one is not used]
         said |= {f"{plan_name(*one)} {hashlib.sha256(wisdom_for(*one) or b'').hexdigest()[:12]}" for one in used}
 
 
@@ -177,7 +180,8 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 def _share(work: Callable[[Sequence[slice]], None], pieces: list[slice], threads: int) -> None:
-    """Work on all pieces, in this number of threads."""
+    """Work on all pieces, in this number of threads, or in fewer in a `Crowd`."""
+    threads = at_most(threads)
     if threads == 1 or len(pieces) == 1:
         work(pieces)
     else:

@@ -67,6 +67,7 @@ MEANINGS = {
     "uncertainty/record": "JSON: [the uncertainty](#the-uncertainty)",
     "manifest": "JSON: [the manifest](#the-manifest)",
     "account": "JSON: for each start, sentences on what the solver did",
+    "stages": "JSON: for each start, the steps at which its stages begin, with their names",
     "verdict": "JSON: [the verdict](#the-verdict)",
     "meta": "JSON: [what is known of the measurement](#meta)",
     "program_name": "`retrieve` and its version",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..io.results import Summary
     from ..problem import Problem
 
-AVERAGES = {"best": 1, "mean": 1, "common-mode": 2}
+AVERAGES = {"best": 1, "agreeing": 1, "mean": 1, "common-mode": 2}
 """Ways to make the object, and the starts that each needs at least."""
 
 Solve = Callable[["RunSpec", "Problem", "np.ndarray | None", Path], "Result"]

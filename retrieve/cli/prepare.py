@@ -158,10 +158,6 @@ def scan(files: tuple[str, ...], quiet: bool, **given: Any) -> None:
             if given["dry_run"]:
                 _tell(scans, [target, picture], console)
                 return
-            if len(scans) == 1 and scans[0].shape[0] == 1:
-                raise InputError(
-                    f"{files[0]} holds one frame; a rocking scan has one a step. Phase a single pattern: retrieve run"
-                )
             calibration = read_calibration(scans[0].shape, scans[0].ever, **_calibration(given))
             made = prepare_scan(scans, options, calibration, applied=applied, **settings)
         with replacing_result(target, drawn=[picture]):

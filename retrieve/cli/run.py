@@ -77,8 +77,8 @@ BESIDE = ""
     "--average",
     "averaging",
     type=click.Choice(list(AVERAGES)),
-    help="best: the start with the lowest R_free; mean: of the starts that agree, weighted by score; common-mode: scatter and "
-    "filter  [mean with auto, best with others]",
+    help="best: the start with the lowest R_free; agreeing: the mean of those that agree, weighted by score; mean: of all; "
+    "common-mode: scatter and filter  [agreeing with auto, best with others]",
 )
 @click.option("--keep", type=click.IntRange(2), help="starts that --average common-mode keeps, by mean-to-maximum [half of them]")
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="stop each start after this time")

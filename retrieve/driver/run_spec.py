@@ -78,7 +78,7 @@ class RunSpec:
     likelihood : Likelihood, optional
         The noise.
     averaging : str, optional
-        How `average_starts` makes the object: "best", "mean" or "common-mode". The solver's own way unless given.
+        How `average_starts` makes the object: "best", "agreeing", "mean" or "common-mode". The solver's own way unless given.
     keep : int, optional
         Number of starts that "common-mode" keeps.
     batch : int, optional

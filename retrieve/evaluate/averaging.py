@@ -17,7 +17,7 @@ from ..problem.scoring import Scorer, same_support, standard_error
 from .ensemble import common_mode
 
 ONE_OBJECT = 0.75
-"""Correlation with the best start below which a start is of another object, and has no part in the mean."""
+"""Correlation with the best start below which a start is of another object, and does not agree."""
 LEAST_WEIGHT = 1e-6
 """Share of the weights below which a start has no part in the mean."""
 FREE_SCORE_ERRORS = 4  # of 1 to 20 tried on crystals without a support, anything from 4 on is about as good
@@ -31,7 +31,8 @@ def average_starts(result: Result, how: str, keep: int | None = None) -> Result:
     result : Result
         The result.
     how : str
-        "best" leaves the chosen start. "mean" takes the `weighted_mean`; of one usable start it is that start.
+        "best" leaves the chosen start. "mean" takes the `weighted_mean`, "agreeing" that of the starts that correlate with the
+        best by 0.75; of one start it is that start.
         "common-mode" keeps the most homogeneous starts and takes the mode that they share.
     keep : int, optional
         Starts that "common-mode" keeps; half of the usable ones unless given.
@@ -50,10 +51,10 @@ def average_starts(result: Result, how: str, keep: int | None = None) -> Result:
     if how == "best":
         return dataclasses.replace(result, manifest=manifest)
     usable = np.array([score.failure is None for score in result.scores])
-    if how == "mean":
+    if how in ("mean", "agreeing"):
         if usable.sum() < 2:
             return dataclasses.replace(result, manifest=manifest)
-        x, weights = weighted_mean(result)
+        x, weights = weighted_mean(result, ONE_OBJECT if how == "agreeing" else 0)
         manifest |= {"weights": weights.round(4).tolist()}
         if (weights > 0).sum() < 2:
             return dataclasses.replace(result, manifest=manifest)
@@ -63,19 +64,19 @@ def average_starts(result: Result, how: str, keep: int | None = None) -> Result:
         x, kept, fraction = scatter_and_filter(result.estimates, keep or max(2, int(usable.sum()) // 2), usable)
         manifest |= {"kept": kept.tolist(), "common_mode_fraction": fraction}
     else:
-        raise InputError(unknown("way to average starts", how, ("best", "mean", "common-mode")))
+        raise InputError(unknown("way to average starts", how, ("best", "agreeing", "mean", "common-mode")))
     x = align(x, result.object).object.astype(np.complex64)
     held = None if result.held is None else np.fft.ifftshift(result.held)
     score = Scorer.of(result.problem, held).scores(x[None])[0]
     return dataclasses.replace(result, object=x, averaged=score, manifest=manifest)
 
 
-def weighted_mean(result: Result) -> tuple[NDArray[np.complex64], NDArray[np.float64]]:
-    """Complex mean (*shape) of the starts of one object, aligned to the best of them, and the weights of all, of sum 1.
+def weighted_mean(result: Result, least: float = 0) -> tuple[NDArray[np.complex64], NDArray[np.float64]]:
+    """Complex mean (*shape) of the usable starts, aligned to the best of them, and the weights of all, of sum 1.
 
     The weights are exp(−(R/lowest R − 1)/standard error). Starts that differ by less than the noise count alike, and clearly
     worse ones count nothing. If supports differ, a wide one lowers R. Then R_free weighs, if pixels were held out, with
-    `FREE_SCORE_ERRORS` times its standard error. Starts that correlate with the best by less than `ONE_OBJECT` count nothing.
+    `FREE_SCORE_ERRORS` times its standard error. Starts that correlate with the best by less than `least` count nothing.
 
     Of objects drawn from the posterior, the mean is the one of least expected error. It fits the data less well than each,
     which also fits the noise.
@@ -93,7 +94,7 @@ def weighted_mean(result: Result) -> tuple[NDArray[np.complex64], NDArray[np.flo
         if k == best:
             continue
         one = align(result.estimates[k], result.estimates[best])
-        if one.correlation < ONE_OBJECT:
+        if one.correlation < least:
             weights[k] = 0
         mean += weights[k] * one.object
     return (mean / weights.sum()).astype(np.complex64), weights / weights.sum()

@@ -84,8 +84,8 @@ def solve(
         What shares the starts, as NAME or NAME:WHERE: see `retrieve.driver.executors`.
 
     average : str, optional
-        What the object is: "best", the chosen start; "mean" of the starts that agree; or "common-mode". The solver's own
-        way unless given: "mean" of `auto`, "best" of the others.
+        What the object is: "best", the chosen start; "agreeing", the mean of the starts that agree; "mean" of all; or
+        "common-mode". The solver's own way unless given: "agreeing" of `auto`, "best" of the others.
     keep : int, optional
         Starts that "common-mode" keeps.
     verdict : bool

@@ -131,9 +131,8 @@ class Result:
     @property
     def averaging(self) -> str | None:
         """What of its starts `object` is, in words such as "mean"; None where it is the chosen start."""
-        if self.averaged is None:
-            return None
-        return str(self.manifest.get("averaging", self.manifest.get("combine", "average"))).replace("-", " ")
+        how = str(self.manifest.get("averaging", self.manifest.get("combine", "average")))
+        return None if self.averaged is None else "mean" if how == "agreeing" else how.replace("-", " ")
 
     @property
     def combination(self) -> str | None:

@@ -22,6 +22,7 @@ RUN_OPTIONS = frozenset(
         "--bad-pixels",
         "--centred",
         "--device",
+        "--live",
         "--dry-run",
         "--diffractometer",
         "--direct-beam",

@@ -112,7 +112,7 @@ class Solver(ABC):
     agree : float
         Correlation of the best starts at which no more are run; 0: all are run.
     averaging : str
-        How the object is made of the starts: "best", the chosen one, or "mean", of those that agree.
+        How the object is made of the starts: "best", the chosen one, or "agreeing", the mean of those that agree.
     uses_start : bool
         False if a given start (`x0`, ``--start``) has no effect. It is then refused.
     deterministic : bool

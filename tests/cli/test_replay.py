@@ -159,14 +159,14 @@ def test_interrupting_keeps_what_there_is(pattern, here):
 def test_ctrl_c_keeps_the_shared_out_starts_that_are_done(pattern, monkeypatch):
     from retrieve.driver import parallel
 
-    inner = parallel._progress
+    inner = parallel._asks_to_stop
 
-    def progress(task, one):
+    def asks_to_stop(context, task, one):
         if task.number == 2:
             signal.raise_signal(signal.SIGINT)
-        return inner(task, one)
+        return inner(context, task, one)
 
-    monkeypatch.setattr(parallel, "_progress", progress)
+    monkeypatch.setattr(parallel, "_asks_to_stop", asks_to_stop)
     with pytest.raises(SystemExit, match="130"):
         main(["run", pattern, *SHORT, "-q", "--no-picture", "--starts", "9", "--out", "a.cxi", "--executor", "serial"])
     result = read_result("a.cxi")

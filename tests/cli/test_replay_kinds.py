@@ -10,6 +10,7 @@ import pytest
 
 import retrieve
 from retrieve.cli import main
+from retrieve.io.cxi import SMALL_SUM, sum_of_small
 from retrieve.io.numpy_files import write_npz
 from retrieve.io.results import read_result
 
@@ -25,7 +26,9 @@ def replay(name):
 
 def edit(name, change):
     with h5py.File(name, "r+") as file:
-        change(file["entry_1"])
+        entry = file["entry_1"]
+        change(entry)
+        entry.attrs[SMALL_SUM] = sum_of_small(entry, lambda item: item[()])
 
 
 def test_a_run_from_the_object_of_another_result_replays(pattern, capsys):

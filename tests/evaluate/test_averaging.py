@@ -134,12 +134,14 @@ def test_the_mean_of_one_start_is_that_start(truth):
     np.testing.assert_array_equal(made.object, alone.object)
 
 
-def test_a_start_of_another_object_is_no_part_of_the_mean(truth):
+def test_a_start_of_another_object_does_not_agree(truth):
     other = crystal((32, 32), seed=8, phase=2.0).astype(np.complex64)
     estimates = np.stack([*noisy(truth, 2, 0.05), other])
-    x, weights = weighted_mean(result_of(truth, estimates, [0.1, 0.1, 0.1]))
-    assert weights == pytest.approx([0.5, 0.5, 0])
-    assert likeness(x, truth) > likeness(estimates[0], truth)
+    made = average_starts(result_of(truth, estimates, [0.1, 0.1, 0.1]), "agreeing")
+    assert made.manifest["weights"] == pytest.approx([0.5, 0.5, 0])
+    assert made.averaging == "mean"
+    assert likeness(made.object, truth) > likeness(estimates[0], truth)
+    assert weighted_mean(result_of(truth, estimates, [0.1, 0.1, 0.1]))[1] == pytest.approx(1 / 3)
 
 
 @pytest.mark.parametrize("how", ["mean", "common-mode"])

@@ -60,7 +60,7 @@ class Auto(Solver):
     source: ClassVar[str] = "Fienup, Crimmins & Holsztynski, JOSA 72, 610 (1982); Marchesini et al., PRB 68, 140101 (2003)"
     starts: ClassVar[int] = 6
     agree: ClassVar[float] = 0.95
-    averaging: ClassVar[str] = "mean"
+    averaging: ClassVar[str] = "agreeing"
     uses_start: ClassVar[bool] = False
     RENAMED: ClassVar[Mapping[str, str | None]] = FORMER_OPTIONS
     FORMER_VALUES: ClassVar[Mapping[str, Callable[[Any], str]]] = {"blurs": auto_or_never, "aliens": auto_or_never}

@@ -58,14 +58,12 @@ SIDE_BY_SIDE = range(1 << 16, (1 << 21) + 1)
 transforms of one start take all cores, and another would double the memory."""
 
 
-def certain(context: RunContext, groups: Sequence[Sequence[int]]) -> int:
+def certain(groups: Sequence[Sequence[int]], shape: tuple[int, ...], agree: float | None) -> int:
     """How many of the first groups of starts can run at once, in threads of this process; 1 for one after the other.
 
-    They are those that are needed for certain: two starts of a run that ends when two agree. Where a budget stops starts, each
-    has the machine by itself.
+    They are those that are needed for certain: two starts of a run that ends when two agree.
     """
-    points, agree = math.prod(context.source.shape), context.spec.agree
-    if len(groups) < 2 or context.where.name != "cpu" or context.bounded or points not in SIDE_BY_SIDE or cores() == 1:
+    if len(groups) < 2 or math.prod(shape) not in SIDE_BY_SIDE or cores() == 1:
         return 1
     return min(len(groups), -(-2 // len(groups[0]))) if agree else len(groups)
 

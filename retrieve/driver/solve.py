@@ -157,7 +157,8 @@ def _batches(
         return
     run_group: RunGroup = run_in_threads if context.where.name == "torch:cpu" else run_batch
     run_group = run_group if store is None else store.around(run_group)
-    at_once, interrupted = certain(context, groups), False
+    alone = context.where.name != "cpu" or context.bounded  # a budget of time is for a machine of its own
+    at_once, interrupted = 1 if alone else certain(groups, tuple(context.source.shape), context.spec.agree), False
     if at_once > 1:
         for done in run_at_once(solver, context, groups[:at_once], begin, run_group):
             yield done

@@ -29,7 +29,7 @@ MISTAKES = {
     "run scan.npz --bogus": "no option --bogus; did you mean ",
     "run negative.npy": "intensity has 1 negative values on measured pixels; mask them",
     "prepare scan.npz": "'scan.npz' is a file, not a command; commands: pulses, scan",
-    "prepare scan scan.npz": "scan.npz holds one frame; a rocking scan has one a step. Phase a single pattern: retrieve run",
+    "prepare scan scan.npz": "scan.npz holds one frame of 32×32, and a rocking scan has several; name all its files",
     "prepare scan stack.npy --crop 64": "no option --crop; it is --size here",
     "scan.npz": "to phase a file: retrieve run scan.npz",
     "train dps": "unknown command 'dps'; known: diffusion, unet",

@@ -152,7 +152,8 @@ def test_a_full_disk(name, made, small_disk, tmp_path, monkeypatch, capsys):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         for output in outputs:
             (small_disk / output).write_text("old")
-        (tmp_path / "a.cxi").unlink(missing_ok=True)  # with a result that is replaced, its picture goes
+        for replaced in ("a.cxi", "a.json"):  # with a result that is replaced, its picture goes
+            (tmp_path / replaced).unlink(missing_ok=True)
         filled(small_disk, left)
         capsys.readouterr()
         code = call(*command)

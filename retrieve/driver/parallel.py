@@ -53,9 +53,9 @@ def run_in_threads(solver: Solver, context: RunContext, numbers: Sequence[int], 
     return concatenate(found) if parts > 1 else found[0]
 
 
-SIDE_BY_SIDE = range(1 << 16, (1 << 21) + 1)
+SIDE_BY_SIDE = range(1 << 16, (1 << 22) + 1)
 """Points of arrays whose starts run side by side. Below, the interpreter's lock takes more than a second core brings; above, the
-transforms of one start take all cores, and another would double the memory."""
+transforms of one start take all cores, and a second start takes memory that may be short."""
 
 
 def certain(groups: Sequence[Sequence[int]], shape: tuple[int, ...], agree: float | None) -> int:

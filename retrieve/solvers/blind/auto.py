@@ -89,10 +89,10 @@ class Auto(Solver):
         if len(problem.shape) == 3:
             rows = enumerate(streams)
             options = (self.effort, self.coherence, self.second_grain)
-            shapes = [tuple(level.shape) for level in levels_of(problem)]
-            runs = [
-                with_shares(phase_volume(problem, x[b : b + 1, ...], stream, *options), shapes, self.effort) for b, stream in rows
-            ]
+            levels = levels_of(problem)
+            shapes = [tuple(level.shape) for level in levels]
+            searched = (phase_volume(levels, x[b : b + 1, ...], stream, *options) for b, stream in rows)
+            runs = [with_shares(steps, shapes, self.effort) for steps in searched]
             return side_by_side(runs, problem)
         factor = factor_for(problem, COARSE_ABOVE)
         if factor == 1:

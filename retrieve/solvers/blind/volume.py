@@ -31,7 +31,7 @@ from ..base import Step, Streams, random_phases
 from ..iterative import Iterative, first_support
 from ..projections import ER, HIO, RAAR
 from ..shrinkwrap import ShrinkWrap
-from .levels import Fit, cropped, interpolated, levels_of, middle_of, shown_on
+from .levels import Fit, cropped, interpolated, middle_of, shown_on
 from .search import FIXED, Parts
 from .state import Found, SearchState, best_of, relay, take
 from .volume_blur import NONE, blur_of, choose_blur, find_blur
@@ -97,10 +97,11 @@ class Plan(NamedTuple):
 
 
 def phase_volume(
-    problem: Problem, x: Array, rng: Streams, effort: float, coherence: str, second_grain: str = "never"
+    levels: Sequence[Problem], x: Array, rng: Streams, effort: float, coherence: str, second_grain: str = "never"
 ) -> Iterator[Step]:
-    """One start x (1, *shape) of a pattern of three axes."""
-    *finer, coarsest = (Fit.of(level, effort) for level in levels_of(problem))
+    """One start x (1, *shape) of a pattern of three axes, by its levels (`levels_of`)."""
+    problem = levels[0]
+    *finer, coarsest = (Fit.of(level, effort) for level in levels)
     show = shown_on(coarsest.problem, problem, "coarse, " + size_of(coarsest))
     found = yield from relay(search_coarse(coarsest, cropped(x, problem, coarsest.problem), rng), show)
     log, state, widths = [*coarsest.words, *found.log], found.state, NONE

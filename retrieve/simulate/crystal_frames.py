@@ -43,7 +43,7 @@ class CrystalFrames(ObjectSet):
     the support is the crystal with a margin of 0 to 2 px.
     """
 
-    size: int = option(64, "pixels along each axis", ge=32)
+    size: int = option(64, "pixels along each axis", ge=16)
     smallest: float = option(0.35, "least extent of a crystal relative to the array's edge", gt=0, le=0.9)
     largest: float = option(0.62, "largest extent of a crystal relative to the array's edge", gt=0, le=0.9)
     phase: float = option(10.0, "strongest smooth phase, peak to valley (rad)", ge=0.3, le=100)

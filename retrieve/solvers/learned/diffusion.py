@@ -173,7 +173,8 @@ class Diffusion(Refinement, Several):
             yield from keep_better(posed, best, r, left, steps, total)
         if problem.support is not None:
             yield from self.shifted(posed, best, r, rng, total)
-        yield from self.refined(posed.y, best, posed.scale)
+        if self.refine:
+            yield from self.refined(posed.y, best, posed.scale)
 
     def round(self, posed: Posed, x: Array, rng: Streams) -> Estimates:
         """Search from x, then iterate with the denoiser from the best candidate."""

@@ -173,6 +173,6 @@ class BlindRun:
             return []
         others = [f"{r:.3g} with {name}" for name, r in zip(self.names, tried, strict=True) if name != self.names[by]]
         return [
-            f"the support is not known, so that {' and '.join(self.names)} were tried; the prior of the lower R was taken",
+            f"the support is not known: {' and '.join(self.names)} were tried, and the prior of the lower R was taken",
             f"prior {self.names[by]}: R {tried[by]:.3g} after {TRIAL_CALLS} denoiser calls, {', '.join(others)}",
         ]

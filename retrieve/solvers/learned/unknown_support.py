@@ -12,12 +12,12 @@ from ...numerics.arrays import Array, like, namespace, to_numpy
 from ...problem import Problem
 from ..base import Step, Streams
 from ..recipe import Recipe
-from .base import consistent_with_noise, normalise, per_start
+from .base import normalise, per_start
 from .noise import noise_of
 from .posed import Posed, centred, show_estimate
 
 BEGINNINGS = 4
-"""Searches of a round, each from random phases of its own."""
+"""Searches of a start, each from random phases of its own."""
 TRIAL_CALLS = 6
 """Denoiser calls by which a prior is tried on the end of a search."""
 LEVELS = (1.0, 0.5)
@@ -58,7 +58,7 @@ def with_levels(solver: Any, y: Problem) -> Any:
     return replace(solver, **{name: level for name, level in stated.items() if getattr(solver, name) is None})
 
 
-Rounds = Generator[Step, None, Found]
+Chosen = Generator[Step, None, Found]
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,20 @@ class BlindRun:
         return cls(solver, [one.weights for one in solver.alternatives], posed)
 
     @property
-    def length(self) -> int:
-        """The steps of a round in which all starts take one prior."""
-        states = BEGINNINGS if self.solver.search else 1
-        searched = states * (self.search.total or 0) if self.solver.search else 0
-        tried = states * len(self.posed)
-        return searched + (TRIAL_CALLS * tried if tried > 1 else 0) + self.solver.evaluations
+    def states(self) -> int:
+        """The states that are tried."""
+        return BEGINNINGS if self.solver.search else 1
+
+    @property
+    def trial_calls(self) -> int:
+        """Denoiser calls of the trials, none where there is nothing to choose."""
+        tried = self.states * len(self.posed)
+        return TRIAL_CALLS * tried if tried > 1 else 0
+
+    @property
+    def fall_calls(self) -> int:
+        """Denoiser calls that are left for the fall."""
+        return max(2, self.solver.evaluations - self.trial_calls)
 
     @property
     def search(self) -> Recipe:
@@ -90,39 +98,24 @@ class BlindRun:
         return search_recipe(self.solver.search // BEGINNINGS)
 
     def steps(self, x: Array, rng: Streams) -> Iterator[Step]:
-        """Rounds from x, as with a known support; the last step has the account."""
-        first, total = self.posed[0], self.length + self.solver.refine
-        best = yield from show_estimate(self.round(x, rng), total)
-        r = first.problem.r_factor(best.x)
-        for _ in range(1, self.solver.rounds):
-            left = np.flatnonzero(~to_numpy(consistent_with_noise(first.y, best.x / first.scale)))
-            if not len(left):
-                break
-            some, total = streams_of(rng, left), total + self.length
-            again = self.round(like(self.solver.start(first.problem, some), x), some)
-            found = yield from show_estimate(again, total, best.x, len(left) / len(best.x))
-            lower = first.problem.r_factor(found.x)
-            for k in np.flatnonzero(to_numpy(lower < r[left])):
-                at = left[k]
-                best.x[at], r[at], best.by[at], best.tried[:, at] = found.x[k], lower[k], found.by[k], found.tried[:, k]
-        account = [self.account(int(by), tried) for by, tried in zip(best.by, best.tried.T, strict=True)]
-        yield Step(best.x, account=account, total=total, stage="diffusion")
-        for step in self.solver.refined(first.y, best.x / first.scale, first.scale):
+        """Search from x and from new random phases, try each prior on each end, and iterate from the end of the lowest R."""
+        first, ends = self.posed[0], []
+        searched = self.states * (self.search.total or 0) if self.solver.search else 0
+        total = searched + self.trial_calls + self.fall_calls + 1 + self.solver.refine
+        for k in range(self.states if searched else 0):
+            begin = like(self.solver.start(first.problem, rng), x) if k else x
+            for step in self.search.steps(first.problem, begin, rng):
+                yield step._replace(x=step.estimate, support=None, total=total, more=False)
+            ends.append(centred(step.estimate))
+        found = yield from show_estimate(self.trial(ends or [centred(x)], rng), total)
+        total += self.fall_calls * (len(set(found.by.tolist())) - 1)
+        found = yield from show_estimate(self.fall(found, rng), total)
+        account = [self.account(int(by), tried) for by, tried in zip(found.by, found.tried.T, strict=True)]
+        yield Step(found.x, account=account, total=total, stage="diffusion")
+        for step in self.solver.refined(first.y, found.x / first.scale, first.scale):
             yield step._replace(account=account)
 
-    def round(self, x: Array, rng: Streams) -> Rounds:
-        """Search from x and from new random phases, try each prior on each end, and iterate from the end of the lowest R."""
-        problem = self.posed[0].problem
-        ends = []
-        for k in range(BEGINNINGS if self.solver.search else 0):
-            begin = like(self.solver.start(problem, rng), x) if k else x
-            for step in self.search.steps(problem, begin, rng):
-                yield step
-            ends.append(centred(step.estimate))
-        found = yield from self.trial(ends or [centred(x)], rng)
-        return (yield from self.fall(found, rng))
-
-    def trial(self, ends: Sequence[Array], rng: Streams) -> Rounds:
+    def trial(self, ends: Sequence[Array], rng: Streams) -> Chosen:
         """The end of the lowest R after `TRIAL_CALLS`, and its prior."""
         xp, x = namespace(ends[0]), ends[0]
         by, tried = np.zeros(len(x), int), np.full((len(self.posed), len(x)), np.inf)
@@ -139,7 +132,7 @@ class BlindRun:
                 by[better], tried[number] = number, np.minimum(r, tried[number])
         return Found(x, by, tried)
 
-    def fall(self, found: Found, rng: Streams) -> Rounds:
+    def fall(self, found: Found, rng: Streams) -> Chosen:
         """Iterate from each object with its prior down to the noise of the data."""
         best = found.x
         for number, posed in enumerate(self.posed):
@@ -148,7 +141,7 @@ class BlindRun:
                 continue
             denoise = self.solver.symmetric(posed.prior, posed.problem, streams_of(rng, rows))
             solver = with_levels(self.solver, posed.y)
-            sigmas = np.geomspace(solver.sigma_max, solver.sigma_min, solver.evaluations).tolist()
+            sigmas = np.geomspace(solver.sigma_max, solver.sigma_min, self.fall_calls).tolist()
             steps = solver.raar(posed, denoise, best[rows] / posed.scale, sigmas)
             if len(rows) == len(best):
                 _, estimate = yield from steps

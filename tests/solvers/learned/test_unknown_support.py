@@ -39,7 +39,7 @@ def blind(monkeypatch):
 
 @pytest.mark.parametrize("names", ["wrong+right", "right+wrong"])
 def test_of_several_priors_the_one_that_fits_is_taken_and_named(blind, names):
-    result = solve(Diffusion(weights=names, search=500, rounds=1, evaluations=4), blind, starts=2, batch=2, agree=0)
+    result = solve(Diffusion(weights=names, search=500, evaluations=12), blind, starts=2, batch=2, agree=0)
     first, *each = account_lines(result)[:3]
     one, other = names.split("+")
     assert first == f"the support is not known: {one} and {other} were tried, and the prior of the lower R was taken"
@@ -56,7 +56,7 @@ def test_each_start_takes_its_own_prior_whatever_the_batch(blind, monkeypatch):
         return unknown_support.Found(ends[0], by, np.ones((2, len(by))))
 
     monkeypatch.setattr(unknown_support.BlindRun, "trial", tried)
-    solver = Diffusion(weights="right+wrong", search=500, rounds=1, evaluations=3)
+    solver = Diffusion(weights="right+wrong", search=500, evaluations=12)
     together = solve(solver, blind, starts=4, batch=4, agree=0)
     alone = solve(solver, blind, starts=4, batch=1, agree=0)
     assert len({lines[1].split(":")[0] for lines in together.account}) == 2
@@ -67,7 +67,7 @@ def test_each_start_takes_its_own_prior_whatever_the_batch(blind, monkeypatch):
 def test_the_search_finds_a_support_and_the_fall_ends_at_the_noise(blind):
     """The ends that are tried are zero outside a part of the array; the denoiser sees the noise of the data last."""
     problem, seen = blind.to(on_torch()), []
-    run = unknown_support.BlindRun.of(Diffusion(weights="right", search=900, rounds=1, evaluations=5), problem, "cpu")
+    run = unknown_support.BlindRun.of(Diffusion(weights="right", search=900, evaluations=9), problem, "cpu")
     prior = run.posed[0].prior
     inner = prior.denoise
     prior.denoise = lambda x, sigma, support=None: seen.append((float(torch.as_tensor(sigma).max()), x)) or inner(x, sigma)
@@ -77,19 +77,16 @@ def test_the_search_finds_a_support_and_the_fall_ends_at_the_noise(blind):
     assert 0.02 < share < 0.5
     sigmas = [sigma for sigma, _ in seen]
     assert sigmas[:5] == [sigmas[0]] * 5
+    assert len(sigmas) == 9
     noise = learned.noise_of(run.posed[0].y)
     assert sigmas[-1] == pytest.approx(max(noise, unknown_support.LEAST_SIGMA), rel=1e-4)
-    assert told[-2].total == len(told) - 1
+    assert told[-1].total == len(told)
 
 
-def test_a_start_that_noise_does_not_explain_searches_anew(blind):
-    once, twice = (
-        solve(Diffusion(weights="wrong", search=500, rounds=rounds, evaluations=3), blind, starts=2, batch=2, agree=0)
-        for rounds in (1, 2)
-    )
-    assert twice.cost.network_evaluations == 2 * once.cost.network_evaluations
-    pairs = zip(twice.scores, once.scores, strict=True)
-    assert all(two.r <= one.r * 1.001 for two, one in pairs)
+def test_trials_are_part_of_the_denoiser_calls(blind):
+    for search, calls in ((500, 20), (0, 20)):
+        result = solve(Diffusion(weights="right+wrong", search=search, evaluations=20), blind, starts=2, batch=2, agree=0)
+        assert result.cost.network_evaluations == 2 * calls
 
 
 def test_several_priors_are_for_unknown_supports_alone(blind):
@@ -113,7 +110,7 @@ def test_samples_are_drawn_with_the_prior_that_fits(blind, monkeypatch):
     monkeypatch.setattr(Diffusion, "GIBBS_SWEEPS", 1)
     inner = Diffusion.symmetric
     monkeypatch.setattr(Diffusion, "symmetric", lambda self, *more: taken.append(self.weights) or inner(self, *more))
-    solver = Diffusion(weights="wrong+right", search=500, rounds=1, evaluations=4)
+    solver = Diffusion(weights="wrong+right", search=500, evaluations=12)
     result = solve(solver, blind, starts=1, agree=0, samples=2)
     assert taken[-1] == "right"
     assert len(result.samples) == 2

@@ -88,9 +88,13 @@ class Diffusion(Refinement, Several):
         **dict.fromkeys(("heads", "trial", "anneal", "trust", "fit", "nudge", "sweeps", "coupling", "inner")),
     }
 
-    search: int = option(2000, "iterations of RRR before the first denoiser call", ge=0)
+    search: int = option(
+        2000, "iterations before the first denoiser call: of RRR, or of shrink-wrap where a 2D support is not known", ge=0
+    )
     evaluations: int = option(250, "denoiser calls a round", ge=2)
-    rounds: int = option(2, "most rounds of a start; it begins anew while the noise does not explain its misfit", ge=1)
+    rounds: int = option(
+        2, "most rounds of a start in a known support; it begins anew while the noise does not explain its misfit", ge=1
+    )
     beta: float = option(0.95, "relaxation β; the nearer 1, the wider the search", gt=0, le=1)
     sigma_max: float | None = option(
         None, "first noise level of the denoiser; none: 1.2 to 2 by the noise of the data, volumes 1.6", gt=0, le=60

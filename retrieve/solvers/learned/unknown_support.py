@@ -20,8 +20,8 @@ BEGINNINGS = 4
 """Searches of a start, each from random phases of its own."""
 TRIAL_CALLS = 6
 """Denoiser calls by which a prior is tried on the end of a search."""
-LEVELS = (1.0, 0.5)
-"""σ at which the fall begins, and below which the scale is fitted."""
+LEVELS = (1.5, 0.5)
+"""σ at which the iteration begins, and at which the quick fall to the noise of the data begins."""
 LEAST_SIGMA = 0.02
 """Below which no prior was trained."""
 BLOCK = (180, 40)
@@ -52,7 +52,7 @@ def search_recipe(iterations: int) -> Recipe:
 
 
 def with_levels(solver: Any, y: Problem) -> Any:
-    """The solver with every noise level stated, for y in the prior's units: from `LEVELS` to the noise of the data."""
+    """The solver with every noise level stated, for y in the prior's units: `LEVELS`, and the noise of the data."""
     least = max(noise_of(y), LEAST_SIGMA)
     stated = {"sigma_max": max(LEVELS[0], least), "sigma_mid": max(LEVELS[1], least), "sigma_min": least}
     return replace(solver, **{name: level for name, level in stated.items() if getattr(solver, name) is None})
@@ -141,7 +141,7 @@ class BlindRun:
                 continue
             denoise = self.solver.symmetric(posed.prior, posed.problem, streams_of(rng, rows))
             solver = with_levels(self.solver, posed.y)
-            sigmas = np.geomspace(solver.sigma_max, solver.sigma_min, self.fall_calls).tolist()
+            sigmas = replace(solver, evaluations=self.fall_calls).sigmas(posed.y)
             steps = solver.raar(posed, denoise, best[rows] / posed.scale, sigmas)
             if len(rows) == len(best):
                 _, estimate = yield from steps

@@ -88,7 +88,7 @@ def _within(drawn: np.ndarray, k: int, spearman: Callable[..., Any]) -> float:
 
 
 def frames(given: argparse.Namespace) -> dict[str, Any]:
-    """Off-peak frames of a gold crystal, support unknown: R_free and agreement of four independent runs of each solver.
+    """Off-peak frames of a gold crystal, support unknown: R_free and agreement of independent runs of each solver.
 
     The patterns are cropped to 64², the networks' grid. `diffusion` names the priors that its starts took.
     """
@@ -104,7 +104,8 @@ def frames(given: argparse.Namespace) -> dict[str, Any]:
         for name in given.solvers:
             solver = _solver(name, given)
             try:
-                runs = [rt.solve(solver, problem, starts=1 if name in ("unet", "dps") else 4, seed=seed) for seed in range(4)]
+                starts = 1 if name in ("unet", "dps") else given.starts
+                runs = [rt.solve(solver, problem, starts=starts, seed=seed) for seed in range(given.runs)]
             except rt.RetrieveError as error:
                 found[f"{offset} {name}"] = {"refused": str(error)}
                 print(f"frames {offset:+d} {name}: {error}", flush=True)
@@ -114,6 +115,7 @@ def frames(given: argparse.Namespace) -> dict[str, Any]:
                 "r": [round(run.score.r, 5) for run in runs],
                 "r_free": [round(float(run.score.r_free or np.nan), 5) for run in runs],
                 "agreement": round(float(alike.mean()), 4),
+                "starts": starts,
                 "priors": dict(Counter(prior for run in runs for prior in _priors(run))),
                 "seconds": round(float(np.mean([run.cost.seconds for run in runs])), 2),
             }
@@ -187,7 +189,8 @@ def main() -> None:
     parser.add_argument("--photons", type=float, nargs="+", default=[1e4, 1e6], help="in a crystal's pattern")
     parser.add_argument("--crystals", type=int, default=10, help="objects of each set at each number of photons")
     parser.add_argument("--crystal-solvers", nargs="+", default=["recipe", "auto", "diffusion:domains2d", "diffusion"])
-    parser.add_argument("--starts", type=int, default=4, help="of the crystals")
+    parser.add_argument("--starts", type=int, default=4, help="of each run on crystals and frames")
+    parser.add_argument("--runs", type=int, default=4, help="of each solver on a frame, which hold out other pixels")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "diffusion.json")
     given = parser.parse_args()

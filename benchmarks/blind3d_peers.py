@@ -6,7 +6,7 @@
 Starts follow each other until the CPU seconds of `auto` on the object are spent, and the start that runs then is finished. The
 seconds come from build/blind3d/auto-….jsonl; where there is no row, they are --seconds or the median of the cell of `auto` in
 benchmarks/results/blind3d.json. Each line of the output says which. Rows are those of blind3d.py, in build/blind3d/CELL.jsonl.
-benchmarks/results/blind3d.json sums them up beside those of `auto`.
+benchmarks/results/blind3d.json sums them up beside those of `auto`, with the median of `auto` on the same objects.
 
 cohere (pip install ./plugins/retrieve-cohere) runs by its defaults where it has any (β, the box, uniform random numbers), and by
 those of the plugin for the rest: the sequence 3*(20*ER+180*HIO)+20*ER, and shrink-wrap every 5 iterations at a tenth of the
@@ -155,11 +155,11 @@ def one(peer: str, kind: str, size: int, noise: Noise, number: int, seed: int, s
     }
 
 
-def seconds_of(cell: str, fixed: float | None, results: dict[str, Any]) -> tuple[dict[int, float], float | None, str]:
-    """CPU seconds that `auto` took on the objects of a cell, those for other objects, and where the latter come from."""
+def runs_of(cell: str, fixed: float | None, results: dict[str, Any]) -> tuple[dict[int, dict[str, Any]], float | None, str]:
+    """The runs of `auto` in a cell by object, the CPU seconds for other objects, and where these come from."""
     path = KEPT / f"{cell}.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    known = {row["object"]: row["cpu_seconds"] for row in rows}
+    known = {row["object"]: row for row in rows}
     if fixed is not None:
         return known, fixed, "--seconds"
     if cell in results:
@@ -190,13 +190,13 @@ def main() -> None:
         for peer in peers:
             for kind in args.kinds.split(","):
                 cell, auto = (cell_of(name, kind, args.size, photons, args) for name in (peer, "auto"))
-                known, other, source = seconds_of(auto, args.seconds, results)
+                known, other, source = runs_of(auto, args.seconds, results)
                 if other is None and set(range(args.objects)) - set(known):
                     parser.error(f"no run of {auto} says how long a peer may take: run blind3d.py first, or give --seconds")
                 noise, seed = Noise(photons=photons, support="unknown"), TUNE_SEED if args.tune else TEST_SEED
 
                 def make(number: int, at: tuple[Any, ...] = (peer, kind, args.size, noise), seed: int = seed) -> dict[str, Any]:
-                    return one(*at, number, seed, known.get(number, other))  # noqa: B023
+                    return one(*at, number, seed, known[number]["cpu_seconds"] if number in known else other)  # noqa: B023
 
                 rows = fill(cell, make, args.objects, until)
                 if not rows:
@@ -205,8 +205,10 @@ def main() -> None:
                     "starts": float(np.median([len(row["starts"]) for row in rows])),
                     "seconds_given": float(np.median([row["seconds_given"] for row in rows])),
                 }
-                each = " ".join(f"{row['correlation']:.4f}" for row in rows[:8])
-                given = "as long as auto" if not set(range(len(rows))) - set(known) else f"{other:.1f} s a run by {source}"
+                given, each = f"{other} s a run by {source}", " ".join(f"{row['correlation']:.4f}" for row in rows[:8])
+                if {row["object"] for row in rows} <= set(known):
+                    cells[cell]["auto"] = float(np.median([known[row["object"]]["correlation"] for row in rows]))
+                    given = f"as long as auto, which has {cells[cell]['auto']:.4f} on the same objects"
                 cost = f"{cells[cell]['starts']:g} starts, {cells[cell]['cpu_seconds']:.1f} CPU s ({given})"
                 print(f"{cell}: {cells[cell]['correlation']:.4f}, {cost}; {each}", flush=True)
     if not args.tune:

@@ -21,12 +21,12 @@ def peers(monkeypatch):
 def test_a_peer_gets_the_seconds_of_auto_or_the_median_of_its_cell(peers, tmp_path, monkeypatch):
     monkeypatch.setattr(peers, "KEPT", tmp_path)
     published = {"auto-smooth-64-1e5": {"cpu_seconds": 6.5}}
-    assert peers.seconds_of("auto-smooth-64-1e5", None, published) == ({}, 6.5, "median of auto-smooth-64-1e5")
-    assert peers.seconds_of("auto-smooth-64-1e5", 9.0, published) == ({}, 9.0, "--seconds")
-    assert peers.seconds_of("auto-smooth-64-1e6", None, published)[1] is None
+    assert peers.runs_of("auto-smooth-64-1e5", None, published) == ({}, 6.5, "median of auto-smooth-64-1e5")
+    assert peers.runs_of("auto-smooth-64-1e5", 9.0, published) == ({}, 9.0, "--seconds")
+    assert peers.runs_of("auto-smooth-64-1e6", None, published)[1] is None
     row = {"object": 3, "cpu_seconds": 4.5}
     (tmp_path / "auto-smooth-64-1e5.jsonl").write_text(json.dumps(row) + "\n")
-    assert peers.seconds_of("auto-smooth-64-1e5", None, published)[0] == {3: 4.5}
+    assert peers.runs_of("auto-smooth-64-1e5", None, published)[0] == {3: row}
 
 
 def test_a_peer_that_is_not_there_is_named(peers, monkeypatch):

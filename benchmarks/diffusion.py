@@ -1,4 +1,4 @@
-"""The diffusion solver by itself: its speed, whether its spread is honest, and strong-phase patterns that were measured.
+"""The diffusion solver by itself: its speed, whether its spread is honest, and crystals of unknown support.
 
     python benchmarks/diffusion.py                   # all
     python benchmarks/diffusion.py speed spread      # some
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,14 +88,14 @@ def _within(drawn: np.ndarray, k: int, spearman: Callable[..., Any]) -> float:
 
 
 def frames(given: argparse.Namespace) -> dict[str, Any]:
-    """Off-peak frames of a gold crystal, support unknown: R_free and agreement of four independent runs of each solver.
+    """Off-peak frames of a gold crystal, support unknown: R_free and agreement of independent runs of each solver.
 
-    The patterns are cropped to 64², the networks' grid. The prior was not trained for crystals.
+    The patterns are cropped to 64², the networks' grid. `diffusion` names the priors that its starts took.
     """
     found: dict[str, Any] = {}
     with np.load(DATA / "aps34idc_s0054_frames2d.npz") as file:
         stack, masks, offsets = file["intensity"], file["mask"], file["offsets"].tolist()
-    for offset in OFFSETS:
+    for offset in given.frames:
         pattern, mask = (a[offsets.index(offset)] for a in (stack, masks))
         peak = np.unravel_index(np.argmax(np.where(mask, pattern, 0)), pattern.shape)
         first = [min(max(0, int(p) - 32), n - 64) for p, n in zip(peak, pattern.shape, strict=True)]
@@ -103,7 +104,8 @@ def frames(given: argparse.Namespace) -> dict[str, Any]:
         for name in given.solvers:
             solver = _solver(name, given)
             try:
-                runs = [rt.solve(solver, problem, starts=1 if name in ("unet", "dps") else 4, seed=seed) for seed in range(4)]
+                starts = 1 if name in ("unet", "dps") else given.starts
+                runs = [rt.solve(solver, problem, starts=starts, seed=seed) for seed in range(given.runs)]
             except rt.RetrieveError as error:
                 found[f"{offset} {name}"] = {"refused": str(error)}
                 print(f"frames {offset:+d} {name}: {error}", flush=True)
@@ -113,10 +115,49 @@ def frames(given: argparse.Namespace) -> dict[str, Any]:
                 "r": [round(run.score.r, 5) for run in runs],
                 "r_free": [round(float(run.score.r_free or np.nan), 5) for run in runs],
                 "agreement": round(float(alike.mean()), 4),
+                "starts": starts,
+                "priors": dict(Counter(prior for run in runs for prior in _priors(run))),
                 "seconds": round(float(np.mean([run.cost.seconds for run in runs])), 2),
             }
             print(f"frames {offset:+d} {name}: {found[f'{offset} {name}']}", flush=True)
     return found
+
+
+def crystals(given: argparse.Namespace) -> dict[str, Any]:
+    """Simulated crystals of unknown support: correlation with the truth of each solver's result, and how many are found (> 0.95).
+
+    `recipe` and `diffusion` run as many starts. A name with weights behind a colon is `diffusion` with these.
+    """
+    found: dict[str, Any] = {}
+    for name in given.sets:
+        for photons in given.photons:
+            rows: dict[str, list[tuple[float, float, float]]] = {solver: [] for solver in given.crystal_solvers}
+            for number in range(given.crystals):
+                problem = object_set(name).problem(number, TEST_SEED, Noise(photons=photons, support="unknown"))
+                for solver, kept in rows.items():
+                    base, _, weights = solver.partition(":")
+                    made = find("solvers", base)(**({"weights": weights} if weights else {}))
+                    starts = None if base == "auto" else given.starts
+                    run = rt.solve(made, problem.replace(truth=None), starts=starts, agree=0 if starts else None)
+                    kept.append((align(run.object, problem.truth).correlation, run.score.rank, run.cost.seconds))
+                said = ", ".join(f"{solver} {kept[-1][0]:.3f}" for solver, kept in rows.items())
+                print(f"crystals {name} {photons:g} {number}: {said}", flush=True)
+            for solver, kept in rows.items():
+                right, free, seconds = np.array(kept).T
+                found[f"{name} {photons:g} {solver}"] = {
+                    "correlation": [round(float(c), 4) for c in right],
+                    "median": round(float(np.median(right)), 4),
+                    "found": int((right > 0.95).sum()),
+                    "r_free": [round(float(r), 5) for r in free],
+                    "seconds": round(float(seconds.mean()), 2),
+                }
+                print(f"crystals {name} {photons:g} {solver}: {found[f'{name} {photons:g} {solver}']}", flush=True)
+    return found
+
+
+def _priors(run: Any) -> list[str]:
+    """The prior of each start that tells it."""
+    return [line.split()[1].rstrip(":") for lines in run.account for line in lines if line.startswith("prior ")]
 
 
 def _solver(name: str, given: argparse.Namespace) -> Any:
@@ -128,7 +169,12 @@ def _mean(values: np.ndarray) -> float | None:
     return round(float(values.mean()), 4) if len(values) else None
 
 
-PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {"speed": speed, "spread": spread, "frames": frames}
+PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+    "speed": speed,
+    "spread": spread,
+    "frames": frames,
+    "crystals": crystals,
+}
 
 
 def main() -> None:
@@ -138,6 +184,13 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="of objects, for the spread")
     parser.add_argument("--solvers", nargs="+", choices=SOLVERS, default=list(SOLVERS), help="for the frames")
     parser.add_argument("--weights", help="another prior than the shipped one")
+    parser.add_argument("--frames", type=int, nargs="+", choices=OFFSETS, default=list(OFFSETS), help="offsets of the frames")
+    parser.add_argument("--sets", nargs="+", default=["crystals2d", "crystal2d-strong"], help="of crystals")
+    parser.add_argument("--photons", type=float, nargs="+", default=[1e4, 1e6], help="in a crystal's pattern")
+    parser.add_argument("--crystals", type=int, default=10, help="objects of each set at each number of photons")
+    parser.add_argument("--crystal-solvers", nargs="+", default=["recipe", "auto", "diffusion:domains2d", "diffusion"])
+    parser.add_argument("--starts", type=int, default=4, help="of each run on crystals and frames")
+    parser.add_argument("--runs", type=int, default=4, help="of each solver on a frame, which hold out other pixels")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "diffusion.json")
     given = parser.parse_args()

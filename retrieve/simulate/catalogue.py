@@ -8,6 +8,7 @@ from __future__ import annotations
 from ..plugins.options import changed
 from ..plugins.registry import available, find
 from .base import ObjectSet
+from .crystal_frames import CrystalFrames
 from .crystal_kinds import KINDS, CrystalKinds
 from .crystals import Crystals
 from .domains import Domains2D, Domains3D
@@ -27,6 +28,7 @@ SETS: dict[str, ObjectSet] = {
     "domains3d-literal": Domains3D(preset="literal"),
     "crystal2d": Crystals(),
     "crystal2d-strong": Crystals(strong=True),
+    "crystals2d": CrystalFrames(),
     "crystal3d": Crystals(dimensions=3),
     "crystal3d-strong": Crystals(dimensions=3, strong=True),
     **{f"crystal3d-{kind}": CrystalKinds(kind=kind) for kind in KINDS},

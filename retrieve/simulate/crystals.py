@@ -100,7 +100,21 @@ def polyhedron(
     A turned box's faces, which bound it, then more faces where the directions leave most room. It is longer along each axis by
     the factor in `stretch`.
     """
-    d = len(shape)
+    normals, reach, radius = faces(facets, fill * np.array(shape), rng, stretch)
+    depth = np.full(shape, np.inf)
+    for normal, distance in zip(normals, reach, strict=True):
+        np.minimum(depth, distance - np.tensordot(normal, pixels(shape), 1), out=depth)
+    return depth, radius
+
+
+def faces(
+    facets: int, extent: NDArray, rng: np.random.Generator, stretch: NDArray | None = None
+) -> tuple[NDArray, NDArray, float]:
+    """Outward normals (facets, axes), distances from the middle, px, and half width of a random convex polyhedron.
+
+    It is as large as the box `extent`, px, allows; an axis without a limit has infinity there. See `polyhedron`.
+    """
+    d = len(extent)
     if facets < 2 * d:
         raise InputError(f"facets={facets} is too few to close a crystal of {d} axes; give at least {2 * d}")
     turn = rotation(d, rng)
@@ -110,18 +124,14 @@ def polyhedron(
         normals = np.concatenate([normals, trial[[np.argmin(np.max(trial @ normals.T, axis=1))]]])
     reach = rng.uniform(0.8, 1, facets)
     if stretch is not None:
-        normals = normals / stretch
+        normals = normals / stretch if stretch.ndim == 1 else normals @ np.linalg.inv(stretch)
         length = np.linalg.norm(normals, axis=1)
         normals, reach = normals / length[:, None], reach / length
 
     corners = HalfspaceIntersection(np.column_stack([normals, -reach]), np.zeros(d)).intersections
     low, high = corners.min(axis=0), corners.max(axis=0)
-    scale = float(np.min(fill * np.array(shape) / (high - low)))
-    reach = scale * (reach - normals @ (low + high) / 2)
-    depth = np.full(shape, np.inf)
-    for normal, distance in zip(normals, reach, strict=True):
-        np.minimum(depth, distance - np.tensordot(normal, pixels(shape), 1), out=depth)
-    return depth, scale * float(np.max(high - low)) / 2
+    scale = float(np.min(extent / (high - low)))
+    return normals, scale * (reach - normals @ (low + high) / 2), scale * float(np.max(high - low)) / 2
 
 
 def waves(r: NDArray, rng: np.random.Generator) -> NDArray:

@@ -10,6 +10,7 @@ from scipy import ndimage
 from retrieve.errors import InputError, OptionError
 from retrieve.plugins.options import options_of, values_of
 from retrieve.simulate import TEST_SEED, TRAIN_SEED, TUNE_SEED, Crystals, Domains2D, Domains3D, Noise, object_set, set_names
+from retrieve.simulate.crystal_frames import CrystalFrames
 
 SMALL = [
     Domains2D(size=32, domains=12),
@@ -20,6 +21,7 @@ SMALL = [
     Domains3D(size=16, preset="literal"),
     Crystals(size=32),
     Crystals(size=16, dimensions=3, strong=True),
+    CrystalFrames(size=32),
 ]
 
 
@@ -154,6 +156,32 @@ def test_crystals_are_those_of_the_function_and_fill_their_support():
     assert np.all(np.array(extents) <= 0.4 * 48 + 2)
 
 
+def test_crystals_to_train_on_are_slices_and_frames_in_turn_and_fit_the_window():
+    chosen = object_set("crystals2d")
+    x, support = chosen.objects(200, seed=3)
+    assert not np.any(x[~support])
+    assert_array_equal(np.abs(x).max(axis=(1, 2)), pytest.approx(1, abs=1e-5))
+    reach = np.abs(np.argwhere(support)[:, 1:] - 32).max()
+    assert 20 <= reach <= 23  # within 48 px, twin included
+    rough = [np.abs(np.diff(np.abs(one), axis=0)).sum() / np.abs(one).sum() for one in x]
+    assert np.median(rough[1::2]) > 1.5 * np.median(rough[::2])  # fringes
+    margin = support.sum(axis=(1, 2)) / (x != 0).sum(axis=(1, 2))
+    assert (margin == 1).mean() > 0.2
+    assert (margin > 1.1).mean() > 0.4
+    with pytest.raises(InputError, match=r"smallest=0.8 is above largest=0.62"):
+        CrystalFrames(smallest=0.8)
+
+
+def test_the_phase_around_a_dislocation_of_some_crystals_winds_once():
+    """Along the rim of a slice, summed from pixel to pixel."""
+    x, _ = CrystalFrames(phase=0.3).objects(80, seed=4)
+    angle = 2 * np.pi * np.arange(64) / 64
+    rows, columns = np.round(32 + 6 * np.sin(angle)).astype(int), np.round(32 + 6 * np.cos(angle)).astype(int)
+    rim = x[::2][:, rows, columns]
+    turns = np.angle(rim * np.roll(rim, 1, axis=1).conj()).sum(axis=1) / (2 * np.pi)
+    assert 0.1 < np.mean(np.abs(np.round(turns)) == 1) < 0.6
+
+
 def test_far_field_of_domains_has_an_rms_of_a_tenth_of_its_maximum():
     for kind in ("blobs", "cells"):
         amplitude = np.abs(np.fft.fft2(Domains2D(kind=kind).objects(100, seed=0)[0]))
@@ -186,6 +214,7 @@ def test_options_of_sets_and_noise_have_names_of_their_own():
         ("domains2d-50-blobs", 0.025497 + 0.296719j, 25.1093),
         ("domains3d-fits", 0.060794 - 0.188836j, 170.186),
         ("crystal2d", 1.011978 + 0.163770j, 385.364),
+        ("crystals2d", -0.819377 + 0.229242j, 228.331),
     ],
 )
 def test_named_objects_stay_what_they_are(name, middle, power):

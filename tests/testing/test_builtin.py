@@ -76,7 +76,7 @@ def test_metrics(check):
     check()
 
 
-@parametrize_with_checks([load_weights("domains2d"), load_weights("domains3d")])
+@parametrize_with_checks([load_weights("domains2d"), load_weights("crystals2d"), load_weights("domains3d")])
 def test_priors(check):
     check()
 

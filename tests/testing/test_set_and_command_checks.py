@@ -44,7 +44,9 @@ def failing(subject, **settings):
     return [outcome.check for outcome in run_checks(subject, **settings) if outcome.status == "failed"]
 
 
-@pytest.mark.parametrize("subject", [Boxes(), Boxes, object_set("domains2d"), object_set("films2d"), object_set("crystal2d")])
+@pytest.mark.parametrize(
+    "subject", [Boxes(), Boxes, object_set("domains2d"), object_set("films2d"), object_set("crystal2d"), object_set("crystals2d")]
+)
 def test_sound_sets_pass(subject):
     assert [outcome.status for outcome in run_checks(subject)] == ["passed"] * 3
 

@@ -108,7 +108,7 @@ class Learned(PretrainedSolver):
     weights: str = option(
         "auto",
         "the prior: shipped weights or a plugin's prior by name (see `retrieve weights`), or a .safetensors file; "
-        "auto: domains2d or domains3d by the problem's axes",
+        "auto: domains2d or domains3d by the problem's axes; diffusion tries NAME+NAME where a 2D support is not known",
     )
     precision: str = option(
         "auto",

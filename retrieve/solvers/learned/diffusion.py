@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 
-from ...numerics.alignment import shift_to_centre
 from ...numerics.arrays import Array, like, namespace, to_numpy
 from ...plugins.options import option
 from ...problem import Problem
 from ..base import Step, Streams
 from ..projections import RRR
-from .base import Learned, consistent_with_noise, normalise, optimal_scale, per_start
+from .base import consistent_with_noise, normalise, optimal_scale, per_start
 from .gibbs import MIN_SIGMA, normalise_rms, posterior_field, reverse
 from .noise import noise_of
 from .pixel_shifts import try_pixel_shifts
+from .posed import Denoise, Estimates, Posed, centred, show_estimate
 from .refine import Refinement
-
-Denoise = Callable[[Array, float, Array | None], Array]
-Estimates = Generator[Step, None, tuple[Array, Array]]  # returns the state x and the estimate, both in the prior's units
+from .several import Several, is_blind
+from .unknown_support import BlindRun
 
 SIGMAS: dict[int, dict[float, tuple[float, float, float]]] = {
     2: {0.35: (1.2, 0.6, 0.15), 0.45: (2.0, 1.2, 0.3), 0.9: (2.0, 1.2, 1.0)},
@@ -35,17 +34,8 @@ from 1.6 to 1.2, 0.828 from 1.2 to 0.6.
 """
 
 
-class Posed(NamedTuple):
-    """A problem as it was measured, in the prior's units (y), the factor that leads back, and the prior."""
-
-    problem: Problem
-    y: Problem
-    scale: float
-    prior: Any
-
-
 @dataclass(frozen=True)
-class Diffusion(Refinement, Learned):
+class Diffusion(Refinement, Several):
     """A classical search, then RAAR with a denoiser D in place of the support projection.
 
     x ← β (x + D(2m − x; σ) − m) + (1 − β) m, with the data step m = argmin_z nll(z) + ‖A(z − x)‖²/2σ² in closed form.
@@ -57,6 +47,7 @@ class Diffusion(Refinement, Learned):
     Each call shows D the object at a random global phase, and every second time as its twin: the data cannot tell these apart.
     The scale of the object follows from the measured power, and is fitted while σ is below `sigma_mid`.
     A start begins anew while the noise does not explain its misfit; the better estimate is kept.
+    In two dimensions without a known support, `unknown_support.BlindRun` searches by shrink-wrap, and tries several priors.
     In a known support an object may stand a pixel aside. Where a shift by a pixel explains the data better, the fall of σ is
     repeated from there.
     """
@@ -97,9 +88,13 @@ class Diffusion(Refinement, Learned):
         **dict.fromkeys(("heads", "trial", "anneal", "trust", "fit", "nudge", "sweeps", "coupling", "inner")),
     }
 
-    search: int = option(2000, "iterations of RRR before the first denoiser call", ge=0)
+    search: int = option(
+        2000, "iterations before the first denoiser call: of RRR, or of shrink-wrap where a 2D support is not known", ge=0
+    )
     evaluations: int = option(250, "denoiser calls a round", ge=2)
-    rounds: int = option(2, "most rounds of a start; it begins anew while the noise does not explain its misfit", ge=1)
+    rounds: int = option(
+        2, "most rounds of a start in a known support; it begins anew while the noise does not explain its misfit", ge=1
+    )
     beta: float = option(0.95, "relaxation β; the nearer 1, the wider the search", gt=0, le=1)
     sigma_max: float | None = option(
         None, "first noise level of the denoiser; none: 1.2 to 2 by the noise of the data, volumes 1.6", gt=0, le=60
@@ -164,6 +159,9 @@ class Diffusion(Refinement, Learned):
 
     def steps(self, problem: Problem, x: Array, rng: Streams) -> Iterator[Step]:
         """A round from x, more rounds from new random phases where the noise does not explain the misfit, then pixel shifts."""
+        if is_blind(problem):
+            yield from BlindRun.of(self, problem, x.device).steps(x, rng)
+            return
         prior = self.prior_for(problem, x.device)
         posed = Posed(problem, *normalise(problem, prior.window), prior)
         total = self.length + self.refine
@@ -179,7 +177,8 @@ class Diffusion(Refinement, Learned):
             yield from keep_better(posed, best, r, left, steps, total)
         if problem.support is not None:
             yield from self.shifted(posed, best, r, rng, total)
-        yield from self.refined(posed.y, best, posed.scale)
+        if self.refine:
+            yield from self.refined(posed.y, best, posed.scale)
 
     def round(self, posed: Posed, x: Array, rng: Streams) -> Estimates:
         """Search from x, then iterate with the denoiser from the best candidate."""
@@ -232,6 +231,9 @@ class Diffusion(Refinement, Learned):
         z given x follows from the measured amplitudes (`posterior_field`), x given z from the reverse diffusion from σ = ρ to 0.
         The coupling ρ falls to `MIN_COUPLING`, in units of the noise.
         """
+        if len(self.alternatives) > 1:
+            yield from BlindRun.of(self, problem, x.device).samples(x, rng)
+            return
         prior = self.prior_for(problem, x.device)
         y, scale = normalise(problem, prior.window)
         denoise = self.symmetric(prior, problem, rng)
@@ -241,17 +243,6 @@ class Diffusion(Refinement, Learned):
             z = posterior_field(y, x * c, float(rho), rng) / c
             x, _ = normalise_rms(reverse(denoise, z, float(rho), self.REVERSE_CALLS, rng), prior.window)
             yield Step(x * (c * scale), evaluations=self.REVERSE_CALLS * getattr(prior, "passes", 1))
-
-
-def show_estimate(steps: Estimates, total: int, x: Array | None = None, share: float = 1.0) -> Estimates:
-    """Steps of a `share` of the batch, which all show x where it is given; returns what they return."""
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as end:
-            return end.value
-        shown = step.estimate if x is None else x
-        yield step._replace(x=shown, support=None, evaluations=share * step.evaluations, total=total, more=False)
 
 
 def keep_better(
@@ -269,11 +260,3 @@ def keep_better(
     best[left] = xp.where(better.reshape(per_start(best)), found, best[left])
     yield Step(best * posed.scale, stage="diffusion")
     return bool(better.any())
-
-
-def centred(x: Array) -> Array:
-    """Each object of x (batch, *shape) rolled by whole pixels so that its centre of mass is at N//2."""
-    import torch
-
-    axes = tuple(range(x.ndim - 1))
-    return torch.stack([torch.roll(one, shift_to_centre(to_numpy(one)), axes) for one in x])

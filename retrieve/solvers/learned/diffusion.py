@@ -41,10 +41,11 @@ class Diffusion(Refinement, Several):
     """A search, then RAAR with a denoiser D in place of the support projection.
 
     x ← β (x + D(2m − x; σ) − m) + (1 − β) m, with the data step m = argmin_z nll(z) + ‖A(z − x)‖²/2σ² in closed form.
-    The search is RRR. One of its iterations costs a hundredth of a denoiser call, and it brings most starts close to the
-    solution. σ falls slowly from `sigma_max` to `sigma_mid`, where the iteration wanders until it finds the solution, then
-    quickly to `sigma_min`. At a much larger σ, D forgets the start; at a much smaller one, D keeps whatever it is given.
-    The unit of σ is the rms of the object over the prior's window.
+    In a known support a start begins with `linear_search`, and ends there if noise explains what it found. Otherwise it searches
+    by RRR. An iteration of either costs a hundredth of a denoiser call, and brings most starts close to the solution.
+    σ falls slowly from `sigma_max` to `sigma_mid`, where the iteration wanders until it finds the solution, then quickly to
+    `sigma_min`. At a much larger σ, D forgets the start; at a much smaller one, D keeps whatever it is given. The unit of σ is
+    the rms of the object over the prior's window.
 
     Each call shows D the object at a random global phase, and every second time as its twin: the data cannot tell these apart.
     The scale of the object follows from the measured power, and is fitted while σ is below `sigma_mid`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,12 +15,14 @@ from ..base import Step, Streams
 from ..projections import RRR
 from .base import consistent_with_noise, normalise, optimal_scale, per_start
 from .gibbs import MIN_SIGMA, normalise_rms, posterior_field, reverse
+from .linear_search import BEGINNINGS, linear_search, steps_of
 from .noise import noise_of
 from .pixel_shifts import try_pixel_shifts
 from .posed import Denoise, Estimates, Posed, centred, show_estimate
 from .refine import Refinement
 from .several import Several, is_blind
 from .unknown_support import BlindRun
+from .wiener import has_spectrum
 
 SIGMAS: dict[int, dict[float, tuple[float, float, float]]] = {
     2: {0.35: (1.2, 0.6, 0.15), 0.45: (2.0, 1.2, 0.3), 0.9: (2.0, 1.2, 1.0)},
@@ -36,13 +38,14 @@ from 1.6 to 1.2, 0.828 from 1.2 to 0.6.
 
 @dataclass(frozen=True)
 class Diffusion(Refinement, Several):
-    """A classical search, then RAAR with a denoiser D in place of the support projection.
+    """A search, then RAAR with a denoiser D in place of the support projection.
 
     x ← β (x + D(2m − x; σ) − m) + (1 − β) m, with the data step m = argmin_z nll(z) + ‖A(z − x)‖²/2σ² in closed form.
-    The search is RRR. One of its iterations costs a hundredth of a denoiser call, and it brings most starts close to the
-    solution. σ falls slowly from `sigma_max` to `sigma_mid`, where the iteration wanders until it finds the solution, then
-    quickly to `sigma_min`. At a much larger σ, D forgets the start; at a much smaller one, D keeps whatever it is given.
-    The unit of σ is the rms of the object over the prior's window.
+    In a known support a start begins with `linear_search`, and ends there if noise explains what it found. Otherwise it searches
+    by RRR. An iteration of either costs a hundredth of a denoiser call, and brings most starts close to the solution.
+    σ falls slowly from `sigma_max` to `sigma_mid`, where the iteration wanders until it finds the solution, then quickly to
+    `sigma_min`. At a much larger σ, D forgets the start; at a much smaller one, D keeps whatever it is given. The unit of σ is
+    the rms of the object over the prior's window.
 
     Each call shows D the object at a random global phase, and every second time as its twin: the data cannot tell these apart.
     The scale of the object follows from the measured power, and is fitted while σ is below `sigma_mid`.
@@ -81,6 +84,7 @@ class Diffusion(Refinement, Several):
     """Denoiser calls in the prior's half of a sweep."""
     MIN_COUPLING: ClassVar[float] = 0.4
     """Last ρ of a chain, in units of the noise; the first is twice as large."""
+    FORMERLY: ClassVar[Mapping[str, Any]] = {"beginnings": 0}
     RENAMED: ClassVar[Mapping[str, str | None]] = {
         "high": "sigma_max",
         "middle": "sigma_mid",
@@ -90,6 +94,9 @@ class Diffusion(Refinement, Several):
 
     search: int = option(
         2000, "iterations before the first denoiser call: of RRR, or of shrink-wrap where a 2D support is not known", ge=0
+    )
+    beginnings: int | None = option(
+        None, "beginnings of a linear search before the first round, in a known support; none: 32, volumes 8", ge=0
     )
     evaluations: int = option(250, "denoiser calls a round", ge=2)
     rounds: int = option(
@@ -120,6 +127,11 @@ class Diffusion(Refinement, Several):
         sigma_max, sigma_mid, sigma_min = self.span(y)
         slow = np.geomspace(sigma_max, sigma_mid, self.evaluations - fall)
         return [*slow.tolist(), *np.geomspace(sigma_mid, sigma_min, fall + 1)[1:].tolist()]
+
+    def beginnings_for(self, problem: Problem) -> int:
+        """Beginnings of the linear search, 0 where there is none."""
+        tuned = BEGINNINGS[min(len(problem.shape), 3)] if self.beginnings is None else self.beginnings
+        return tuned if self.search and has_spectrum(problem) else 0
 
     def marks(self) -> list[int]:
         """The iterations of the search whose states are candidates, none without a search."""
@@ -164,10 +176,12 @@ class Diffusion(Refinement, Several):
             return
         prior = self.prior_for(problem, x.device)
         posed = Posed(problem, *normalise(problem, prior.window), prior)
-        total = self.length + self.refine
-        _, best = yield from show_estimate(self.round(posed, x, rng), total)
+        linear = self.beginnings_for(problem)
+        total = (steps_of(prior) if linear else self.length) + self.refine
+        begun = linear_search(self, posed, x, rng, linear) if linear else self.round(posed, x, rng)
+        _, best = yield from show_estimate(begun, total)
         r = posed.y.r_factor(best)
-        for _ in range(1, self.rounds):
+        for _ in range(0 if linear else 1, self.rounds):
             left = np.flatnonzero(~to_numpy(consistent_with_noise(posed.y, best)))
             if not len(left):
                 break

@@ -39,7 +39,7 @@ def test_starts_are_shared_out_among_the_cores(white, monkeypatch, constants, co
     monkeypatch.setattr(parallel, "cores", lambda: cores)
     told = []
     constants(CANDIDATES=2, TRIAL_CALLS=2, SHIFT_CALLS=0)
-    solver = Diffusion(search=4, rounds=1, evaluations=2)
+    solver = Diffusion(search=4, beginnings=0, rounds=1, evaluations=2)
     result = solve(solver, white, starts=5, batch=5, agree=0, on_step=told.append)
     alone = solve(solver, white, starts=5, batch=1, agree=0)
     assert_allclose(result.estimates, alone.estimates, atol=1e-4 * np.abs(alone.estimates).max())
@@ -77,7 +77,7 @@ def test_an_error_in_one_part_ends_the_others(white, monkeypatch, wrong):
 def test_of_the_candidates_the_one_of_the_lowest_error_goes_on(white, constants):
     """Which of the search's states each start goes on with is seen in the first estimate after the trials."""
     constants(TRIAL_CALLS=3, SHIFT_CALLS=0)
-    solver = Diffusion(search=40, rounds=1, evaluations=2, sigma_max=0.8)
+    solver = Diffusion(search=40, beginnings=0, rounds=1, evaluations=2, sigma_max=0.8)
     assert solver.marks() == [25, 30, 35, 40]
     problem, told = white.to(on_torch()), []
     for step in solver.steps(problem, solver.start(problem, streams(3)), streams(3)):
@@ -109,7 +109,7 @@ def test_the_kind_of_object_that_fits_is_assumed(white, monkeypatch, constants, 
     prior = Kinds((32, 32), float(np.mean(white.support)))
     monkeypatch.setattr(learned.Learned, "prior", lambda self, device="cpu": prior)
     constants(CANDIDATES=candidates, TRIAL_CALLS=3, SHIFT_CALLS=0)
-    solve(Diffusion(search=8, rounds=1, evaluations=2), white, starts=3, batch=1, agree=0)
+    solve(Diffusion(search=8, beginnings=0, rounds=1, evaluations=2), white, starts=3, batch=1, agree=0)
     per_start = len(prior.told) // 3
     assert per_start == candidates * 3 + 2
     trials = [[1.0, 0.0], [0.0, 1.0]] * 2

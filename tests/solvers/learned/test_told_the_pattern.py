@@ -15,7 +15,7 @@ from retrieve.solvers.learned.diffusion import Diffusion
 from retrieve.solvers.learned.dps import DPS
 
 SMALL = {"base": 8, "widths": [1, 2], "blocks": 1, "attention": [], "embedding": 16, "patch": 1}
-SOLVERS = [(Diffusion, {"search": 5, "evaluations": 3}), (DPS, {"begin": "noise", "timesteps": 3})]
+SOLVERS = [(Diffusion, {"search": 5, "beginnings": 0, "evaluations": 3}), (DPS, {"begin": "noise", "timesteps": 3})]
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +68,7 @@ def test_the_solvers_tell_it_the_problem_s_pattern(file, monkeypatch, kind, opti
 
 
 def test_samples_and_the_same_seed(file):
-    solver = Diffusion(weights=file((32, 32), pattern=True), search=5, evaluations=3)
+    solver = Diffusion(weights=file((32, 32), pattern=True), search=5, beginnings=0, evaluations=3)
     one, two = (solve(solver, posed((32, 32)), starts=1, samples=2, seed=4) for _ in range(2))
     assert one.samples.shape == (2, 32, 32)
     np.testing.assert_array_equal(one.samples, two.samples)

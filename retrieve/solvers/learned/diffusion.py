@@ -15,7 +15,7 @@ from ..base import Step, Streams
 from ..projections import RRR
 from .base import consistent_with_noise, normalise, optimal_scale, per_start
 from .gibbs import MIN_SIGMA, normalise_rms, posterior_field, reverse
-from .linear_search import BEGINNINGS, linear_search, steps_of
+from .linear_search import BEGINNINGS, groups_of, linear_search, steps_of
 from .noise import noise_of
 from .pixel_shifts import try_pixel_shifts
 from .posed import Denoise, Estimates, Posed, centred, show_estimate
@@ -176,8 +176,8 @@ class Diffusion(Refinement, Several):
             return
         prior = self.prior_for(problem, x.device)
         posed = Posed(problem, *normalise(problem, prior.window), prior)
-        linear = self.beginnings_for(problem)
-        total = (steps_of(prior) if linear else self.length) + self.refine
+        linear = groups_of(self.beginnings_for(problem), x[0].numel())
+        total = (steps_of(prior, linear) if linear else self.length) + self.refine
         begun = linear_search(self, posed, x, rng, linear) if linear else self.round(posed, x, rng)
         _, best = yield from show_estimate(begun, total)
         r = posed.y.r_factor(best)

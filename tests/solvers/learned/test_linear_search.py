@@ -80,6 +80,13 @@ def test_it_finds_smooth_fields_that_rrr_does_not():
     assert linear > rrr + 0.05, found
 
 
+def test_beginnings_are_searched_in_groups_that_fit_the_cache():
+    assert searches.groups_of(32, 64**2) == [32]
+    assert searches.groups_of(10, 32**3) == [4, 4, 2]
+    assert searches.groups_of(3, 10**9) == [1, 1, 1]
+    assert searches.groups_of(0, 64) == []
+
+
 class Exact:
     """A prior of two kinds of objects: it gives what it is given, scaled to a tenth under the kind that does not fit."""
 
@@ -97,7 +104,7 @@ def test_the_fall_keeps_the_kind_that_fits(fits):
     problem = on_torch(BLOBS.problem(0, 5, Noise(sigma=0.01)))
     prior, solver, rng = Exact(fits), Diffusion(), Streams.of(0, range(2))
     posed = Posed(problem, *normalise(problem, prior.window), prior)
-    steps = searches.linear_search(solver, posed, torch.as_tensor(solver.start(problem, rng)), rng, 2)
+    steps = searches.linear_search(solver, posed, torch.as_tensor(solver.start(problem, rng)), rng, [2, 1])
     count = 0
     while True:
         try:
@@ -106,7 +113,7 @@ def test_the_fall_keeps_the_kind_that_fits(fits):
         except StopIteration as end:
             _, best = end.value
             break
-    assert count == searches.steps_of(prior)
+    assert count == searches.steps_of(prior, [2, 1])
     assert (posed.y.r_factor(best) < 0.3).all()
 
 

@@ -5,7 +5,7 @@
 
 Blobs are nearly a Gaussian field, whose covariance C in the known support is exact: 50 places and phases are drawn evenly. So
 −log p(x | I) = Σ(|A x| − y)²/2σ² + x* C⁻¹ x up to a constant. Its minimum is followed from the truth, and from each of many
-linear searches (`retrieve.solvers.learned.wiener`), by x ← E[x | A x has the measured amplitudes and the phases of A x].
+linear searches (`retrieve.solvers.learned.linear_search`), by x ← E[x | A x has the measured amplitudes and the phases of A x].
 
 Of every object the table gives how near to the truth are its own minimum and the deepest one that a search reached, and how much
 deeper that is. An object is *found* if the two are the same, by a correlation above 0.95. It is *unreachable* if the other is as
@@ -33,7 +33,7 @@ from retrieve.provenance import versions
 from retrieve.simulate import TEST_SEED, Noise
 from retrieve.simulate.domains import PEAK_DEVIATIONS, Domains2D
 from retrieve.solvers.base import Streams
-from retrieve.solvers.learned.wiener import wiener_raar
+from retrieve.solvers.learned.linear_search import wiener_raar
 from retrieve.solvers.projections import RRR
 
 TARGET = Path(__file__).parent / "results" / "reachable.json"

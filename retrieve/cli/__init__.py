@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import os
 import re
 import sys
 import warnings
@@ -128,7 +129,17 @@ def main(args: list[str] | None = None) -> Any:
         if words is None:
             raise
         _tell(f"error: {words}")
+        _drop_unwritten_output()
         sys.exit(2)
+
+
+def _drop_unwritten_output() -> None:
+    """Let go of what standard output cannot take: Python would try again at its exit, and end with 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _of_the_machine(error: Exception) -> str | None:

@@ -10,7 +10,7 @@ from retrieve.io.results import read_result
 from retrieve.simulate import Noise, blobs, measure, object_set
 from retrieve.solvers.learned.diffusion import Diffusion
 
-QUICK = ["--search", "5", "--rounds", "1", "--evaluations", "4", "--starts", "2", "--no-picture"]
+QUICK = ["--search", "5", "--beginnings", "0", "--rounds", "1", "--evaluations", "4", "--starts", "2", "--no-picture"]
 
 
 @pytest.fixture(autouse=True)

@@ -206,8 +206,9 @@ def test_a_folder_that_goes_away(name, made, tmp_path, monkeypatch, capsys):
         assert not folder.exists()
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("words", [["solvers"], ["--help"], ["inspect", "scan.npz"]])
-def test_a_full_disk_behind_standard_output(made, words):
+def test_a_full_disk_behind_standard_output(made, words, unbuffered):
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full on this system")
     import sys
@@ -219,6 +220,7 @@ def test_a_full_disk_behind_standard_output(made, words):
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
             timeout=60,
             check=False,
         )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
 
 import numpy as np
 
@@ -16,11 +16,13 @@ from ...operators import FarField
 from ...plugins.options import option
 from ...problem import Problem
 from ...problem.likelihood import Poisson, stated_noise
-from ..base import Solver, Streams
+from ..base import Solver, Step, Streams
 from .noise import check_signal_above_noise, count_deviance_variance, noise_of, warn_of_unstated_noise
 
 if TYPE_CHECKING:
     from ...priors.symmetry import Symmetric
+
+T = TypeVar("T")
 
 SCALE_TOLERANCE = 0.002
 """Share of the measured power that a right estimate of a learned prior may miss without noise."""
@@ -261,6 +263,19 @@ def optimal_scale(problem: Problem, x: Array) -> Array:
     if isinstance(problem.likelihood, Poisson):
         return xp.sqrt(problem.power / power)
     return xp.sum(modulus * problem.amplitude, axis=axes, keepdims=True) / power
+
+
+def show_estimate(
+    steps: Generator[Step, None, T], total: int | None, x: Array | None = None, share: float = 1.0
+) -> Generator[Step, None, T]:
+    """Steps of a `share` of the batch, which all show x where it is given; returns what they return."""
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            return end.value
+        shown = step.estimate if x is None else x
+        yield step._replace(x=shown, support=None, evaluations=share * step.evaluations, total=total, more=False)
 
 
 def per_start(x: Array) -> tuple[int, ...]:

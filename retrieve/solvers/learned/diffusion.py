@@ -13,16 +13,15 @@ from ...plugins.options import option
 from ...problem import Problem
 from ..base import Step, Streams
 from ..projections import RRR
-from .base import consistent_with_noise, normalise, optimal_scale, per_start
+from .base import consistent_with_noise, normalise, optimal_scale, per_start, show_estimate
 from .gibbs import MIN_SIGMA, normalise_rms, posterior_field, reverse
-from .linear_search import BEGINNINGS, groups_of, linear_search, steps_of
+from .linear_search import BEGINNINGS, groups_of, has_spectrum, linear_search, steps_of
 from .noise import noise_of
 from .pixel_shifts import try_pixel_shifts
-from .posed import Denoise, Estimates, Posed, centred, show_estimate
+from .posed import Denoise, Estimates, Posed, centred
 from .refine import Refinement
 from .several import Several, is_blind
 from .unknown_support import BlindRun
-from .wiener import has_spectrum
 
 SIGMAS: dict[int, dict[float, tuple[float, float, float]]] = {
     2: {0.35: (1.2, 0.6, 0.15), 0.45: (2.0, 1.2, 0.3), 0.9: (2.0, 1.2, 1.0)},

@@ -1,16 +1,15 @@
-"""A problem as a denoiser sees it, and the steps of an iteration with one."""
+"""A problem as a denoiser sees it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from ...numerics.alignment import shift_to_centre
 from ...numerics.arrays import Array, to_numpy
 from ...problem import Problem
 from ..base import Step
 
-T = TypeVar("T")
 Denoise = Callable[[Array, float, Array | None], Array]
 Estimates = Generator[Step, None, tuple[Array, Array]]  # returns the state x and the estimate, both in the prior's units
 
@@ -22,19 +21,6 @@ class Posed(NamedTuple):
     y: Problem
     scale: float
     prior: Any
-
-
-def show_estimate(
-    steps: Generator[Step, None, T], total: int | None, x: Array | None = None, share: float = 1.0
-) -> Generator[Step, None, T]:
-    """Steps of a `share` of the batch, which all show x where it is given; returns what they return."""
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as end:
-            return end.value
-        shown = step.estimate if x is None else x
-        yield step._replace(x=shown, support=None, evaluations=share * step.evaluations, total=total, more=False)
 
 
 def centred(x: Array) -> Array:

@@ -12,9 +12,9 @@ from ...numerics.arrays import Array, like, namespace, to_numpy
 from ...problem import Problem
 from ..base import Step, Streams
 from ..recipe import Recipe
-from .base import normalise, per_start
+from .base import normalise, per_start, show_estimate
 from .noise import noise_of
-from .posed import Posed, centred, show_estimate
+from .posed import Posed, centred
 
 BEGINNINGS = 4
 """Searches of a start, each from random phases of its own."""

@@ -16,8 +16,8 @@ from retrieve.solvers.base import Streams
 from retrieve.solvers.learned import linear_search as searches
 from retrieve.solvers.learned.base import normalise
 from retrieve.solvers.learned.diffusion import Diffusion
+from retrieve.solvers.learned.linear_search import Wiener, has_spectrum, wiener_raar
 from retrieve.solvers.learned.posed import Posed
-from retrieve.solvers.learned.wiener import Wiener, has_spectrum, wiener_raar
 from retrieve.solvers.projections import RRR
 
 BLOBS = Domains2D(domains=12, size=32, kind="blobs")

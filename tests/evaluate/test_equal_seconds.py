@@ -22,7 +22,7 @@ from retrieve.report.comparison_command import command_of
 from retrieve.simulate import set_names
 from retrieve.solvers import ER, HIO, Solver, Step
 
-DIFFUSION = "diffusion:search=600,evaluations=4,rounds=1"
+DIFFUSION = "diffusion:search=600,beginnings=0,evaluations=4,rounds=1"
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -88,6 +88,10 @@ class Streams:
     def uniform(self, shape: tuple[int, ...]) -> np.ndarray:
         """Draw float32 (batch, *shape) uniform on [0, 1), on the host."""
         return np.stack([g.random(shape, dtype=np.float32) for g in self.generators])
+
+    def some(self, rows: Iterable[int]) -> Streams:
+        """The random numbers of some starts of the batch."""
+        return Streams([self.generators[int(k)] for k in rows])
 
     def __len__(self) -> int:
         return len(self.generators)

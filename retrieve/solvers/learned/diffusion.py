@@ -184,7 +184,7 @@ class Diffusion(Refinement, Several):
             left = np.flatnonzero(~to_numpy(consistent_with_noise(posed.y, best)))
             if not len(left):
                 break
-            some = Streams([rng.generators[int(k)] for k in left])
+            some = rng.some(left)
             total += self.length + 1
             steps = self.round(posed, like(self.start(problem, some), x), some)
             yield from keep_better(posed, best, r, left, steps, total)
@@ -232,7 +232,7 @@ class Diffusion(Refinement, Several):
             left = np.flatnonzero(to_numpy(better))
             if not len(left):
                 break
-            denoise = self.symmetric(posed.prior, posed.problem, Streams([rng.generators[int(k)] for k in left]))
+            denoise = self.symmetric(posed.prior, posed.problem, rng.some(left))
             total += self.SHIFT_CALLS + 1
             steps = self.raar(posed, denoise, moved[left], sigmas, stage="pixel shift")
             if not (yield from keep_better(posed, best, r, left, steps, total)):

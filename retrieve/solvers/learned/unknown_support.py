@@ -40,11 +40,6 @@ class Found:
     tried: np.ndarray
 
 
-def streams_of(rng: Streams, rows: np.ndarray) -> Streams:
-    """The random numbers of some starts of a batch."""
-    return Streams([rng.generators[int(k)] for k in rows])
-
-
 def search_recipe(iterations: int) -> Recipe:
     """Shrink-wrap of about so many iterations, in blocks of `BLOCK`."""
     hio, er = BLOCK
@@ -139,7 +134,7 @@ class BlindRun:
             rows = np.flatnonzero(found.by == number)
             if not len(rows):
                 continue
-            denoise = self.solver.symmetric(posed.prior, posed.problem, streams_of(rng, rows))
+            denoise = self.solver.symmetric(posed.prior, posed.problem, rng.some(rows))
             solver = with_levels(self.solver, posed.y)
             sigmas = replace(solver, evaluations=self.fall_calls).sigmas(posed.y)
             steps = solver.raar(posed, denoise, best[rows] / posed.scale, sigmas)
@@ -156,7 +151,7 @@ class BlindRun:
         drawn = to_numpy(x).copy()
         for number, one in enumerate(self.solver.alternatives):
             rows = np.flatnonzero(found.by == number)
-            for step in one.samples(self.posed[0].problem, x[rows], streams_of(rng, rows)) if len(rows) else ():
+            for step in one.samples(self.posed[0].problem, x[rows], rng.some(rows)) if len(rows) else ():
                 drawn[rows] = to_numpy(step.estimate)
                 yield step._replace(x=like(drawn.copy(), x), evaluations=step.evaluations * len(rows) / len(x))
 

@@ -24,6 +24,8 @@ LEVELS = (1.5, 0.5)
 """σ at which the iteration begins, and at which the quick fall to the noise of the data begins."""
 LEAST_SIGMA = 0.02
 """Below which no prior was trained."""
+CALLS = 250
+"""Denoiser calls of a start, unless told."""
 BLOCK = (180, 40)
 """Iterations of HIO and of ER by turns in a search."""
 
@@ -85,7 +87,7 @@ class BlindRun:
     @property
     def fall_calls(self) -> int:
         """Denoiser calls that are left for the fall."""
-        return max(2, self.solver.evaluations - self.trial_calls)
+        return max(2, (self.solver.evaluations or CALLS) - self.trial_calls)
 
     @property
     def search(self) -> Recipe:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
+from .packed import lowered
 from .patterns import network_input
 from .unet import UNetNetwork, arguments_of
 from .windows import CHANNELS_LAST, crop_or_pad, to_complex, to_pair, window_of
@@ -193,7 +194,11 @@ class Denoiser(nn.Module):
         parts = [x, *([told[:, :1]] if self.conditioned else []), *more, *([told[:, 1:]] if self.pattern else [])]
         x = torch.cat([part.to(x.dtype) for part in parts], dim=1)
         x = x.contiguous(memory_format=CHANNELS_LAST[len(self.window)])
-        return self.network(x, level, kind if self.kinds else None).float()
+        kind = kind if self.kinds else None
+        if (network := lowered(self.network)) is None:
+            return self.network(x, level, kind).float()
+        with torch.autocast("cpu", enabled=False):
+            return network(x.bfloat16(), level, kind).float()
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ class Effort(NamedTuple):
     starts: int = 8
     samples: int = 100
     search: int = Diffusion.search
-    evaluations: int = Diffusion.evaluations
+    evaluations: int | None = Diffusion.evaluations
     timesteps: int = DPS.UNTOLD["timesteps"]
     workers: int = 1
 

@@ -24,7 +24,7 @@ VOLUME_SET = "domains3d-fits"
 def fig6(effort: Effort, store: Store | None = None) -> Reproduction:
     """HIO and diffusion on ellipsoids of 50 blobs, 32³, without noise and with σ = 0.05."""
     starts = min(effort.starts, 4)
-    shorter = effort._replace(search=min(effort.search, 300), evaluations=min(effort.evaluations, 100))
+    shorter = effort._replace(search=min(effort.search, 300), evaluations=min(effort.evaluations or 100, 100))
     entries = {"hio": Entry(HIO(iterations=500), starts), OURS: Entry(ours(shorter), starts)}
     whole = compared(entries, (VOLUME_SET,), [0.0, 0.05], effort.volumes, effort.workers, store)
     lines = []

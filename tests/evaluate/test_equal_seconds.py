@@ -165,11 +165,12 @@ def test_a_learned_solver_calls_its_network_under_a_benchmark(executor, tmp_path
 
 def test_a_solver_cut_before_its_method_is_named_in_table_file_and_page(tmp_path, capsys):
     given = ["--benchmark", "domains2d-50-cells", "--objects", 1, "--noise", 0.01, "--ffts", 200, "--starts", 1]
-    given += ["--workers", 1, "--solver", "diffusion:beginnings=0", "--solver", "hio:iterations=50"]
+    ours = "diffusion:beginnings=0,evaluations=250"
+    given += ["--workers", 1, "--solver", ours, "--solver", "hio:iterations=50"]
     files = {kind: tmp_path / f"a.{kind}" for kind in ("json", "html", "csv")}
     code, out = command(capsys, *given, "--json", files["json"], "--report", files["html"], "--csv", files["csv"])
     assert code == 0
-    expected = "the budget stopped diffusion:beginnings=0 before its own end on 1 of 1 objects, after 4% of its steps"
+    expected = f"the budget stopped {ours} before its own end on 1 of 1 objects, after 4% of its steps"
     idle = "on 1 of them it never called its network"
     content = json.loads(files["json"].read_text())
     for text in (out, " ".join(files["html"].read_text().split()), *content["settings"]["notes"]):
@@ -177,7 +178,7 @@ def test_a_solver_cut_before_its_method_is_named_in_table_file_and_page(tmp_path
         assert idle in text
     assert len(content["settings"]["notes"]) == 1  # hio came to its end
     shares = {row["solver"]: row["completed"] for row in content["rows"]}
-    assert shares == {"diffusion:beginnings=0": pytest.approx(100 / (2000 + 24 + 250)), "hio:iterations=50": 1}
+    assert shares == {ours: pytest.approx(100 / (2000 + 24 + 250)), "hio:iterations=50": 1}
     assert "own run" in out
     assert "completed" in files["csv"].read_text().splitlines()[0]
 

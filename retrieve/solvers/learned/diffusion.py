@@ -18,7 +18,7 @@ from .base import consistent_with_noise, normalise, optimal_scale, per_start, sh
 from .gibbs import MIN_SIGMA, normalise_rms, posterior_field, reverse
 from .linear_search import BEGINNINGS, groups_of, has_spectrum, linear_search, steps_of
 from .noise import noise_of
-from .pixel_shifts import try_pixel_shifts
+from .pixel_shifts import same_object, try_pixel_shifts
 from .posed import Denoise, Estimates, Posed, centred
 from .refine import Refinement
 from .several import Several, is_blind
@@ -38,8 +38,6 @@ CALLS: dict[int, dict[float, tuple[int, int]]] = {2: {0.07: (120, 6), 0.25: (450
 """Denoiser calls of a round and most rounds, by the same. Starts of cells found in one round under the right kind: at noise 0.01
 73 % of 48 with 100 calls, 83 % with 150 and with 250; at 0.05 6 % of 96 with 120, 22 % with 250, 44 % with 450.
 """
-SAME = 0.95
-"""Correlation of two rounds that found the same object."""
 
 
 @dataclass(frozen=True)
@@ -296,11 +294,3 @@ def keep_better(
     best[left] = xp.where(better.reshape(per_start(best)), found, best[left])
     yield Step(best * posed.scale, stage="diffusion")
     return found
-
-
-def same_object(a: Array, b: Array) -> Array:
-    """Whether objects or their twins, both (batch, *shape) in one support, correlate above `SAME`, bool (batch,)."""
-    from ...priors.symmetry import twin_of
-
-    norm = a.flatten(1).norm(dim=1) * b.flatten(1).norm(dim=1)
-    return sum(((a.conj() * one).flatten(1).sum(1).abs() > SAME * norm) for one in (b, twin_of(b))) > 0

@@ -138,9 +138,9 @@ Told = Generator[Step, None, tuple[Array, np.ndarray]]  # returns estimates, and
 def linear_search(solver: Any, posed: Posed, x: Array, rng: Streams, groups: Sequence[int]) -> Estimates:
     """Search from x (batch, *shape) and from further random phases, and let σ fall from the beginning of the lowest R.
 
-    The search is `wiener_raar`. The fall is made under each of the prior's kinds of objects. It tells which objects are clearly of
-    another kind than the first, for which the search finds nothing. Their σ then falls slowly, as in a round of `Diffusion`. A short
-    fall after the first group tells most of them at once.
+    The search is `wiener_raar`. The fall is made under each of the prior's kinds of objects. It tells which objects are clearly
+    of another kind than the first, for which the search finds nothing. Their σ then falls slowly, as in a round of `Diffusion`.
+    A short fall after the first group tells most of them at once.
     """
     state, r = yield from begun(posed, [x, *drawn(solver, posed, rng, groups[0] - 1)], solver.beta)
     best, kind = yield from told(solver, posed, state, rng, TRIAL_SIGMAS, OTHER_KIND)
@@ -166,7 +166,7 @@ def searched_on(solver: Any, posed: Posed, found: Found, rng: Streams, groups: S
 
 
 def told(solver: Any, posed: Posed, state: Array, rng: Streams, sigmas: Sequence[float], margin: float) -> Told:
-    """Let σ fall under each of the prior's kinds of objects. Another kind than the first is taken if its R is below the margin."""
+    """Let σ fall under each kind of objects. Another than the first is taken if its R over that of the first is below margin."""
     denoise, found = solver.symmetric(posed.prior, posed.problem, rng), []
     for k in range(max(1, kinds_of(posed))):
         _, d = yield from solver.raar(posed, denoise, state, sigmas, one_kind(posed, k, state), "fall")

@@ -1,4 +1,7 @@
-"""Objects found a pixel aside: a known support holds their amplitude in place, and their phases stand displaced in it."""
+"""Objects in a known support that differ by little: found a pixel aside, or the same object or its twin found twice.
+
+A support holds the amplitude of an object in place; its phases may stand displaced in it.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from ...problem import Problem
 from ..base import Streams
 from ..projections import ER
 
+SAME = 0.95
+"""Correlation of two that are the same object."""
 SHIFT_ITERATIONS = 5
 """Of error reduction, which fill the side that a roll has freed."""
 
@@ -34,3 +39,11 @@ def try_pixel_shifts(problem: Problem, x: Array) -> tuple[Array, Array]:
             best = xp.where((found < lowest).reshape(-1, *[1] * len(axes)), moved, best)
             lowest = xp.minimum(found, lowest)
     return best, lowest < here
+
+
+def same_object(a: Array, b: Array) -> Array:
+    """Whether objects or their twins, both (batch, *shape) in one support, correlate above `SAME`, bool (batch,)."""
+    from ...priors.symmetry import twin_of
+
+    norm = a.flatten(1).norm(dim=1) * b.flatten(1).norm(dim=1)
+    return sum(((a.conj() * one).flatten(1).sum(1).abs() > SAME * norm) for one in (b, twin_of(b))) > 0

@@ -175,7 +175,6 @@ def test_progress_hears_how_many_steps_there_will_be(white, constants, evaluatio
 
 def test_without_a_search_there_are_no_candidates(constants):
     assert Diffusion(search=0).marks() == []
-    assert Diffusion(search=0, evaluations=9).length == 9
     constants(CANDIDATES=9)
     assert Diffusion(search=2).marks() == [1, 2]
 

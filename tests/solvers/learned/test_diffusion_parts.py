@@ -85,7 +85,7 @@ OLD = {
 @pytest.mark.parametrize(
     ("kind", "old", "new"),
     [
-        (Diffusion, OLD, Diffusion(search=50, evaluations=20, sigma_max=1.3, sigma_min=0.2, refine=3, refine_step=0.1)),
+        (Diffusion, OLD, Diffusion(search=50, evaluations=20, rounds=2, sigma_max=1.3, sigma_min=0.2, refine=3, refine_step=0.1)),
         (DPS, {"timesteps": 9, "norm": "squared", "refine_support": 0.15}, DPS(timesteps=9, norm="squared")),
         (UNet, {"refine": "er", "iterations": 4}, UNet(algorithm="er", iterations=4)),
     ],

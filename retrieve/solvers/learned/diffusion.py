@@ -45,15 +45,15 @@ class Diffusion(Refinement, Several):
     """A search, then RAAR with a denoiser D in place of the support projection.
 
     x ← β (x + D(2m − x; σ) − m) + (1 − β) m, with the data step m = argmin_z nll(z) + ‖A(z − x)‖²/2σ² in closed form.
-    In a known support a start begins with `linear_search`, and ends there if noise explains what it found. Otherwise it searches
-    by RRR. An iteration of either costs a hundredth of a denoiser call, and brings most starts close to the solution.
+    In a known support the search is `linear_search`, which tells the kind of objects and finds smooth ones; elsewhere it is RRR.
+    An iteration of either costs a hundredth of a denoiser call.
     σ falls slowly from `sigma_max` to `sigma_mid`, where the iteration wanders until it finds the solution, then quickly to
     `sigma_min`. At a much larger σ, D forgets the start; at a much smaller one, D keeps whatever it is given. The unit of σ is
     the rms of the object over the prior's window.
 
     Each call shows D the object at a random global phase, and every second time as its twin: the data cannot tell these apart.
     The scale of the object follows from the measured power, and is fitted while σ is below `sigma_mid`.
-    A start begins anew while the noise does not explain its misfit; the better estimate is kept.
+    A start begins anew while the noise does not explain its misfit and no two rounds found the same; the better estimate is kept.
     In two dimensions without a known support, `unknown_support.BlindRun` searches by shrink-wrap, and tries several priors.
     In a known support an object may stand a pixel aside. Where a shift by a pixel explains the data better, the fall of σ is
     repeated from there.
@@ -97,10 +97,10 @@ class Diffusion(Refinement, Several):
     }
 
     search: int = option(
-        2000, "iterations before the first denoiser call: of RRR, or of shrink-wrap where a 2D support is not known", ge=0
+        2000, "iterations of RRR where there is no linear search, or of shrink-wrap where a 2D support is not known", ge=0
     )
     beginnings: int | None = option(
-        None, "beginnings of a linear search before the first round, in a known support; none: 64, volumes 8", ge=0
+        None, "beginnings of the linear search of a round, in a known support; none: 64, volumes 8", ge=0
     )
     evaluations: int | None = option(
         None, "denoiser calls a round; none: 120 to 450 by the noise of the data, volumes and unknown supports 250", ge=2

@@ -11,7 +11,7 @@ samples is the best estimate that data and prior allow there.
 
 An object is *reachable* if that mean correlates with the truth above 0.95. Otherwise it is *unreachable*: who knows data and
 prior would take a wrong object (*another* is as deep as the truth's minimum or deeper), or the noise leaves the right one below
-0.95 (*noise*). It is *missed* if it is reachable, and the truth's minimum is deeper than all that the searches reached. Writes
+0.95 (*noise*). It is *missed* if it is reachable, but the deepest minimum of the searches is another object, less deep. Writes
 benchmarks/results/reachable.json.
 """
 
@@ -140,7 +140,8 @@ def one(films: Domains2D, number: int, given: argparse.Namespace) -> dict[str, A
     mean, accepted = field.mean(y, sigma, best if deeper > 0 else truth[0], given)
     right = [align(each, problem.truth).correlation for each in (truth[0], best, mean)]
     other = deeper > -EQUAL and align(best, truth[0]).correlation < SAME
-    what = ("missed" if deeper < -EQUAL else "reachable") if right[2] > SAME else "another" if other else "noise"
+    missed = deeper < -EQUAL and right[1] < SAME
+    what = ("missed" if missed else "reachable") if right[2] > SAME else "another" if other else "noise"
     names = ("truth", "deepest", "mean")
     return {"object": number, **dict(zip(names, right, strict=True)), "deeper": deeper, "accepted": accepted, "what": what}
 

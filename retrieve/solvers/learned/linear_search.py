@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter
 from ...numerics.arrays import Array, like, namespace, to_numpy
 from ...problem import Problem
 from ..base import Step, Streams
-from .base import per_start, show_estimate
+from .base import consistent_with_noise, per_start, show_estimate
 from .noise import noise_of
 from .posed import Estimates, Posed
 
@@ -128,7 +128,9 @@ def groups_of(beginnings: int, points: int) -> list[int]:
 
 def steps_of(prior: Any, groups: Sequence[int]) -> int:
     """The steps of the searches, of the trial and of the falls, of an object of the prior's first kind."""
-    return (ITERATIONS + POLISH) * len(groups) + (len(TRIAL_SIGMAS) + FALL_CALLS) * max(1, len(getattr(prior, "kinds", ())))
+    kinds = kinds_of(prior)
+    trial = len(TRIAL_SIGMAS) * kinds if kinds > 1 else 0
+    return (ITERATIONS + POLISH) * len(groups) + trial + FALL_CALLS * max(1, kinds)
 
 
 Found = tuple[Array, Array]  # estimates (batch, *shape) in the prior's units, and their R (batch,)
@@ -139,15 +141,18 @@ def linear_search(solver: Any, posed: Posed, x: Array, rng: Streams, groups: Seq
     """Search from x (batch, *shape) and from further random phases, and let σ fall from the beginning of the lowest R.
 
     The search is `wiener_raar`. The fall is made under each of the prior's kinds of objects. It tells which objects are clearly
-    of another kind than the first, for which the search finds nothing. Their σ then falls slowly, as in a round of `Diffusion`.
-    A short fall after the first group tells most of them at once.
+    of another kind than the first, for which the search finds nothing. Their σ then falls slowly, as in a round of `Diffusion`,
+    unless noise explains their estimate. A short fall after the first group tells most of them at once.
     """
     state, r = yield from begun(posed, [x, *drawn(solver, posed, rng, groups[0] - 1)], solver.beta)
-    best, kind = yield from told(solver, posed, state, rng, TRIAL_SIGMAS, OTHER_KIND)
+    best, kind = state, np.zeros(len(x), int)
+    if kinds_of(posed.prior) > 1:
+        best, kind = yield from told(solver, posed, state, rng, TRIAL_SIGMAS, OTHER_KIND)
     rows = np.flatnonzero(kind == 0)
     if len(rows):
         further = searched_on(solver, posed, (state[rows], r[rows]), rng.some(rows), groups[1:])
         best[rows], kind[rows] = yield from show_estimate(further, None, best * posed.scale, len(rows) / len(x))
+    kind[to_numpy(consistent_with_noise(posed.y, best))] = 0
     for k in np.unique(kind[kind > 0]):
         rows = np.flatnonzero(kind == k)
         denoise = solver.symmetric(posed.prior, posed.problem, rng.some(rows))
@@ -168,20 +173,20 @@ def searched_on(solver: Any, posed: Posed, found: Found, rng: Streams, groups: S
 def told(solver: Any, posed: Posed, state: Array, rng: Streams, sigmas: Sequence[float], margin: float) -> Told:
     """Let σ fall under each kind of objects. Another than the first is taken if its R over that of the first is below margin."""
     denoise, found = solver.symmetric(posed.prior, posed.problem, rng), []
-    for k in range(max(1, kinds_of(posed))):
+    for k in range(max(1, kinds_of(posed.prior))):
         _, d = yield from solver.raar(posed, denoise, state, sigmas, one_kind(posed, k, state), "fall")
         found.append((d, posed.y.r_factor(d) / (margin if k else 1)))
     return lowest(found)[0], np.argmin([to_numpy(r) for _, r in found], axis=0)
 
 
-def kinds_of(posed: Posed) -> int:
-    """How many kinds of objects the prior knows."""
-    return len(getattr(posed.prior, "kinds", ()))
+def kinds_of(prior: Any) -> int:
+    """How many kinds of objects a prior knows."""
+    return len(getattr(prior, "kinds", ()))
 
 
 def one_kind(posed: Posed, k: int, x: Array) -> Array | None:
     """The kth kind for each x (batch, *shape), as the prior takes it."""
-    kinds = kinds_of(posed)
+    kinds = kinds_of(posed.prior)
     return namespace(x).eye(kinds, device=x.device)[k].expand(len(x), kinds) if kinds else None
 
 

@@ -102,9 +102,10 @@ class Exact:
         return x * torch.where(kind[:, self.fits] == 1, 1.0, 0.1)[:, None, None]
 
 
-@pytest.mark.parametrize("fits", [0, 1])
-def test_objects_of_another_kind_leave_the_linear_search(fits):
-    """Those of the first kind are searched by all groups; those of the other one go on as in a round, under their kind."""
+@pytest.mark.parametrize(("fits", "explained"), [(0, False), (1, False), (1, True)])
+def test_objects_of_another_kind_leave_the_linear_search(fits, explained, monkeypatch):
+    """The first kind is searched by all groups. The other one goes on as in a round, unless noise explains it."""
+    monkeypatch.setattr(searches, "consistent_with_noise", lambda y, x: torch.full((len(x),), explained))
     problem = on_torch(BLOBS.problem(0, 5, Noise(sigma=0.01)))
     prior, solver, rng = Exact(fits), Diffusion(evaluations=9), Streams.of(0, range(2))
     posed = Posed(problem, *normalise(problem, prior.window), prior)
@@ -119,7 +120,7 @@ def test_objects_of_another_kind_leave_the_linear_search(fits):
     fall = 2 * searches.FALL_CALLS
     assert stages.count("linear search") == (group if fits else 2 * group)
     assert stages.count("fall") == (trial if fits else trial + fall)
-    assert stages.count("diffusion") == (9 if fits else 0)
+    assert stages.count("diffusion") == (9 if fits and not explained else 0)
     if not fits:
         assert len(stages) == searches.steps_of(prior, [2, 1])
     assert (posed.y.r_factor(best) < 0.3).all()

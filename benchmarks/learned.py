@@ -133,6 +133,7 @@ def entries(given: argparse.Namespace) -> tuple[dict[str, Entry], dict[str, str]
         "rrr long": Entry("rrr", {"iterations": 200 if quick else given.long, "beta": 0.5}, long, given.starts),
         "unet": Entry("unet", {"weights": given.unet}, **nets),  # deterministic: one start is all there is
         "unet real": Entry("unet", {"weights": given.unet_real}, **nets),
+        "unet hio": Entry("unet", {"weights": given.unet, "algorithm": "hio", "iterations": 500}, **nets),  # arXiv 2507.06644
         "dps": Entry("dps", prior | {"begin": "noise"} | ({"timesteps": 10} if quick else {}), few, given.dps_starts),
         OURS: Entry(OURS, prior | ({"search": 200, "evaluations": 10} if quick else {}), given.objects, given.starts),
         ONCE: Entry(OURS, prior | {"rounds": 1}, few, given.dps_starts),  # in less than a fifth of the evaluations of dps

@@ -167,16 +167,17 @@ def run_of_diffusion(problem: Problem) -> list[tuple[str, NDArray]]:
     """Titles and objects (*shape) of one start of `diffusion`, from the end of its search on."""
     import torch
 
-    solver = find("solvers", "diffusion")(weights="domains2d", search=2000, evaluations=250, rounds=1)
+    solver = find("solvers", "diffusion")(weights="domains2d", evaluations=250, rounds=1)
     on_torch = problem.to(find_device("torch"))
-    rng = Streams.of(2, [0])
+    rng = Streams.of(0, [0])
     x = solver.start(problem, rng)
-    estimates = []
+    searched, called = [], []
     for step in solver.steps(on_torch, torch.from_numpy(np.asarray(x)), rng):
-        estimates.append(step.estimate[0].numpy().copy())
-    first = solver.length - 250
-    shown = [("RRR, iteration 2000", estimates[first - 7])]
-    return shown + [(f"denoiser call {k}", estimates[first + k - 1]) for k in (1, 60, 150, 250)]
+        (searched if step.stage == "linear search" else called).append(step.estimate[0].numpy().copy())
+    shown = [("linear search", searched[-1])]
+    return shown + [
+        (f"denoiser call {k}", called[k - 1]) for k in np.linspace(len(called) / 4, len(called), 4).round().astype(int)
+    ]
 
 
 def trust() -> Figure:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -16,10 +16,11 @@ from scipy.ndimage import gaussian_filter
 from ...numerics.arrays import Array, like, namespace, to_numpy
 from ...problem import Problem
 from ..base import Step, Streams
-from .base import consistent_with_noise, per_start, show_estimate
+from .base import consistent_with_noise, per_start
 from .noise import noise_of
 from .posed import Estimates, Posed
 
+T = TypeVar("T")
 BEGINNINGS = {2: 64, 3: 8}
 """Searches of a start, by the number of axes."""
 FEW = 8
@@ -151,14 +152,26 @@ def linear_search(solver: Any, posed: Posed, x: Array, rng: Streams, groups: Seq
     rows = np.flatnonzero(kind == 0)
     if len(rows):
         further = searched_on(solver, posed, (state[rows], r[rows]), rng.some(rows), groups[1:])
-        best[rows], kind[rows] = yield from show_estimate(further, None, best * posed.scale, len(rows) / len(x))
+        best[rows], kind[rows] = yield from among(further, rows, best * posed.scale)
     kind[to_numpy(consistent_with_noise(posed.y, best))] = 0
     for k in np.unique(kind[kind > 0]):
         rows = np.flatnonzero(kind == k)
         denoise = solver.symmetric(posed.prior, posed.problem, rng.some(rows))
         steps = solver.raar(posed, denoise, best[rows], solver.sigmas(posed.y), one_kind(posed, k, best[rows]))
-        _, best[rows] = yield from show_estimate(steps, None, best * posed.scale, len(rows) / len(x))
+        _, best[rows] = yield from among(steps, rows, best * posed.scale)
     return best, best
+
+
+def among(steps: Generator[Step, None, T], rows: np.ndarray, x: Array) -> Generator[Step, None, T]:
+    """Steps of some rows of a batch, which show the others as they are in x (batch, *shape); returns what they return."""
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            return end.value
+        x = x.clone()
+        x[rows] = step.estimate
+        yield step._replace(x=x, evaluations=len(rows) / len(x) * step.evaluations)
 
 
 def searched_on(solver: Any, posed: Posed, found: Found, rng: Streams, groups: Sequence[int]) -> Told:

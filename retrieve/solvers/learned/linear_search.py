@@ -131,7 +131,7 @@ def steps_of(prior: Any, groups: Sequence[int]) -> int:
     """The steps of the searches, of the trial and of the falls, of an object of the prior's first kind."""
     kinds = kinds_of(prior)
     trial = len(TRIAL_SIGMAS) * kinds if kinds > 1 else 0
-    return (ITERATIONS + POLISH) * len(groups) + trial + FALL_CALLS * max(1, kinds)
+    return (ITERATIONS + POLISH) * len(groups) + trial + FALL_CALLS * max(1, kinds) + 1
 
 
 Found = tuple[Array, Array]  # estimates (batch, *shape) in the prior's units, and their R (batch,)
@@ -159,6 +159,7 @@ def linear_search(solver: Any, posed: Posed, x: Array, rng: Streams, groups: Seq
         denoise = solver.symmetric(posed.prior, posed.problem, rng.some(rows))
         steps = solver.raar(posed, denoise, best[rows], solver.sigmas(posed.y), one_kind(posed, k, best[rows]))
         _, best[rows] = yield from among(steps, rows, best * posed.scale)
+    yield Step(best * posed.scale, stage="diffusion")  # the last fall was under one kind, perhaps not the one that was taken
     return best, best
 
 

@@ -112,7 +112,8 @@ def test_objects_of_another_kind_leave_the_linear_search(fits, explained, monkey
     steps, stages = searches.linear_search(solver, posed, torch.as_tensor(solver.start(problem, rng)), rng, [2, 1]), []
     while True:
         try:
-            stages.append(next(steps).stage)
+            step = next(steps)
+            stages.append(step.stage)
         except StopIteration as end:
             _, best = end.value
             break
@@ -120,7 +121,8 @@ def test_objects_of_another_kind_leave_the_linear_search(fits, explained, monkey
     fall = 2 * searches.FALL_CALLS
     assert stages.count("linear search") == (group if fits else 2 * group)
     assert stages.count("fall") == (trial if fits else trial + fall)
-    assert stages.count("diffusion") == (9 if fits and not explained else 0)
+    assert stages.count("diffusion") == (9 if fits and not explained else 0) + 1
+    assert_allclose(step.x, best * posed.scale)
     if not fits:
         assert len(stages) == searches.steps_of(prior, [2, 1])
     assert (posed.y.r_factor(best) < 0.3).all()

@@ -78,11 +78,15 @@ class Field(NamedTuple):
         misfit = (np.abs(scipy.fft.fft2(x, norm="ortho")) - y) ** 2
         return x, misfit.sum(axis=(1, 2)) / (2 * sigma**2) + (np.abs(z / self.s) ** 2).sum(axis=1)
 
-    def slope(self, y: NDArray, sigma: float, z: NDArray[np.complex64]) -> tuple[NDArray, NDArray]:
-        """−log p of U s z for whitened z (batch, modes), and its gradient by the real and imaginary part of z."""
+    def objects(self, z: NDArray[np.complex64]) -> NDArray[np.complex64]:
+        """x = U s z (batch, *shape) of whitened z (batch, modes)."""
         x = np.zeros((len(z), *self.support.shape), np.complex64)
         x[:, self.support] = (z * self.s) @ self.u.T
-        far = scipy.fft.fft2(x, norm="ortho")
+        return x
+
+    def slope(self, y: NDArray, sigma: float, z: NDArray[np.complex64]) -> tuple[NDArray, NDArray]:
+        """−log p for whitened z (batch, modes), and its gradient by the real and imaginary part of z."""
+        far = scipy.fft.fft2(self.objects(z), norm="ortho")
         modulus = np.abs(far) + 1e-12
         back = scipy.fft.ifft2(far * ((modulus - y) / modulus), norm="ortho")[:, self.support]
         value = ((modulus - y) ** 2).sum(axis=(1, 2)) / (2 * sigma**2) + (np.abs(z) ** 2).sum(axis=1)
@@ -91,16 +95,12 @@ class Field(NamedTuple):
     def mean(self, y: NDArray, sigma: float, x: NDArray[np.complex64], given: argparse.Namespace) -> tuple[NDArray, float]:
         """The mean of the posterior about x (*shape), by Hamiltonian Monte Carlo, and the share of accepted steps."""
         rng = np.random.default_rng(given.seed)
-
-        def normal() -> NDArray:
-            return rng.normal(size=z.shape) + 1j * rng.normal(size=z.shape)
-
         z = np.repeat((x[self.support] @ self.u.conj() / self.s)[None], given.chains, axis=0).astype(np.complex64)
         step = given.stride / np.sqrt(2 + (self.s.max() / sigma) ** 2)
         value, slope = self.slope(y, sigma, z)
         kept, accepted = [], []
         for number in range(given.samples):
-            speed = normal().astype(np.complex64)
+            speed = (rng.normal(size=z.shape) + 1j * rng.normal(size=z.shape)).astype(np.complex64)
             before = value + (np.abs(speed) ** 2).sum(axis=1) / 2
             there, found, force = z, value, slope
             for _ in range(given.leaps):
@@ -115,13 +115,9 @@ class Field(NamedTuple):
             value, slope = np.where(taken, found, value), np.where(taken[:, None], force, slope)
             if number >= given.samples // 4:
                 kept.append(z)
-        total = np.zeros_like(x)
-        for drawn in np.concatenate(kept):
-            sample = np.zeros_like(x)
-            sample[self.support] = (drawn * self.s) @ self.u.T
-            turn = np.vdot(sample, x)
-            total += sample * (turn / abs(turn))
-        return total / (len(kept) * len(z)), float(np.mean(accepted))
+        drawn = self.objects(np.concatenate(kept))
+        turn = np.tensordot(drawn.conj(), x, axes=2)
+        return np.tensordot(turn / abs(turn), drawn, axes=1) / len(drawn), float(np.mean(accepted))
 
 
 def one(films: Domains2D, number: int, given: argparse.Namespace) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """A network ready for many small calls on a processor: its weights in bfloat16, packed once for its convolutions.
 
-Under autocast each call converts and packs all weights anew. Of a call for four objects of 32² px that is a third of the time.
+Under autocast each call converts and packs all weights anew.
 """
 
 from __future__ import annotations

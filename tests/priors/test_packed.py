@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 
+from retrieve.priors.edm import EDM
 from retrieve.priors.packed import PackedConv, lowered, packed
 from retrieve.priors.precision import autocast
 from retrieve.priors.unet import UNetNetwork
@@ -51,6 +52,18 @@ def test_it_follows_weights_that_change(network):
         before = lowered(network)
         next(iter(network.parameters())).mul_(2)
         assert lowered(network) is not before
+
+
+def test_a_denoiser_calls_it(small):
+    calls = []
+    prior, x = EDM((16, 16), small).requires_grad_(False), torch.ones((2, 16, 16), dtype=torch.complex64)
+    exact = prior.denoise(x, 0.5)
+    with torch.no_grad(), autocast(torch.bfloat16, CPU):
+        hooked = lowered(prior.network).register_forward_hook(lambda *_: calls.append("packed"))
+        near = prior.denoise(x, 0.5)
+        hooked.remove()
+    assert calls == ["packed"]
+    assert float((near - exact).abs().max()) < 0.05 * float(exact.abs().max())
 
 
 def test_a_network_that_has_one_can_be_copied(network):

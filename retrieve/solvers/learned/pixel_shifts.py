@@ -42,8 +42,14 @@ def try_pixel_shifts(problem: Problem, x: Array) -> tuple[Array, Array]:
 
 
 def same_object(a: Array, b: Array) -> Array:
-    """Whether objects or their twins, both (batch, *shape) in one support, correlate above `SAME`, bool (batch,)."""
+    """Whether objects or their twins, both (batch, *shape), correlate above `SAME` after a shift by pixels, bool (batch,)."""
     from ...priors.symmetry import twin_of
 
+    fft, axes = namespace(a).fft, tuple(range(1, a.ndim))
     norm = a.flatten(1).norm(dim=1) * b.flatten(1).norm(dim=1)
-    return sum(((a.conj() * one).flatten(1).sum(1).abs() > SAME * norm) for one in (b, twin_of(b))) > 0
+
+    def correlation(one: Array) -> Array:
+        crossed = fft.ifftn(fft.fftn(a, axes=axes).conj() * fft.fftn(one, axes=axes), axes=axes)
+        return crossed.abs().flatten(1).amax(1)
+
+    return (correlation(b) > SAME * norm) | (correlation(twin_of(b)) > SAME * norm)

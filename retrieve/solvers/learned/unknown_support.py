@@ -13,6 +13,7 @@ from ...problem import Problem
 from ..base import Step, Streams
 from ..recipe import Recipe
 from .base import normalise, per_start, show_estimate
+from .linear_search import among
 from .noise import noise_of
 from .posed import Posed, centred
 
@@ -140,10 +141,7 @@ class BlindRun:
             solver = with_levels(self.solver, posed.y)
             sigmas = replace(solver, evaluations=self.fall_calls).sigmas(posed.y)
             steps = solver.raar(posed, denoise, best[rows] / posed.scale, sigmas)
-            if len(rows) == len(best):
-                _, estimate = yield from steps
-            else:
-                _, estimate = yield from show_estimate(steps, None, best, len(rows) / len(best))
+            _, estimate = yield from among(steps, rows, best)
             best[rows] = estimate * posed.scale
         return replace(found, x=best)
 

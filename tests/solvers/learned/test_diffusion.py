@@ -14,6 +14,7 @@ from retrieve.numerics.alignment import align
 from retrieve.problem.likelihood import Poisson
 from retrieve.simulate import TUNE_SEED, Noise, object_set
 from retrieve.simulate.noise import simulated_problem as simulated
+from retrieve.solvers.learned import diffusion
 from retrieve.solvers.learned.diffusion import Diffusion
 from retrieve.solvers.learned.dps import DPS
 
@@ -171,6 +172,14 @@ def test_progress_hears_how_many_steps_there_will_be(white, constants, evaluatio
     result = solve(solver, white, starts=1, on_step=heard.append)
     assert result.cost.steps == heard[-1].step == heard[-1].total == steps
     assert heard[0].total == evaluations + 2
+
+
+@pytest.mark.parametrize(("same", "rounds"), [(True, 2), (False, 4)])
+def test_a_start_ends_when_two_rounds_found_the_same_object(white, constants, monkeypatch, same, rounds):
+    constants(SHIFT_CALLS=0)
+    monkeypatch.setattr(diffusion, "same_object", lambda a, b: torch.full((len(a),), same))
+    result = solve(Diffusion(search=0, rounds=4, evaluations=3), white, starts=1)
+    assert result.cost.network_evaluations == 3 * rounds
 
 
 def test_without_a_search_there_are_no_candidates(constants):

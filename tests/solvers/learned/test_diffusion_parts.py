@@ -22,7 +22,7 @@ from retrieve.simulate import TUNE_SEED, Domains2D, Noise, object_set
 from retrieve.solvers.learned.diffusion import Diffusion
 from retrieve.solvers.learned.dps import DPS
 from retrieve.solvers.learned.gibbs import normalise_rms, posterior_field, reverse, von_mises
-from retrieve.solvers.learned.pixel_shifts import try_pixel_shifts
+from retrieve.solvers.learned.pixel_shifts import same_object, try_pixel_shifts
 from retrieve.solvers.learned.refine import gaussian_support
 from retrieve.solvers.learned.unet import UNet
 
@@ -260,3 +260,21 @@ def test_the_data_step_goes_from_nothing_to_the_modulus_projection(hard):
     x = problem.truth[None] * 1.3
     assert_allclose(problem.proximal(x, 1e-6), x, rtol=1e-3, atol=1e-3)
     assert_allclose(problem.proximal(x, 1e6), problem.fit_modulus(x), rtol=1e-3, atol=1e-3)
+
+
+def test_the_noisier_the_data_the_longer_and_the_fewer_the_rounds_unless_told():
+    efforts = [Diffusion().effort(noisy(sigma)) for sigma in (0.01, 0.07, 0.15, 0.25, 1.0)]
+    assert efforts[0] == efforts[1] != efforts[2] != efforts[3] == efforts[4]
+    calls, rounds = np.diff(efforts, axis=0).T
+    assert (calls >= 0).all()
+    assert (rounds <= 0).all()
+    assert Diffusion(evaluations=9, rounds=1).effort(noisy(0.01)) == (9, 1)
+
+
+def test_the_same_object_is_known_by_its_twin_a_pixel_aside_and_at_another_phase(random_complex):
+    a, b = (torch.from_numpy(random_complex(2, 8, 8)) for _ in range(2))
+    aside = 3j * torch.roll(a, (1, -1), (1, 2))
+    assert same_object(a, aside).all()
+    assert same_object(a, twin_of(aside)).all()
+    assert not same_object(a, b).any()
+    assert same_object(a, torch.stack([a[0], b[1]])).tolist() == [True, False]

@@ -1,10 +1,12 @@
 """Tables of the learned solvers: paired tests of the diffusion solver with every other, and Markdown.
 
-python benchmarks/learned_tables.py        # docs/notes/learned_table.md from benchmarks/results/learned2d.json
+python benchmarks/learned_tables.py               # docs/notes/learned_table.md from benchmarks/results/learned2d.json
+python benchmarks/learned_tables.py --renew FILE  # first put into it what `learned.py --only … --out FILE` ran again
 """
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import math
@@ -18,6 +20,7 @@ from classical import field, tables
 from retrieve.evaluate.compare import Paired, Summary, paired, summarise
 from retrieve.evaluate.comparison import Comparison
 from retrieve.evaluate.statistics import SUCCESS, Rate, mcnemar
+from retrieve.evaluate.tables import write_content
 
 HERE = Path(__file__).parent
 KEPT = HERE / "results" / "learned2d.json"
@@ -72,6 +75,7 @@ def markdown(summaries: Sequence[Summary], settings: Mapping[str, Any], tests: S
         "",
         f"Made by `benchmarks/learned.py` on {', '.join(settings['device'])}: known support, every solver with its own",
         "iterations. The limit starts from the truth and does not compete: it is about the best that the noise allows.",
+        "Tests of solvers that ran again later need the objects of both runs, and are left out.",
         *([f"Left out: {', '.join(left)}, without weights."] if left else []),
         "",
         "| solver | objects | starts | s a start | transforms a start | denoiser calls a start | failed |",
@@ -185,8 +189,38 @@ def summaries_of(content: Mapping[str, Any]) -> list[Summary]:
     return [Summary(**{**one, **{key: Rate(**one[key]) for key in rates}}, seconds=seconds) for one, seconds in pairs]
 
 
+def renewed(content: dict[str, Any], fresh: Mapping[str, Any]) -> dict[str, Any]:
+    """A table's JSON in which summaries of a set, noise level and solver that ran again are replaced or added.
+
+    Paired tests with a solver that ran again are left out: they need the objects of both runs.
+    """
+    old, new = ({_key(s): (s, t) for s, t in zip(c["summaries"], c["times"]["summaries"], strict=True)} for c in (content, fresh))
+    every = list((old | new).values())
+    tests = [t for t in content["paired"] if not any((t["group"], t["noise"], t[side]) in {k[:3] for k in new} for side in "ab")]
+    settings = dict(content["settings"])
+    for name in ("objects", "starts", "weights_sha256"):
+        settings[name] = settings[name] | fresh["settings"].get(name, {})
+    return content | {
+        "settings": settings,
+        "solvers": content["solvers"] | fresh["solvers"],
+        "summaries": [one for one, _ in every],
+        "paired": [*tests, *fresh["paired"]],
+        "times": {"summaries": [seconds for _, seconds in every]},
+    }
+
+
+def _key(summary: Mapping[str, Any]) -> tuple[Any, ...]:
+    return summary["group"], summary["noise"], summary["solver"], summary["best"]
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--renew", type=Path, nargs="+", default=[], metavar="FILE", help="JSON of solvers that ran again")
     content = json.loads(KEPT.read_text())
+    for path in (given := parser.parse_args()).renew:
+        content = renewed(content, json.loads(path.read_text()))
+    if given.renew:
+        write_content(content, KEPT)
     PAGE.write_text(markdown(summaries_of(content), content["settings"], content["paired"]), encoding="utf-8")
 
 

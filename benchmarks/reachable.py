@@ -29,6 +29,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import zoom
 
+from retrieve.evaluate.metrics import evaluate
 from retrieve.numerics.alignment import align
 from retrieve.numerics.arrays import find_device, to_numpy
 from retrieve.provenance import versions
@@ -138,8 +139,9 @@ def one(films: Domains2D, number: int, given: argparse.Namespace) -> dict[str, A
     other = deeper > -EQUAL and align(best, truth[0]).correlation < SAME
     missed = deeper < -EQUAL and right[1] < SAME
     what = ("missed" if missed else "reachable") if right[2] > SAME else "another" if other else "noise"
-    names = ("truth", "deepest", "mean")
-    return {"object": number, **dict(zip(names, right, strict=True)), "deeper": deeper, "accepted": accepted, "what": what}
+    names, amplitude = ("truth", "deepest", "mean"), evaluate(mean, problem, problem.truth)["amplitude_correlation"]
+    every = {"object": number, **dict(zip(names, right, strict=True)), "amplitude_of_mean": float(amplitude)}
+    return {**every, "deeper": deeper, "accepted": accepted, "what": what}
 
 
 def main() -> None:
@@ -163,6 +165,8 @@ def main() -> None:
         )
         print(said.format(**rows[-1]), flush=True)
     counted = {what: sum(row["what"] == what for row in rows) for what in ("reachable", "missed", "another", "noise")}
+    medians = {name: round(float(np.median([row[name] for row in rows])), 4) for name in ("mean", "amplitude_of_mean")}
+    print(f"medians: {medians}")
     print(f"{counted} of {given.objects}, {time.process_time() - begun:.0f} CPU s")
     kept = json.loads(given.out.read_text()) if given.out.exists() else {}
     about = {
@@ -172,7 +176,7 @@ def main() -> None:
         "samples": given.samples,
         "versions": versions(),
     }
-    kept[f"blobs {given.noise:g}"] = {**about, **counted, "rows": rows}
+    kept[f"blobs {given.noise:g}"] = {**about, **counted, "medians": medians, "rows": rows}
     given.out.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 

@@ -93,8 +93,8 @@ class Field(NamedTuple):
         value = ((modulus - y) ** 2).sum(axis=(1, 2)) / (2 * sigma**2) + (np.abs(z) ** 2).sum(axis=1)
         return value, self.s * (back @ self.u.conj()) / sigma**2 + 2 * z
 
-    def mean(self, y: NDArray, sigma: float, x: NDArray[np.complex64], given: argparse.Namespace) -> tuple[NDArray, float]:
-        """The mean of the posterior about x (*shape), by Hamiltonian Monte Carlo, and the share of accepted steps."""
+    def samples(self, y: NDArray, sigma: float, x: NDArray[np.complex64], given: argparse.Namespace) -> tuple[NDArray, float]:
+        """Draws of the posterior about x (*shape) by Hamiltonian Monte Carlo, at its phase, and the share of accepted steps."""
         rng = np.random.default_rng(given.seed)
         z = np.repeat((x[self.support] @ self.u.conj() / self.s)[None], given.chains, axis=0).astype(np.complex64)
         step = given.stride / np.sqrt(2 + (self.s.max() / sigma) ** 2)
@@ -118,7 +118,7 @@ class Field(NamedTuple):
                 kept.append(z)
         drawn = self.objects(np.concatenate(kept))
         turn = np.tensordot(drawn.conj(), x, axes=2)
-        return np.tensordot(turn / abs(turn), drawn, axes=1) / len(drawn), float(np.mean(accepted))
+        return drawn * (turn / abs(turn))[:, None, None], float(np.mean(accepted))
 
 
 def one(films: Domains2D, number: int, given: argparse.Namespace) -> dict[str, Any]:
@@ -134,14 +134,25 @@ def one(films: Domains2D, number: int, given: argparse.Namespace) -> dict[str, A
     truth, depth_of_truth = field.minimum(y, sigma, problem.truth[None], given.iterations)
     best = ended[depth.argmin()]
     deeper = float(depth_of_truth[0] - depth.min())
-    mean, accepted = field.mean(y, sigma, best if deeper > 0 else truth[0], given)
+    drawn, accepted = field.samples(y, sigma, best if deeper > 0 else truth[0], given)
+    mean = drawn.mean(axis=0)
     right = [align(each, problem.truth).correlation for each in (truth[0], best, mean)]
     other = deeper > -EQUAL and align(best, truth[0]).correlation < SAME
     missed = deeper < -EQUAL and right[1] < SAME
     what = ("missed" if missed else "reachable") if right[2] > SAME else "another" if other else "noise"
     names, amplitude = ("truth", "deepest", "mean"), evaluate(mean, problem, problem.truth)["amplitude_correlation"]
     every = {"object": number, **dict(zip(names, right, strict=True)), "amplitude_of_mean": float(amplitude)}
+    every["covered"] = coverage(
+        np.array([align(each, problem.truth).object for each in drawn[::4]]), problem.truth, field.support
+    )
     return {**every, "deeper": deeper, "accepted": accepted, "what": what}
+
+
+def coverage(drawn: NDArray, truth: NDArray, support: NDArray) -> float:
+    """Share of the support's pixels whose true amplitude is in the 80 % interval of the draws (count, *shape)."""
+    low, high = np.quantile(np.abs(drawn[:, support]), [0.1, 0.9], axis=0, method="weibull")
+    inside = np.abs(truth[support])
+    return float(np.mean((low <= inside) & (inside <= high)))
 
 
 def main() -> None:
@@ -165,8 +176,9 @@ def main() -> None:
         )
         print(said.format(**rows[-1]), flush=True)
     counted = {what: sum(row["what"] == what for row in rows) for what in ("reachable", "missed", "another", "noise")}
-    medians = {name: round(float(np.median([row[name] for row in rows])), 4) for name in ("mean", "amplitude_of_mean")}
-    print(f"medians: {medians}")
+    of_all = {name: round(float(np.median([row[name] for row in rows])), 4) for name in ("mean", "amplitude_of_mean")}
+    of_all["covered"] = round(float(np.mean([row["covered"] for row in rows])), 4)
+    print(f"medians, and the mean of what 80 % intervals cover: {of_all}")
     print(f"{counted} of {given.objects}, {time.process_time() - begun:.0f} CPU s")
     kept = json.loads(given.out.read_text()) if given.out.exists() else {}
     about = {
@@ -176,7 +188,7 @@ def main() -> None:
         "samples": given.samples,
         "versions": versions(),
     }
-    kept[f"blobs {given.noise:g}"] = {**about, **counted, "medians": medians, "rows": rows}
+    kept[f"blobs {given.noise:g}"] = {**about, **counted, "of_all": of_all, "rows": rows}
     given.out.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 

@@ -22,12 +22,13 @@ from typing import Any
 import numpy as np
 
 import retrieve as rt
+from retrieve.evaluate import benchmarks
 from retrieve.evaluate.compare import compare
 from retrieve.evaluate.comparison import Row
 from retrieve.evaluate.metrics import evaluate
 from retrieve.evaluate.statistics import SUCCESS, mcnemar, success
 from retrieve.evaluate.store import Store
-from retrieve.numerics.alignment import align, benchmarks
+from retrieve.numerics.alignment import align
 from retrieve.numerics.arrays import cores
 from retrieve.plugins.registry import find
 from retrieve.provenance import versions

@@ -2,6 +2,7 @@ import importlib
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -84,3 +85,12 @@ def test_names_of_the_packages_resolve(module):
     package = importlib.import_module(module)
     for name in package.__all__:
         assert hasattr(package, name)
+
+
+def test_every_benchmark_imports():
+    folder = Path(__file__).parents[1] / "benchmarks"
+    names = sorted(path.stem for path in folder.glob("*.py"))
+    code = f"import importlib\nfor name in {names!r}: importlib.import_module(name)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    assert names
+    assert done.returncode == 0, done.stderr[-500:]

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 from foundation import DATA
+from reachable import coverage
 
 import retrieve as rt
 from retrieve.evaluate.ensemble import correlation_matrix, upper
@@ -61,10 +62,9 @@ def spread(given: argparse.Namespace) -> dict[str, Any]:
             problem = object_set(f"domains2d-50-{kind}").problem(number, TEST_SEED, Noise(sigma=noise))
             result = rt.solve(_solver("diffusion", given), problem, starts=8, samples=64, batch=16, device=given.device)
             inside, onto = problem.support, align(result.object, problem.truth)
-            drawn = np.abs(np.array([align(x, problem.truth).object for x in result.samples]))[:, inside]
-            truth = np.abs(problem.truth)[inside]
-            low, high = np.quantile(drawn, [0.1, 0.9], axis=0, method="weibull")  # unbiased: covers a 65th sample in 80 %
-            covered = float(np.mean((low <= truth) & (truth <= high)))
+            samples = np.array([align(x, problem.truth).object for x in result.samples])
+            covered = coverage(samples, problem.truth, inside)
+            drawn, truth = np.abs(samples)[:, inside], np.abs(problem.truth)[inside]
             pixels.append(np.array([np.abs(drawn.mean(axis=0) - truth), drawn.std(axis=0)]) / truth.mean())
             rank = float(spearmanr(*pixels[-1]).statistic)
             most = float(np.mean([_within(drawn, k, spearmanr) for k in range(len(drawn))]))

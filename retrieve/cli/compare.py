@@ -90,8 +90,8 @@ def command(files: tuple[str, ...], quiet: bool, reading: Reading, **given: Any)
     With --seconds each solver runs starts, one block after the other, until its seconds on an object are spent. On a CPU they
     are processor time of one worker. A note names each solver that the budget stopped before its own end.
 
-    The tables give for each solver a single start and the best of all by R_free, the success rate against the truth with
-    its 95 % interval, an exact paired test, and the cost. Conventions of --result: retrieve, cohere, pynx, plain. Exit
+    The tables give for each solver a single start and the best of all by R_free. They add the success rate against the truth
+    with its 95 % interval, an exact paired test, and the cost. Conventions of --result: retrieve, cohere, pynx, plain. Exit
     code 1 if something failed; its reason stands below the table.
     """
     from ..driver.solve import Budget
